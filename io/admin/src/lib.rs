@@ -30,7 +30,9 @@ mod view;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use steelyard_host::inherited::Inherited;
 use steelyard_host::places::Places;
+use tokio::sync::watch;
 
 pub use crate::access::TOKEN_HEADER;
 pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
@@ -51,7 +53,14 @@ pub struct AdminOptions {
     pub token_file: Option<PathBuf>,
     /// Places for connections.
     pub places: Places,
+    /// Sockets that another process opened: one of them may be the listener.
+    pub inherited: Inherited,
+    /// Nobody is answered before that ends: another process does.
+    pub waits: Option<watch::Receiver<()>>,
 }
+
+/// Under which name its listener is passed to another process.
+const LISTENER: &str = "admin";
 
 /// Connections at a time, unless told otherwise.
 const MAX_CONNECTIONS: usize = 256;
@@ -62,7 +71,13 @@ pub const DEFAULT_LISTEN: SocketAddr =
 
 impl Default for AdminOptions {
     fn default() -> Self {
-        Self { listen: DEFAULT_LISTEN, token_file: None, places: Places::new(MAX_CONNECTIONS) }
+        Self {
+            listen: DEFAULT_LISTEN,
+            token_file: None,
+            places: Places::new(MAX_CONNECTIONS),
+            inherited: Inherited::default(),
+            waits: None,
+        }
     }
 }
 

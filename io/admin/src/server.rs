@@ -1,6 +1,7 @@
 //! The listener and its thread.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use steelyard_host::places::{Places, TakenPlace};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
 use crate::guests::{Guest, Guests};
-use crate::{AdminOptions, Published, StartError, api};
+use crate::{AdminOptions, LISTENER, Published, StartError, api};
 
 /// A connection without a complete request head for this long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,6 +33,8 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
+    /// Shared with the thread, for another process.
+    listener: StdListener,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,8 +46,14 @@ pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin,
         let address = options.listen;
         tracing::warn!(%address, "without --admin-token-file only metrics and health are told");
     }
-    let (listener, address) = listen(options.listen)
-        .map_err(|source| StartError::Bind { address: options.listen, source })?;
+    let bind = |source| StartError::Bind { address: options.listen, source };
+    let (listener, address) = match options.inherited.take(LISTENER).pop() {
+        Some(given) => adopt(given.into()),
+        None => listen(options.listen),
+    }
+    .map_err(bind)?;
+    let shared = listener.try_clone().map_err(bind)?;
+    let waits = options.waits.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -55,20 +64,28 @@ pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin,
     let work = move || {
         runtime.block_on(async {
             tokio::select! {
-                () = accept(listener, router, places) => {}
+                () = accept_later(waits, listener, router, places) => {}
                 _ = stopped => {}
             }
         });
     };
     let thread =
         std::thread::Builder::new().name("admin".into()).spawn(work).map_err(StartError::Thread)?;
-    Ok(Admin { address, stop: Some(stop), thread: Some(thread) })
+    Ok(Admin { address, listener: shared, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Admin {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its listener for another process, by name.
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn socket(&self) -> std::io::Result<(String, OwnedFd)> {
+        Ok((LISTENER.to_owned(), self.listener.try_clone()?.into()))
     }
 }
 
@@ -90,6 +107,24 @@ fn listen(address: SocketAddr) -> std::io::Result<(StdListener, SocketAddr)> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+fn adopt(listener: StdListener) -> std::io::Result<(StdListener, SocketAddr)> {
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn accept_later(
+    waits: Option<watch::Receiver<()>>,
+    listener: StdListener,
+    router: Router,
+    places: Places,
+) {
+    if let Some(mut waits) = waits {
+        while waits.changed().await.is_ok() {}
+    }
+    accept(listener, router, places).await;
 }
 
 async fn accept(listener: StdListener, router: Router, places: Places) {

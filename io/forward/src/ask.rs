@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use steelyard_forwarding::{Desired, Observed, Why};
 use tokio::sync::oneshot;
 
+use crate::legacy::ForwardHandedOn;
+
 /// What is looked at before it is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -22,5 +24,11 @@ pub(crate) enum Ask {
     Led(BTreeSet<IpAddr>, oneshot::Sender<BTreeSet<IpAddr>>),
     Flows(oneshot::Sender<usize>),
     WindDown(oneshot::Sender<()>),
+    /// Touch nothing of the host from now on, and say what there is.
+    HandOn(oneshot::Sender<ForwardHandedOn>),
+    /// Go on after all, as before.
+    GoOn(oneshot::Sender<()>),
+    /// Another process has all of it for good.
+    LetGo(oneshot::Sender<()>),
     Remove(oneshot::Sender<Result<(), Why>>),
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ask::{Ask, Look};
 use crate::intake::Intake;
+use crate::legacy::ForwardHandedOn;
 use crate::meter::Meter;
 use crate::options::{ForwardOptions, NoForwarder};
 use crate::owner::Owner;
@@ -143,6 +144,30 @@ impl Forwarder {
         let (answer, done) = oneshot::channel();
         self.asks.send(Ask::Flows(answer)).expect("the owner runs while we do");
         done.await.expect("the owner answers every ask")
+    }
+
+    /// Goes on without touching anything of the host, whatever others do to it, and gives what
+    /// another process needs to go on with. To be followed by [`Forwarder::let_go`], or by
+    /// [`Forwarder::go_on`].
+    pub async fn hand_on(&self) -> ForwardHandedOn {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::HandOn(answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask")
+    }
+
+    /// Goes on as if nothing had been handed on, and sets everything again.
+    pub async fn go_on(&self) {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::GoOn(answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask");
+    }
+
+    /// Another process has what was handed on: nothing is undone at the end, and connections that
+    /// are carried in this process go on ([`Forwarder::flows`] counts them alone).
+    pub async fn let_go(&self) {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::LetGo(answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask");
     }
 
     /// Stops and undoes everything that [`Forwarder::changes`] says is undone at exit.

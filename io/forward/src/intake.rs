@@ -88,6 +88,19 @@ impl Intake {
         self.change(vips, Some(Stay::For(LINGER)));
     }
 
+    /// Vips that packets are taken in for, until that is said to be over.
+    pub(crate) fn live(&self) -> Vec<IpAddr> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.live.iter().filter(|(_, until)| until.is_none()).map(|(vip, _)| *vip).collect()
+    }
+
+    /// Another process of this host takes in exactly these, and this one from now on.
+    pub fn take_over(&self, vips: &[IpAddr]) {
+        let gone: Vec<IpAddr> = self.live().into_iter().filter(|it| !vips.contains(it)).collect();
+        self.close(&gone);
+        self.open(vips);
+    }
+
     /// There is a table of this name from now on. Returns the port of netlink that it writes
     /// through.
     pub(crate) fn begin(&self, table: &str) -> io::Result<Option<u32>> {

@@ -23,6 +23,7 @@ use steelyard_model::{Family, Sorted};
 use crate::ask::Look;
 use crate::filter::Filter;
 use crate::intake::Intake;
+use crate::legacy::KernelLegacy;
 use crate::meter::Meter;
 use crate::passing::Passing;
 use crate::vigil::Vigil;
@@ -62,6 +63,43 @@ impl Kernel {
     pub(crate) async fn take(
         frame: TableFrame,
         rule: MarkRule,
+        parts: (Intake, Meter),
+    ) -> Result<Self, Why> {
+        let mut kernel = Self::open(frame, rule, parts)?;
+        kernel.clear().await?;
+        // Not every kernel has all that leading and counting take.
+        let mut refused = Ok(BTreeMap::new());
+        for (leads, counts) in [(true, true), (true, false), (false, true), (false, false)] {
+            (kernel.frame.leads, kernel.frame.counts) = (leads, counts);
+            refused = kernel.apply(VipTable::default(), Look::AtAll).await;
+            if refused.is_ok() {
+                kernel.begin_counting();
+                return Ok(kernel);
+            }
+        }
+        kernel.clear().await?;
+        refused.map(|_| kernel)
+    }
+
+    /// Takes what another process has set for its own, and leaves it as it is until it is told what
+    /// is wanted: that takes its place at once.
+    pub(crate) fn take_over(
+        frame: TableFrame,
+        rule: MarkRule,
+        parts: (Intake, Meter),
+        legacy: KernelLegacy,
+    ) -> Result<Self, Why> {
+        let KernelLegacy { leads, counts } = legacy;
+        let mut kernel = Self::open(TableFrame { leads, counts, ..frame }, rule, parts)?;
+        // Which routes there are is looked up.
+        kernel.is_astray = true;
+        kernel.begin_counting();
+        Ok(kernel)
+    }
+
+    fn open(
+        frame: TableFrame,
+        rule: MarkRule,
         (intake, meter): (Intake, Meter),
     ) -> Result<Self, Why> {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
@@ -84,20 +122,19 @@ impl Kernel {
             passing: None,
             passes: false,
         };
-        kernel.clear().await?;
         kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
-        // Not every kernel has all that leading and counting take.
-        let mut refused = Ok(BTreeMap::new());
-        for (leads, counts) in [(true, true), (true, false), (false, true), (false, false)] {
-            (kernel.frame.leads, kernel.frame.counts) = (leads, counts);
-            refused = kernel.apply(VipTable::default(), Look::AtAll).await;
-            if refused.is_ok() {
-                kernel.begin_counting();
-                return Ok(kernel);
-            }
-        }
-        kernel.clear().await?;
-        refused.map(|_| kernel)
+        Ok(kernel)
+    }
+
+    /// What another process has to know of it.
+    pub(crate) fn legacy(&self) -> KernelLegacy {
+        KernelLegacy { leads: self.frame.leads, counts: self.frame.counts }
+    }
+
+    /// Others may have set anything that is ours: it is made anew.
+    pub(crate) fn doubt(&mut self) {
+        (self.applied, self.is_sure, self.passes) = (None, false, false);
+        self.is_astray = true;
     }
 
     fn begin_counting(&self) {

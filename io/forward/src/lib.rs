@@ -24,6 +24,7 @@ mod intake;
 mod journal;
 mod kernel;
 mod leftovers;
+mod legacy;
 mod lookout;
 mod meter;
 mod options;
@@ -37,6 +38,7 @@ mod vigil;
 
 pub use forwarder::Forwarder;
 pub use intake::Intake;
+pub use legacy::{ForwardHandedOn, ForwardLegacy};
 pub use leftovers::{Leftovers, undo_leftovers};
 pub use meter::Meter;
 pub use options::{ForwardOptions, NoForwarder};

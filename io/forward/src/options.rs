@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steelyard_host::inherited::Inherited;
 use steelyard_host::places::Places;
 
 use crate::intake::LEASE;
+use crate::legacy::ForwardLegacy;
 
 /// What a forwarder may do, and under which names.
 #[derive(Clone, Debug)]
@@ -36,6 +38,10 @@ pub struct ForwardOptions {
     /// For how long packets for a vip are taken in without being told again: when this process was
     /// killed, another machine may have it.
     pub lease: Duration,
+    /// What the process opened that this one takes over from.
+    pub inherited: Inherited,
+    /// What that one has set on this host; none where this one begins.
+    pub legacy: Option<ForwardLegacy>,
 }
 
 /// Why a forwarder does not start. Missing tools and privileges are no reason: it then does what
@@ -76,6 +82,8 @@ impl Default for ForwardOptions {
             flows: Places::default(),
             sessions: Places::default(),
             lease: LEASE,
+            inherited: Inherited::default(),
+            legacy: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use steelyard_forwarding::{
@@ -20,6 +21,7 @@ use crate::ask::{Ask, Look};
 use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
+use crate::legacy::{CLAIM, ForwardHandedOn, ForwardLegacy, LOCK};
 use crate::meter::Meter;
 use crate::options::{ForwardOptions, NoForwarder};
 use crate::passing::Passing;
@@ -47,6 +49,10 @@ pub(crate) struct Owner {
     table: VipTable,
     rounds: Rounds,
     mending: Mending,
+    /// Another process may set what is ours: nothing of the host is touched.
+    is_handing_on: bool,
+    /// It has all of it, for good.
+    has_let_go: bool,
     /// Told when others did something to the packet filter, or to the ip rules.
     stirred: watch::Sender<()>,
 }
@@ -62,7 +68,11 @@ impl Owner {
             no_sysctl: None,
             passing: Passing::default(),
             intake: Intake::new(options.lease),
-            proxies: Proxies::new((options.flows.clone(), options.sessions.clone()), meter.clone()),
+            proxies: Proxies::new(
+                (options.flows.clone(), options.sessions.clone()),
+                meter.clone(),
+                options.inherited.clone(),
+            ),
             meter,
             answering: BTreeMap::new(),
             lock: None,
@@ -72,12 +82,18 @@ impl Owner {
             table: VipTable::default(),
             rounds: Rounds::default(),
             mending: Mending::default(),
+            is_handing_on: false,
+            has_let_go: false,
             stirred: watch::Sender::default(),
         };
         if !options.privileged {
             return Ok((owner, Vec::new()));
         }
-        owner.lock = Some((lock(options)?, claim(&options.table)?));
+        owner.lock = Some((lock(options)?, claim(options)?));
+        if let Some(legacy) = &options.legacy {
+            owner.intake.take_over(&legacy.live);
+            owner.passing.take_over(&legacy.passes);
+        }
         let frame = TableFrame {
             table: options.table.clone(),
             mark: options.fwmark,
@@ -90,7 +106,12 @@ impl Owner {
             priority: options.rule_priority,
         };
         let mut changes = Vec::new();
-        match Kernel::take(frame, rule, (owner.intake.clone(), owner.meter.clone())).await {
+        let parts = (owner.intake.clone(), owner.meter.clone());
+        let taken = match options.legacy.as_ref().and_then(|it| it.kernel) {
+            Some(legacy) => Kernel::take_over(frame, rule, parts, legacy),
+            None => Kernel::take(frame, rule, parts).await,
+        };
+        match taken {
             Ok(mut kernel) => {
                 if options.shared
                     && let Err(why) = kernel.pass(&owner.passing)
@@ -139,12 +160,13 @@ impl Owner {
         loop {
             let ask = tokio::select! {
                 ask = inbox.recv() => ask,
-                () = self.rounds.changed(), if self.kernel.is_some() => {
+                () = self.rounds.changed(), if self.kernel.is_some() && !self.is_handing_on => {
                     self.apply(&self.desired.clone(), Look::AtNew).await;
                     self.stirred.send_replace(());
                     continue;
                 }
-                () = stirred(&mut self.kernel, &mut self.mending, &self.stirred) => {
+                () = stirred(&mut self.kernel, &mut self.mending, &self.stirred),
+                    if !self.is_handing_on => {
                     self.apply(&self.desired.clone(), Look::AtAll).await;
                     continue;
                 }
@@ -162,6 +184,20 @@ impl Owner {
                     self.wind_down().await;
                     let _ = answer.send(());
                 }
+                Ask::HandOn(answer) => {
+                    self.is_handing_on = true;
+                    let _ = answer.send(self.hand_on());
+                }
+                Ask::GoOn(answer) => {
+                    self.is_handing_on = false;
+                    self.kernel.iter_mut().for_each(Kernel::doubt);
+                    self.apply(&self.desired.clone(), Look::AtAll).await;
+                    let _ = answer.send(());
+                }
+                Ask::LetGo(answer) => {
+                    self.let_go();
+                    let _ = answer.send(());
+                }
                 Ask::Flows(answer) => {
                     let _ = answer.send(self.flows().await);
                 }
@@ -172,9 +208,39 @@ impl Owner {
                 }
             }
         }
+        if self.has_let_go {
+            return;
+        }
         if let Err(why) = self.remove().await {
             tracing::error!(%why, "what was set on this host could not be undone");
         }
+    }
+
+    /// What another process goes on with.
+    fn hand_on(&self) -> ForwardHandedOn {
+        let legacy = ForwardLegacy {
+            kernel: self.kernel.as_ref().map(Kernel::legacy),
+            live: self.intake.live(),
+            passes: self.passing.legacy(),
+        };
+        let mut descriptors = self.proxies.sockets();
+        if let Some((lock, claim)) = &self.lock {
+            let lock = lock.try_clone().map(OwnedFd::from).ok();
+            let claim = claim.share().ok().flatten();
+            descriptors.extend(lock.map(|it| (LOCK.to_owned(), it)));
+            descriptors.extend(claim.map(|it| (CLAIM.to_owned(), it)));
+        }
+        ForwardHandedOn { legacy, descriptors }
+    }
+
+    fn let_go(&mut self) {
+        (self.is_handing_on, self.has_let_go) = (true, true);
+        self.intake.end();
+        self.passing.end();
+        self.kernel = None;
+        self.lock = None;
+        self.ending = BTreeSet::new();
+        self.proxies.let_go();
     }
 
     async fn apply(&mut self, desired: &Desired, look: Look) -> Observed {
@@ -367,9 +433,12 @@ async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watc
 
 /// Two folders on one host would still mean one table. The name belongs to the network namespace,
 /// as the table does.
-fn claim(table: &str) -> Result<Name, NoForwarder> {
-    let claimed = name::take(&claimed(table));
-    claimed.map_err(|name::Taken| NoForwarder::TableTaken(table.to_owned()))
+fn claim(options: &ForwardOptions) -> Result<Name, NoForwarder> {
+    if let Some(given) = options.inherited.take(CLAIM).pop() {
+        return Ok(Name::given(given));
+    }
+    let claimed = name::take(&claimed(&options.table));
+    claimed.map_err(|name::Taken| NoForwarder::TableTaken(options.table.clone()))
 }
 
 /// What whoever sets our table claims.
@@ -380,6 +449,10 @@ pub(crate) fn claimed(table: &str) -> String {
 /// Held by this process alone, and let go by the kernel however it ends. Nobody else can open it,
 /// so nobody else can hold it.
 fn lock(options: &ForwardOptions) -> Result<File, NoForwarder> {
+    // Locked already, by whoever opened it: a lock is the open file's, whoever has that.
+    if let Some(given) = options.inherited.take(LOCK).pop() {
+        return Ok(given.into());
+    }
     let path = options.state_dir.clone();
     let state = |source| NoForwarder::State { path: path.clone(), source };
     private::folder(&options.state_dir).map_err(state)?;

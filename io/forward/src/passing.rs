@@ -76,6 +76,25 @@ impl Passing {
         self.change(|entries| entries.retain(|vip, _| !vips.contains(vip)));
     }
 
+    /// All of it, for another process: vip, where to, by which interface, and for how many seconds
+    /// yet.
+    pub(crate) fn legacy(&self) -> Vec<(IpAddr, IpAddr, u32, u64)> {
+        let now = Instant::now();
+        let left = |it: &Entry| it.until.saturating_duration_since(now).as_secs();
+        let state = self.lock();
+        state.entries.iter().map(|(vip, it)| (*vip, it.to, it.link, left(it))).collect()
+    }
+
+    /// Goes on with what another process passed. There are no tables of this one yet.
+    pub(crate) fn take_over(&self, all: &[(IpAddr, IpAddr, u32, u64)]) {
+        let now = Instant::now();
+        let entry = |(vip, to, link, left): &(IpAddr, IpAddr, u32, u64)| {
+            let until = now + Duration::from_secs(*left).min(LONGEST);
+            (*vip, Entry { to: *to, link: *link, until })
+        };
+        self.lock().entries.extend(all.iter().map(entry));
+    }
+
     /// Whether anything is passed.
     pub fn is_busy(&self) -> bool {
         let now = Instant::now();

@@ -7,16 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 use steelyard_forwarding::VipPort;
+use steelyard_host::inherited::Inherited;
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::legacy;
 use crate::meter::{FlowCounts, Meter};
 
 mod silence;
@@ -31,6 +35,8 @@ pub(crate) struct Proxies {
     open: BTreeMap<VipPort, Proxy>,
     places: Room,
     meter: Meter,
+    /// Sockets that another process opened.
+    inherited: Inherited,
     /// Closed, but with connections that go on: their packets must still be let in.
     lingering: Vec<(VipPort, Arc<Rotation>)>,
 }
@@ -72,14 +78,24 @@ impl Default for Limits {
 struct Proxy {
     at: At,
     listen: SocketAddr,
+    socket: Listened,
     rotation: Arc<Rotation>,
     task: JoinHandle<()>,
+}
+
+/// What is listened by; the task has it, too.
+#[derive(Clone, Debug)]
+enum Listened {
+    Tcp(Arc<TcpListener>),
+    Udp(Arc<UdpSocket>),
 }
 
 /// Where a port goes, in turn. Each connection or session holds it while it lives.
 #[derive(Debug, Default)]
 struct Rotation {
     state: Mutex<Turns>,
+    /// Datagrams are another process's to take.
+    let_go: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -104,11 +120,15 @@ const BACKLOG: i32 = 4096;
 
 impl Proxies {
     /// None yet; connections take these places.
-    pub(crate) fn new((flows, sessions): (Places, Places), meter: Meter) -> Self {
+    pub(crate) fn new(
+        (flows, sessions): (Places, Places),
+        meter: Meter,
+        inherited: Inherited,
+    ) -> Self {
         let (open, lingering) = Default::default();
         let (flows, sessions) = (Seats::new(flows), Seats::new(sessions));
         let places = Room { flows, sessions, limits: Limits::default() };
-        Self { open, lingering, places, meter }
+        Self { open, lingering, places, meter, inherited }
     }
 
     /// Carries `key` to `endpoints` and returns where it listens.
@@ -128,7 +148,9 @@ impl Proxies {
         let rotation = Arc::new(Rotation::default());
         rotation.set(endpoints);
         let counts = self.meter.counts(key);
-        let proxy = Proxy::start(key, at, rotation, (self.places.clone(), counts))?;
+        let given = self.inherited.take(&legacy::port(key, at)).pop();
+        let socket = given.map_or_else(|| open(key, at), |it| Ok(it.into()))?;
+        let proxy = Proxy::start(key, at, socket, rotation, (self.places.clone(), counts))?;
         let reached = proxy.reached(key);
         self.open.insert(key, proxy);
         Ok(reached)
@@ -148,6 +170,27 @@ impl Proxies {
         let open = self.open.iter().filter(|(_, proxy)| proxy.at != At::Loopback);
         let kept = open.filter(|(key, _)| keep(**key));
         kept.map(|(key, proxy)| (*key, proxy.listen.port())).collect()
+    }
+
+    /// What is listened by, by the name under which another process asks for it.
+    pub(crate) fn sockets(&self) -> Vec<(String, OwnedFd)> {
+        let shared = |(key, proxy): (&VipPort, &Proxy)| {
+            let socket = match &proxy.socket {
+                Listened::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+                Listened::Udp(socket) => socket.as_fd().try_clone_to_owned(),
+            };
+            Some((legacy::port(*key, proxy.at), socket.ok()?))
+        };
+        self.open.iter().filter_map(shared).collect()
+    }
+
+    /// Another process listens from now on; connections go on here, and answers to datagrams.
+    pub(crate) fn let_go(&mut self) {
+        for proxy in self.open.values().filter(|it| matches!(it.socket, Listened::Udp(_))) {
+            proxy.rotation.let_go.notify_one();
+        }
+        let udp = |key: VipPort| key.protocol == Protocol::Udp;
+        self.retain(udp);
     }
 
     /// Vips with connections that go on, whether or not anything new is taken in for them.
@@ -188,23 +231,21 @@ impl Proxy {
     fn start(
         key: VipPort,
         at: At,
+        socket: Socket,
         rotation: Arc<Rotation>,
         (room, counts): (Room, Arc<FlowCounts>),
     ) -> io::Result<Self> {
-        let socket = open(key, at)?;
         let listen = socket.local_addr()?.as_socket().expect("it was bound to an IP address");
         let shared = Arc::clone(&rotation);
-        let task = match key.protocol {
-            Protocol::Udp => {
-                let socket = UdpSocket::from_std(socket.into())?;
-                tokio::spawn(udp::run(socket, shared, room, counts))
-            }
-            _ => {
-                let listener = TcpListener::from_std(socket.into())?;
-                tokio::spawn(tcp::run(listener, shared, room, counts))
-            }
+        let socket = match key.protocol {
+            Protocol::Udp => Listened::Udp(Arc::new(UdpSocket::from_std(socket.into())?)),
+            _ => Listened::Tcp(Arc::new(TcpListener::from_std(socket.into())?)),
         };
-        Ok(Self { at, listen, rotation, task })
+        let task = match socket.clone() {
+            Listened::Udp(socket) => tokio::spawn(udp::run(socket, shared, room, counts)),
+            Listened::Tcp(listener) => tokio::spawn(tcp::run(listener, shared, room, counts)),
+        };
+        Ok(Self { at, listen, socket, rotation, task })
     }
 
     /// Where clients reach it.

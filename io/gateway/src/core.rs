@@ -3,6 +3,7 @@
 
 pub(crate) mod arrival;
 mod chance;
+pub(crate) mod datagrams;
 mod ebb;
 pub(crate) mod listener;
 pub(crate) mod live;
@@ -71,6 +72,8 @@ pub(crate) struct Core {
     /// How many connections have not come to their first request.
     pub(crate) openings: Openings,
     pub(crate) draining: Cell<bool>,
+    /// Another process takes datagrams.
+    pub(crate) has_handed_on: Cell<bool>,
     /// What is under way ends now.
     pub(crate) cut: Cell<bool>,
     /// Requests that are being answered, and connections that are carried.
@@ -125,6 +128,7 @@ impl Core {
             recent,
             connections: RefCell::default(),
             openings: Openings::default(),
+            has_handed_on: Cell::default(),
             draining: Cell::new(false),
             cut: Cell::new(false),
             under_way: Cell::new(0),

@@ -10,19 +10,19 @@ use tokio::task::spawn_local;
 
 use std::rc::Rc;
 
-use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use crate::core::Core;
 use crate::core::arrival::Arrival;
+use crate::core::datagrams::Datagrams;
 use crate::core::listener::Listener;
 use crate::core::worker::Servants;
 
 /// Who serves what comes in.
 pub(crate) const SERVANTS: Servants = Servants { connection: serve, datagrams };
 
-fn datagrams(core: Rc<Core>, listener: Rc<Listener>, socket: UdpSocket) -> JoinHandle<()> {
-    spawn_local(udp::serve(core, listener, socket))
+fn datagrams(core: Rc<Core>, listener: Rc<Listener>, port: Datagrams) -> JoinHandle<()> {
+    spawn_local(udp::serve(core, listener, port))
 }
 
 /// Serves a client until its connection ends.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -14,6 +15,7 @@ use steelyard_model::routing::world::RoutingMap;
 use tokio::sync::watch;
 
 use crate::check::Checker;
+use crate::core::datagrams::HandedSession;
 use crate::core::worker::{Command, Share, Worker};
 use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
@@ -36,6 +38,8 @@ pub struct Gateway {
     log: Mutex<Option<Writer>>,
     /// Asks endpoints whether they are well.
     checker: Mutex<Option<Checker>>,
+    /// Nothing is taken from listeners while it is there.
+    waiting: Mutex<Option<watch::Sender<()>>>,
 }
 
 /// The gateway could not start.
@@ -74,6 +78,7 @@ impl Gateway {
         };
         let chosen = Arc::new(options.access_log.clone().unwrap_or_default());
         options.workers = count;
+        let waits = options.waits;
         let shared = Shared::new(options);
         let requests = Arc::<AtomicU64>::default();
         let log = || {
@@ -92,6 +97,7 @@ impl Gateway {
             reloads: Mutex::default(),
             log: Mutex::new(writer),
             checker: Mutex::new(Some(checker)),
+            waiting: Mutex::new(waits.then(|| watch::channel(()).0)),
         })
     }
 
@@ -161,7 +167,7 @@ impl Gateway {
             let outcome = match listening.get(bind) {
                 Some(address) => Ok(*address),
                 None => open(bind, workers.len())
-                    .and_then(|(address, all)| hand_out(&workers, bind, address, all)),
+                    .and_then(|(address, all)| self.hand_out(&workers, bind, address, all)),
             };
             if let Ok(address) = outcome {
                 listening.insert(bind.clone(), address);
@@ -169,6 +175,53 @@ impl Gateway {
             outcomes.push((bind.clone(), outcome));
         }
         outcomes
+    }
+
+    /// Takes what comes to listeners, where that was not to be done at once.
+    pub fn begin(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// All that is listened by, for another process: by [`Bind::key`], the sockets of one in the
+    /// order of cores.
+    pub fn sockets(&self) -> Vec<(String, OwnedFd)> {
+        let mut all = self.ask(|to| Command::Sockets { to });
+        all.sort_by_key(|(core, _)| *core);
+        let all = all.into_iter().flat_map(|(_, all)| all);
+        let named = |(bind, all): (Bind, Vec<OwnedFd>)| {
+            let key = bind.key();
+            all.into_iter().map(move |socket| (key.clone(), socket))
+        };
+        all.flat_map(named).collect()
+    }
+
+    /// Another process takes datagrams from now on: the sessions that it goes on with. Connections
+    /// are accepted as before. To be followed by [`Gateway::drain`], or by [`Gateway::go_on`].
+    pub fn hand_on(&self) -> Vec<HandedSession> {
+        let (to, sessions) = mpsc::channel();
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = worker.commands.send(Command::HandDatagramsOn { to: to.clone() });
+        }
+        drop(to);
+        std::iter::from_fn(|| sessions.recv_timeout(ANSWER).ok()).collect()
+    }
+
+    /// Takes datagrams as before.
+    pub fn go_on(&self) {
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = worker.commands.send(Command::TakeDatagrams);
+        }
+    }
+
+    /// Goes on with sessions of another process, before [`Gateway::begin`]. Those of cores or
+    /// listeners that are not here end.
+    pub fn adopt(&self, sessions: Vec<HandedSession>) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for session in sessions {
+            if let Some(worker) = workers.get(session.core) {
+                let _ = worker.commands.send(Command::Adopt(session));
+            }
+        }
     }
 
     /// Writes counters, under Traefik's names. A worker that does not answer in time is left out.
@@ -213,6 +266,29 @@ impl Gateway {
     pub fn endpoints(&self) -> Vec<EndpointReport> {
         let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
         endpoints::report(&self.shared.config().routing, &self.shared.standings, &samples)
+    }
+
+    /// Hands each worker its sockets.
+    fn hand_out(
+        &self,
+        workers: &[Worker],
+        bind: &Bind,
+        address: SocketAddr,
+        sockets: Sockets,
+    ) -> io::Result<SocketAddr> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Gone at the end, when all workers are told, unless all of it waits.
+        let (all_told, told) = watch::channel(());
+        let told = waiting.as_ref().map_or(told, watch::Sender::subscribe);
+        for (worker, share) in workers.iter().zip(shares(sockets, workers.len())?) {
+            let leads = matches!(bind.binding, Binding::Led | Binding::Lent);
+            let reached = if leads { bind.address } else { address };
+            let told = told.clone();
+            let command = Command::Open { bind: bind.clone(), address: reached, share, told };
+            worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
+        }
+        drop(all_told);
+        Ok(address)
     }
 
     fn checker(&self) -> MutexGuard<'_, Option<Checker>> {
@@ -273,25 +349,6 @@ impl Drop for Gateway {
 
 fn at(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" {}", path.display()))
-}
-
-/// Hands each worker its sockets.
-fn hand_out(
-    workers: &[Worker],
-    bind: &Bind,
-    address: SocketAddr,
-    sockets: Sockets,
-) -> io::Result<SocketAddr> {
-    // Gone at the end, when all workers are told.
-    let (_all_told, told) = watch::channel(());
-    for (worker, share) in workers.iter().zip(shares(sockets, workers.len())?) {
-        let leads = matches!(bind.binding, Binding::Led | Binding::Lent);
-        let reached = if leads { bind.address } else { address };
-        let told = told.clone();
-        let command = Command::Open { bind: bind.clone(), address: reached, share, told };
-        worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
-    }
-    Ok(address)
 }
 
 /// So many shares of `sockets`, none of them empty: nobody else accepts from a socket that is left

@@ -19,6 +19,7 @@ mod tell;
 mod up;
 mod wire;
 
+pub use crate::core::datagrams::HandedSession;
 pub use gateway::{Gateway, StartError};
 pub use options::{
     AccessLog, Bind, Binding, GatewayOptions, LogFields, LogFilters, LogFormat, MetricViews, Shown,
@@ -28,4 +29,4 @@ pub use shared::staples::Lacking;
 pub use tell::endpoints::{EndpointFitness, EndpointReport};
 pub use tell::recent::FailedRequest;
 pub use tell::request_id::RequestId;
-pub use wire::listen::{Sockets, open as open_sockets};
+pub use wire::listen::{Sockets, adopt as adopt_sockets, open as open_sockets};

@@ -54,6 +54,8 @@ pub struct GatewayOptions {
     /// Called when much memory has become free that was needed for a burst; on a thread where it
     /// may take its time.
     pub return_memory: fn(),
+    /// Nothing is taken from any listener before [`crate::Gateway::begin`]: another process does.
+    pub waits: bool,
 }
 
 /// Which requests are traced, and where what is told of them goes.
@@ -152,6 +154,12 @@ impl fmt::Debug for Tracing {
 }
 
 impl Bind {
+    /// By which another process asks for its sockets.
+    pub fn key(&self) -> String {
+        let Self { entry_point, protocol, address, binding } = self;
+        format!("{entry_point} {protocol:?} {address} {binding:?}")
+    }
+
     /// What the socket is bound to.
     pub(crate) fn socket(&self) -> SocketAddr {
         let port = if self.binding == Binding::Led { 0 } else { self.address.port() };
@@ -177,6 +185,7 @@ impl Default for GatewayOptions {
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),
             return_memory: || {},
+            waits: false,
         }
     }
 }

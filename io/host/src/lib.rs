@@ -9,6 +9,7 @@ pub mod clock;
 pub mod conntrack;
 pub mod datagram;
 pub mod descriptors;
+pub mod inherited;
 pub mod kernel_watch;
 pub mod links;
 pub mod memory;

@@ -5,7 +5,7 @@
 //! over: it stops nobody.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
@@ -14,7 +14,22 @@ const TRIES: usize = 16;
 
 /// A name that is held while this lives; nothing where all were others'.
 #[derive(Debug)]
-pub struct Name(#[allow(dead_code, reason = "held, not read")] Option<UnixListener>);
+pub struct Name(Option<UnixListener>);
+
+impl Name {
+    /// One that another process of ours has taken, and gives to this one.
+    pub fn given(held: OwnedFd) -> Self {
+        Self(Some(held.into()))
+    }
+
+    /// It, for another process of ours: it is held until both have let it go.
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn share(&self) -> io::Result<Option<OwnedFd>> {
+        self.0.as_ref().map(|it| Ok(it.try_clone()?.into())).transpose()
+    }
+}
 
 /// Another process of ours, or of root, holds the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

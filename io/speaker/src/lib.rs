@@ -15,8 +15,8 @@
 mod lan;
 
 pub use lan::{
-    EventKind, Exclude, Former, Formers, Gate, Member, Membership, NoInterface, NoSpeaker,
-    OwnerChange, Ownership, PORT, Sharing, Speaker, SpeakerEvent, SpeakerOptions, Unfit, Vip,
+    EventKind, Exclude, Expectation, Former, Formers, Gate, Member, Membership, NoInterface, NoSpeaker,
+    OwnerChange, Ownership, PORT, Sharing, Speaker, SpeakerEvent, SpeakerLegacy, SpeakerOptions, Unfit, Vip,
     VipState, VipStatus,
 };
 pub use steelyard_layer2::wire::Mac;

@@ -20,7 +20,7 @@ const BUFFER: usize = 32 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     rotation: Arc<Rotation>,
     room: Room,
     counts: Arc<FlowCounts>,

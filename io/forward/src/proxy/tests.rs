@@ -155,7 +155,11 @@ async fn two_services_with_one_port_get_two() {
 
 /// A forwarder with this many places of each kind, where silence may last this long.
 fn proxies(places: usize, open: Duration, half_closed: Duration) -> Proxies {
-    let mut proxies = Proxies::new((Places::new(places), Places::new(places)), Meter::default());
+    let mut proxies = Proxies::new(
+        (Places::new(places), Places::new(places)),
+        Meter::default(),
+        steelyard_host::inherited::Inherited::default(),
+    );
     proxies.places.limits = Limits { open, half_closed, answered: open, unanswered: half_closed };
     proxies
 }

@@ -38,21 +38,26 @@ struct Clients {
 }
 
 pub(super) async fn run(
-    socket: UdpSocket,
+    listening: Arc<UdpSocket>,
     rotation: Arc<Rotation>,
     room: Room,
     counts: Arc<FlowCounts>,
 ) {
-    let listening = Arc::new(socket);
     // Without it each datagram comes by itself, and nothing else is different.
     let _ = prepare(&*listening, false);
     let (socket, generation) = (listening.clone(), rotation.generation());
     let sessions = HashMap::new();
+    let turns = Arc::clone(&rotation);
     let mut clients = Clients { listening, sessions, rotation, generation, room, counts };
     let mut inbox = Inbox::default();
     loop {
+        let received = tokio::select! {
+            received = receive(&socket, &mut inbox) => received,
+            // What endpoints have yet to say goes back to clients by this process.
+            () = turns.let_go.notified() => return std::future::pending().await,
+        };
         // An error here is the refusal of an earlier answer; it concerns no other client.
-        if receive(&socket, &mut inbox).await.is_err() {
+        if received.is_err() {
             continue;
         }
         clients.follow();

@@ -160,7 +160,7 @@ impl Scene<'_> {
     }
 
     /// The state of a backend, made where there is none.
-    fn backend(&self, id: &BackendId) -> Rc<BackendState> {
+    pub(crate) fn backend(&self, id: &BackendId) -> Rc<BackendState> {
         if let Some(known) = self.states.backends.borrow().get(id) {
             return known.clone();
         }

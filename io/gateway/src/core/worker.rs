@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +21,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::Core;
 use super::arrival::Arrival;
+use super::datagrams::{DatagramOrder, Datagrams, HandedSession};
 use super::ebb::Ebb;
 use super::listener::{Listener, ListenerParts};
 use crate::options::Bind;
@@ -53,6 +55,18 @@ pub(crate) enum Command {
         bind: Bind,
         done: Sender<()>,
     },
+    /// Its sockets, for another process, and its number.
+    Sockets {
+        to: Sender<(usize, Vec<(Bind, Vec<OwnedFd>)>)>,
+    },
+    /// Another process takes datagrams, and goes on with sessions.
+    HandDatagramsOn {
+        to: Sender<HandedSession>,
+    },
+    /// It does not.
+    TakeDatagrams,
+    /// Go on with a session of another process.
+    Adopt(HandedSession),
     Sample {
         to: Sender<Sample>,
     },
@@ -77,7 +91,7 @@ pub(crate) struct Servants {
     /// A client's connection.
     pub(crate) connection: fn(Arrival),
     /// Datagrams, until the task is ended.
-    pub(crate) datagrams: fn(Rc<Core>, Rc<Listener>, UdpSocket) -> JoinHandle<()>,
+    pub(crate) datagrams: fn(Rc<Core>, Rc<Listener>, Datagrams) -> JoinHandle<()>,
 }
 
 impl Servants {
@@ -111,7 +125,7 @@ type Accepting = (Rc<Listener>, Vec<Accepted>);
 /// A socket, and the task that takes from it.
 enum Accepted {
     Tcp(Rc<TcpListener>, JoinHandle<()>),
-    Udp(JoinHandle<()>),
+    Udp { hearing: JoinHandle<()>, socket: OwnedFd, orders: UnboundedSender<DatagramOrder> },
 }
 
 impl Worker {
@@ -168,7 +182,7 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                         .into_iter()
                         .map(|it| open(&core, &state, &at, it, told.clone()))
                         .collect(),
-                    Share::Udp(socket) => vec![hear(&core, &state, socket)],
+                    Share::Udp(socket) => vec![hear(&core, &state, socket, told)],
                 };
                 let working = opened.into_iter().filter_map(|it: io::Result<Accepted>| {
                     it.inspect_err(|error| {
@@ -187,6 +201,18 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                 core.connections.borrow().retire(false);
                 let _ = done.send(());
             }
+            Command::Sockets { to } => {
+                let _ = to.send((core.index, sockets(&listeners)));
+            }
+            Command::HandDatagramsOn { to } => {
+                core.has_handed_on.set(true);
+                order_all(&listeners, |key| DatagramOrder::HandOn(key, to.clone()));
+            }
+            Command::TakeDatagrams => {
+                core.has_handed_on.set(false);
+                order_all(&listeners, |_| DatagramOrder::GoOn);
+            }
+            Command::Adopt(session) => adopt(&listeners, session),
             Command::Sample { to } => {
                 // Routes that are gone are counted no more.
                 core.live();
@@ -227,9 +253,42 @@ fn hear(
     core: &Rc<Core>,
     state: &Rc<Listener>,
     socket: std::net::UdpSocket,
+    told: Told,
 ) -> io::Result<Accepted> {
-    let socket = UdpSocket::from_std(socket)?;
-    Ok(Accepted::Udp((core.servants.datagrams)(core.clone(), state.clone(), socket)))
+    let shared = socket.try_clone()?.into();
+    let (orders, obeyed) = unbounded_channel();
+    let datagrams = Datagrams { socket: UdpSocket::from_std(socket)?, told, orders: obeyed };
+    let hearing = (core.servants.datagrams)(core.clone(), state.clone(), datagrams);
+    Ok(Accepted::Udp { hearing, socket: shared, orders })
+}
+
+/// All sockets, for another process. What cannot be shared for want of descriptors is left out.
+fn sockets(listeners: &Listeners) -> Vec<(Bind, Vec<OwnedFd>)> {
+    let share = |accepted: &Accepted| match accepted {
+        Accepted::Tcp(socket, _) => socket.as_fd().try_clone_to_owned().ok(),
+        Accepted::Udp { socket, .. } => socket.try_clone().ok(),
+    };
+    let all = listeners.iter();
+    all.map(|(bind, (_, all))| (bind.clone(), all.iter().filter_map(share).collect())).collect()
+}
+
+fn order_all(listeners: &Listeners, order: impl Fn(String) -> DatagramOrder) {
+    for (bind, (_, all)) in listeners {
+        for accepted in all {
+            if let Accepted::Udp { orders, .. } = accepted {
+                // Who has ended hears nothing.
+                let _ = orders.send(order(bind.key()));
+            }
+        }
+    }
+}
+
+/// Where its listener is gone, so is the session.
+fn adopt(listeners: &Listeners, session: HandedSession) {
+    let its = listeners.iter().find(|(bind, _)| bind.key() == session.listener);
+    if let Some(Accepted::Udp { orders, .. }) = its.and_then(|(_, (_, all))| all.first()) {
+        let _ = orders.send(DatagramOrder::Adopt(session));
+    }
 }
 
 /// A listener as its connections see it.
@@ -252,7 +311,7 @@ async fn close(core: &Rc<Core>, (state, accepted): Accepting) {
     for accepted in accepted {
         let (socket, accepting) = match accepted {
             Accepted::Tcp(socket, accepting) => (socket, accepting),
-            Accepted::Udp(hearing) => {
+            Accepted::Udp { hearing, .. } => {
                 hearing.abort();
                 let _ = hearing.await;
                 continue;
@@ -402,6 +461,8 @@ async fn drain(
     let mut hearing = Vec::new();
     for (bind, listener) in listeners.drain() {
         match bind.protocol {
+            // Where another process has the sessions, nobody waits for them here.
+            Protocol::Udp if core.has_handed_on.get() => close(core, listener).await,
             Protocol::Udp => {
                 listener.0.close(Instant::now());
                 hearing.push(listener);

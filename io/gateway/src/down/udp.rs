@@ -18,6 +18,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use steelyard_host::places::TakenPlace;
@@ -27,12 +28,14 @@ use steelyard_model::routing::route::Route;
 use steelyard_preface::ClientHello;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio::time::MissedTickBehavior;
 
 use super::opening::Caller;
 use super::tcp;
 use crate::core::Core;
+use crate::core::datagrams::{DatagramOrder, Datagrams, HandedSession};
 use crate::core::listener::Listener;
 use crate::core::live::{BackendState, Live, Target};
 use crate::tell::fault::{Failed, Fault};
@@ -85,7 +88,9 @@ struct Goal {
 }
 
 /// Carries what comes to `socket`, as long as it is polled.
-pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, socket: UdpSocket) {
+pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, port: Datagrams) {
+    let Datagrams { socket, mut told, orders } = port;
+    while told.changed().await.is_ok() {}
     if let Err(error) = udp::prepare(&socket, true) {
         tracing::error!(%error, address = listener.address, "a port is of no use");
         return;
@@ -96,21 +101,64 @@ pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, socket: UdpSoc
     let sessions = RefCell::new(Sessions::new(MOST, Instant::now()));
     let (sought, version) = (RefCell::default(), Cell::new(core.live().version));
     core.datagram_ports.set(core.datagram_ports.get() + 1);
-    Rc::new(Port { core, listener, socket, sessions, sought, quiet, version }).run().await;
+    Rc::new(Port { core, listener, socket, sessions, sought, quiet, version }).run(orders).await;
 }
 
 impl Port {
-    async fn run(self: Rc<Self>) {
+    async fn run(self: Rc<Self>, mut orders: UnboundedReceiver<DatagramOrder>) {
         // Sessions hold the port, so it has to end them.
         let _ends = Ends(self.clone());
         let pace = (self.quiet / 4).clamp(Duration::from_millis(20), Duration::from_secs(1));
         let mut sweep = tokio::time::interval(pace);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_taking = true;
         loop {
             tokio::select! {
-                _ = self.socket.async_io(Interest::READABLE, || self.take()) => {}
-                _ = sweep.tick() => self.sweep(),
+                // Sessions before what is theirs.
+                biased;
+                Some(order) = orders.recv() => match order {
+                    DatagramOrder::HandOn(listener, to) => {
+                        is_taking = false;
+                        self.hand_on(&listener, &to);
+                    }
+                    DatagramOrder::GoOn => is_taking = true,
+                    DatagramOrder::Adopt(session) => self.adopt(session),
+                },
+                _ = self.socket.async_io(Interest::READABLE, || self.take()), if is_taking => {}
+                _ = sweep.tick(), if is_taking => self.sweep(),
             }
+        }
+    }
+
+    /// Tells another process which sessions there are.
+    fn hand_on(&self, listener: &str, to: &Sender<HandedSession>) {
+        let core = self.core.index;
+        self.sessions.borrow().each(|peer, session| {
+            let Ok((endpoint, socket)) = session.share() else { return };
+            let Peer { client, reached } = *peer;
+            let listener = listener.to_owned();
+            let _ = to.send(HandedSession { listener, core, client, reached, endpoint, socket });
+        });
+    }
+
+    /// Goes on with a session of another process, if its client's route leads where that one's did.
+    fn adopt(self: &Rc<Self>, session: HandedSession) {
+        let HandedSession { client, reached, endpoint: (host, port), socket, .. } = session;
+        let peer = Peer { client, reached };
+        let live = self.core.live();
+        let Some(route) = self.route(&live, &peer) else { return };
+        let ends = live.config.routing.ends(route);
+        let found = ends.iter().find_map(|end| {
+            let mut all = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
+            let (it, _) = all.find(|(it, _)| it.port == port && it.host.to_string() == host)?;
+            Some((&end.node.id, (it.host.clone(), it.port)))
+        });
+        let Some((service, endpoint)) = found else { return };
+        let service = self.core.scene(&live).backend(service);
+        let socket = UdpSocket::from_std(socket.into());
+        if let (Some(place), Ok(socket)) = (self.place(), socket) {
+            let whither = (route.id.clone(), service, endpoint);
+            self.keep(peer, Session::of(self, peer, whither, socket, place), Instant::now());
         }
     }
 

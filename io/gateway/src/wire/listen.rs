@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Socket, Type};
 use steelyard_model::Protocol;
@@ -41,6 +42,29 @@ pub fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Sockets)> {
             }
         },
     ))
+}
+
+/// Sockets of this address that another process opened, as [`open`] would have them.
+///
+/// # Errors
+/// When they are of no use.
+pub fn adopt(bind: &Bind, sockets: Vec<OwnedFd>) -> io::Result<(SocketAddr, Sockets)> {
+    let sockets: Vec<Socket> = sockets.into_iter().map(Socket::from).collect();
+    let first = sockets.first().ok_or_else(|| io::Error::other("there are no sockets"))?;
+    let address = first.local_addr()?.as_socket();
+    let address = address.ok_or_else(|| io::Error::other("it is no IP socket"))?;
+    for socket in &sockets {
+        socket.set_nonblocking(true)?;
+        if bind.protocol != Protocol::Udp {
+            socket.set_tcp_nodelay(true)?;
+        }
+    }
+    let sockets = sockets.into_iter();
+    let sockets = match bind.protocol {
+        Protocol::Udp => Sockets::Udp(sockets.map(UdpSocket::from).collect()),
+        Protocol::Tcp | Protocol::Sctp => Sockets::Tcp(sockets.map(TcpListener::from).collect()),
+    };
+    Ok((address, sockets))
 }
 
 fn open_all(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {

@@ -24,6 +24,7 @@ use steelyard_layer2::{ConflictPolicy, Input, Phase, VipChange};
 use crate::lan::gate::Keeper;
 use crate::lan::group::Marked;
 use crate::lan::interface::{self, Host, NoInterface};
+use crate::lan::legacy::SpeakerLegacy;
 use crate::lan::log::Log;
 use crate::lan::options::{NoSpeaker, SpeakerOptions};
 use crate::lan::port::{Happened, Heard, Port};
@@ -66,6 +67,10 @@ pub(crate) struct Driver {
     /// Vips that no other host on any network of this one can have.
     nowhere: BTreeSet<IpAddr>,
     log: Log,
+    /// Another process of this node goes on, or may.
+    handing_on: HandingOn,
+    /// What another process announced, until it is placed here.
+    inherited: BTreeSet<IpAddr>,
     /// Since when an interface lacks the subnet of vips that are answered for on it.
     lacking: Option<Instant>,
     /// What was last told of each, by address.
@@ -76,6 +81,15 @@ pub(crate) struct Driver {
     stale: bool,
     /// When that was told last, while memory may be left over of it.
     stirred: Option<Instant>,
+}
+
+/// Whether another process of this node goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HandingOn {
+    No,
+    /// It is told what it takes, and may fail.
+    Begun,
+    Done,
 }
 
 /// Most vips are on the same interfaces, which lie in memory once.
@@ -110,6 +124,8 @@ impl Driver {
             gate,
             nowhere: BTreeSet::new(),
             log: Log::default(),
+            handing_on: HandingOn::No,
+            inherited: BTreeSet::new(),
             lacking: None,
             told: Arc::default(),
             told_at: clock::now(),
@@ -119,10 +135,24 @@ impl Driver {
         })
     }
 
+    /// Waits for what another process gives, if there is one; whether there is anything to do.
+    pub(crate) async fn inherit(&mut self) -> bool {
+        let Some(expected) = self.options.expects.take() else { return true };
+        let Some(legacy) = expected.end().await else { return false };
+        self.inherited = legacy.announced.into_iter().collect();
+        if let Some(shares) = &mut self.shares {
+            shares.inherit(legacy.segments);
+        }
+        true
+    }
+
     /// Until the handle is dropped.
     pub(crate) async fn run(mut self) {
         let mut buffer = vec![0; BUFFER];
         loop {
+            if self.handing_on != HandingOn::No && self.stands_still(&mut buffer).await {
+                return;
+            }
             let now = clock::now();
             self.share(now);
             self.work(now);
@@ -173,6 +203,46 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Answers hosts as before and does nothing else, while another process may go on; whether it
+    /// does, for good, or the handle is gone.
+    async fn stands_still(&mut self, buffer: &mut [u8]) -> bool {
+        let mut nobody = None;
+        while self.handing_on != HandingOn::No {
+            let now = clock::now();
+            for port in self.ports.values_mut() {
+                port.work(now);
+            }
+            let due = self.ports.values().filter_map(Port::deadline).min();
+            let wait = due.map_or(RESYNC, |at| at.saturating_duration_since(now));
+            tokio::select! {
+                Some(command) = self.shared.commands.recv() => self.obey(command),
+                changed = self.shared.wanted.changed() => {
+                    if changed.is_err() {
+                        self.shares.iter_mut().for_each(|it| it.stop(now));
+                        return true;
+                    }
+                }
+                _ = hear(&mut self.ports, &mut nobody, buffer) => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            if self.handing_on == HandingOn::Done {
+                return true;
+            }
+        }
+        self.reconcile();
+        false
+    }
+
+    /// What another process goes on with.
+    fn legacy(&self) -> SpeakerLegacy {
+        let now = clock::now();
+        let Some(shares) = &self.shares else {
+            let announced = self.announced(now).map(|(vip, _)| vip).collect();
+            return SpeakerLegacy { announced, ..SpeakerLegacy::default() };
+        };
+        SpeakerLegacy { segments: shares.legacy(now), ..SpeakerLegacy::default() }
     }
 
     /// When something is to be done without anything coming in.
@@ -263,6 +333,7 @@ impl Driver {
         self.bear_lack(now, &links, &mut placed);
         self.share_out(now, &wanted, &links, &placed);
         self.equip(now, &links, &mut placed);
+        self.inherited.clear();
         // What a port was opened for may be waiting.
         self.share(now);
         for (vip, index) in before {
@@ -394,7 +465,14 @@ impl Driver {
                     let owned = shares.owned(index).unwrap_or(&nothing);
                     port.set(now, link, &siblings, Input::Cleared(owned));
                 }
-                (Ok(port), None) => port.set(now, link, &siblings, Input::Vips(&here(placed))),
+                (Ok(port), None) => {
+                    let here = here(placed);
+                    let inherited = &self.inherited;
+                    for vip in here.iter().filter(|vip| inherited.contains(vip)) {
+                        port.responder.handle(now, Input::Take(*vip, None));
+                    }
+                    port.set(now, link, &siblings, Input::Vips(&here));
+                }
                 (Err(why), _) => {
                     for vip in here(placed) {
                         refuse(placed.get_mut(&vip).expect("placed there"), index, &why);

@@ -16,7 +16,7 @@ use steelyard_host::links::Link;
 use steelyard_layer2::Input as Asked;
 use steelyard_layer2::wire::Mark;
 use steelyard_membership::{
-    Config, Event, HeartbeatTiming, Input, Output, OwnerCandidate, Segment,
+    Config, Event, HeartbeatTiming, Input, Output, OwnerCandidate, Segment, SegmentLegacy,
 };
 
 use crate::lan::former::{Formers, Pending};
@@ -68,10 +68,24 @@ pub(crate) enum Wish {
 
 impl Group {
     pub(crate) fn new(now: Instant, link: &Link, config: &Config) -> Self {
+        Self::of(Segment::new(now, config), link, config)
+    }
+
+    /// One that goes on with what another process of this node had.
+    pub(crate) fn resume(
+        now: Instant,
+        link: &Link,
+        config: &Config,
+        legacy: &SegmentLegacy,
+    ) -> Self {
+        Self::of(Segment::resume(now, config, legacy), link, config)
+    }
+
+    fn of(segment: Segment, link: &Link, config: &Config) -> Self {
         Self {
             link: link.index,
             name: link.name.clone(),
-            segment: Segment::new(now, config),
+            segment,
             socket: None,
             owned: Marked::new(),
             marks: Marked::new(),
@@ -119,6 +133,11 @@ impl Group {
         self.segment.pack();
         self.owned = std::mem::take(&mut self.owned).into_iter().collect();
         self.since = std::mem::take(&mut self.since).into_iter().collect();
+    }
+
+    /// Nothing is heard of others, or said to them, before it is told again how things are.
+    pub(crate) fn close_socket(&mut self) {
+        self.socket = None;
     }
 
     /// This node stops: the others are told.

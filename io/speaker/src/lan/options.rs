@@ -10,6 +10,7 @@ use steelyard_layer2::Timing;
 use crate::lan::former::Formers;
 use crate::lan::gate::Gate;
 use crate::lan::interface::Exclude;
+use crate::lan::legacy::Expectation;
 use crate::lan::membership::Membership;
 
 /// How a speaker behaves.
@@ -29,6 +30,8 @@ pub struct SpeakerOptions {
     pub formers: Option<Arc<dyn Formers>>,
     /// Handles packets for vips.
     pub gate: Option<Arc<dyn Gate>>,
+    /// Another process answers until then; none where there is none.
+    pub expects: Option<Expectation>,
 }
 
 /// Why nothing can be answered here.
@@ -58,6 +61,7 @@ impl Default for SpeakerOptions {
             membership: None,
             formers: None,
             gate: None,
+            expects: None,
         }
     }
 }

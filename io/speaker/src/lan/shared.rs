@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use steelyard_membership::Keyring;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::lan::legacy::SpeakerLegacy;
 use crate::lan::metrics::Totals;
 use crate::lan::status::{Sharing, SpeakerEvent, VipStatus};
 use crate::lan::vip::Vip;
@@ -15,6 +16,12 @@ pub(crate) enum Command {
     /// Give everything away; then say so.
     Leave(oneshot::Sender<()>),
     Rebalance,
+    /// Change nothing from now on, and say nothing but what was asked for by hosts of the LAN.
+    HandOn(oneshot::Sender<SpeakerLegacy>),
+    /// Go on after all.
+    GoOn,
+    /// Another process has all of it.
+    LetGo,
     Keys(Keyring),
     Peers {
         peers: Vec<SocketAddr>,

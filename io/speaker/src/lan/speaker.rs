@@ -10,6 +10,7 @@ use steelyard_metrics::Exposition;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::lan::driver::Driver;
+use crate::lan::legacy::SpeakerLegacy;
 use crate::lan::metrics::{Totals, expose_sharing};
 use crate::lan::options::{NoSpeaker, SpeakerOptions};
 use crate::lan::shared::{Command, Shared};
@@ -62,9 +63,11 @@ impl Speaker {
             };
             runtime.block_on(async move {
                 match Driver::open(options, shared) {
-                    Ok(driver) => {
+                    Ok(mut driver) => {
                         let _ = ready.send(Ok(()));
-                        driver.run().await;
+                        if driver.inherit().await {
+                            driver.run().await;
+                        }
                     }
                     Err(error) => drop(ready.send(Err(error))),
                 }
@@ -126,6 +129,25 @@ impl Speaker {
             // The thread ended: then nothing is answered for.
             let _ = tokio::time::timeout(LEAVE, left).await;
         }
+    }
+
+    /// Gives what another process of this node needs to go on, and says nothing from then on, but
+    /// that it answers hosts as before; none where this node is about to change what it answers
+    /// for. To be followed by [`Speaker::go_on`], or by [`Speaker::let_go`].
+    pub async fn hand_on(&self) -> Option<SpeakerLegacy> {
+        let (told, legacy) = oneshot::channel();
+        self.commands.send(Command::HandOn(told)).ok()?;
+        legacy.await.ok()
+    }
+
+    /// Goes on as if nothing had been handed on.
+    pub fn go_on(&self) {
+        let _ = self.commands.send(Command::GoOn);
+    }
+
+    /// Another process answers: this one falls silent, and nobody is told.
+    pub fn let_go(&self) {
+        let _ = self.commands.send(Command::LetGo);
     }
 
     /// Spreads vips anew over all nodes.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use super::{Goal, Peer, Port, receive};
 use crate::core::Core;
 use crate::core::listener::Listener;
-use crate::core::live::Target;
+use crate::core::live::{BackendState, Target};
 use crate::tell::fault::Failed;
 use crate::tell::metrics::CarriedDatagrams;
 use crate::tell::turned_away::TurnedAway;
@@ -49,14 +50,30 @@ impl Session {
         endpoint: SocketAddr,
         place: TakenPlace,
     ) -> Result<Self, TurnedAway> {
-        let Port { core, listener, .. } = &**port;
         let socket = connected(endpoint).map_err(|error| {
             let failed = Failed::connect(error);
-            core.warn(&failed, &goal.service.name, &endpoint.to_string());
+            port.core.warn(&failed, &goal.service.name, &endpoint.to_string());
             TurnedAway::from(failed.fault)
         })?;
+        let endpoint = match &goal.target {
+            Target::Address(_) => (Host::Ip(endpoint.ip()), endpoint.port()),
+            Target::Name(name, port) => (Host::Name(name.clone()), *port),
+        };
+        let whither = (goal.route.clone(), goal.service.clone(), endpoint);
+        Ok(Self::of(port, peer, whither, socket, place))
+    }
+
+    /// One over a socket that hears its endpoint alone.
+    pub(super) fn of(
+        port: &Rc<Port>,
+        peer: Peer,
+        (route, service, endpoint): (RouteId, Rc<BackendState>, (Host, u16)),
+        socket: UdpSocket,
+        place: TakenPlace,
+    ) -> Self {
+        let Port { core, listener, .. } = &**port;
         let socket = Rc::new(socket);
-        let carried = core.counters.count_session(&listener.entry_point, &goal.service.name);
+        let carried = core.counters.count_session(&listener.entry_point, &service.name);
         let begun = Instant::now();
         let answered = Rc::new(Cell::new(begun));
         let answers = Answers {
@@ -66,14 +83,10 @@ impl Session {
             carried: carried.clone(),
             answered: answered.clone(),
         };
-        let endpoint = match &goal.target {
-            Target::Address(_) => (Host::Ip(endpoint.ip()), endpoint.port()),
-            Target::Name(name, port) => (Host::Name(name.clone()), *port),
-        };
-        Ok(Self {
+        Self {
             socket,
-            route: goal.route.clone(),
-            service: goal.service.id().clone(),
+            route,
+            service: service.id().clone(),
             endpoint,
             carried,
             begun,
@@ -81,7 +94,13 @@ impl Session {
             answering: spawn_local(answers.run()),
             _counted: Counted::new(core, listener),
             _place: place,
-        })
+        }
+    }
+
+    /// Where it goes, and by what, for another process.
+    pub(super) fn share(&self) -> io::Result<((String, u16), OwnedFd)> {
+        let (host, port) = &self.endpoint;
+        Ok(((host.to_string(), *port), self.socket.as_fd().try_clone_to_owned()?))
     }
 
     /// Whether its endpoint was heard.

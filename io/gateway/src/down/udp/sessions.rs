@@ -123,6 +123,12 @@ impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
         before - self.len()
     }
 
+    /// All of them.
+    pub(crate) fn each(&self, mut see: impl FnMut(&K, &V)) {
+        let all = self.slots.iter().filter_map(|slot| slot.held.as_ref());
+        all.for_each(|(key, value)| see(key, value));
+    }
+
     /// Ends those that are not to stay.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&K, &V) -> bool) {
         let all = self.slots.iter().filter_map(|slot| slot.held.as_ref());

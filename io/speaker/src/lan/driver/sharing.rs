@@ -10,10 +10,10 @@ use ipnet::IpNet;
 use steelyard_host::links::Link;
 use steelyard_host::random;
 use steelyard_layer2::VipChange;
-use steelyard_membership::{Cause, Config, Event, Input, OwnerCandidate};
+use steelyard_membership::{Cause, Config, Event, Input, OwnerCandidate, SegmentLegacy};
 use tokio::sync::oneshot;
 
-use super::{Driver, MANY, Placement};
+use super::{Driver, HandingOn, MANY, Placement};
 use crate::lan::group::{Group, Marked, Wish};
 use crate::lan::membership::{Keeper, Kept, Membership};
 use crate::lan::metrics::Totals;
@@ -38,6 +38,8 @@ pub(super) struct Shares {
     unwritten: bool,
     /// By number of the interface.
     groups: BTreeMap<u32, Group>,
+    /// What another process of this node had there, until a group goes on with it.
+    inherited: BTreeMap<u32, SegmentLegacy>,
     /// Who waits until we left.
     leaving: Vec<oneshot::Sender<()>>,
     has_left: bool,
@@ -55,11 +57,27 @@ impl Shares {
             keeper: Keeper::default(),
             unwritten: false,
             groups: BTreeMap::new(),
+            inherited: BTreeMap::new(),
             leaving: Vec::new(),
             has_left: false,
             told: None,
             looked: None,
         })
+    }
+
+    /// Goes on with what another process of this node had.
+    pub(super) fn inherit(&mut self, segments: BTreeMap<u32, SegmentLegacy>) {
+        self.inherited = segments;
+    }
+
+    /// What another process of this node goes on with.
+    pub(super) fn legacy(&self, now: Instant) -> BTreeMap<u32, SegmentLegacy> {
+        let told = |(index, group): (&u32, &Group)| Some((*index, group.segment.legacy(now)?));
+        self.groups.iter().filter_map(told).collect()
+    }
+
+    fn close_sockets(&mut self) {
+        self.groups.values_mut().for_each(Group::close_socket);
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -148,7 +166,11 @@ impl Shares {
         self.config.epoch += 1;
         self.kept.start = self.config.epoch;
         self.unwritten = true;
-        self.groups.insert(link.index, Group::new(now, link, &self.config));
+        let group = match self.inherited.remove(&link.index) {
+            Some(legacy) => Group::resume(now, link, &self.config, &legacy),
+            None => Group::new(now, link, &self.config),
+        };
+        self.groups.insert(link.index, group);
         true
     }
 
@@ -364,6 +386,24 @@ impl Driver {
 
     pub(super) fn obey(&mut self, command: Command) {
         let now = steelyard_host::clock::now();
+        match command {
+            Command::HandOn(told) => {
+                self.handing_on = HandingOn::Begun;
+                let legacy = self.legacy();
+                // The other process listens in their place.
+                self.shares.iter_mut().for_each(Shares::close_sockets);
+                let _ = told.send(legacy);
+                return;
+            }
+            Command::GoOn => {
+                self.handing_on = HandingOn::No;
+                let groups = self.shares.iter_mut().flat_map(|it| it.groups.values_mut());
+                groups.for_each(|it| it.segment.go_on());
+                return;
+            }
+            Command::LetGo => return self.handing_on = HandingOn::Done,
+            _ => {}
+        }
         let Some(shares) = &mut self.shares else {
             // Nobody to leave anything to.
             if let Command::Leave(done) = command {
@@ -376,6 +416,7 @@ impl Driver {
                 shares.leaving.push(done);
                 shares.tell_all(now, &Input::Leave);
             }
+            Command::HandOn(_) | Command::GoOn | Command::LetGo => {}
             Command::Rebalance => shares.tell_all(now, &Input::Rebalance),
             Command::Keys(keys) => {
                 shares.tell_all(now, &Input::Keys(&keys));
