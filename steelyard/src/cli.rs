@@ -71,6 +71,8 @@ pub enum Command {
     Get(crate::get::GetArgs),
     /// Spread addresses anew over the machines that share them
     Rebalance(crate::rebalance::RebalanceArgs),
+    /// Have a new process take the place of the one that runs, unnoticed
+    Upgrade(crate::upgrade::UpgradeArgs),
     /// Make the key that several machines share
     Key(crate::key::KeyArgs),
     /// Judge objects before a cluster takes them, as its validating webhook

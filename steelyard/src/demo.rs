@@ -35,6 +35,7 @@ use crate::entry_points::StaticOptions;
 use crate::instance::{Duties, Instance, Settings, Signals, runtime};
 use crate::pipeline::Pipeline;
 use crate::privileges::Privileges;
+use crate::upgrade::Inheritance;
 use crate::{load, logging};
 
 /// Ports tried first, since people know them.
@@ -97,6 +98,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         world: WorldArgs { fixed, ..WorldArgs::default() },
         ports: (web, known(WEBSECURE)?),
         sharing: None,
+        inheritance: Inheritance::default(),
         is_demo: true,
     };
     runtime()?.block_on(play(settings, args.port.is_none()))

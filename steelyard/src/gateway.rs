@@ -24,6 +24,7 @@ use crate::entry_points::StaticOptions;
 use crate::instance::{Conflict, Duties, Instance, Meeting, Settings, Wish, runtime};
 use crate::logging;
 use crate::privileges::Privileges;
+use crate::upgrade::{self, Inheritance};
 
 /// Ports of the entry points inside the pod, which need no privileges.
 const PORTS: (u16, u16) = (8080, 8443);
@@ -109,6 +110,7 @@ fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
         ports: PORTS,
         listeners: args.borrow_listeners.map(|path| Meeting { path, other: args.lender }),
         linger: Duration::from_secs(args.leave_after),
+        inheritance: Inheritance::default(),
         is_demo: false,
     }
 }
@@ -133,6 +135,7 @@ async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
                 }
             }
             Event::Asked(Wish::Reopen) => instance.reopen_logs(),
+            Event::Asked(Wish::Upgrade) => upgrade::refuse(),
             Event::Asked(Wish::Stop(why)) => return why,
         }
     }

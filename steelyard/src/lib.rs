@@ -37,4 +37,5 @@ mod support;
 mod tell;
 pub mod text;
 pub mod up;
+pub mod upgrade;
 pub mod webhook;

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Gateway(args) => steelyard::gateway::run(args, fixed),
         Command::Lab(args) => steelyard_lab::run(args, steelyard::planning::read),
         Command::Rebalance(args) => steelyard::rebalance::run(args),
+        Command::Upgrade(args) => steelyard::upgrade::run(args),
         Command::Key(args) => steelyard::key::run(args),
         Command::Webhook(args) => steelyard::webhook::run(args),
         Command::Echo(args) => steelyard_lab::echo::run(args),

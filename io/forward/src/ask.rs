@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     HandOn(oneshot::Sender<ForwardHandedOn>),
     /// Go on after all, as before.
     GoOn(oneshot::Sender<()>),
+    /// What another process set is this one's, to be undone at its end.
+    TakeOver(oneshot::Sender<()>),
     /// Another process has all of it for good.
     LetGo(oneshot::Sender<()>),
     Remove(oneshot::Sender<Result<(), Why>>),

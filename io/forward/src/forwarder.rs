@@ -162,6 +162,15 @@ impl Forwarder {
         done.await.expect("the owner answers every ask");
     }
 
+    /// What another process has set is this one's from now on: before that, nothing of it is undone
+    /// when this one ends. Packets for exactly these vips are taken in.
+    pub async fn take_over(&self, live: &[IpAddr]) {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::TakeOver(answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask");
+        self.begun.intake.take_over(live);
+    }
+
     /// Another process has what was handed on: nothing is undone at the end, and connections that
     /// are carried in this process go on ([`Forwarder::flows`] counts them alone).
     pub async fn let_go(&self) {

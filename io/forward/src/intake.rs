@@ -89,13 +89,13 @@ impl Intake {
     }
 
     /// Vips that packets are taken in for, until that is said to be over.
-    pub(crate) fn live(&self) -> Vec<IpAddr> {
+    pub fn live(&self) -> Vec<IpAddr> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.live.iter().filter(|(_, until)| until.is_none()).map(|(vip, _)| *vip).collect()
     }
 
     /// Another process of this host takes in exactly these, and this one from now on.
-    pub fn take_over(&self, vips: &[IpAddr]) {
+    pub(crate) fn take_over(&self, vips: &[IpAddr]) {
         let gone: Vec<IpAddr> = self.live().into_iter().filter(|it| !vips.contains(it)).collect();
         self.close(&gone);
         self.open(vips);

@@ -51,8 +51,8 @@ pub(crate) struct Owner {
     mending: Mending,
     /// Another process may set what is ours: nothing of the host is touched.
     is_handing_on: bool,
-    /// It has all of it, for good.
-    has_let_go: bool,
+    /// It has all of it, for good; or this one is the other process, and not in charge yet.
+    is_anothers: bool,
     /// Told when others did something to the packet filter, or to the ip rules.
     stirred: watch::Sender<()>,
 }
@@ -83,7 +83,7 @@ impl Owner {
             rounds: Rounds::default(),
             mending: Mending::default(),
             is_handing_on: false,
-            has_let_go: false,
+            is_anothers: options.legacy.is_some(),
             stirred: watch::Sender::default(),
         };
         if !options.privileged {
@@ -194,6 +194,10 @@ impl Owner {
                     self.apply(&self.desired.clone(), Look::AtAll).await;
                     let _ = answer.send(());
                 }
+                Ask::TakeOver(answer) => {
+                    self.is_anothers = false;
+                    let _ = answer.send(());
+                }
                 Ask::LetGo(answer) => {
                     self.let_go();
                     let _ = answer.send(());
@@ -207,9 +211,6 @@ impl Owner {
                     return;
                 }
             }
-        }
-        if self.has_let_go {
-            return;
         }
         if let Err(why) = self.remove().await {
             tracing::error!(%why, "what was set on this host could not be undone");
@@ -234,7 +235,7 @@ impl Owner {
     }
 
     fn let_go(&mut self) {
-        (self.is_handing_on, self.has_let_go) = (true, true);
+        (self.is_handing_on, self.is_anothers) = (true, true);
         self.intake.end();
         self.passing.end();
         self.kernel = None;
@@ -397,6 +398,9 @@ impl Owner {
 
     async fn remove(&mut self) -> Result<(), Why> {
         self.proxies = Proxies::default();
+        if self.is_anothers {
+            return Ok(());
+        }
         let outcome = match &mut self.kernel {
             Some(kernel) => kernel.clear().await,
             None => Ok(()),

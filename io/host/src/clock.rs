@@ -17,11 +17,19 @@ pub fn now() -> Instant {
     instant + since_boot().saturating_sub(boot)
 }
 
-/// CLOCK_BOOTTIME.
+/// Microseconds of CLOCK_MONOTONIC, as systemd counts.
+pub fn monotonic_micros() -> u128 {
+    read(libc::CLOCK_MONOTONIC).as_micros()
+}
+
 fn since_boot() -> Duration {
+    read(libc::CLOCK_BOOTTIME)
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a whole timespec of ours, which the call fills in.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     assert_eq!(result, 0, "every Linux since 2.6.39 has this clock");
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())

@@ -83,6 +83,7 @@ async fn follow(controller: &mut Controller, ears: &mut Ears) -> &'static str {
             Event::Own(own) => controller.answer(own).await,
             Event::Tick => controller.tick(ears.feed.gaps()),
             Event::Asked(Wish::Reopen) => {}
+            Event::Asked(Wish::Upgrade) => crate::upgrade::refuse(),
             Event::Asked(Wish::Stop(why)) => return why,
         }
         controller.show();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_forward::{Forwarder, Listening};
-use steelyard_gateway::{Bind, Binding, Gateway, Sockets, open_sockets};
+use steelyard_gateway::{Bind, Binding, Gateway, Sockets, adopt_sockets, open_sockets};
+use steelyard_host::inherited::Inherited;
 use steelyard_lending::{Borrower, LentListener};
+use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::BuiltIn;
 
 use super::history::History;
@@ -37,6 +39,8 @@ pub(crate) struct EntryPoints {
     site: Site,
     /// Has listeners that another process opened, besides; none where nobody lends.
     borrower: Option<Borrower>,
+    /// Sockets that the process opened that this one takes over from, or systemd.
+    inherited: Inherited,
     /// What of it is served.
     served: BTreeMap<Bind, LentListener>,
     history: History,
@@ -50,11 +54,23 @@ impl EntryPoints {
         (gateway, forwarder): (Arc<Gateway>, Option<Arc<Forwarder>>),
         (fixed, ports): (StaticOptions, (u16, u16)),
         site: Site,
-        borrower: Option<Borrower>,
+        (borrower, inherited): (Option<Borrower>, Inherited),
         history: History,
     ) -> Self {
         let (served, opened, failing) = Default::default();
-        Self { gateway, forwarder, fixed, ports, site, borrower, served, history, opened, failing }
+        Self {
+            gateway,
+            forwarder,
+            fixed,
+            ports,
+            site,
+            borrower,
+            inherited,
+            served,
+            history,
+            opened,
+            failing,
+        }
     }
 
     /// Has a built-in entry point listen on another port, from the next time on.
@@ -94,7 +110,7 @@ impl EntryPoints {
         }
         wanted.extend(loans.keys().cloned());
         let listeners = binds::listen(&self.gateway, &wanted, |bind, count| {
-            let Some(loan) = loans.get(bind) else { return open_sockets(bind, count) };
+            let Some(loan) = loans.get(bind) else { return open(&self.inherited, bind, count) };
             loan.listeners().map(|(address, all)| (address, Sockets::Tcp(all)))
         });
         self.served = loans;
@@ -149,6 +165,19 @@ impl Hand for EntryPoints {
             Ok(())
         })
     }
+}
+
+/// Sockets that are there already, or new ones.
+fn open(
+    inherited: &Inherited,
+    bind: &Bind,
+    count: usize,
+) -> std::io::Result<(SocketAddr, Sockets)> {
+    let mut given = inherited.take(&bind.key());
+    if given.is_empty() && bind.binding == Binding::Host {
+        given = inherited.take_bound(bind.protocol == Protocol::Udp, bind.address);
+    }
+    if given.is_empty() { open_sockets(bind, count) } else { adopt_sockets(bind, given) }
 }
 
 /// The port that a built-in entry point listens on; none while it cannot listen on each address it

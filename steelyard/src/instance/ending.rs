@@ -18,7 +18,7 @@ use crate::tell::unready::Unready;
 /// takes to ask again whose address it is.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 /// How often it is looked whether connections have ended.
-const GLANCE: Duration = Duration::from_millis(200);
+pub(super) const GLANCE: Duration = Duration::from_millis(200);
 
 impl Instance {
     /// Withdraws, finishes requests, and undoes what was set on the host. Waits for nobody once
@@ -86,7 +86,7 @@ impl Instance {
 }
 
 /// What comes of `work`, unless it is broken off.
-async fn or_hurried<T>(
+pub(super) async fn or_hurried<T>(
     hurried: &mut watch::Receiver<bool>,
     work: impl Future<Output = T>,
 ) -> Option<T> {

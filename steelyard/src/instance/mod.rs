@@ -11,6 +11,7 @@ mod care;
 mod ending;
 mod hearing;
 mod options;
+mod passage;
 pub(crate) mod process;
 mod senses;
 mod settings;
@@ -45,6 +46,7 @@ use crate::tell::current::Current;
 use crate::tell::unready::Unready;
 
 use all_hands::AllHands;
+use passage::Waiting;
 pub(crate) use senses::News;
 use senses::Senses;
 pub(crate) use settings::{Duties, Meeting, Settings};
@@ -65,6 +67,7 @@ pub(crate) struct Instance {
     /// All of the cluster that was awaited has been heard.
     is_informed: bool,
     parts: Parts,
+    waiting: Waiting,
 }
 
 /// What runs beside, and has to end in order; what the role does not have is none.

@@ -7,12 +7,13 @@ use anyhow::Result;
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::ForwardOptions;
 use steelyard_gateway::GatewayOptions;
-use steelyard_speaker::{ConflictPolicy, Formers, Gate, Membership, SpeakerOptions};
+use steelyard_speaker::{ConflictPolicy, Expectation, Formers, Gate, Membership, SpeakerOptions};
 
 use super::Settings;
 use super::sharing::Conflict;
 use super::traces::tracing;
 use crate::hands::descriptors::Rooms;
+use tokio::sync::watch;
 
 /// How long a node may be without its speaker before its flows are taken for ended: its image may
 /// be on its way.
@@ -22,8 +23,14 @@ pub(super) fn admin(
     settings: &Settings,
     published: &Arc<Published>,
     rooms: &Rooms,
+    waits: Option<watch::Receiver<()>>,
 ) -> std::result::Result<Admin, StartError> {
-    let mut options = AdminOptions { places: rooms.admin.clone(), ..settings.serve.show.admin() };
+    let mut options = AdminOptions {
+        places: rooms.admin.clone(),
+        inherited: settings.inheritance.sockets.clone(),
+        waits,
+        ..settings.serve.show.admin()
+    };
     let mut admin = steelyard_admin::serve(&options, published.clone());
     if settings.is_demo && matches!(admin, Err(StartError::Bind { .. })) {
         options.listen.set_port(0);
@@ -37,6 +44,7 @@ pub(super) fn speaker_options(
     echo: bool,
     formers: Option<Arc<dyn Formers>>,
     gate: Option<Arc<dyn Gate>>,
+    expects: Option<Expectation>,
 ) -> SpeakerOptions {
     let interfaces = settings.interfaces.clone();
     let membership = settings.sharing.as_ref().map(|sharing| Membership {
@@ -45,8 +53,15 @@ pub(super) fn speaker_options(
         flows_stay: if settings.duties.passes { FLOWS_STAY } else { Duration::ZERO },
         ..sharing.membership.clone()
     });
-    let mut options =
-        SpeakerOptions { interfaces, echo, membership, formers, gate, ..SpeakerOptions::default() };
+    let mut options = SpeakerOptions {
+        interfaces,
+        echo,
+        membership,
+        formers,
+        gate,
+        expects,
+        ..SpeakerOptions::default()
+    };
     options.timing.policy = match settings.conflict {
         Conflict::Defend => ConflictPolicy::Defend,
         Conflict::Withdraw => ConflictPolicy::Withdraw,
@@ -73,6 +88,7 @@ pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<Gate
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),
         return_memory: steelyard_host::memory::give_back,
+        waits: settings.inheritance.is_heir,
         ..GatewayOptions::default()
     })
 }
@@ -86,6 +102,8 @@ pub(super) fn forward_options(settings: &Settings, rooms: &Rooms) -> ForwardOpti
         state_dir: settings.state_dir.clone(),
         flows: rooms.flows.clone(),
         sessions: rooms.sessions.clone(),
+        inherited: settings.inheritance.sockets.clone(),
+        legacy: settings.inheritance.forward.clone(),
         ..ForwardOptions::default()
     }
 }

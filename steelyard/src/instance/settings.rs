@@ -11,6 +11,7 @@ use steelyard_plan::Author;
 use super::sharing::{Conflict, Sharing};
 use crate::args::{ServeArgs, WorldArgs};
 use crate::privileges::Privileges;
+use crate::upgrade::Inheritance;
 
 /// What an [`super::Instance`] is told at start.
 pub(crate) struct Settings {
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     /// How long it goes on as before once it was asked to end, and says it is not ready: until
     /// others know.
     pub(crate) linger: Duration,
+    /// What another process gives that this one takes over from, or systemd.
+    pub(crate) inheritance: Inheritance,
     /// Let the admin page have a free port where its own is taken.
     pub(crate) is_demo: bool,
 }

@@ -9,12 +9,15 @@ pub(crate) struct Signals {
     terminate: Signal,
     hangup: Signal,
     reopen: Signal,
+    upgrade: Signal,
 }
 
 /// What one of them asks for.
 pub(crate) enum Wish {
     /// Open log files again.
     Reopen,
+    /// Have a new process take the place of this one.
+    Upgrade,
     /// End; why.
     Stop(&'static str),
 }
@@ -27,6 +30,7 @@ impl Signals {
             terminate: open(SignalKind::terminate())?,
             hangup: open(SignalKind::hangup())?,
             reopen: open(SignalKind::user_defined1())?,
+            upgrade: open(SignalKind::user_defined2())?,
         })
     }
 
@@ -51,6 +55,7 @@ impl Signals {
             _ = self.terminate.recv() => Wish::Stop("asked to end"),
             _ = self.hangup.recv() => Wish::Stop("the terminal is gone"),
             _ = self.reopen.recv() => Wish::Reopen,
+            _ = self.upgrade.recv() => Wish::Upgrade,
         }
     }
 }

@@ -12,13 +12,14 @@ use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
-use steelyard_speaker::{Formers, Gate, Speaker};
+use steelyard_speaker::{Expectation, Formers, Gate, Speaker};
 use tokio::sync::watch;
 
 use super::all_hands::AllHands;
 use super::care::REPAIR;
 use super::ending::undo;
 use super::options::{admin, forward_options, gateway_options, speaker_options};
+use super::passage::Waiting;
 use super::senses::{Senses, addresses};
 use super::wires::{Passes, Takes, expose};
 use super::{Instance, Meeting, Parts, Settings};
@@ -55,7 +56,9 @@ impl Instance {
             false => None,
         };
         let published = late.publisher(gateway.clone(), &descriptors.rooms, &settings);
-        let parts = start_parts(&settings, gateway, &published, &descriptors.rooms).await?;
+        let (waiting, expects, waits) = Waiting::of(&settings);
+        let late_parts = LateStart { published: &published, expects, waits };
+        let parts = start_parts(&settings, gateway, late_parts, &descriptors.rooms).await?;
         if let Some(speaker) = &parts.speaker {
             let _ = late.speaker.set(Arc::downgrade(speaker));
         }
@@ -87,6 +90,7 @@ impl Instance {
             next_repair: Instant::now() + REPAIR,
             is_informed: false,
             parts,
+            waiting,
             settings,
         })
     }
@@ -142,10 +146,18 @@ impl LateParts {
     }
 }
 
+/// What parts are told that others see.
+struct LateStart<'s> {
+    published: &'s Arc<Published>,
+    /// Until when they are silent.
+    expects: Option<Expectation>,
+    waits: Option<watch::Receiver<()>>,
+}
+
 async fn start_parts(
     settings: &Settings,
     gateway: Option<Arc<Gateway>>,
-    published: &Arc<Published>,
+    late: LateStart<'_>,
     rooms: &Rooms,
 ) -> Result<Parts> {
     // First, since it knows best what to say where another instance runs.
@@ -160,7 +172,7 @@ async fn start_parts(
     let passer = settings.duties.passes.then(start_passer).flatten();
     let passing = passer.as_ref().map(Passer::passing);
     let passing = passing.or_else(|| Some(forwarder.as_ref()?.passing()));
-    match start_others(settings, (forwarder.as_ref(), passing), published, rooms) {
+    match start_others(settings, (forwarder.as_ref(), passing), late, rooms) {
         Ok((admin, speaker)) => {
             Ok(Parts { gateway, forwarder: forwarder.map(Arc::new), passer, speaker, admin })
         }
@@ -202,10 +214,11 @@ fn start_passer() -> Option<Passer> {
 fn start_others(
     settings: &Settings,
     (forwarder, passing): (Option<&Forwarder>, Option<Passing>),
-    published: &Arc<Published>,
+    late: LateStart<'_>,
     rooms: &Rooms,
 ) -> Result<(Admin, Option<Arc<Speaker>>)> {
-    let admin = admin(settings, published, rooms)?;
+    let LateStart { published, expects, waits } = late;
+    let admin = admin(settings, published, rooms, waits)?;
     forwarder.into_iter().for_each(|it| tell(it, settings));
     if !settings.duties.announces || !settings.privileges.is_full() {
         return Ok((admin, None));
@@ -214,7 +227,7 @@ fn start_others(
     let echo = forwarder.is_some_and(|it| it.degraded().is_none());
     let formers = passing.map(|it| Arc::new(Passes(it)) as Arc<dyn Formers>);
     let gate = forwarder.map(|it| Arc::new(Takes(it.intake())) as Arc<dyn Gate>);
-    let speaker = Speaker::start(speaker_options(settings, echo, formers, gate));
+    let speaker = Speaker::start(speaker_options(settings, echo, formers, gate, expects));
     Ok((admin, Some(Arc::new(speaker.context("cannot answer for addresses")?))))
 }
 
@@ -281,7 +294,7 @@ fn all_hands(
             (gateway.clone(), forwarder.clone()),
             (settings.world.fixed.clone(), settings.ports),
             site(settings, answers),
-            borrower.take(),
+            (borrower.take(), settings.inheritance.sockets.clone()),
             history.clone(),
         )
     };

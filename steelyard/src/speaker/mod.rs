@@ -34,6 +34,7 @@ use crate::instance::{
     Conflict, Duties, ElectionArgs, Instance, Meeting, Settings, Sharing, Wish, process, runtime,
 };
 use crate::privileges::Privileges;
+use crate::upgrade::{self, Inheritance};
 use crate::tell::followed;
 use crate::{key, load, logging};
 use kept::Keeper;
@@ -249,6 +250,7 @@ fn settings(
         ports: (0, 0),
         listeners,
         linger: Duration::ZERO,
+        inheritance: Inheritance::default(),
         is_demo: false,
     })
 }
@@ -291,6 +293,7 @@ async fn follow(
                 }
             }
             Event::Asked(Wish::Reopen) => instance.reopen_logs(),
+            Event::Asked(Wish::Upgrade) => upgrade::refuse(),
             Event::Asked(Wish::Stop(why)) => {
                 keeper.write();
                 return why;

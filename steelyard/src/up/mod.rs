@@ -15,12 +15,14 @@ use steelyard_host::memory;
 use steelyard_manifest::Sight;
 use steelyard_pipeline::GatewayServices;
 use steelyard_sources::FolderWatch;
+use steelyard_upgrade::{Caller, notify};
 
 use crate::args::LogStyle;
 use crate::entry_points::StaticOptions;
 use crate::instance::{Duties, Instance, News, Settings, Signals, Wish, runtime};
 use crate::privileges::Privileges;
 use crate::tell::summary;
+use crate::upgrade::{Ending, Heir, Inheritance, Origin, Upgrades};
 use crate::{load, logging};
 
 pub use args::UpArgs;
@@ -37,13 +39,14 @@ const FWMARK: u32 = 0x2000;
 /// When something that `up` cannot do without is not to be had.
 pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
+    let origin = Origin::look();
     let paths = args.paths.clone();
     let settings = settings(args)?;
     let live = Live::start(&settings.serve)?;
     if live.is_none() {
         logging::start(settings.serve.show.log_format, &settings.serve.show.log_level)?;
     }
-    runtime()?.block_on(serve(&paths, settings, live))
+    runtime()?.block_on(serve(&paths, settings, live, origin))
 }
 
 fn settings(args: UpArgs) -> Result<Settings> {
@@ -83,6 +86,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         world: args.world,
         ports,
         sharing,
+        inheritance: Inheritance::default(),
         is_demo: false,
     })
 }
@@ -114,10 +118,18 @@ enum Event {
     /// Something is to be drawn.
     Draw,
     Asked(Wish),
+    Upgrade(Caller),
 }
 
-async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
+async fn serve(
+    paths: &[PathBuf],
+    mut settings: Settings,
+    live: Option<Live>,
+    origin: Origin,
+) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
+    let (heir, inheritance) = Heir::hear().await?;
+    settings.inheritance = inheritance;
     let (sight, watch) = steelyard_sources::watch(paths)?;
     if sight.sources.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -126,25 +138,35 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
     }
     let drain = Duration::from_secs(settings.serve.drain);
     let mut running = Instance::start(settings).await?;
-    let outcome = follow(&mut running, sight, watch, &mut signals, live).await;
-    let why = match &outcome {
-        Ok(why) => *why,
-        Err(_) => "cannot go on",
-    };
-    tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
-    running.stop(drain, signals.again()).await;
+    let outcome = follow(&mut running, (sight, watch), &mut signals, live, (heir, origin)).await;
+    let ending = outcome.as_ref().copied().unwrap_or(Ending::Asked("cannot go on"));
+    let drain_limit = drain.as_secs();
+    match ending {
+        Ending::Asked(why) => {
+            notify("STOPPING=1");
+            tracing::info!("{why}: finishing requests for up to {drain_limit} s");
+            running.stop(drain, signals.again()).await;
+        }
+        Ending::Replaced => {
+            tracing::info!("finishing what is under way here for up to {drain_limit} s");
+            running.leave(drain, signals.again()).await;
+        }
+    }
     outcome.map(|_| ExitCode::SUCCESS)
 }
 
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(
     running: &mut Instance,
-    sight: Sight,
-    mut watch: FolderWatch,
+    (sight, mut watch): (Sight, FolderWatch),
     signals: &mut Signals,
     mut live: Option<Live>,
-) -> Result<&'static str> {
+    (mut heir, origin): (Heir, Origin),
+) -> Result<Ending> {
     running.take(sight).await?;
+    heir.take_over(running).await?;
+    let state = running.settings().state_dir.clone();
+    let mut upgrades = Upgrades::new(origin, &state, heir.sockets());
     memory::give_back();
     let mut edited: Option<Instant> = None;
     let mut told = String::new();
@@ -162,13 +184,16 @@ async fn follow(
             news = running.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
             wish = signals.next() => Event::Asked(wish),
+            caller = upgrades.next() => Event::Upgrade(caller),
         };
         match event {
             Event::Sources(Some(sight)) => {
                 running.take(sight).await?;
                 edited = Some(Instant::now());
             }
-            Event::Sources(None) => return Ok("the watch of the manifests ended"),
+            Event::Sources(None) => {
+                return Ok(Ending::Asked("the watch of the manifests ended"));
+            }
             Event::News(news) => running.hear(news).await,
             Event::Tick => {
                 running.tick().await;
@@ -179,7 +204,17 @@ async fn follow(
             }
             Event::Draw => {}
             Event::Asked(Wish::Reopen) => running.reopen_logs(),
-            Event::Asked(Wish::Stop(why)) => return Ok(why),
+            Event::Asked(Wish::Stop(why)) => return Ok(Ending::Asked(why)),
+            Event::Asked(Wish::Upgrade) => {
+                if let Some(ending) = upgrades.run(running, signals, None).await {
+                    return Ok(ending);
+                }
+            }
+            Event::Upgrade(caller) => {
+                if let Some(ending) = upgrades.run(running, signals, Some(caller)).await {
+                    return Ok(ending);
+                }
+            }
         }
         match &mut live {
             Some(live) => live.draw(running),
