@@ -73,18 +73,41 @@ impl Drop for Capture {
 /// Says once on the `eth0` of a namespace that `address` is there (a gratuitous ARP request), as a
 /// host would that knows no better.
 pub fn claim_by_arp(namespace: &str, address: Ipv4Addr) -> Result<()> {
+    ask_by_arp(namespace, address, &[address], Duration::ZERO, 1).map(drop)
+}
+
+/// Asks on the `eth0` of a namespace who has each of `wanted`, as the host at `own`, so many times
+/// with a pause after each; when that was.
+pub fn ask_by_arp(
+    namespace: &str,
+    own: Ipv4Addr,
+    wanted: &[Ipv4Addr],
+    pause: Duration,
+    times: usize,
+) -> Result<Vec<SystemTime>> {
     Namespace::existing(namespace)?.run(|| {
         let links = links::list()?;
         let link = links.iter().find(|link| link.name == "eth0").context("no eth0")?;
-        let own = link.mac.context("eth0 has no hardware address")?;
+        let mac = link.mac.context("eth0 has no hardware address")?;
         let fixed = [0, 1, 8, 0, 6, 4, 0, 1];
-        let address = address.octets();
-        let parts: [&[u8]; 8] = [&[0xff; 6], &own, &ARP, &fixed, &own, &address, &[0; 6], &address];
-        let frame = parts.concat();
+        let question = |address: &Ipv4Addr| {
+            let (own, address) = (own.octets(), address.octets());
+            let parts: [&[u8]; 8] = [&[0xff; 6], &mac, &ARP, &fixed, &mac, &own, &[0; 6], &address];
+            parts.concat()
+        };
+        let questions: Vec<Vec<u8>> = wanted.iter().map(question).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let socket = PacketSocket::open(link.index)?;
-            Ok(std::future::poll_fn(|context| socket.poll_send(context, &frame)).await?)
+            let mut asked = Vec::new();
+            for _ in 0..times {
+                asked.push(SystemTime::now());
+                for frame in &questions {
+                    std::future::poll_fn(|context| socket.poll_send(context, frame)).await?;
+                }
+                tokio::time::sleep(pause).await;
+            }
+            Ok(asked)
         })
     })?
 }

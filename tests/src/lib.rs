@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod exposition;
 pub mod http;
 pub mod lab;
+pub mod load;
 pub mod machine;
 pub mod manifests;
 pub mod process;
@@ -21,6 +22,7 @@ pub mod scratch;
 pub mod senders;
 pub mod turns;
 pub mod up;
+pub mod upgraded;
 pub mod wait;
 
 /// Ends the calling test, by name, where it cannot run; see [`lab::unavailable`].

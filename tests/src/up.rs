@@ -44,7 +44,17 @@ impl Up {
 
     /// Starts it through another command (`prlimit`, `setpriv`), with these options as well.
     pub fn launch(by: &[&str], folder: &Path, options: &[&OsStr]) -> Result<Self> {
-        let (web, websecure, admin) = (loopback()?, loopback()?, loopback()?);
+        Self::launch_at(loopback()?, by, folder, options)
+    }
+
+    /// The same with `web` at this address.
+    pub fn launch_at(
+        web: SocketAddr,
+        by: &[&str],
+        folder: &Path,
+        options: &[&OsStr],
+    ) -> Result<Self> {
+        let (websecure, admin) = (loopback()?, loopback()?);
         let mut words = by.iter().map(OsStr::new).chain([binary::steelyard().as_os_str()]);
         let mut command = Command::new(words.next().context("there is a command")?);
         command.args(words).arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
@@ -123,7 +133,11 @@ impl Up {
 impl Backend {
     /// Starts replica 1 of a workload of this name.
     pub fn start(name: &str) -> Result<Self> {
-        let address = loopback()?;
+        Self::start_at(name, loopback()?)
+    }
+
+    /// The same at this address.
+    pub fn start_at(name: &str, address: SocketAddr) -> Result<Self> {
         let command = binary::command(["echo", "--name", name, "--tcp", &address.to_string()]);
         let process = Running::start(command)?;
         wait::until("the backend", || http::get(address, "backend", "/").is_ok())?;

@@ -7,6 +7,7 @@ mod image;
 mod install;
 mod manifests;
 mod mutants;
+mod prove;
 mod shell;
 mod test;
 mod tidy;
@@ -53,6 +54,18 @@ enum Command {
         #[arg(long, default_value = "release")]
         profile: String,
     },
+    /// Show that a change under load costs no request
+    Prove {
+        /// Which change
+        #[arg(value_parser = prove::NAMES)]
+        name: String,
+        /// For so long
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Requests a second
+        #[arg(long, default_value_t = 2000)]
+        rate: u32,
+    },
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {
         /// Which measurement
@@ -71,6 +84,7 @@ fn main() -> ExitCode {
         Command::Mutants { name, options } => mutants::run(&name, &options),
         Command::Image { arch, profile } => image::run(arch, &profile),
         Command::Manifests => manifests::run(),
+        Command::Prove { name, seconds, rate } => prove::run(&name, seconds, rate),
         Command::Bench { name, options } => bench::run(&name, &options),
     };
     match outcome {

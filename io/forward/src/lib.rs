@@ -38,8 +38,8 @@ mod vigil;
 
 pub use forwarder::Forwarder;
 pub use intake::Intake;
-pub use legacy::{ForwardHandedOn, ForwardLegacy};
 pub use leftovers::{Leftovers, undo_leftovers};
+pub use legacy::{ForwardHandedOn, ForwardLegacy};
 pub use meter::Meter;
 pub use options::{ForwardOptions, NoForwarder};
 pub use passer::{NoPasser, Passer};

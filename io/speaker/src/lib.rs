@@ -15,9 +15,9 @@
 mod lan;
 
 pub use lan::{
-    EventKind, Exclude, Expectation, Former, Formers, Gate, Member, Membership, NoInterface, NoSpeaker,
-    OwnerChange, Ownership, PORT, Sharing, Speaker, SpeakerEvent, SpeakerLegacy, SpeakerOptions, Unfit, Vip,
-    VipState, VipStatus,
+    EventKind, Exclude, Expectation, Former, Formers, Gate, Member, Membership, NoInterface,
+    NoSpeaker, OwnerChange, Ownership, PORT, Sharing, Speaker, SpeakerEvent, SpeakerLegacy,
+    SpeakerOptions, Unfit, Vip, VipState, VipStatus,
 };
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};

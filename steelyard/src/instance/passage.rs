@@ -119,6 +119,11 @@ impl Instance {
         self.history.note(is_done, reason, &format!("Node/{}", self.node()), what);
     }
 
+    /// Shows what was noted last.
+    pub(crate) fn show(&mut self) {
+        self.hands.board.show();
+    }
+
     /// Another process is in charge: finishes what is under way, for as long as `drain`, and undoes
     /// nothing. Waits for nobody once `again` is over.
     pub(crate) async fn leave(self, drain: Duration, again: impl Future<Output = ()>) {

@@ -34,8 +34,8 @@ use crate::instance::{
     Conflict, Duties, ElectionArgs, Instance, Meeting, Settings, Sharing, Wish, process, runtime,
 };
 use crate::privileges::Privileges;
-use crate::upgrade::{self, Inheritance};
 use crate::tell::followed;
+use crate::upgrade::{self, Inheritance};
 use crate::{key, load, logging};
 use kept::Keeper;
 use reports::{Answered, Reports};

@@ -57,7 +57,7 @@ Examples:
 Traefik's static options are taken as they come: --entrypoints.NAME.address=[HOST]:PORT,
 --entrypoints.NAME.http.sanitizepath, --entrypoints.NAME.forwardedheaders.trustedips, --accesslog,
 --accesslog.filepath, --accesslog.format and others (docs/gateway.md). SIGUSR1 opens the access log
-again.
+again, SIGUSR2 has a new process of the same program take over (`steelyard upgrade --help`).
 
 Exit status: 0 ended by a signal, 2 could not serve.";
 

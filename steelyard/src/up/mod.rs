@@ -209,11 +209,13 @@ async fn follow(
                 if let Some(ending) = upgrades.run(running, signals, None).await {
                     return Ok(ending);
                 }
+                running.show();
             }
             Event::Upgrade(caller) => {
                 if let Some(ending) = upgrades.run(running, signals, Some(caller)).await {
                     return Ok(ending);
                 }
+                running.show();
             }
         }
         match &mut live {

@@ -38,9 +38,8 @@ pub struct UpgradeArgs {
 /// # Errors
 /// When a path makes no sense.
 pub fn run(args: UpgradeArgs) -> Result<ExitCode> {
-    let absolute = |path: PathBuf| {
-        std::path::absolute(&path).with_context(|| path.display().to_string())
-    };
+    let absolute =
+        |path: PathBuf| std::path::absolute(&path).with_context(|| path.display().to_string());
     let program = args.program.map(absolute).transpose()?;
     let request = Request { program, within: args.within };
     let answer = crate::instance::runtime()?.block_on(ask(&args.state_dir, &request));

@@ -209,6 +209,12 @@ async fn expect(line: &Line, stage: Stage) -> io::Result<()> {
     if said == stage { Ok(()) } else { Err(io::Error::other(format!("it says {said:?}"))) }
 }
 
+/// Whether the other end of a line is gone.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 /// What comes of `work`, unless the new process ends before, or it takes too long.
 async fn watched(
     successor: &mut Successor,
@@ -227,7 +233,7 @@ async fn watched(
     };
     match worked {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+        Ok(Err(error)) if is_end(&error) => {
             // It is about to end.
             match tokio::time::timeout(LAST, successor.ended()).await {
                 Ok(status) => Err(ended(status)),

@@ -31,7 +31,11 @@ impl Heir {
         let told = line.hear::<Estate>().await;
         let (estate, descriptors) = told.context("the other process does not say what it has")?;
         if estate.sockets.len() != descriptors.len() {
-            bail!("the other process names {} descriptors, not {}", estate.sockets.len(), descriptors.len());
+            bail!(
+                "the other process names {} descriptors, not {}",
+                estate.sockets.len(),
+                descriptors.len()
+            );
         }
         let sockets = Inherited::default();
         for (name, held) in estate.sockets.iter().zip(descriptors) {

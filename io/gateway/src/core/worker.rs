@@ -35,6 +35,9 @@ use crate::tell::recent::FailedRequest;
 /// learns from the answer that it has to connect anew.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// The same where another process answers meanwhile: nobody is in a hurry.
+const LONG_GRACE: Duration = Duration::from_secs(5);
+
 /// Those who are asked to make room have left after this long, mostly.
 const ROOM: Duration = Duration::from_millis(200);
 
@@ -484,7 +487,8 @@ async fn end_requests(
     timeout: Duration,
 ) {
     let deadline = Instant::now() + timeout;
-    let patient = Instant::now() + GRACE.min(timeout / 4);
+    let grace = if core.has_handed_on.get() { LONG_GRACE } else { GRACE };
+    let patient = Instant::now() + grace.min(timeout / 4);
     loop {
         let is_last = core.connections.borrow().is_empty();
         if is_last {
