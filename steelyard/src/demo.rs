@@ -33,9 +33,9 @@ use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::instance::{Duties, Instance, Settings, Signals, runtime};
+use crate::legacy::Inheritance;
 use crate::pipeline::Pipeline;
 use crate::privileges::Privileges;
-use crate::upgrade::Inheritance;
 use crate::{load, logging};
 
 /// Ports tried first, since people know them.

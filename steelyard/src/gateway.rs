@@ -22,9 +22,10 @@ use crate::args::{ServeArgs, WorldArgs, namespaced};
 use crate::cluster::{ClusterArgs, Ears, Event, all_of};
 use crate::entry_points::StaticOptions;
 use crate::instance::{Conflict, Duties, Instance, Meeting, Settings, Wish, runtime};
+use crate::legacy::Inheritance;
 use crate::logging;
 use crate::privileges::Privileges;
-use crate::upgrade::{self, Inheritance};
+use crate::upgrade;
 
 /// Ports of the entry points inside the pod, which need no privileges.
 const PORTS: (u16, u16) = (8080, 8443);

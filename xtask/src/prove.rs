@@ -1,4 +1,4 @@
-//! `cargo xtask prove NAME`: that a change under load costs nothing, for longer than the tests take.
+//! `cargo xtask prove NAME`: a change under load costs nothing, for longer than the tests take.
 
 use anyhow::Result;
 

@@ -61,31 +61,7 @@ impl Owner {
     pub(crate) async fn start(
         options: &ForwardOptions,
     ) -> Result<(Self, Vec<HostChange>), NoForwarder> {
-        let meter = Meter::default();
-        let mut owner = Self {
-            kernel: None,
-            no_kernel: Some(Why::Unprivileged),
-            no_sysctl: None,
-            passing: Passing::default(),
-            intake: Intake::new(options.lease),
-            proxies: Proxies::new(
-                (options.flows.clone(), options.sessions.clone()),
-                meter.clone(),
-                options.inherited.clone(),
-            ),
-            meter,
-            answering: BTreeMap::new(),
-            lock: None,
-            ending: BTreeSet::new(),
-            desired: Desired::default(),
-            decider: Decider::default(),
-            table: VipTable::default(),
-            rounds: Rounds::default(),
-            mending: Mending::default(),
-            is_handing_on: false,
-            is_anothers: options.legacy.is_some(),
-            stirred: watch::Sender::default(),
-        };
+        let mut owner = Self::new(options);
         if !options.privileged {
             return Ok((owner, Vec::new()));
         }
@@ -133,6 +109,34 @@ impl Owner {
             }
         }
         Ok((owner, changes))
+    }
+
+    fn new(options: &ForwardOptions) -> Self {
+        let meter = Meter::default();
+        Self {
+            kernel: None,
+            no_kernel: Some(Why::Unprivileged),
+            no_sysctl: None,
+            passing: Passing::default(),
+            intake: Intake::new(options.lease),
+            proxies: Proxies::new(
+                (options.flows.clone(), options.sessions.clone()),
+                meter.clone(),
+                options.inherited.clone(),
+            ),
+            meter,
+            answering: BTreeMap::new(),
+            lock: None,
+            ending: BTreeSet::new(),
+            desired: Desired::default(),
+            decider: Decider::default(),
+            table: VipTable::default(),
+            rounds: Rounds::default(),
+            mending: Mending::default(),
+            is_handing_on: false,
+            is_anothers: options.legacy.is_some(),
+            stirred: watch::Sender::default(),
+        }
     }
 
     /// Why the kernel is not used at all, where that is so.

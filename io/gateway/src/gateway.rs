@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::check::Checker;
 use crate::core::datagrams::HandedSession;
-use crate::core::worker::{Command, Share, Worker};
+use crate::core::worker::{Command, PassOrder, Share, Worker};
 use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
 use crate::shared::staples::Lacking;
@@ -185,7 +185,7 @@ impl Gateway {
     /// All that is listened by, for another process: by [`Bind::key`], the sockets of one in the
     /// order of cores.
     pub fn sockets(&self) -> Vec<(String, OwnedFd)> {
-        let mut all = self.ask(|to| Command::Sockets { to });
+        let mut all = self.ask(|to| Command::Pass(PassOrder::Sockets(to)));
         all.sort_by_key(|(core, _)| *core);
         let all = all.into_iter().flat_map(|(_, all)| all);
         let named = |(bind, all): (Bind, Vec<OwnedFd>)| {
@@ -200,7 +200,7 @@ impl Gateway {
     pub fn hand_on(&self) -> Vec<HandedSession> {
         let (to, sessions) = mpsc::channel();
         for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let _ = worker.commands.send(Command::HandDatagramsOn { to: to.clone() });
+            let _ = worker.commands.send(Command::Pass(PassOrder::HandDatagramsOn(to.clone())));
         }
         drop(to);
         std::iter::from_fn(|| sessions.recv_timeout(ANSWER).ok()).collect()
@@ -209,7 +209,7 @@ impl Gateway {
     /// Takes datagrams as before.
     pub fn go_on(&self) {
         for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let _ = worker.commands.send(Command::TakeDatagrams);
+            let _ = worker.commands.send(Command::Pass(PassOrder::TakeDatagrams));
         }
     }
 
@@ -219,7 +219,7 @@ impl Gateway {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         for session in sessions {
             if let Some(worker) = workers.get(session.core) {
-                let _ = worker.commands.send(Command::Adopt(session));
+                let _ = worker.commands.send(Command::Pass(PassOrder::Adopt(session)));
             }
         }
     }

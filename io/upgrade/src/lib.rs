@@ -1,5 +1,6 @@
 //! A process that another one takes the place of: how that is asked for ([`Door`]), how the other
-//! one is started, what they say to each other and pass ([`Line`]), and what systemd is told.
+//! one is started, what they say to each other and pass ([`ProcessLine`]), and what systemd is
+//! told.
 //!
 //! It does not know what is passed. Nothing of it is reachable but for the user that the process
 //! is, and root: the door is a socket of that user alone, and the line has no name at all.
@@ -10,6 +11,6 @@ mod notify;
 mod successor;
 
 pub use door::{Answer, Caller, Door, Request, ask};
-pub use line::Line;
+pub use line::ProcessLine;
 pub use notify::{notify, reloading};
 pub use successor::{Successor, predecessor};

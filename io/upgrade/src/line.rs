@@ -35,9 +35,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// One end.
 #[derive(Debug)]
-pub struct Line(AsyncFd<OwnedFd>);
+pub struct ProcessLine(AsyncFd<OwnedFd>);
 
-impl Line {
+impl ProcessLine {
     /// Both ends: ours, and what the other process is given.
     pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -148,8 +148,8 @@ mod tests {
 
     #[tokio::test]
     async fn words_of_any_length_arrive_with_what_is_beside_them() {
-        let (ours, theirs) = Line::pair().unwrap();
-        let theirs = Line::new(theirs).unwrap();
+        let (ours, theirs) = ProcessLine::pair().unwrap();
+        let theirs = ProcessLine::new(theirs).unwrap();
         let listeners: Vec<TcpListener> =
             (0..450).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let places: Vec<_> = listeners.iter().map(|it| it.local_addr().unwrap()).collect();

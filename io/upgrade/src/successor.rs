@@ -10,9 +10,9 @@ use rustix::process::geteuid;
 use steelyard_host::user_of_peer;
 use tokio::process::{Child, Command};
 
-use crate::line::Line;
+use crate::line::ProcessLine;
 
-/// Tells a process that its standard input is a [`Line`] to the one it takes over from.
+/// Tells a process that its standard input is a [`ProcessLine`] to the one it takes over from.
 const SIGN: &str = "STEELYARD_TAKES_OVER";
 
 /// It, as the one that started it has it; killed when dropped, unless it [`Successor::stays`].
@@ -27,8 +27,8 @@ impl Successor {
     ///
     /// # Errors
     /// When the program cannot be run.
-    pub fn start(program: &Path, arguments: &[OsString]) -> io::Result<(Self, Line)> {
-        let (line, theirs) = Line::pair()?;
+    pub fn start(program: &Path, arguments: &[OsString]) -> io::Result<(Self, ProcessLine)> {
+        let (line, theirs) = ProcessLine::pair()?;
         let mut command = Command::new(program);
         command.args(arguments).env(SIGN, "1").stdin(Stdio::from(theirs));
         let child = command.spawn()?;
@@ -68,7 +68,7 @@ impl Drop for Successor {
 ///
 /// # Errors
 /// When it is told to take over by somebody who is not the same user.
-pub fn predecessor() -> io::Result<Option<Line>> {
+pub fn predecessor() -> io::Result<Option<ProcessLine>> {
     if std::env::var_os(SIGN).is_none() {
         return Ok(None);
     }
@@ -82,5 +82,5 @@ pub fn predecessor() -> io::Result<Option<Line>> {
         let why = format!("{SIGN} is set, but by user {user}");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    Line::new(input.as_fd().try_clone_to_owned()?).map(Some)
+    ProcessLine::new(input.as_fd().try_clone_to_owned()?).map(Some)
 }

@@ -1,4 +1,4 @@
-//! An instance whose place another process takes, and one that takes it: see [`crate::upgrade`].
+//! An instance whose place another process takes, and one that takes it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::ending::{GLANCE, or_hurried};
 use super::{Instance, Parts, Settings};
-use crate::upgrade::Baton;
+use crate::legacy::Baton;
 
 /// How long it may take until all is announced that the other process did.
 const ANNOUNCED: Duration = Duration::from_secs(1);

@@ -10,8 +10,8 @@ use steelyard_plan::Author;
 
 use super::sharing::{Conflict, Sharing};
 use crate::args::{ServeArgs, WorldArgs};
+use crate::legacy::Inheritance;
 use crate::privileges::Privileges;
-use crate::upgrade::Inheritance;
 
 /// What an [`super::Instance`] is told at start.
 pub(crate) struct Settings {

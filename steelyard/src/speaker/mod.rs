@@ -33,9 +33,10 @@ use crate::entry_points::StaticOptions;
 use crate::instance::{
     Conflict, Duties, ElectionArgs, Instance, Meeting, Settings, Sharing, Wish, process, runtime,
 };
+use crate::legacy::Inheritance;
 use crate::privileges::Privileges;
 use crate::tell::followed;
-use crate::upgrade::{self, Inheritance};
+use crate::upgrade;
 use crate::{key, load, logging};
 use kept::Keeper;
 use reports::{Answered, Reports};

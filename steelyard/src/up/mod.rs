@@ -20,9 +20,10 @@ use steelyard_upgrade::{Caller, notify};
 use crate::args::LogStyle;
 use crate::entry_points::StaticOptions;
 use crate::instance::{Duties, Instance, News, Settings, Signals, Wish, runtime};
+use crate::legacy::Inheritance;
 use crate::privileges::Privileges;
 use crate::tell::summary;
-use crate::upgrade::{Ending, Heir, Inheritance, Origin, Upgrades};
+use crate::upgrade::{Ending, Heir, Origin, Upgrades};
 use crate::{load, logging};
 
 pub use args::UpArgs;

@@ -8,11 +8,12 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use steelyard_host::inherited::Inherited;
-use steelyard_upgrade::{Answer, Caller, Door, Line, Request, Successor, notify, reloading};
+use steelyard_upgrade::{Answer, Caller, Door, ProcessLine, Request, Successor, notify, reloading};
 
+use super::Stage;
 use super::successor::is_program;
-use super::{Estate, Stage};
 use crate::instance::{Instance, Signals, Wish};
+use crate::legacy::Estate;
 
 /// How long the new process may take until it is prepared, unless who asks says so.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -189,7 +190,7 @@ impl Upgrades {
     }
 
     /// Gives the new process what it needs, and waits until it is prepared.
-    async fn prepare(&self, instance: &Instance, line: &Line) -> io::Result<()> {
+    async fn prepare(&self, instance: &Instance, line: &ProcessLine) -> io::Result<()> {
         let (forward, mut shared) = instance.hand_on().await?;
         shared.extend(self.door.as_ref().map(Door::share).transpose()?);
         let (sockets, descriptors): (Vec<String>, Vec<_>) = shared.into_iter().unzip();
@@ -204,7 +205,7 @@ fn under_way() -> Answer {
     Answer { process: None, said }
 }
 
-async fn expect(line: &Line, stage: Stage) -> io::Result<()> {
+async fn expect(line: &ProcessLine, stage: Stage) -> io::Result<()> {
     let (said, _) = line.hear::<Stage>().await?;
     if said == stage { Ok(()) } else { Err(io::Error::other(format!("it says {said:?}"))) }
 }

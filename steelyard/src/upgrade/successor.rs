@@ -4,14 +4,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use steelyard_host::inherited::Inherited;
-use steelyard_upgrade::{Line, notify, predecessor};
+use steelyard_upgrade::{ProcessLine, notify, predecessor};
 
-use super::{Baton, Estate, Inheritance, Stage};
+use super::Stage;
 use crate::instance::Instance;
+use crate::legacy::{Baton, Estate, Inheritance};
 
 /// What has to be said to the process that this one takes over from, if there is one.
 pub(crate) struct Heir {
-    line: Option<Line>,
+    line: Option<ProcessLine>,
     /// As it is known for systemd's part.
     inherited: Inherited,
 }

@@ -6,8 +6,11 @@ use std::sync::mpsc::Sender;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 
-use super::worker::Told;
+/// Ends when its sender is gone, which is when all cores have been told of a listener, and this
+/// process is to take what comes.
+pub(crate) type Told = watch::Receiver<()>;
 
 /// A port on one core.
 pub(crate) struct Datagrams {

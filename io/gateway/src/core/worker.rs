@@ -16,12 +16,11 @@ use steelyard_model::Protocol;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::Core;
 use super::arrival::Arrival;
-use super::datagrams::{DatagramOrder, Datagrams, HandedSession};
+use super::datagrams::{DatagramOrder, Datagrams, HandedSession, Told};
 use super::ebb::Ebb;
 use super::listener::{Listener, ListenerParts};
 use crate::options::Bind;
@@ -58,18 +57,8 @@ pub(crate) enum Command {
         bind: Bind,
         done: Sender<()>,
     },
-    /// Its sockets, for another process, and its number.
-    Sockets {
-        to: Sender<(usize, Vec<(Bind, Vec<OwnedFd>)>)>,
-    },
-    /// Another process takes datagrams, and goes on with sessions.
-    HandDatagramsOn {
-        to: Sender<HandedSession>,
-    },
-    /// It does not.
-    TakeDatagrams,
-    /// Go on with a session of another process.
-    Adopt(HandedSession),
+    /// What concerns a process that takes over.
+    Pass(PassOrder),
     Sample {
         to: Sender<Sample>,
     },
@@ -81,6 +70,21 @@ pub(crate) enum Command {
         timeout: Duration,
     },
 }
+
+/// The same about another process that takes over, or that this one takes over from.
+pub(crate) enum PassOrder {
+    /// Its sockets, for another process, and its number.
+    Sockets(Sender<(usize, SharedSockets)>),
+    /// Another process takes datagrams, and goes on with sessions.
+    HandDatagramsOn(Sender<HandedSession>),
+    /// It does not.
+    TakeDatagrams,
+    /// Go on with a session of another process.
+    Adopt(HandedSession),
+}
+
+/// Sockets of listeners, once more.
+pub(crate) type SharedSockets = Vec<(Bind, Vec<OwnedFd>)>;
 
 /// The sockets of one worker.
 pub(crate) enum Share {
@@ -109,9 +113,6 @@ impl Servants {
         Self { connection, datagrams: |_, _, _| spawn_local(std::future::pending()) }
     }
 }
-
-/// Ends when its sender is gone, which is when all cores have been told of a listener.
-pub(crate) type Told = watch::Receiver<()>;
 
 /// A worker's thread and the way to it.
 pub(crate) struct Worker {
@@ -204,18 +205,7 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                 core.connections.borrow().retire(false);
                 let _ = done.send(());
             }
-            Command::Sockets { to } => {
-                let _ = to.send((core.index, sockets(&listeners)));
-            }
-            Command::HandDatagramsOn { to } => {
-                core.has_handed_on.set(true);
-                order_all(&listeners, |key| DatagramOrder::HandOn(key, to.clone()));
-            }
-            Command::TakeDatagrams => {
-                core.has_handed_on.set(false);
-                order_all(&listeners, |_| DatagramOrder::GoOn);
-            }
-            Command::Adopt(session) => adopt(&listeners, session),
+            Command::Pass(order) => pass(&core, &listeners, order),
             Command::Sample { to } => {
                 // Routes that are gone are counted no more.
                 core.live();
@@ -265,8 +255,25 @@ fn hear(
     Ok(Accepted::Udp { hearing, socket: shared, orders })
 }
 
+fn pass(core: &Core, listeners: &Listeners, order: PassOrder) {
+    match order {
+        PassOrder::Sockets(to) => {
+            let _ = to.send((core.index, sockets(listeners)));
+        }
+        PassOrder::HandDatagramsOn(to) => {
+            core.has_handed_on.set(true);
+            order_all(listeners, |key| DatagramOrder::HandOn(key, to.clone()));
+        }
+        PassOrder::TakeDatagrams => {
+            core.has_handed_on.set(false);
+            order_all(listeners, |_| DatagramOrder::GoOn);
+        }
+        PassOrder::Adopt(session) => adopt(listeners, session),
+    }
+}
+
 /// All sockets, for another process. What cannot be shared for want of descriptors is left out.
-fn sockets(listeners: &Listeners) -> Vec<(Bind, Vec<OwnedFd>)> {
+fn sockets(listeners: &Listeners) -> SharedSockets {
     let share = |accepted: &Accepted| match accepted {
         Accepted::Tcp(socket, _) => socket.as_fd().try_clone_to_owned().ok(),
         Accepted::Udp { socket, .. } => socket.try_clone().ok(),
@@ -528,6 +535,8 @@ async fn cut(core: &Core) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    use tokio::sync::watch;
 
     use super::*;
     use crate::options::{Binding, GatewayOptions};

@@ -4,6 +4,7 @@
 //! Everything is decided anew ([`Driver::reconcile`]) whenever the vips or the interfaces change;
 //! between that, frames and timers go straight to the responders.
 
+mod handing_on;
 mod sharing;
 
 use std::cell::RefCell;
@@ -24,13 +25,13 @@ use steelyard_layer2::{ConflictPolicy, Input, Phase, VipChange};
 use crate::lan::gate::Keeper;
 use crate::lan::group::Marked;
 use crate::lan::interface::{self, Host, NoInterface};
-use crate::lan::legacy::SpeakerLegacy;
 use crate::lan::log::Log;
 use crate::lan::options::{NoSpeaker, SpeakerOptions};
 use crate::lan::port::{Happened, Heard, Port};
 use crate::lan::shared::Shared;
 use crate::lan::status::{EventKind, SpeakerEvent, VipState, VipStatus};
 use crate::lan::vip::Vip;
+use handing_on::HandingOn;
 use sharing::Shares;
 
 /// An interface whose address is replaced by another is without any for a moment. What is answered
@@ -83,15 +84,6 @@ pub(crate) struct Driver {
     stirred: Option<Instant>,
 }
 
-/// Whether another process of this node goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HandingOn {
-    No,
-    /// It is told what it takes, and may fail.
-    Begun,
-    Done,
-}
-
 /// Most vips are on the same interfaces, which lie in memory once.
 type Placement = Result<Arc<[u32]>, Box<NoInterface>>;
 /// How often a vip is answered for, and on which interfaces.
@@ -133,17 +125,6 @@ impl Driver {
             stale: true,
             stirred: None,
         })
-    }
-
-    /// Waits for what another process gives, if there is one; whether there is anything to do.
-    pub(crate) async fn inherit(&mut self) -> bool {
-        let Some(expected) = self.options.expects.take() else { return true };
-        let Some(legacy) = expected.end().await else { return false };
-        self.inherited = legacy.announced.into_iter().collect();
-        if let Some(shares) = &mut self.shares {
-            shares.inherit(legacy.segments);
-        }
-        true
     }
 
     /// Until the handle is dropped.
@@ -203,46 +184,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// Answers hosts as before and does nothing else, while another process may go on; whether it
-    /// does, for good, or the handle is gone.
-    async fn stands_still(&mut self, buffer: &mut [u8]) -> bool {
-        let mut nobody = None;
-        while self.handing_on != HandingOn::No {
-            let now = clock::now();
-            for port in self.ports.values_mut() {
-                port.work(now);
-            }
-            let due = self.ports.values().filter_map(Port::deadline).min();
-            let wait = due.map_or(RESYNC, |at| at.saturating_duration_since(now));
-            tokio::select! {
-                Some(command) = self.shared.commands.recv() => self.obey(command),
-                changed = self.shared.wanted.changed() => {
-                    if changed.is_err() {
-                        self.shares.iter_mut().for_each(|it| it.stop(now));
-                        return true;
-                    }
-                }
-                _ = hear(&mut self.ports, &mut nobody, buffer) => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-            if self.handing_on == HandingOn::Done {
-                return true;
-            }
-        }
-        self.reconcile();
-        false
-    }
-
-    /// What another process goes on with.
-    fn legacy(&self) -> SpeakerLegacy {
-        let now = clock::now();
-        let Some(shares) = &self.shares else {
-            let announced = self.announced(now).map(|(vip, _)| vip).collect();
-            return SpeakerLegacy { announced, ..SpeakerLegacy::default() };
-        };
-        SpeakerLegacy { segments: shares.legacy(now), ..SpeakerLegacy::default() }
     }
 
     /// When something is to be done without anything coming in.

@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::Broken;
 use super::checks::{clients_follow, one_owner};
 use super::world::{World, vip};
-use crate::segment::Segment;
-use crate::{ClaimStatus, HeartbeatTiming, Input, Key};
+use crate::{ClaimStatus, HeartbeatTiming, Input, Key, Segment};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -103,12 +102,12 @@ fn another_process_of_a_node_goes_on_unnoticed() {
         boot(&mut world);
         let (owners, before) = (world.owners(), claims(&world, 2));
         assert_eq!(owners.len(), 6);
-        for round in 0..10 {
-            let n = round % 3;
+        for round in 0_u8..10 {
+            let n = usize::from(round % 3);
             world.replace(n, round % 4 == 3);
             for _ in 0..20 {
                 assert_eq!(world.owners(), owners, "round {round}");
-                world.run_for(Duration::from_millis(10 + u64::from(round as u8)));
+                world.run_for(Duration::from_millis(10 + u64::from(round)));
             }
         }
         assert!(world.taken.iter().all(|(_, n, vip)| owners[vip].contains(n)));
