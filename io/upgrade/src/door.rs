@@ -54,6 +54,8 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Caller {
     stream: UnixStream,
+    /// Whether that is root, who may have anything run anyhow.
+    pub is_root: bool,
     /// For what.
     pub request: Request,
 }
@@ -137,7 +139,7 @@ impl Caller {
         }
         let mut stream = stream;
         let line = line(&mut stream).await?;
-        Ok(Self { request: serde_json::from_str(&line)?, stream })
+        Ok(Self { request: serde_json::from_str(&line)?, is_root: user == 0, stream })
     }
 
     /// Tells what became of it. Who asked may be gone.

@@ -52,6 +52,7 @@ enum Failure {
     Late(Duration),
     Line(io::Error),
     First,
+    NotRoot,
 }
 
 impl fmt::Display for Failure {
@@ -64,6 +65,9 @@ impl fmt::Display for Failure {
                 write!(f, "the new process was not ready within {} s", limit.as_secs())
             }
             Self::Line(why) => write!(f, "the new process does not take over: {why}"),
+            Self::NotRoot => f.write_str(
+                "only root may name another program: it would have the capabilities that this one has",
+            ),
             Self::First => f.write_str(
                 "this is the first process of its container, which would end with it: replace the \
                  container",
@@ -118,9 +122,10 @@ impl Upgrades {
         caller: Option<Caller>,
     ) -> Option<Ending> {
         let request = caller.as_ref().map_or_else(Request::default, |it| it.request.clone());
+        let is_root = caller.as_ref().is_none_or(|it| it.is_root);
         notify(&reloading());
         let outcome = {
-            let mut attempt = std::pin::pin!(self.attempt(instance, &request));
+            let mut attempt = std::pin::pin!(self.attempt(instance, &request, is_root));
             loop {
                 tokio::select! {
                     outcome = &mut attempt => break Ok(outcome),
@@ -163,9 +168,17 @@ impl Upgrades {
     }
 
     /// The number of the process that is in charge then.
-    async fn attempt(&self, instance: &Instance, request: &Request) -> Result<u32, Failure> {
+    async fn attempt(
+        &self,
+        instance: &Instance,
+        request: &Request,
+        is_root: bool,
+    ) -> Result<u32, Failure> {
         if std::process::id() == 1 {
             return Err(Failure::First);
+        }
+        if request.program.is_some() && !is_root && instance.settings().privileges.is_full() {
+            return Err(Failure::NotRoot);
         }
         let program = request.program.as_ref().unwrap_or(&self.origin.program);
         if !is_program(program) {

@@ -128,7 +128,7 @@ type Accepting = (Rc<Listener>, Vec<Accepted>);
 
 /// A socket, and the task that takes from it.
 enum Accepted {
-    Tcp(Rc<TcpListener>, JoinHandle<()>),
+    Tcp(Rc<TcpListener>, JoinHandle<()>, Told),
     Udp { hearing: JoinHandle<()>, socket: OwnedFd, orders: UnboundedSender<DatagramOrder> },
 }
 
@@ -234,11 +234,12 @@ fn open(
 ) -> io::Result<Accepted> {
     let socket = Rc::new(TcpListener::from_std(socket)?);
     let accept = accept_all(core.clone(), state.clone(), socket.clone(), at.clone());
+    let begins = told.clone();
     let accepting = spawn_local(async move {
         while told.changed().await.is_ok() {}
         accept.await;
     });
-    Ok(Accepted::Tcp(socket, accepting))
+    Ok(Accepted::Tcp(socket, accepting, begins))
 }
 
 /// Takes datagrams from now on: the kernel leads a client to the same socket always.
@@ -275,7 +276,7 @@ fn pass(core: &Core, listeners: &Listeners, order: PassOrder) {
 /// All sockets, for another process. What cannot be shared for want of descriptors is left out.
 fn sockets(listeners: &Listeners) -> SharedSockets {
     let share = |accepted: &Accepted| match accepted {
-        Accepted::Tcp(socket, _) => socket.as_fd().try_clone_to_owned().ok(),
+        Accepted::Tcp(socket, ..) => socket.as_fd().try_clone_to_owned().ok(),
         Accepted::Udp { socket, .. } => socket.try_clone().ok(),
     };
     let all = listeners.iter();
@@ -319,8 +320,8 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
 /// reset them. The sockets are closed when this is done.
 async fn close(core: &Rc<Core>, (state, accepted): Accepting) {
     for accepted in accepted {
-        let (socket, accepting) = match accepted {
-            Accepted::Tcp(socket, accepting) => (socket, accepting),
+        let (socket, accepting, begins) = match accepted {
+            Accepted::Tcp(socket, accepting, begins) => (socket, accepting, begins),
             Accepted::Udp { hearing, .. } => {
                 hearing.abort();
                 let _ = hearing.await;
@@ -329,6 +330,10 @@ async fn close(core: &Rc<Core>, (state, accepted): Accepting) {
         };
         accepting.abort();
         let _ = accepting.await;
+        if begins.has_changed().is_ok() {
+            // Who is connected is another process's, which this one has not taken over from.
+            continue;
+        }
         while let Some(Ok((stream, peer))) = accept_now(&socket) {
             // Without a place they are reset, as they would have been.
             if let Some(place) = core.options().places.take_now() {
@@ -416,7 +421,10 @@ fn welcome(core: &Rc<Core>, listeners: &Listeners, guest: Guest) {
         return receive(core, listener, guest);
     }
     let listener = state_of(core, &guest.bind, guest.address);
-    listener.close(Instant::now());
+    // Where all of them are gone, there is time to ask: the core closes once everybody had it.
+    if !core.draining.get() {
+        listener.close(Instant::now());
+    }
     receive(core, &listener, guest);
 }
 

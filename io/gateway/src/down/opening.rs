@@ -311,7 +311,7 @@ impl<'a> Newcomer<'a> {
         }
         let since = self.doorway.since;
         let reading = poll_fn(|cx| match stream.poll_read(&core.heads, held, cx) {
-            Poll::Pending if waiting.wait_for_opening(cx, since, core.is_closing(listener)) => {
+            Poll::Pending if waiting.wait_for_opening(cx, since, listener.closing.get()) => {
                 Poll::Ready(Err(TurnedAway::Dismissed))
             }
             polled => polled.map_err(|_| TurnedAway::ClientGone),
