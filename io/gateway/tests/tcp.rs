@@ -305,6 +305,25 @@ fn another_endpoint_is_tried_and_nobody_is_told_by_a_reset() {
     assert_eq!(turned_away(&gateway, "refused"), 1);
 }
 
+/// Where none of many takes connections, what is tried again and again would be load on whoever
+/// comes back.
+#[test]
+fn attempts_have_a_budget() {
+    const CLIENTS: u64 = 200;
+    let all = [(); 4].map(|()| dead());
+    let (gateway, address) = tcp_gateway(&[plain("a", &all)], Default::default());
+    let began = std::time::Instant::now();
+    for _ in 0..CLIENTS {
+        assert!(is_reset(&connect(address)));
+    }
+    let of = |family| counted(&gateway, family, "service=\"default-a-1@tcp\"");
+    let retries = of("traefik_service_retries_total");
+    let most = 100 + CLIENTS * 15 / 100 + 20 * (began.elapsed().as_secs() + 1);
+    assert!((100..=most).contains(&retries), "{retries} of {most}");
+    // Who was denied one more attempt had no other.
+    assert!(of("steelyard_service_retries_withheld_total") >= CLIENTS - retries);
+}
+
 #[test]
 fn endpoints_are_told_where_a_connection_comes_from() {
     let server = Server::start(|mut stream, _| {

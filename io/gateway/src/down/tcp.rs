@@ -83,15 +83,17 @@ pub(super) async fn reach(
     let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
     let says = first_words(arrival, &carriage);
     let began = Instant::now();
-    let mut last = Failed::new(Fault::NoEndpoints);
+    let (mut last, mut attempts) = (Failed::new(Fault::NoEndpoints), 0_u32);
+    service.budget.earn();
     for index in leaf.attempts() {
-        if began.elapsed() > core.options().timeouts.connect_all {
-            break;
-        }
         let Some(seat) = leaf.seat(index) else {
             last = Failed::new(Fault::Full);
             continue;
         };
+        if attempts > 0 && !may_go_on(core, &service, began) {
+            break;
+        }
+        attempts += 1;
         let standing = leaf.standing(index);
         let upstreams = match upstreams(core, &service, leaf.target(index)).await {
             Ok(upstreams) => upstreams,
@@ -115,6 +117,21 @@ pub(super) async fn reach(
         }
     }
     Err(last)
+}
+
+/// Whether one more endpoint may be tried for a connection, as for requests.
+fn may_go_on(core: &Core, service: &BackendState, began: Instant) -> bool {
+    let now = Instant::now();
+    if now.saturating_duration_since(began) > core.options().timeouts.connect_all {
+        return false;
+    }
+    let may = service.budget.spend(now);
+    if may {
+        core.counters.count_retry(&service.name);
+    } else {
+        core.counters.count_unspent(&service.name);
+    }
+    may
 }
 
 /// The endpoints that take what comes of `client` at an entry point.
