@@ -57,14 +57,15 @@ const ABOUT: &[(&str, &str)] = &[
          more than one request of a thousand has no row, and is named below. Of a request's time the kernel's \
          part is the same for all who read and write four times (two sockets, once each way), and \
          that is most of it: *f_epoll* itself was seen at 0.56 to 0.75 of nginx. Outside of the kernel \
-         *f_epoll* is for 0.7 to 0.9 µs of a small request, Steelyard for 4.3 µs with 64 connections and \
-         for 6 µs with 1,000, and within it both as long; so 1.20 of *f_epoll* leaves 3 to 4 µs for two \
+         *f_epoll* is for 0.7 to 0.9 µs of a small request, Steelyard for 4 to 6 µs, and within it both \
+         as long; so 1.20 of *f_epoll* leaves about 4 µs for two \
          messages, routing, deadlines, log and metrics. With 1,000 requests under way nothing of a \
          connection is in the processor's own cache when its turn comes: of 1 MiB a request misses 108 \
          lines (callgrind's simulation), most of them its task, of 2.3 KiB, once when the request \
          comes and once when its answer does; and 1,100 lines of code do not fit in the first cache, \
-         at any number. Two builds that came to 0.58 and 0.73 of nginx in runs of their own took as \
-         long as each other, within 2 %, when they ran by turns. In user space a small request takes \
+         at any number. Such ratios move from run to run: two builds that came to 0.58 and 0.73 of nginx with 1,000 \
+         connections, in runs of their own, took 24.0 and 23.9 µs, and 25.5 and 25.1, when they ran by \
+         turns. In user space a small request takes \
          18,500 instructions over HTTP/1.1 and 52,600 where the client speaks HTTP/2 (callgrind, log \
          and metrics on), of which the codec of frames and fields is the \
          largest part, then taking memory and giving it back; to a backend of HTTP/2 83,800, a \
