@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use steelyard_tests::http;
+use steelyard_tests::process::Signal;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, service};
 use steelyard_tests::wait;
@@ -214,6 +215,67 @@ fn connections_and_datagrams_go_where_their_routes_say() -> Result<()> {
     let (length, from) = client.recv_from(&mut buffer)?;
     ensure!(&buffer[..length] == b"answer" && from.port() == dns, "{from}");
     Ok(())
+}
+
+/// And no longer than is said.
+#[test]
+fn a_long_connection_outlives_an_edit_and_is_waited_for_at_the_end() -> Result<()> {
+    const DRAIN: u64 = 3;
+    let folder = Scratch::new()?;
+    let (long, other) = (echo()?, Speaker::start("other")?);
+    folder.write("services.yaml", &(service("long", long) + &service("other", other.0)))?;
+    let route = |to: &str| {
+        format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRouteTCP\nmetadata: {{name: db}}\nspec:\n  \
+             entryPoints: [db]\n  routes:\n  - match: HostSNI(`*`)\n    services: [{{name: {to}, port: \
+             80}}]\n"
+        )
+    };
+    folder.write("route.yaml", &route("long"))?;
+    let db = SocketAddr::from((Ipv4Addr::LOCALHOST, http::free_port()?));
+    let options = [
+        format!("--entrypoints.db.address={db}"),
+        format!("--state-dir={}", folder.file(".state").display()),
+        format!("--drain={DRAIN}"),
+    ];
+    let options: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+    let mut up = Up::launch(&[], folder.path(), &options)?;
+    up.wait_until_ready()?;
+    let says = |stream: &mut TcpStream| -> Result<Vec<u8>> {
+        let mut heard = vec![0; 4];
+        stream.write_all(b"ping")?;
+        stream.read_exact(&mut heard)?;
+        Ok(heard)
+    };
+    let mut open = connect(db)?;
+    ensure!(says(&mut open)? == b"ping");
+    folder.write("route.yaml", &route("other"))?;
+    wait::until("the edit", || {
+        connect(db).and_then(|mut it| says(&mut it)).is_ok_and(|it| it == b"othe")
+    })?;
+    ensure!(says(&mut open)? == b"ping", "after the edit");
+    up.process.signal(Signal::TERM)?;
+    let asked = Instant::now();
+    wait::until("nobody to listen", || TcpStream::connect(db).is_err())?;
+    ensure!(says(&mut open)? == b"ping", "while it is waited for");
+    let end = open.read(&mut [0]).map_err(|error| error.kind());
+    ensure!(end == Err(ErrorKind::ConnectionReset), "it is no orderly end: {end:?}");
+    let took = asked.elapsed().as_secs();
+    ensure!((DRAIN - 1..PATIENCE.as_secs()).contains(&took), "{took} s");
+    ensure!(up.process.wait_for_end()?.success(), "{}", up.process.printed());
+    Ok(())
+}
+
+/// Says back what it hears.
+fn echo() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+        }
+    });
+    Ok(address)
 }
 
 /// A folder with two Services, and what answers for them.
