@@ -14,14 +14,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::pattern::Expression;
 use steelyard_model::{
     ClassName, ClassReading, ClassReadings, FieldPath, IngressClass, Item, Labels, NamespacedName,
-    Provenance, RouteDraft, RouteSet, TlsSecret,
+    OpenPath, Provenance, RouteDraft, RouteSet, Severity, TlsSecret,
 };
 
 use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
 use crate::findings::Findings;
-use crate::{LowerOptions, restriction, swapped};
+use crate::{LowerOptions, codes, restriction, swapped};
 use path::WrittenPath;
 pub(crate) use rank::specificity;
 
@@ -124,6 +126,11 @@ fn reading(
         reading.scheme = wishes.scheme;
         origin::read(wishes.origin, &mut reading, findings);
         reading.is_tls = wishes.is_tls;
+        reading.number = wishes.number;
+        if let Some((how, place)) = wishes.open_paths {
+            reading.open_paths = Some(how);
+            open_paths(how, &place, routes, &mut reading, findings);
+        }
         reading.passthrough = passthrough::judge(wishes.passthrough.as_ref(), routes, findings);
         reading.redirects = wishes.redirects;
         reading.always_redirects = wishes.always_redirects;
@@ -134,6 +141,24 @@ fn reading(
         reading
     });
     ClassReading { said, ..reading }
+}
+
+/// Paths that are to be expressions, and are none, close the routes: nobody knows what was meant.
+fn open_paths(
+    how: OpenPath,
+    place: &FieldPath,
+    routes: &[RouteDraft],
+    reading: &mut ClassReading,
+    findings: &mut Findings<'_>,
+) {
+    let open = routes.iter().filter(|it| it.is_open && how == OpenPath::PathRegexp);
+    let bad = open.filter_map(|it| it.path.as_deref()).find(|it| Expression::new(it).is_err());
+    if let Some(path) = bad {
+        let message = format!("path `{path}` is no regular expression: the routes answer 503");
+        let help = "mend the path, or remove this";
+        findings.say(Severity::Error, codes::PATH_INVALID, place, message, help);
+        reading.refusal = Some(RefusalReason::Restriction(findings.place(place)));
+    }
 }
 
 /// Where TLS is asked for, and the Secrets named for it, each once.

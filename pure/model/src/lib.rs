@@ -54,8 +54,8 @@ pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
-    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OriginTlsDraft, PortRef,
-    RouteDraft, RouteSet, TlsSecret,
+    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OpenPath, OriginTlsDraft,
+    PortRef, RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

@@ -78,8 +78,21 @@ pub struct ClassReading {
     pub passthrough: Option<Provenance>,
     /// The routes only stand in for others (a canary) and are not there.
     pub is_unserved: bool,
+    /// The number of its routes, whatever their rules are like.
+    pub number: Option<i64>,
+    /// How paths are compared whose type leaves that open; none is by elements.
+    pub open_paths: Option<OpenPath>,
     /// What there is to say.
     pub said: Vec<Diagnostic>,
+}
+
+/// How a path is compared, in Traefik's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenPath {
+    /// As a whole.
+    Path,
+    /// As a regular expression that is found in it.
+    PathRegexp,
 }
 
 impl ClassReading {
@@ -127,8 +140,11 @@ pub struct RouteDraft {
     pub rule: Arc<Rule>,
     /// Its place in the order.
     pub rank: Rank,
-    /// The path as it is written, where what must hold does not say it: with a slash at its end.
+    /// The path as it is written, where what must hold does not say it: with a slash at its end, or
+    /// of a type that leaves open how it is compared.
     pub path: Option<Arc<str>>,
+    /// Whether its type leaves that open (ImplementationSpecific).
+    pub is_open: bool,
     /// Where requests go; none where something else than a Service is named.
     pub backend: Option<BackendRef>,
 }

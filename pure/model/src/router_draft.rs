@@ -134,8 +134,17 @@ pub struct ServersDraft {
     pub half_closed: Option<Duration>,
 }
 
+/// How a Service is to be asked, as Traefik's annotations on it say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendWish {
+    /// Who is asked for it.
+    pub asked: AskedServers,
+    /// Who was here before goes the same way.
+    pub sticky: Option<CookieDraft>,
+}
+
 /// A cookie that leads back, as Traefik's kinds have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CookieDraft {
     /// Its name; none is one of the backend's own.
     pub name: Option<Arc<str>>,

@@ -10,6 +10,7 @@ use crate::endpoint::Host;
 use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
+use crate::router_draft::BackendWish;
 use crate::routing::backend::RefusalReason;
 use crate::routing::transport::OriginScheme;
 
@@ -65,6 +66,8 @@ pub struct Service {
     /// What an annotation says that is spoken on the way from a route to it, whatever its ports
     /// say.
     pub backend_scheme: Option<OriginScheme>,
+    /// How it is asked by routes in words of Traefik, where its annotations say that.
+    pub backend_wish: Option<Box<BackendWish>>,
 }
 
 /// One of `spec.ports`.

@@ -35,6 +35,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         refusal: None,
         backend_refusal: None,
         backend_scheme: None,
+        backend_wish: None,
         noted_pool: None,
     }
 }

@@ -1,12 +1,18 @@
 //! Traefik's, on Ingresses and Services. On a Service what restricts access closes the routes to
 //! it.
 
+use steelyard_model::OpenPath;
+use steelyard_model::router_draft::{AskedServers, CookieDraft};
+use steelyard_model::routing::backend::SameSite;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::transport::OriginScheme;
 
+use super::effect::not_honoured;
 use super::row::states::{COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
+use super::wishes::{Entry, Wishes};
+use crate::findings::Findings;
 
 pub(crate) const TRAEFIK: Vocabulary = Vocabulary {
     whose: "Traefik",
@@ -37,13 +43,103 @@ const TLS: State = State::Reads(|written, wishes, findings| match written.boolea
     }
 });
 
+/// A number, as Go reads it.
+const NUMBER: State = State::Reads(|written, wishes, findings| {
+    wishes.number = whole(written, findings).filter(|number| *number != 0);
+});
+
+const OPEN_PATHS: State = State::Reads(|written, wishes, findings| {
+    let known = [("Path", OpenPath::Path), ("PathRegexp", OpenPath::PathRegexp)];
+    let found = one_of(written, &known, findings);
+    wishes.open_paths = found.map(|found| (found, written.path()));
+});
+
+const NATIVE: State = State::Reads(|written, wishes, findings| {
+    ask(written, wishes, findings, AskedServers::ClusterAddress);
+});
+
+const NODES: State = State::Reads(|written, wishes, findings| {
+    ask(written, wishes, findings, AskedServers::Nodes);
+});
+
+const COOKIE: State = State::Reads(|written, wishes, findings| {
+    if switch(written, findings) == Some(true) {
+        cookie(wishes);
+    }
+});
+const COOKIE_NAME: State =
+    State::Reads(|written, wishes, _| cookie(wishes).name = Some(written.value.into()));
+const COOKIE_PATH: State =
+    State::Reads(|written, wishes, _| cookie(wishes).path = Some(written.value.into()));
+const COOKIE_DOMAIN: State =
+    State::Reads(|written, wishes, _| cookie(wishes).domain = Some(written.value.into()));
+const COOKIE_SECURE: State = State::Reads(|written, wishes, findings| {
+    cookie(wishes).is_secure = switch(written, findings).unwrap_or_default();
+});
+const COOKIE_HTTP_ONLY: State = State::Reads(|written, wishes, findings| {
+    cookie(wishes).is_http_only = switch(written, findings).unwrap_or_default();
+});
+const COOKIE_MAX_AGE: State = State::Reads(|written, wishes, findings| {
+    cookie(wishes).max_age = whole(written, findings).unwrap_or_default();
+});
+const COOKIE_SAME_SITE: State = State::Reads(|written, wishes, findings| {
+    let known = [("none", SameSite::None), ("lax", SameSite::Lax), ("strict", SameSite::Strict)];
+    cookie(wishes).same_site = one_of(written, &known, findings);
+});
+
+/// The cookie of a Service that asks for one.
+fn cookie(wishes: &mut Wishes) -> &mut CookieDraft {
+    wishes.backend.get_or_insert_default().sticky.get_or_insert_default()
+}
+
+fn ask(written: &Entry<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>, who: AskedServers) {
+    if switch(written, findings) == Some(true) {
+        wishes.backend.get_or_insert_default().asked = who;
+    }
+}
+
+fn switch(written: &Entry<'_>, findings: &mut Findings<'_>) -> Option<bool> {
+    let found = written.boolean();
+    if found.is_none() {
+        unread(written, "write true or false", findings);
+    }
+    found
+}
+
+fn whole(written: &Entry<'_>, findings: &mut Findings<'_>) -> Option<i64> {
+    let found = written.value.trim().parse().ok();
+    if found.is_none() {
+        unread(written, "write a whole number, such as 10", findings);
+    }
+    found
+}
+
+fn one_of<T: Copy>(
+    written: &Entry<'_>,
+    known: &[(&str, T)],
+    findings: &mut Findings<'_>,
+) -> Option<T> {
+    let found = known.iter().find(|(word, _)| word.eq_ignore_ascii_case(written.value.trim()));
+    if found.is_none() {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        unread(written, &format!("write one of {}", words.join(", ")), findings);
+    }
+    found.map(|(_, meant)| *meant)
+}
+
+/// Says of a value that it cannot be read; it is as if it were not there.
+fn unread(written: &Entry<'_>, help: &str, findings: &mut Findings<'_>) {
+    let Entry { key, value } = *written;
+    not_honoured(key, format!("annotation `{key}: {value}` cannot be read"), help, findings);
+}
+
 /// Options of TLS close: they may ask for client certificates.
 const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.entrypoints" ENTRY_POINTS, [];
     "router.middlewares" RESTRICTS, [];
-    "router.priority" LATER, ["0"];
-    "router.rulesyntax" LATER, ["v3"];
-    "router.pathmatcher" LATER, ["pathprefix"];
+    "router.priority" NUMBER, ["0"];
+    "router.rulesyntax" COSMETIC, [];
+    "router.pathmatcher" OPEN_PATHS, ["pathprefix"];
     "router.tls" TLS, ["false"];
     "router.tls.certresolver" LATER, [];
     "router.tls.options" RESTRICTS, [];
@@ -55,18 +151,18 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
 };
 
 const ON_SERVICE: [Annotation; 14] = rows! { Service:
-    "service.nativelb" LATER, ["false"];
-    "service.nodeportlb" LATER, ["false"];
+    "service.nativelb" NATIVE, ["false"];
+    "service.nodeportlb" NODES, ["false"];
     "service.serversscheme" SPOKEN, [];
     "service.serverstransport" RESTRICTS, [];
     "service.passhostheader" LATER, ["true"];
     "service.middlewares" RESTRICTS, [];
-    "service.sticky.cookie" LATER, ["false"];
-    "service.sticky.cookie.name" LATER, [];
-    "service.sticky.cookie.secure" LATER, [];
-    "service.sticky.cookie.samesite" LATER, [];
-    "service.sticky.cookie.domain" LATER, [];
-    "service.sticky.cookie.httponly" LATER, [];
-    "service.sticky.cookie.maxage" LATER, [];
-    "service.sticky.cookie.path" LATER, [];
+    "service.sticky.cookie" COOKIE, ["false"];
+    "service.sticky.cookie.name" COOKIE_NAME, [];
+    "service.sticky.cookie.secure" COOKIE_SECURE, [];
+    "service.sticky.cookie.samesite" COOKIE_SAME_SITE, [];
+    "service.sticky.cookie.domain" COOKIE_DOMAIN, [];
+    "service.sticky.cookie.httponly" COOKIE_HTTP_ONLY, [];
+    "service.sticky.cookie.maxage" COOKIE_MAX_AGE, [];
+    "service.sticky.cookie.path" COOKIE_PATH, [];
 };

@@ -1,9 +1,10 @@
 //! What the annotations that are read ask for.
 
+use steelyard_model::router_draft::BackendWish;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::OriginScheme;
-use steelyard_model::{FieldPath, Host};
+use steelyard_model::{FieldPath, Host, OpenPath};
 
 /// An annotation as it is written.
 #[derive(Clone, Copy)]
@@ -34,6 +35,12 @@ pub(crate) struct Wishes {
     pub(crate) endpoints: Vec<(Host, u16)>,
     /// What endpoints are spoken to in.
     pub(crate) scheme: Option<OriginScheme>,
+    /// How a Service is asked, in words of Traefik.
+    pub(crate) backend: Option<BackendWish>,
+    /// The number of routes.
+    pub(crate) number: Option<i64>,
+    /// How paths are compared whose type leaves that open, and where that is said.
+    pub(crate) open_paths: Option<(OpenPath, FieldPath)>,
     /// How TLS is spoken to them.
     pub(crate) origin: OriginWishes,
     pub(crate) addresses: Option<Text>,

@@ -63,6 +63,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         refusal: closed.address.map(Box::new),
         backend_refusal: effects.refusal.or(closed.routes).map(Box::new),
         backend_scheme: wishes.scheme,
+        backend_wish: wishes.backend.map(Box::new),
         kind,
         selector: spec.selector.clone().unwrap_or_default(),
     };

@@ -81,11 +81,14 @@ impl Routes<'_> {
         let backend = self::backend(backend, &path.key("backend"), findings);
         if let (Some(host), Some(matched)) = (host, matched) {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
+            let is_open = written.path_type.as_deref() == Some("ImplementationSpecific");
             let written = written.path.as_deref();
-            let path_text = written.filter(|it| it.len() > 1 && it.ends_with('/')).map(Arc::from);
+            let text = written.unwrap_or_default();
+            let is_kept = is_open || (text.len() > 1 && text.ends_with('/'));
+            let text = is_kept.then(|| Arc::from(text));
             let rule = Arc::new(rank::rule(host, matched));
             let (id, place) = (route_id(number, findings), findings.place(path));
-            self.made.push(RouteDraft { id, place, rule, rank, path: path_text, backend });
+            self.made.push(RouteDraft { id, place, rule, rank, path: text, is_open, backend });
         }
     }
 
@@ -97,7 +100,7 @@ impl Routes<'_> {
         let rank = self.ranking.of_default(number);
         let rule = Arc::new(rank::rule(&HostPattern::Any, everything));
         let (id, place) = (route_id(number, findings), findings.place(&path));
-        self.made.push(RouteDraft { id, place, rule, rank, path: None, backend });
+        self.made.push(RouteDraft { id, place, rule, rank, path: None, is_open: false, backend });
     }
 }
 

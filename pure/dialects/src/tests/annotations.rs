@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 20] = [
+const READ: [(&str, &str); 32] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -23,6 +23,18 @@ const READ: [(&str, &str); 20] = [
     ("service.serversscheme", "h2c"),
     ("backend-protocol", "GRPC"),
     ("router.tls", "true"),
+    ("router.priority", "7"),
+    ("router.pathmatcher", "Path"),
+    ("service.nativelb", "true"),
+    ("service.nodeportlb", "true"),
+    ("service.sticky.cookie", "true"),
+    ("service.sticky.cookie.name", "a"),
+    ("service.sticky.cookie.secure", "true"),
+    ("service.sticky.cookie.samesite", "lax"),
+    ("service.sticky.cookie.domain", "a.b"),
+    ("service.sticky.cookie.httponly", "true"),
+    ("service.sticky.cookie.maxage", "60"),
+    ("service.sticky.cookie.path", "/a"),
     ("ssl-redirect", "false"),
     ("force-ssl-redirect", "true"),
     ("ssl-passthrough", "true"),

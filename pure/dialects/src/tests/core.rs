@@ -252,7 +252,11 @@ fn annotations_of_traefik_on_a_service() {
         ("service.serversscheme", "ftp", Some("error backend-protocol-not-honoured")),
         ("service.middlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
         ("service.midlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
-        ("service.nativelb", "true", Some("warning annotation-not-honoured")),
+        ("service.nativelb", "true", None),
+        ("service.nativelb", "perhaps", Some("warning annotation-not-honoured")),
+        ("service.sticky.cookie.maxage", "long", Some("warning annotation-not-honoured")),
+        ("service.sticky.cookie.samesite", "Strict", None),
+        ("service.passhostheader", "false", Some("warning annotation-not-honoured")),
         ("router.middlewares", "x", Some("warning annotation-unknown")),
     ] {
         let metadata = format!(", annotations: {{{prefix}/{name}: '{value}'}}");

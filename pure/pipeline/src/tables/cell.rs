@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steelyard_model::router_draft::CookieDraft;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
@@ -108,6 +109,8 @@ pub(crate) struct Leaf {
     pub(crate) set: EndpointSetId,
     /// How its endpoints are spoken to.
     pub(crate) transport: TransportId,
+    /// Who was here before goes the same way.
+    pub(crate) sticky: Option<Box<CookieDraft>>,
 }
 
 /// How the endpoints of a Service port are spoken to by a route.
@@ -279,7 +282,14 @@ impl Leaf {
         let Spoken { transport, is_otherwise } = spoken;
         let otherwise = if is_otherwise { format!(":{transport}") } else { String::new() };
         let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
-        Self { id, service, port, set, transport }
+        Self { id, service, port, set, transport, sticky: None }
+    }
+
+    /// The same for who does not read what the Service's annotations say of it.
+    pub(crate) fn plain(self) -> Self {
+        let name = self.id.as_str().strip_suffix("@ingress").unwrap_or(self.id.as_str());
+        let id = BackendId::from(format!("{name}:plain@ingress"));
+        Self { id, ..self }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Routes: whose they are, which Services they lead to, and which of two equal ones is served.
 
+mod asked;
 mod backend;
 mod class;
 mod entry_points;
@@ -7,6 +8,7 @@ mod manner;
 mod origin;
 mod parts;
 mod routers;
+mod sticky;
 mod transports;
 
 use std::sync::Arc;
@@ -143,7 +145,7 @@ fn route(
         place: draft.place.clone(),
         kind: RouteKind::Http,
         listeners,
-        rank: manner::rank(draft, options.as_traefik),
+        rank: manner::rank(draft, read, options.as_traefik),
         rule: manner::rule(draft, read, manner::by_bytes(options)),
         uses: entry_points::uses(read, draft),
         to: Destination::Backend(backend),

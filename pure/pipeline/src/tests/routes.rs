@@ -688,3 +688,50 @@ fn options_of_the_providers() {
     };
     assert_eq!(served(&closed), "i.b");
 }
+
+/// Annotations of Traefik say who is asked for a Service, how paths are compared, and which number
+/// routes have.
+#[test]
+fn what_annotations_of_traefik_say() {
+    const T: &str = "traefik.ingress.kubernetes.io";
+    let spec = "{clusterIP: 10.96.0.9, type: NodePort, ports: [{port: 80, nodePort: 30080}]}";
+    let node = "---\napiVersion: v1\nkind: Node\nmetadata: {name: node-1}\nstatus: {addresses: \
+                [{type: InternalIP, address: 10.0.0.1}]}\n";
+    for (said, expected) in [
+        ("service.nativelb: 'true'", "10.96.0.9:80"),
+        ("service.nodeportlb: 'true'", "10.0.0.1:30080"),
+    ] {
+        let text = annotated("a", &format!("{T}/{said}"), spec) + node;
+        for (class, expected) in [("traefik", expected), ("nginx", "")] {
+            let spec = format!("ingressClassName: {class}, ");
+            let snapshot = joined(&(text.clone() + &ingress("i", "", &spec, "a.b", "/", "a:80")));
+            let ends = ends(&snapshot, routes(&snapshot)[0]);
+            let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
+            assert_eq!(ends.join(" "), expected, "{said} {class}");
+        }
+    }
+    let cookie =
+        format!("{T}/service.sticky.cookie: 'true', {T}/service.sticky.cookie.maxage: '9'");
+    let text = annotated("a", &cookie, spec) + &ingress("i", "", "", "a.b", "/", "a:80");
+    let snapshot = joined(&text);
+    let leaves = snapshot.routing.backends.values().filter_map(|node| match &node.backend {
+        Backend::Endpoints(leaf) => leaf.sticky.as_deref().map(|it| (it.cookie.len(), it.max_age)),
+        _ => None,
+    });
+    // As Traefik calls one without a name: an underscore and ten digits.
+    assert_eq!(leaves.collect::<Vec<_>>(), [(6, Some(9))]);
+    for (matcher, rule, number) in [
+        ("Path", "Host(`a.b`) && Path(`/x/`)", 26),
+        ("PathRegexp", "Host(`a.b`) && PathRegexp(`/x/`)", 32),
+    ] {
+        let said = format!(", annotations: {{{T}/router.pathmatcher: {matcher}}}");
+        let free = ingress("i", &said, "", "a.b", "/x/", "a:80");
+        let free = free.replace("Prefix", "ImplementationSpecific");
+        let snapshot = joined(&(service("a", A) + &free));
+        let route = routes(&snapshot)[0];
+        assert_eq!((route.rule.to_string(), route.rank.number), (rule.to_owned(), number));
+    }
+    let said = format!(", annotations: {{{T}/router.priority: '7'}}");
+    let snapshot = joined(&(service("a", A) + &ingress("i", &said, "", "a.b", "/x", "a:80")));
+    assert_eq!(routes(&snapshot)[0].rank.number, 7);
+}

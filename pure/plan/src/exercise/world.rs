@@ -186,6 +186,7 @@ impl Choices<'_> {
             refusal: None,
             backend_refusal: None,
             backend_scheme: None,
+            backend_wish: None,
             noted_pool: None,
         }
     }

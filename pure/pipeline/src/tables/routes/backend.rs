@@ -6,10 +6,12 @@ use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    BackendRef, Diagnostic, Endpoint, EndpointState, Host, Item, Missing, NamespacedName, PortRef,
-    Protocol, Provenance, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
+    BackendRef, Diagnostic, Endpoint, EndpointState, FieldPath, Host, Item, Missing,
+    NamespacedName, PortRef, Protocol, Provenance, RouteDraft, Service, ServicePort, ServiceType,
+    Severity, TargetPort,
 };
 
+use super::asked::Asked;
 use super::origin::OriginTerms;
 use super::parts::{set, set_of_port};
 use crate::codes;
@@ -61,9 +63,26 @@ impl Join<'_, '_> {
             return routed.refuse(&draft.id, place, why, None);
         };
         let refusal = self.refusal(read, &service);
-        let Target { port, asked, set } = target;
-        let spoken = self.origin.spoken(read, &service, &port, routed);
+        let spoken = self.origin.spoken(read, &service, &target.port, routed);
+        let wish = service.backend_wish.as_deref();
+        let heard = wish.filter(|_| read.class != Class::Nginx);
+        let who = heard.map(|it| it.asked).unwrap_or_default();
+        let (port, set) = (&target.port, &target.set);
+        let set = match (Asked { who, service: &service, port, set }).set(self.reads, routed) {
+            Ok(set) => set,
+            Err((why, key)) => {
+                self.diagnostics.push(nobody(&service, why, key));
+                let place = &written.place;
+                let why = RefusalReason::Reference(place.clone());
+                return routed.refuse(&draft.id, place, why, None);
+            }
+        };
+        let Target { port, asked, .. } = target;
         let leaf = Leaf::new(written.service.clone(), port.port, asked, set, spoken);
+        let leaf = match (wish, heard) {
+            (Some(_), None) => leaf.plain(),
+            _ => Leaf { sticky: heard.and_then(|it| it.sticky.clone()).map(Box::new), ..leaf },
+        };
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
         match refusal {
@@ -284,6 +303,15 @@ impl Join<'_, '_> {
             help,
         ));
     }
+}
+
+/// Says of a Service that nobody is there who is to be asked for it.
+fn nobody(service: &Service, why: &str, key: &str) -> Diagnostic {
+    let annotation = format!("traefik.ingress.kubernetes.io/service.{}", key.to_ascii_lowercase());
+    let place = Provenance::new(&service.object, FieldPath::annotation(&annotation));
+    let message = format!("{why}: routes to it answer 503");
+    let help = "remove the annotation, so that the endpoints are asked";
+    Diagnostic::at(Severity::Error, codes::REFERENCE_MISSING, &place, message, help)
 }
 
 /// Says of a Service that stands for a name elsewhere that it must not.

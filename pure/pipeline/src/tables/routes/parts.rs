@@ -8,6 +8,7 @@ use steelyard_model::routing::backend::{
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::{Endpoint, NamespacedName, Protocol, Provenance};
 
+use super::sticky::cookie;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Leaf};
 use crate::tables::row::{Routed, Row};
@@ -55,8 +56,15 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16, protocol: Protocol) ->
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set, transport } = leaf;
-    let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), transport.clone()));
+    let Leaf { id, service, port, set, transport, sticky } = leaf;
+    let sticky = sticky.as_ref().map(|asked| {
+        let NamespacedName { namespace, name } = service;
+        // As Traefik calls it, so that cookies of its own lead on.
+        let called = format!("{namespace}-{name}-{port}@kubernetes");
+        Box::new(cookie(asked, &called))
+    });
+    let plain = Endpoints::in_turn(set.clone(), transport.clone());
+    let backend = Backend::Endpoints(Endpoints { sticky, ..plain });
     let (id, service) = (id.clone(), Some((service.clone(), *port)));
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }

@@ -1,31 +1,23 @@
 //! Leaves: endpoints of Services, and how they are spoken to.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_balance::sticky::{name_as_asked, name_for};
-use steelyard_model::router_draft::{
-    AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft,
-};
-use steelyard_model::routing::backend::{
-    Backend, BackendNode, EndpointOrigin, Endpoints, RefusalReason, Sticky, StickySecurity,
-};
+use steelyard_model::router_draft::{LinkTarget, ObjectLink, ServersDraft};
+use steelyard_model::routing::backend::{Backend, BackendNode, Endpoints, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Transport};
-use steelyard_model::{
-    Diagnostic, Endpoint, EndpointState, Host, NamespacedName, PortRef, Protocol, Provenance,
-    Service, Severity,
-};
+use steelyard_model::{Diagnostic, NamespacedName, PortRef, Protocol, Service, Severity};
 
+use super::super::asked::Asked;
 use super::super::backend::{Join, Target};
 use super::super::origin::{self, OriginTerms};
-use super::super::parts::set;
+use super::super::sticky::cookie;
 use super::super::transports::transport_id;
 use super::{Maker, PROVIDER, UNSERVED, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::row::{Class, Row};
+use crate::tables::row::Class;
 
 /// The transport that is meant where none is named.
 const USUAL: &str = "default@internal";
@@ -54,7 +46,7 @@ impl Maker<'_, '_> {
         let set = self.asked(draft, &service, &target)?;
         let leaf = Endpoints {
             algorithm: draft.algorithm.clone(),
-            sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id))),
+            sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
             care: draft.care.clone(),
             ..Endpoints::in_turn(set, self.transport(draft, &service, &target, &id)?)
         };
@@ -72,24 +64,9 @@ impl Maker<'_, '_> {
         target: &Target,
     ) -> Result<EndpointSetId, RefusalReason> {
         let place = &draft.backend.place;
-        let (hosts, port, key) = match draft.asked {
-            AskedServers::Endpoints => return Ok(target.set.clone()),
-            AskedServers::ClusterAddress => (
-                service.cluster_ips.first().copied().into_iter().collect(),
-                target.port.port,
-                "nativeLB",
-            ),
-            AskedServers::Nodes => {
-                let hosts = self.nodes();
-                (hosts, target.port.node_port.unwrap_or_default(), "nodePortLB")
-            }
-        };
-        if hosts.is_empty() || port == 0 {
+        let asked = Asked { who: draft.asked, service, port: &target.port, set: &target.set };
+        asked.set(self.reads, &mut self.routed).map_err(|(why, key)| {
             let place = field(place, key);
-            let why = match draft.asked {
-                AskedServers::Nodes => "the Service has no node port, or no node is known",
-                _ => "the Service has no address of its own",
-            };
             self.diagnostics.push(Diagnostic::at(
                 Severity::Error,
                 codes::REFERENCE_MISSING,
@@ -97,26 +74,8 @@ impl Maker<'_, '_> {
                 format!("{why}: the route answers 503"),
                 format!("remove `{key}`, so that the endpoints are asked"),
             ));
-            return Err(RefusalReason::Reference(place));
-        }
-        let endpoint = |host| {
-            let state = EndpointState::Ready;
-            Endpoint { host: Host::Ip(host), port, state, node: None }
-        };
-        let endpoints: Vec<Endpoint> = hosts.into_iter().map(endpoint).collect();
-        let id = EndpointSetId::from(format!("{}:{}#{key}", service.id, target.port.port));
-        let origin = EndpointOrigin::Literal(Provenance::new(&service.object, "spec"));
-        self.routed.written.push(Arc::new(set(id.clone(), origin, &endpoints)));
-        Ok(id)
-    }
-
-    fn nodes(&mut self) -> Vec<IpAddr> {
-        match self.reads.row(&Cell::Nodes) {
-            Some(Row::Nodes(nodes)) => {
-                nodes.iter().filter_map(|node| node.internal_ips.first().copied()).collect()
-            }
-            _ => Vec::new(),
-        }
+            RefusalReason::Reference(place)
+        })
     }
 
     /// How the endpoints are spoken to; what only this route says is put beside it.
@@ -192,21 +151,4 @@ pub(super) fn leaf_id(service: &NamespacedName, port: &PortRef, owner: &str) -> 
         PortRef::Name(port) => format!("{service}:{port}#{owner}@{PROVIDER}"),
     }
     .into()
-}
-
-/// The cookie that leads back; one without a name is called after the backend, as Traefik does.
-pub(super) fn cookie(draft: &CookieDraft, backend: &BackendId) -> Sticky {
-    let name = match &draft.name {
-        Some(name) => name_as_asked(name),
-        None => name_for(&backend.traefik_name()),
-    };
-    Sticky {
-        path: Some(draft.path.clone().unwrap_or_else(|| "/".into())),
-        domain: draft.domain.clone(),
-        max_age: (draft.max_age != 0).then_some(draft.max_age),
-        http_only: draft.is_http_only,
-        secure: if draft.is_secure { StickySecurity::Secure } else { StickySecurity::Open },
-        same_site: draft.same_site,
-        ..Sticky::named(name)
-    }
 }

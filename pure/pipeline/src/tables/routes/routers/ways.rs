@@ -7,7 +7,8 @@ use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenanc
 
 use std::sync::Arc;
 
-use super::servers::{cookie, leaf_id};
+use super::super::sticky::cookie;
+use super::servers::leaf_id;
 use super::{Maker, PROVIDER, UNSERVED, described_id, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
@@ -18,7 +19,7 @@ impl Maker<'_, '_> {
         match shape {
             BackendShape::Weighted { ways, sticky } => {
                 let edges = self.edges(ways, &owner);
-                let sticky = sticky.as_ref().map(|it| cookie(it, &described_id(id)));
+                let sticky = sticky.as_ref().map(|it| cookie(it, &described_id(id).traefik_name()));
                 Backend::Weighted { edges, sticky }
             }
             BackendShape::Rendezvous { ways } => {

@@ -1,0 +1,22 @@
+//! Cookies that lead back.
+
+use steelyard_balance::sticky::{name_as_asked, name_for};
+use steelyard_model::router_draft::CookieDraft;
+use steelyard_model::routing::backend::{Sticky, StickySecurity};
+
+/// The cookie that leads back; one without a name is called after the backend, as Traefik does.
+pub(super) fn cookie(draft: &CookieDraft, backend: &str) -> Sticky {
+    let name = match &draft.name {
+        Some(name) => name_as_asked(name),
+        None => name_for(backend),
+    };
+    Sticky {
+        path: Some(draft.path.clone().unwrap_or_else(|| "/".into())),
+        domain: draft.domain.clone(),
+        max_age: (draft.max_age != 0).then_some(draft.max_age),
+        http_only: draft.is_http_only,
+        secure: if draft.is_secure { StickySecurity::Secure } else { StickySecurity::Open },
+        same_site: draft.same_site,
+        ..Sticky::named(name)
+    }
+}
