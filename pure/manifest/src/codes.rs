@@ -6,6 +6,8 @@ use steelyard_model::Code;
 pub const ACCESS_REFUSED: Code = Code::new("access-refused");
 /// A folder that kustomize or Helm makes other objects of than those that stand in it.
 pub const BUILD_NEEDED: Code = Code::new("build-needed");
+/// A file of Traefik's dynamic configuration has something that is none.
+pub const DYNAMIC_FILE: Code = Code::new("dynamic-file");
 /// A key is written twice in one mapping, so one of its values would be lost.
 pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
 /// The same object is defined twice; the first stays.
@@ -34,3 +36,5 @@ pub const WRONG_TYPE: Code = Code::new("wrong-type");
 pub const YAML_SYNTAX: Code = Code::new("yaml-syntax");
 /// The YAML is nested too deep, has too many values, or aliases multiply them.
 pub const YAML_TOO_COMPLEX: Code = Code::new("yaml-too-complex");
+/// The text is not TOML.
+pub const TOML_SYNTAX: Code = Code::new("toml-syntax");

@@ -19,6 +19,7 @@ use std::time::Instant;
 use steelyard_model::Sorted;
 
 use crate::build::Builds;
+use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::place::duplicate;
 use crate::sight::Sight;
@@ -59,6 +60,13 @@ impl<T> Default for Front<T> {
 }
 
 impl<T: Extract> Front<T> {
+    /// Of files, some of which are Traefik's dynamic configuration.
+    pub fn with_dynamic(places: DynamicPlaces) -> Self {
+        let mut front = Self::default();
+        front.reading.dynamic = places;
+        front
+    }
+
     /// There must be manifests somewhere: before the first one is seen, that there is none is not
     /// taken as an answer.
     pub fn expect_manifests(&mut self) {

@@ -6,12 +6,14 @@ use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Severity};
 
 use crate::codes;
 use crate::compose::{Cut, Documents};
+use crate::dynamic::{self, FILE_VERSION, Part, is_toml, unshared};
 use crate::fault::Fault;
 use crate::identity::{Identity, Inherited, identify};
 use crate::nameless::Nameless;
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
 use crate::spot::{Site, Spot, Text};
+use crate::toml_text;
 use crate::tree::{Mark, Node, Value};
 use crate::unfit::{self, Unfit};
 use crate::words::Words;
@@ -48,12 +50,22 @@ struct Loading<'a> {
 
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
 pub fn load(source: &Source, limits: &ReadLimits) -> Loaded {
-    load_with(&mut Words::default(), source, limits)
+    load_with(&mut Words::default(), source, limits, false)
+}
+
+/// The same of a file of Traefik's dynamic configuration.
+pub fn load_dynamic(source: &Source, limits: &ReadLimits) -> Loaded {
+    load_with(&mut Words::default(), source, limits, true)
 }
 
 /// The same; words that are written again and again are kept once.
-pub(crate) fn load_with(words: &mut Words, source: &Source, limits: &ReadLimits) -> Loaded {
-    let text = Arc::new(Text { source: source.clone(), limits: *limits });
+pub(crate) fn load_with(
+    words: &mut Words,
+    source: &Source,
+    limits: &ReadLimits,
+    is_dynamic: bool,
+) -> Loaded {
+    let text = Arc::new(Text { source: source.clone(), limits: *limits, is_dynamic });
     let mut loading = Loading::new(&text, words);
     if let Some(lapse) = source.lapse(limits) {
         loading.loaded.diagnostics.push(*lapse);
@@ -72,7 +84,8 @@ pub(crate) fn load_with(words: &mut Words, source: &Source, limits: &ReadLimits)
 /// Reads the objects of one file as another program would: also those without a name, whose
 /// namespace is then as it is written. They are for looking at, not for being kept by name.
 pub fn load_unnamed(source: &Source, limits: &ReadLimits) -> Vec<Object> {
-    let text = Arc::new(Text { source: source.clone(), limits: *limits });
+    let is_dynamic = false;
+    let text = Arc::new(Text { source: source.clone(), limits: *limits, is_dynamic });
     let mut words = Words::default();
     let mut loading = Loading { takes_unnamed: true, ..Loading::new(&text, &mut words) };
     if let Ok(text) = source.decode(limits) {
@@ -103,12 +116,45 @@ impl<'a> Loading<'a> {
     }
 
     fn whole(&mut self, text: &str) {
+        if self.text.is_dynamic {
+            return self.dynamic(text);
+        }
         if let Some((line, unfit)) = unfit::ytt(text, self.file()) {
             let mark = Mark { line, column: 1 };
             let Unfit { code, message, help, .. } = unfit;
             return self.fault(Fault { mark, code, message, help }, text);
         }
         self.documents(text, |_| false);
+    }
+
+    /// Reads the one document of a file of dynamic configuration, as a whole or not at all.
+    fn dynamic(&mut self, text: &str) {
+        let document = match dynamic::template(text) {
+            Some(fault) => Err(fault),
+            None if is_toml(self.file()) => toml_text::document(text, &self.text.limits),
+            None => {
+                let mut documents = Documents::new(text, self.file(), &self.text.limits);
+                match (documents.next(), documents.next()) {
+                    (None, _) => return,
+                    (Some(_), Some(Ok(second))) => Err(second_document(second.mark)),
+                    (Some(first), _) => first,
+                }
+            }
+        };
+        let (parts, wrong) = match document {
+            Ok(document) => dynamic::parts(document),
+            Err(Fault { mark, code, message, help }) => {
+                let location = self.text.source.location(mark);
+                let found = Diagnostic::in_file(Severity::Error, code, location, message, help);
+                self.loaded.diagnostics.push(found);
+                self.loaded.broken = true;
+                return;
+            }
+        };
+        for Part { reference, node } in parts {
+            self.push(node, reference, FILE_VERSION.into());
+        }
+        wrong.into_iter().for_each(|wrong| self.nameless(wrong, None));
     }
 
     /// Reads documents until it is `enough`.
@@ -161,15 +207,17 @@ impl<'a> Loading<'a> {
         let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
         let (reference, api_version) = (self.words.named(reference), self.words.word(api_version));
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let (group, site) = (self.words.word(group.into()), Site::Text(self.spot()));
+        let kept = self.text.is_dynamic.then(|| Arc::clone(&tree));
+        let (group, site) = (self.words.word(group.into()), Site::Text(self.spot(kept)));
         self.loaded.objects.push(Object { reference, api_version, file, tree, group, site });
     }
 
     /// Of the next object.
-    fn spot(&mut self) -> Spot {
+    fn spot(&mut self, kept: Option<Arc<Node>>) -> Spot {
         // A file is far smaller than what these count to.
         let start = u32::try_from(self.cut.start).unwrap_or(u32::MAX);
-        let spot = Spot { text: self.text.clone(), start, line: self.cut.line, index: self.index };
+        let (text, line, index) = (self.text.clone(), self.cut.line, self.index);
+        let spot = Spot { text, start, line, index, kept };
         self.index += 1;
         spot
     }
@@ -216,6 +264,17 @@ fn foreign_text(location: Location) -> Diagnostic {
     Diagnostic::in_file(Severity::Info, codes::NOT_AN_OBJECT, location, message, help)
 }
 
+/// Traefik reads the first alone; so what stands in others would be lost.
+fn second_document(mark: Mark) -> Fault {
+    Fault {
+        mark,
+        code: codes::DYNAMIC_FILE,
+        message: "a second document begins here, and such a file has one: none of it is read"
+            .to_owned(),
+        help: "write it into a file of its own".to_owned(),
+    }
+}
+
 /// Whether `node` is a `List`, or a typed one such as `ServiceList`; and what its items inherit.
 fn list_of(node: &Node) -> Option<Inherited> {
     let kind = node.get("kind")?.node.text()?.strip_suffix("List")?;
@@ -235,12 +294,5 @@ fn items_of(node: Node) -> Vec<Node> {
     match items.map(|entry| unshared(entry.node).value) {
         Some(Value::List(items)) => items,
         _ => Vec::new(),
-    }
-}
-
-fn unshared(node: Node) -> Node {
-    match node.value {
-        Value::Shared(shared) => unshared(Arc::unwrap_or_clone(shared)),
-        _ => node,
     }
 }

@@ -37,17 +37,7 @@ impl Object {
     /// Where the value at `path` is written, or the nearest thing above it that is. The object
     /// as a whole is shown at its name.
     pub fn locate(&self, path: &FieldPath) -> Location {
-        let mut mark = self.mark();
-        let mut node = &*self.tree;
-        for step in steps(&path.0) {
-            let next = match step {
-                Step::Key(key) => node.get(&key).map(|entry| &entry.node),
-                Step::Index(index) => node.item(index),
-            };
-            let Some(next) = next else { break };
-            (mark, node) = (next.mark, next);
-        }
-        mark.in_file(&self.file)
+        mark_at(&self.tree, self.mark(), path).in_file(&self.file)
     }
 
     /// The mark of the object as a whole.
@@ -55,4 +45,19 @@ impl Object {
         let name = self.tree.get("metadata").and_then(|metadata| metadata.node.get("name"));
         name.map_or(self.tree.mark, |name| name.node.mark)
     }
+}
+
+/// Where the value at `path` below `tree` is written, or the nearest thing above it that is, which
+/// may be what is at `whole`.
+pub(crate) fn mark_at(tree: &Node, whole: Mark, path: &FieldPath) -> Mark {
+    let (mut mark, mut node) = (whole, tree);
+    for step in steps(&path.0) {
+        let next = match step {
+            Step::Key(key) => node.get(&key).map(|entry| &entry.node),
+            Step::Index(index) => node.item(index),
+        };
+        let Some(next) = next else { break };
+        (mark, node) = (next.mark, next);
+    }
+    mark
 }

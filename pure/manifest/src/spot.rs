@@ -6,6 +6,7 @@ use steelyard_model::Location;
 
 use crate::origin::{CLUSTER, ClusterOrigin};
 use crate::source::{ReadLimits, Source};
+use crate::tree::Node;
 use crate::watched::Watched;
 
 /// A file whose objects may be looked for again, and how it was read.
@@ -13,6 +14,8 @@ use crate::watched::Watched;
 pub(crate) struct Text {
     pub(crate) source: Source,
     pub(crate) limits: ReadLimits,
+    /// It is of Traefik's dynamic configuration, and no manifest.
+    pub(crate) is_dynamic: bool,
 }
 
 /// Where an object is from.
@@ -32,6 +35,9 @@ pub(crate) struct Spot {
     pub(crate) start: u32,
     pub(crate) line: u32,
     pub(crate) index: u32,
+    /// Its tree, where the text cannot be cut: to read a large file again for each of many places
+    /// would take for ever.
+    pub(crate) kept: Option<Arc<Node>>,
 }
 
 impl Site {

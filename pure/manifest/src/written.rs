@@ -12,7 +12,7 @@ use steelyard_model::{FieldPath, Location};
 use crate::digest;
 use crate::key::Key;
 use crate::load::again;
-use crate::object::Object;
+use crate::object::{Object, mark_at};
 use crate::origin::ClusterOrigin;
 use crate::spot::Site;
 use crate::tree::Mark;
@@ -75,6 +75,9 @@ impl Written {
             return self.location();
         }
         let Site::Text(spot) = &self.site else { return self.location() };
+        if let Some(tree) = &spot.kept {
+            return mark_at(tree, self.mark, path).in_file(spot.file());
+        }
         match again(spot).filter(|object| object.reference == self.key.reference) {
             Some(object) => spot.shifted(object.locate(path)),
             None => self.location(),

@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "serde_json",
     "smallvec",
     "thiserror",
+    "toml",
 ];
 /// External crates of `io/`.
 const IO: &[&str] = &[

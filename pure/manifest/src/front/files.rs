@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use steelyard_model::Diagnostic;
 
+use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::load::load_with;
 use crate::source::{ReadLimits, Source, SourceText};
@@ -14,6 +15,8 @@ use crate::written::{Extract, Written};
 /// How files are read.
 pub(super) struct Reading<T> {
     pub(super) limits: ReadLimits,
+    /// What is no manifest, but dynamic configuration.
+    pub(super) dynamic: DynamicPlaces,
     /// Files that were read for a decision about them, until the next update.
     ahead: BTreeMap<Arc<str>, File<T>>,
     words: Words,
@@ -57,7 +60,8 @@ impl<T: Extract> Reading<T> {
         if let Some(known) = self.ahead.get(&source.name).filter(|file| file.is_of(source)) {
             return known.clone();
         }
-        let loaded = load_with(&mut self.words, source, &self.limits);
+        let is_dynamic = self.dynamic.holds(&source.name);
+        let loaded = load_with(&mut self.words, source, &self.limits, is_dynamic);
         // Each tree goes before the next object is extracted.
         let objects = loaded.objects.into_iter().map(|object| {
             let written = Written::of(&object);
@@ -128,8 +132,8 @@ impl<T: Extract> Reading<T> {
 
 impl<T> Default for Reading<T> {
     fn default() -> Self {
-        let (limits, ahead, words) = Default::default();
-        Self { limits, ahead, words }
+        let (limits, dynamic, ahead, words) = Default::default();
+        Self { limits, dynamic, ahead, words }
     }
 }
 

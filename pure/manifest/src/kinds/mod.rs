@@ -12,6 +12,7 @@
 pub mod apps;
 pub mod core;
 pub mod discovery;
+pub mod file;
 pub mod meta;
 pub mod metallb;
 pub mod networking;

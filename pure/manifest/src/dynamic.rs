@@ -1,0 +1,196 @@
+//! Traefik's dynamic configuration as it stands in files: each router, service, middleware, … is
+//! an object of its own, so that a mistake costs only it, and what did not change is not looked at
+//! again.
+//!
+//! An object's name is its name and provider (`web@file`), its namespace the protocol (`http`,
+//! `tcp`, `udp`) or `tls`: no object of Kubernetes has such a name. Its tree is what stands below
+//! its key.
+
+use std::sync::Arc;
+
+use steelyard_model::{ObjectRef, Severity};
+
+use crate::codes;
+use crate::fault::Fault;
+use crate::nameless::Nameless;
+use crate::sight::is_under;
+use crate::tree::{Entry, Mark, Node, Value};
+
+/// `apiVersion` of what is in such files.
+pub const FILE_VERSION: &str = "traefik.io/file";
+
+/// What ends the name of each of its objects.
+pub const FILE_PROVIDER: &str = "@file";
+
+/// Files and folders with dynamic configuration, by how they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DynamicPlaces(pub Vec<Arc<str>>);
+
+/// The sections that are read: where they are, and what is in them is called.
+const SECTIONS: [(&str, &str, &str); 14] = [
+    ("http", "routers", "router"),
+    ("http", "services", "service"),
+    ("http", "middlewares", "middleware"),
+    ("http", "serversTransports", "transport"),
+    ("tcp", "routers", "router"),
+    ("tcp", "services", "service"),
+    ("tcp", "middlewares", "middleware"),
+    ("tcp", "serversTransports", "transport"),
+    ("udp", "routers", "router"),
+    ("udp", "services", "service"),
+    ("tls", "options", "tls-options"),
+    ("tls", "stores", "tls-store"),
+    ("tls", CERTIFICATES, "certificate"),
+    ("http", MODELS, ""),
+];
+
+/// A list, unlike the others.
+const CERTIFICATES: &str = "certificates";
+
+/// Traefik's own, which no file may have.
+const MODELS: &str = "models";
+
+/// One object of a file.
+pub(crate) struct Part {
+    pub(crate) reference: Arc<ObjectRef>,
+    pub(crate) node: Node,
+}
+
+impl DynamicPlaces {
+    /// Whether the file of this name is such a file.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.0.iter().any(|place| is_under(name, place))
+    }
+}
+
+/// Whether a file is TOML, by its name.
+pub(crate) fn is_toml(name: &str) -> bool {
+    name.ends_with(".toml")
+}
+
+/// Traefik renders its files as Go templates before it reads them: what would be another file then
+/// is none.
+pub(crate) fn template(text: &str) -> Option<Fault> {
+    let lines = text.split('\n').enumerate();
+    let (line, column) = lines.into_iter().find_map(|(at, line)| Some((at, line.find("{{")?)))?;
+    let number = |value: usize| u32::try_from(value + 1).unwrap_or(u32::MAX);
+    Some(Fault {
+        mark: Mark { line: number(line), column: number(column) },
+        code: codes::NOT_RENDERED,
+        message: "the file is a Go template, which nobody renders here: none of it is read"
+            .to_owned(),
+        help: "write what the template comes to; a literal `{{` has no place in such a file"
+            .to_owned(),
+    })
+}
+
+/// The objects of a document, and what of it is none.
+pub(crate) fn parts(document: Node) -> (Vec<Part>, Vec<Nameless>) {
+    let mut reading = Reading::default();
+    reading.document(document);
+    (reading.parts, reading.wrong)
+}
+
+#[derive(Default)]
+struct Reading {
+    parts: Vec<Part>,
+    wrong: Vec<Nameless>,
+}
+
+impl Reading {
+    fn document(&mut self, document: Node) {
+        let mark = document.mark;
+        let Some(protocols) = self.entries(document, "the file", mark) else { return };
+        for protocol in protocols {
+            let known = SECTIONS.iter().any(|(known, ..)| *known == &*protocol.key);
+            if !known {
+                self.unknown(&protocol, "http, tcp, udp and tls");
+                continue;
+            }
+            let Some(sections) = self.entries(protocol.node, &protocol.key, protocol.mark) else {
+                continue;
+            };
+            for section in sections {
+                self.section(&protocol.key, section);
+            }
+        }
+    }
+
+    fn section(&mut self, protocol: &Arc<str>, section: Entry) {
+        let of_protocol = SECTIONS.iter().filter(|(known, ..)| *known == &**protocol);
+        let is_it = |it: &&(&str, &str, &str)| it.1 == &*section.key && it.1 != MODELS;
+        let Some((_, _, kind)) = of_protocol.clone().find(is_it) else {
+            let known: Vec<&str> = of_protocol.map(|it| it.1).filter(|it| *it != MODELS).collect();
+            return self.unknown(&section, &known.join(", "));
+        };
+        let title = format!("{protocol}.{}", section.key);
+        if &*section.key == CERTIFICATES {
+            return self.certificates(section, &title);
+        }
+        for entry in self.entries(section.node, &title, section.mark).unwrap_or_default() {
+            if entry.key.is_empty() || entry.key.contains('@') {
+                let message = format!("`{}` is no name: `@` comes before a provider's", entry.key);
+                self.fault(entry.mark, message, "take the `@` out of the name".to_owned());
+                continue;
+            }
+            let name = format!("{}{FILE_PROVIDER}", entry.key);
+            let reference = ObjectRef::new(*kind, protocol.clone(), name);
+            let node = Node { mark: entry.mark, value: unshared(entry.node).value };
+            self.parts.push(Part { reference: Arc::new(reference), node });
+        }
+    }
+
+    /// They have no names: each is called after its place in the list.
+    fn certificates(&mut self, section: Entry, title: &str) {
+        let items = match unshared(section.node).value {
+            Value::List(items) => items,
+            Value::Null => Vec::new(),
+            _ => {
+                let help = "write a list of `certFile` and `keyFile`".to_owned();
+                return self.fault(section.mark, format!("{title} is no list"), help);
+            }
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            let name = format!("{index}{FILE_PROVIDER}");
+            let reference = ObjectRef::new("certificate", "tls", name);
+            self.parts.push(Part { reference: Arc::new(reference), node: unshared(item) });
+        }
+    }
+
+    /// What stands in a mapping; nothing in what is empty.
+    fn entries(&mut self, node: Node, title: &str, mark: Mark) -> Option<Vec<Entry>> {
+        match unshared(node).value {
+            Value::Map(entries) => Some(entries),
+            Value::Null => Some(Vec::new()),
+            Value::Scalar { .. } | Value::List(_) | Value::Shared(_) => {
+                let help = "write names below it, and what each is below that".to_owned();
+                self.fault(mark, format!("{title} is no mapping"), help);
+                None
+            }
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry, known: &str) {
+        let message = format!(
+            "`{}` is no section of Traefik's dynamic configuration",
+            crate::tree::shortened(&entry.key)
+        );
+        let help = format!(
+            "sections here are {known}; static options go on the command line, or into --configfile"
+        );
+        self.fault(entry.mark, message, help);
+    }
+
+    fn fault(&mut self, mark: Mark, message: String, help: String) {
+        let (severity, code, path) = (Severity::Error, codes::DYNAMIC_FILE, "");
+        self.wrong.push(Nameless { severity, code, mark, path, message, help });
+    }
+}
+
+/// Behind aliases; a copy where others share it.
+pub(crate) fn unshared(node: Node) -> Node {
+    match node.value {
+        Value::Shared(shared) => unshared(Arc::unwrap_or_clone(shared)),
+        _ => node,
+    }
+}
