@@ -1,15 +1,16 @@
-//! Traefik's static options on our command line: `--entrypoints.web.address=:80` and the like.
-//!
-//! They have dots and free names in them, which a declared option cannot have, so they are taken
-//! out of the arguments first. Names are compared without case, as Traefik does.
+//! Traefik's static options: `--entrypoints.web.address=:80` and the like. Which there are, and
+//! what becomes of each, is a table of `steelyard-dialects`; where they come from is `given`; what
+//! those that are honoured come to is here.
 
 mod access_log;
 mod duration;
+mod given;
 mod providers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,23 @@ use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_http::ForwardedPolicy;
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
-use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, EntryPoint, PLAIN, SECURE, Trust};
+use steelyard_model::routing::entry_point::{
+    BUILT_IN, BuiltIn, EntryPoint, EntryPointRedirection, PLAIN, SECURE, Trust,
+};
 use steelyard_model::routing::ranges::{NAMED, listed};
 
-use duration::duration;
+use steelyard_dialects::traefik::options::{self, Fate, Judged};
 
-/// The static options found on the command line, names in lower case.
+use duration::duration;
+use given::Given;
+
+/// The static options that count, names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StaticOptions(BTreeMap<String, String>);
+pub struct StaticOptions {
+    values: BTreeMap<String, String>,
+    /// What there is to say of others.
+    remarks: Vec<String>,
+}
 
 /// An `address` as Traefik writes it: `[HOST]:PORT[/tcp|/udp]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,39 +63,6 @@ pub struct TraceSettings {
     pub headers: BTreeMap<String, String>,
 }
 
-/// Options that are understood; `*` is a name of the user's choice.
-const KNOWN: &[&str] = &[
-    "entrypoints.*.address",
-    "entrypoints.*.forwardedheaders.clientipheader",
-    "entrypoints.*.forwardedheaders.insecure",
-    "entrypoints.*.forwardedheaders.rfc7239",
-    "entrypoints.*.forwardedheaders.trustedips",
-    "entrypoints.*.http.sanitizepath",
-    "entrypoints.*.proxyprotocol.insecure",
-    "entrypoints.*.proxyprotocol.trustedips",
-    "entrypoints.*.udp.timeout",
-    "accesslog",
-    "accesslog.bufferingsize",
-    "accesslog.fields.defaultmode",
-    "accesslog.fields.headers.defaultmode",
-    "accesslog.fields.headers.names.*",
-    "accesslog.fields.names.*",
-    "accesslog.filepath",
-    "accesslog.filters.minduration",
-    "accesslog.filters.retryattempts",
-    "accesslog.filters.statuscodes",
-    "accesslog.format",
-    "metrics.prometheus.addentrypointslabels",
-    "metrics.prometheus.addrouterslabels",
-    "metrics.prometheus.addserviceslabels",
-    "metrics.prometheus.buckets",
-    "tracing.otlp.http.endpoint",
-    "tracing.otlp.http.headers.*",
-    "tracing.resourceattributes.*",
-    "tracing.samplerate",
-    "tracing.servicename",
-];
-
 const BUCKETS: &str = "metrics.prometheus.buckets";
 
 /// The one without which nothing is traced.
@@ -102,8 +79,17 @@ const RFC_7239: &str = ".forwardedheaders.rfc7239";
 const PROXY_INSECURE: &str = ".proxyprotocol.insecure";
 const PROXY_TRUSTED_IPS: &str = ".proxyprotocol.trustedips";
 const UDP_TIMEOUT: &str = ".udp.timeout";
+const GRACE: &str = ".transport.lifecycle.gracetimeout";
+const TLS: &str = ".http.tls";
+const AS_DEFAULT: &str = ".asdefault";
+const REDIRECTION: &str = ".http.redirections.entrypoint";
+const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-const OF_ENTRY_POINTS: [&str; 8] = [
+const OF_ENTRY_POINTS: [&str; 12] = [
+    GRACE,
+    TLS,
+    AS_DEFAULT,
+    REDIRECTED_TO,
     SANITIZE_PATH,
     INSECURE,
     TRUSTED_IPS,
@@ -117,36 +103,47 @@ const OF_ENTRY_POINTS: [&str; 8] = [
 const BELIEVED: [(&str, &str); 2] = [(TRUSTED_IPS, INSECURE), (PROXY_TRUSTED_IPS, PROXY_INSECURE)];
 
 impl StaticOptions {
-    /// Splits `arguments` into the static options and the rest.
+    /// Splits `arguments` into the static options and the rest. Where there is a file of options, or
+    /// where there are none among the arguments and `environment` has some, those count.
     ///
     /// # Errors
-    /// A sentence that names an option that is not understood, or its bad value.
+    /// A sentence that names an option that is not understood, or its bad value, and where it is.
     pub fn take(
         arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(Self, Vec<OsString>), String> {
-        let mut options = Self::default();
-        let mut rest = Vec::new();
-        let mut arguments = arguments.into_iter().peekable();
-        while let Some(argument) = arguments.next() {
-            let Some((name, value)) = static_option(&argument) else {
-                rest.push(argument);
-                continue;
-            };
-            let is_value = |next: &OsString| !next.to_string_lossy().starts_with('-');
-            let value = match value {
-                Some(value) => value,
-                None if !is_switch(&name) => arguments
-                    .next_if(is_value)
-                    .map(|next| next.to_string_lossy().into_owned())
-                    .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
-                None => "true".to_owned(),
-            };
-            check(&name, &value)?;
-            options.0.insert(name, value);
+        let (chosen, rest) = given::chosen(arguments, environment)?;
+        let mut options = Self { remarks: chosen.remarks, ..Self::default() };
+        let plans = rest.iter().any(|argument| argument == "plan");
+        for given in chosen.options {
+            options.add(given, plans)?;
         }
         options.check_entry_points()?;
         options.check_tracing()?;
         Ok((options, rest))
+    }
+
+    /// Takes one in, where it is one; `plans` where all that becomes of it is looked at.
+    fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
+        let Given { origin, name, value } = given;
+        let fate = options::find(&name).map(|row| row.fate);
+        let is_planned = fate.is_some_and(Fate::is_planned);
+        match options::judge(&name, &value) {
+            Judged::Idle(so) if !(plans && is_planned) => self.remarks.push(format!("{origin}{so}")),
+            Judged::Planned(why) if !plans => return Err(format!("{origin}{why}")),
+            Judged::Wrong(why) => return Err(format!("{origin}{why}")),
+            Judged::Fine | Judged::Idle(_) | Judged::Planned(_) => {}
+        }
+        check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+        if is_planned {
+            self.values.insert(name, value);
+        }
+        Ok(())
+    }
+
+    /// What there is to say of options that make no difference.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// An entry point is there by itself, or has an address; those that are there by themselves are
@@ -156,7 +153,7 @@ impl StaticOptions {
         if let Some(BuiltIn { name, .. }) = BUILT_IN.iter().find(|it| of_udp(it.name)) {
             return Err(format!("--entrypoints.{name}{ADDRESS}: {name} is of TCP"));
         }
-        let named = self.0.keys().filter_map(|option| {
+        let named = self.values.keys().filter_map(|option| {
             let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
             Some((entry_point_name(option, of)?, *of))
         });
@@ -182,8 +179,22 @@ impl StaticOptions {
                      --entrypoints.{name}{TRUSTED_IPS}"
                 ));
             }
+            let leads_to = |to: &String| match to.strip_prefix(':') {
+                Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
+                None => {
+                    let to = to.to_ascii_lowercase();
+                    BUILT_IN.iter().any(|it| it.name == to) || self.address(&to).is_some()
+                }
+            };
+            let to = self.values.get(&format!("entrypoints.{name}{of}"));
+            if let Some(to) = to.filter(|to| of == REDIRECTED_TO && !leads_to(to)) {
+                return Err(format!(
+                    "entrypoints.{name}{of}: there is no entry point {to:?}; name one, or write a \
+                     port as :443"
+                ));
+            }
             let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| *all);
-            let is_on = |option| self.0.get(&option).is_some_and(|it| it == "true");
+            let is_on = |option| self.values.get(&option).is_some_and(|it| it == "true");
             if let Some(all) = everybody.filter(|all| is_on(format!("entrypoints.{name}{all}"))) {
                 return Err(format!(
                     "--entrypoints.{name}{of}: everybody is believed by \
@@ -196,7 +207,7 @@ impl StaticOptions {
 
     /// What is said of traces is for somebody.
     fn check_tracing(&self) -> Result<(), String> {
-        let said = self.0.keys().find(|name| name.starts_with("tracing."));
+        let said = self.values.keys().find(|name| name.starts_with("tracing."));
         match said.filter(|_| !self.has(TRACED_TO)) {
             None => Ok(()),
             Some(name) => Err(format!("--{name}: nothing is traced without --{TRACED_TO}")),
@@ -206,15 +217,15 @@ impl StaticOptions {
     /// Where traces go, and what of; none: nothing is traced.
     pub fn tracing(&self) -> Option<TraceSettings> {
         let all = |prefix: &str| {
-            let named = self.0.iter().filter_map(|(name, value)| {
+            let named = self.values.iter().filter_map(|(name, value)| {
                 Some((name.strip_prefix(prefix)?.to_owned(), value.clone()))
             });
             named.collect()
         };
-        let rate = self.0.get("tracing.samplerate").map(|rate| rate.parse());
-        let name = self.0.get("tracing.servicename").map_or(SERVICE_NAME, String::as_str);
+        let rate = self.values.get("tracing.samplerate").map(|rate| rate.parse());
+        let name = self.values.get("tracing.servicename").map_or(SERVICE_NAME, String::as_str);
         Some(TraceSettings {
-            endpoint: self.0.get(TRACED_TO)?.clone(),
+            endpoint: self.values.get(TRACED_TO)?.clone(),
             service_name: name.to_owned(),
             sample_rate: rate.map_or(1.0, |rate| rate.expect("checked when it was taken")),
             resource: all("tracing.resourceattributes."),
@@ -222,9 +233,21 @@ impl StaticOptions {
         })
     }
 
+    /// Files and folders of Traefik's dynamic configuration.
+    pub fn dynamic_files(&self) -> Vec<PathBuf> {
+        let named = ["providers.file.filename", "providers.file.directory"];
+        named.iter().filter_map(|name| self.values.get(*name)).map(PathBuf::from).collect()
+    }
+
+    /// How long requests may finish after SIGTERM: the longest that an entry point says.
+    pub fn grace(&self) -> Option<Duration> {
+        let said = self.values.iter().filter(|(option, _)| option.ends_with(GRACE));
+        said.filter_map(|(_, value)| duration(value)).max()
+    }
+
     /// Entry points that forward paths with the empty and dot segments they came with.
     pub fn unresolved_paths(&self) -> BTreeSet<String> {
-        let off = self.0.iter().filter(|(_, value)| *value == "false");
+        let off = self.values.iter().filter(|(_, value)| *value == "false");
         let names = off.filter_map(|(option, _)| entry_point_name(option, SANITIZE_PATH));
         names.map(str::to_owned).collect()
     }
@@ -236,12 +259,12 @@ impl StaticOptions {
 
     /// Options that count for `plan -o traefik` alone: nothing is served by them.
     pub fn idle(&self) -> Vec<String> {
-        providers::idle(&self.0)
+        providers::idle(&self.values)
     }
 
     /// What changes what Traefik's providers make of objects.
     pub fn providers(&self) -> DynamicOptions {
-        providers::chosen(&self.0)
+        providers::chosen(&self.values)
     }
 
     /// Who may say by a PROXY header where a connection comes from, by entry point.
@@ -252,7 +275,7 @@ impl StaticOptions {
 
     /// How long sessions of UDP may be silent, by entry point.
     pub fn udp_silent(&self) -> BTreeMap<String, Duration> {
-        let said = self.0.iter().filter_map(|(option, value)| {
+        let said = self.values.iter().filter_map(|(option, value)| {
             let name = entry_point_name(option, UDP_TIMEOUT)?;
             Some((name.to_owned(), duration(value).expect("checked when it was taken")))
         });
@@ -261,7 +284,7 @@ impl StaticOptions {
 
     /// Whom to believe, by entry point: `some`, or everybody.
     fn believed(&self, some: &str, everybody: &str) -> BTreeMap<&str, Trust> {
-        let said = self.0.iter().filter_map(|(option, value)| {
+        let said = self.values.iter().filter_map(|(option, value)| {
             let ranges = || Trust::Ranges(listed(value).expect("checked when it was taken"));
             let some = entry_point_name(option, some).map(|name| (name, ranges()));
             let all = || entry_point_name(option, everybody).filter(|_| value == "true");
@@ -277,7 +300,7 @@ impl StaticOptions {
             all.entry(name.to_owned()).or_default().trust = trust;
         }
         let mut each = |of: &str, set: &dyn Fn(&mut ForwardedPolicy, &str)| {
-            for (option, value) in &self.0 {
+            for (option, value) in &self.values {
                 if let Some(name) = entry_point_name(option, of) {
                     set(all.entry(name.to_owned()).or_default(), value);
                 }
@@ -290,7 +313,7 @@ impl StaticOptions {
 
     /// The address of the entry point `name`, where it is set.
     pub fn address(&self, name: &str) -> Option<ListenAddress> {
-        let value = self.0.get(&format!("entrypoints.{name}.address"))?;
+        let value = self.values.get(&format!("entrypoints.{name}.address"))?;
         Some(parse_address(value).expect("checked when it was taken"))
     }
 
@@ -301,27 +324,61 @@ impl StaticOptions {
         for (name, port) in [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)] {
             points.insert(name, EntryPoint::new(name, port));
         }
-        for (name, value) in &self.0 {
+        for (name, value) in &self.values {
             if let Some(name) = entry_point_name(name, ADDRESS) {
                 let ListenAddress { port, protocol, .. } =
                     parse_address(value).expect("checked when it was taken");
                 points.insert(name, EntryPoint { protocol, ..EntryPoint::new(name, port) });
             }
         }
+        let ports = points.iter().map(|(name, it)| ((*name).to_owned(), it.port)).collect();
+        for (name, point) in &mut points {
+            point.is_secure |= self.is_on(&format!("entrypoints.{name}{TLS}"));
+            point.is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
+            point.redirection = self.redirection(name, &ports);
+        }
         points.into_values().collect()
+    }
+
+    /// Where an entry point leads those who ask there, if it leads them anywhere.
+    fn redirection(
+        &self,
+        name: &str,
+        ports: &BTreeMap<String, u16>,
+    ) -> Option<EntryPointRedirection> {
+        let get = |of: &str| self.values.get(&format!("entrypoints.{name}{REDIRECTION}.{of}"));
+        let to = get("to")?;
+        let port = match to.strip_prefix(':') {
+            Some(port) => port.parse().ok()?,
+            None => *ports.get(&to.to_ascii_lowercase())?,
+        };
+        Some(EntryPointRedirection {
+            to: to.trim_start_matches(':').into(),
+            is_named: !to.starts_with(':'),
+            port,
+            scheme: get("scheme").map_or("https", String::as_str).to_ascii_lowercase().into(),
+            is_permanent: get("permanent").is_none_or(|value| value == "true"),
+            number: get("priority").and_then(|it| it.parse().ok()).unwrap_or(i64::MAX - 1),
+        })
+    }
+
+    fn is_on(&self, option: &str) -> bool {
+        self.values.get(option).is_some_and(|value| value == "true")
     }
 
     /// How requests are logged, if they are.
     pub fn access_log(&self) -> Option<AccessLog> {
-        let is_named = self.0.keys().any(|name| name.starts_with("accesslog."));
-        let is_wanted = self.0.get("accesslog").map_or(is_named, |value| value == "true");
-        is_wanted.then(|| access_log::chosen(&self.0))
+        let is_named = self.values.keys().any(|name| name.starts_with("accesslog."));
+        let is_wanted = self.values.get("accesslog").map_or(is_named, |value| value == "true");
+        is_wanted.then(|| access_log::chosen(&self.values))
     }
 
     /// Which series of requests are told.
     pub fn views(&self) -> MetricViews {
         let is_told = |of: &str| {
-            self.0.get(&format!("metrics.prometheus.add{of}labels")).is_none_or(|it| it == "true")
+            self.values
+                .get(&format!("metrics.prometheus.add{of}labels"))
+                .is_none_or(|it| it == "true")
         };
         let (entry_points, routers) = (is_told("entrypoints"), is_told("routers"));
         MetricViews { entry_points, routers, services: is_told("services") }
@@ -329,12 +386,12 @@ impl StaticOptions {
 
     /// The buckets that durations are counted in.
     pub fn buckets(&self) -> BucketBounds {
-        let chosen = self.0.get(BUCKETS).map(|list| BucketBounds::parse(list));
+        let chosen = self.values.get(BUCKETS).map(|list| BucketBounds::parse(list));
         chosen.map_or_else(BucketBounds::default, |it| it.expect("checked when it was taken"))
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.values.contains_key(name)
     }
 }
 
@@ -344,35 +401,9 @@ pub(crate) fn provider_options() -> Vec<String> {
     providers::names()
 }
 
-/// The name (lower case) and value of a static option, if `argument` is one.
-fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
-    let text = argument.to_str()?.strip_prefix("--")?;
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Some(value.to_owned())),
-        None => (text, None),
-    };
-    let name = name.to_ascii_lowercase();
-    (name.contains('.') || name == "accesslog").then_some((name, value))
-}
-
 /// Whether `name` is `prefix` and a name of the user's choice.
 fn is_of(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
-}
-
-/// Whether an option without a value means `true`.
-fn is_switch(option: &str) -> bool {
-    let of = [SANITIZE_PATH, INSECURE, RFC_7239, PROXY_INSECURE];
-    let named = [
-        "accesslog",
-        "accesslog.filters.retryattempts",
-        "metrics.prometheus.addentrypointslabels",
-        "metrics.prometheus.addrouterslabels",
-        "metrics.prometheus.addserviceslabels",
-    ];
-    named.contains(&option)
-        || providers::is_switch(option)
-        || of.iter().any(|of| entry_point_name(option, of).is_some())
 }
 
 /// The entry point that `option` sets something of.
@@ -383,56 +414,38 @@ fn entry_point_name<'o>(option: &'o str, of: &str) -> Option<&'o str> {
 
 fn check(name: &str, value: &str) -> Result<(), String> {
     if entry_point_name(name, ADDRESS).is_some() {
-        return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
+        return parse_address(value).map(drop).map_err(|error| format!("{name}: {error}"));
     }
     if entry_point_name(name, UDP_TIMEOUT).is_some() {
         let is_time = duration(value).is_some_and(|it| !it.is_zero());
-        let wrong = || format!("--{name} wants a time, 3s or 1m, not {value:?}");
+        let wrong = || format!("{name} wants a time, 3s or 1m, not {value:?}");
         return is_time.then_some(()).ok_or_else(wrong);
     }
     if BELIEVED.iter().any(|(some, _)| entry_point_name(name, some).is_some()) {
-        let wrong = |part| {
-            format!("--{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}")
-        };
+        let wrong =
+            |part| format!("{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}");
         return listed(value).map(drop).map_err(wrong);
     }
     if entry_point_name(name, CLIENT_IP_HEADER).is_some() {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let is_name = !value.is_empty() && value.bytes().all(is_part);
-        let wrong = || format!("--{name} wants the name of a header, not {value:?}");
+        let wrong = || format!("{name} wants the name of a header, not {value:?}");
         return is_name.then_some(()).ok_or_else(wrong);
     }
     match (name, value) {
-        (_, "true" | "false") if is_switch(name) => Ok(()),
-        _ if is_switch(name) => Err(format!("--{name} wants true or false, not {value:?}")),
-        _ if providers::check(name, value).is_some() => {
-            providers::check(name, value).unwrap_or(Ok(()))
-        }
-        _ if name.starts_with("accesslog.") => {
-            access_log::check(name, value).unwrap_or_else(|| Err(unknown(name)))
-        }
+        _ if name.starts_with("accesslog.") => access_log::check(name, value).unwrap_or(Ok(())),
         (BUCKETS, list) => match BucketBounds::parse(list) {
             Ok(_) => Ok(()),
-            Err(bad) => Err(format!("--{name} wants {}, not {list:?}", bad.as_str())),
+            Err(bad) => Err(format!("{name} wants {}, not {list:?}", bad.as_str())),
         },
-        ("tracing.servicename", _) => Ok(()),
         ("tracing.samplerate", rate) => match rate.parse::<f64>() {
             Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(()),
-            _ => Err(format!("--{name} wants a share from 0 to 1, not {rate:?}")),
+            _ => Err(format!("{name} wants a share from 0 to 1, not {rate:?}")),
         },
         (TRACED_TO, url) if url.starts_with("http://") || url.starts_with("https://") => Ok(()),
-        (TRACED_TO, url) => Err(format!("--{name} wants http://HOST:4318/v1/traces, not {url:?}")),
-        _ if is_of(name, "tracing.otlp.http.headers.") => Ok(()),
-        _ if is_of(name, "tracing.resourceattributes.") => Ok(()),
-        _ => Err(unknown(name)),
+        (TRACED_TO, url) => Err(format!("{name} wants http://HOST:4318/v1/traces, not {url:?}")),
+        _ => Ok(()),
     }
-}
-
-fn unknown(name: &str) -> String {
-    let mut known: Vec<String> = KNOWN.iter().map(|it| (*it).to_owned()).collect();
-    known.extend(providers::names());
-    known.sort();
-    format!("--{name} is not an option; known are --{}", known.join(", --"))
 }
 
 fn parse_address(text: &str) -> Result<ListenAddress, String> {
@@ -455,7 +468,7 @@ mod tests {
     use super::*;
 
     fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
-        StaticOptions::take(line.split_whitespace().map(OsString::from))
+        StaticOptions::take(line.split_whitespace().map(OsString::from), [])
     }
 
     #[test]
@@ -599,18 +612,108 @@ mod tests {
         assert_eq!(take(&line).unwrap().0.tracing(), Some(all));
     }
 
+    fn variables(all: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        all.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[test]
+    fn an_environment_says_the_same() {
+        let environment = variables(&[
+            ("TRAEFIK_ENTRYPOINTS_WEB_ADDRESS", ":8000"),
+            ("TRAEFIK_ACCESSLOG", "true"),
+            // As Kubernetes tells pods of a Service of this name.
+            ("TRAEFIK_SERVICE_HOST", "10.43.0.1"),
+            ("TRAEFIK_PORT_80_TCP", "tcp://10.43.0.1:80"),
+            ("HOME", "/root"),
+        ]);
+        let (options, _) = StaticOptions::take([], environment.clone()).unwrap();
+        assert_eq!(options.address("web").map(|it| it.port), Some(8000));
+        assert!(options.access_log().is_some() && options.remarks().is_empty());
+        let flag = OsString::from("--entrypoints.web.address=:1");
+        let (options, _) = StaticOptions::take([flag], environment).unwrap();
+        assert_eq!(options.address("web").map(|it| it.port), Some(1));
+        assert!(options.remarks()[0].starts_with("TRAEFIK_ACCESSLOG: it is left out"));
+        let bad = variables(&[("TRAEFIK_ENTRYPOINTS_WEB_ADRESS", ":80")]);
+        let error = StaticOptions::take([], bad).unwrap_err();
+        assert!(error.contains("did you mean entrypoints.web.address?"), "{error}");
+    }
+
+    #[test]
+    fn a_file_says_the_same_and_its_mistakes_have_places() {
+        let folder = std::env::temp_dir().join(format!("steelyard-options-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let take = |name: &str, text: &str, more: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            let line = format!("up --configFile={} {more}", path.display());
+            StaticOptions::take(line.split_whitespace().map(OsString::from), [])
+        };
+        let yaml = "entryPoints:\n  web:\n    address: ':8000'\n    http:\n      redirections:\n        \
+                    entryPoint: {to: websecure, permanent: false}\n  websecure:\n    address: ':8443'\n    \
+                    http: {tls: {}}\n    forwardedHeaders: {}\n  private: {address: ':9000', asDefault: true}\n\
+                    providers:\n  file: {directory: /etc/dynamic}\n";
+        let toml = "[entryPoints.web]\naddress = ':8000'\n[entryPoints.web.http.redirections.entryPoint]\n\
+                    to = 'websecure'\npermanent = false\n[entryPoints.websecure]\naddress = ':8443'\n\
+                    [entryPoints.websecure.http.tls]\n[entryPoints.private]\naddress = ':9000'\n\
+                    asDefault = true\n[providers.file]\ndirectory = '/etc/dynamic'\n";
+        for (name, text) in [("a.yml", yaml), ("a.toml", toml)] {
+            let (options, rest) = take(name, text, "").unwrap();
+            assert_eq!(rest, ["up"]);
+            let points = options.entry_points((80, 443));
+            let [private, web, websecure] = &points[..] else { panic!("{points:?}") };
+            assert!(private.is_default && !web.is_default && websecure.is_secure, "{points:?}");
+            let to = web.redirection.as_ref().unwrap();
+            assert_eq!((to.port, &*to.scheme, to.is_permanent), (8443, "https", false));
+            assert_eq!(options.dynamic_files(), [PathBuf::from("/etc/dynamic")]);
+        }
+        for (name, text, more, part) in [
+            (
+                "b.yml",
+                "entryPoints:\n  web:\n    adress: ':80'\n",
+                "",
+                "b.yml:3:5: entrypoints.web.adress",
+            ),
+            (
+                "b.toml",
+                "[entryPoints.web]\naddress = '80'\n",
+                "",
+                "b.toml:2:1: entrypoints.web.address",
+            ),
+            ("c.toml", "a = \n", "", "c.toml:1:"),
+            ("c.yml", "- a\n", "", "c.yml:1:1: a file of settings"),
+            ("d.yml", "api: {}\n", "--accesslog", "write it into the file"),
+            ("e.yml", "accessLog: {}\naccessLog: {}\n", "", "e.yml:2:1"),
+        ] {
+            let error = take(name, text, more).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let missing = StaticOptions::take(["--configfile=/nowhere/a.yml".into()], []).unwrap_err();
+        assert!(missing.contains("cannot be read"), "{missing}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_makes_no_difference_is_said() {
+        let line = "up --providers.kubernetesingress=true --api.insecure --log.level=DEBUG \
+                    --global.sendAnonymousUsage=false --entrypoints.web.transport.lifeCycle.graceTimeOut=3s";
+        let (options, _) = take(line).unwrap();
+        let said = options.remarks();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("--api.insecure is not honoured yet: "));
+        assert_eq!(options.grace(), Some(Duration::from_secs(3)));
+    }
+
     #[test]
     fn what_is_not_understood_is_named() {
         for (line, part) in [
             ("up --entrypoints.web.address=80", "not an address"),
             ("up --entrypoints.web.address", "wants a value"),
-            ("up --providers.docker=true", "not an option"),
+            ("up --providers.docker=true", "labels of containers are not read"),
             ("up --accesslog.format=xml", "common, genericCLF or json"),
             ("up --accesslog.fields.names.ClientHost=hide", "keep, drop or redact"),
             ("up --accesslog.filters.statusCodes=404,abc", "codes and ranges"),
             ("up --accesslog.filters.minDuration=soon", "10ms"),
             ("up --accesslog.bufferingSize=-1", "number of lines"),
-            ("up --accesslog.otlp=true", "not an option"),
             ("up --accesslog=maybe", "true or false"),
             ("up --metrics.prometheus.buckets=0.1,fast", "seconds above 0"),
             ("up --metrics.prometheus.buckets=5,1", "bounds that rise"),
@@ -619,7 +722,6 @@ mod tests {
                 "at most",
             ),
             ("up --tracing.otlp.http.endpoint=collector:4318", "http://HOST:4318"),
-            ("up --tracing.otlp.grpc.endpoint=collector:4317", "not an option"),
             ("up --tracing.otlp.http.headers.=x", "not an option"),
             ("up --tracing.samplerate=2 --tracing.otlp.http.endpoint=http://a/b", "0 to 1"),
             ("up --tracing.samplerate=NaN --tracing.otlp.http.endpoint=http://a/b", "0 to 1"),

@@ -78,7 +78,7 @@ pub fn run(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 async fn serve(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let mut ears = Ears::open(&args.cluster, Role::Gateway, BTreeSet::new()).await?;
-    let drain = Duration::from_secs(args.serve.drain);
+    let drain = fixed.grace().unwrap_or_else(|| Duration::from_secs(args.serve.drain));
     let mut instance = Instance::start(settings(args, fixed, &ears)).await?;
     let why = follow(&mut instance, &mut ears).await;
     tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());

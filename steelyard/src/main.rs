@@ -11,13 +11,17 @@ use steelyard::plugin;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let (fixed, rest) = match StaticOptions::take(plugin::arguments(std::env::args_os())) {
+    let arguments = plugin::arguments(std::env::args_os());
+    let (fixed, rest) = match StaticOptions::take(arguments, std::env::vars_os()) {
         Ok(taken) => taken,
         Err(error) => {
             steelyard_terminal::complain(&format!("error: {error}"));
             return ExitCode::from(USAGE);
         }
     };
+    for remark in fixed.remarks() {
+        steelyard_terminal::complain(&format!("warning: {remark}"));
+    }
     let outcome = match Cli::parse_from(rest).command {
         Command::Check(args) => steelyard::check::run(args, fixed),
         Command::Plan(args) if args.diff => steelyard::diff::run(args, fixed),

@@ -69,5 +69,7 @@ pub const RULE_INVALID: Code = Code::new("rule-invalid");
 pub const RULE_WITHOUT_HTTP: Code = Code::new("rule-without-http");
 /// Operator and values of a selector do not fit.
 pub const SELECTOR_INVALID: Code = Code::new("selector-invalid");
+/// Values for Traefik's chart, and the static options that they come to.
+pub const STATIC_OPTION: Code = Code::new("static-option");
 /// An EndpointSlice that belongs to no Service.
 pub const SLICE_WITHOUT_SERVICE: Code = Code::new("slice-without-service");

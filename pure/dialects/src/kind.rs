@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 29] = [
+const KNOWN: [Known; 31] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -53,8 +53,11 @@ const KNOWN: [Known; 29] = [
     known("TLSStore", TRAEFIK, |f, _| list(traefik::tls::store(f))),
     known("ServersTransport", TRAEFIK, |f, _| list(traefik::transport::http(f))),
     known("ServersTransportTCP", TRAEFIK, |f, _| list(traefik::transport::tcp(f))),
+    known("HelmChart", HELM, |f, _| list(traefik::options::helm(f))),
+    known("HelmChartConfig", HELM, |f, _| list(traefik::options::helm(f))),
 ];
 const TRAEFIK: &str = "traefik.io/v1alpha1";
+const HELM: &str = "helm.cattle.io/v1";
 const METALLB: &str = "metallb.io/v1beta1";
 
 /// Groups in which an unknown version, or a kind nearly named like ours, is a mistake.
@@ -76,7 +79,8 @@ const METALLB_STATUS: [&str; 3] = ["ServiceL2Status", "ServiceBGPStatus", "Confi
 
 /// The kinds that are read.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|known| known.kind)
+    // Nothing comes of those of Helm.
+    KNOWN.iter().filter(|known| known.api_version != HELM).map(|known| known.kind)
 }
 
 const fn known(kind: &'static str, api_version: &'static str, lower: Lower) -> Known {

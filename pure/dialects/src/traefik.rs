@@ -6,6 +6,7 @@
 pub(crate) mod backend;
 mod care;
 mod link;
+pub mod options;
 pub(crate) mod router;
 pub mod rule;
 mod servers;

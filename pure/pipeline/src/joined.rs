@@ -12,7 +12,7 @@ use crate::known::Known;
 use crate::options::ResolveOptions;
 use crate::tables::Join;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::routes::{known_transports, sockets, to_tls};
+use crate::tables::routes::{known_transports, redirections, sockets, to_tls};
 use crate::tables::row::{Items, Row};
 
 /// An object that may be joined with others, by kind and name.
@@ -38,6 +38,7 @@ impl Joined {
         }
         let to_tls = to_tls(&options.entry_points);
         routing.filters.insert(to_tls.id.clone(), Arc::new(to_tls));
+        redirections(&options.entry_points, &mut routing);
         let snapshot = Snapshot {
             routing,
             load_balancer_class: options.load_balancer_class.clone(),

@@ -32,7 +32,7 @@ pub(super) fn check(name: &str, value: &str) -> Option<Result<(), String>> {
         }
         _ => return None,
     };
-    let wrong = || format!("--{name} wants {wanted}, not {value:?}");
+    let wrong = || format!("{name} wants {wanted}, not {value:?}");
     Some(is_fine.then_some(()).ok_or_else(wrong))
 }
 

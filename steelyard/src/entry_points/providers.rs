@@ -6,77 +6,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::ProviderOptions;
 
-/// Options of either.
+/// What options of either begin with.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
 const RULE_SYNTAX: &str = "core.defaultrulesyntax";
 
-/// What a value is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `true` or `false`.
-    Switch,
-    /// Names with commas between them.
-    List,
-    /// Whatever it is.
-    Text,
-}
-
-/// Options that are understood, below either prefix, and what their values are.
-const KNOWN: [(&str, Kind); 10] = [
-    ("allowcrossnamespace", Kind::Switch),
-    ("allowemptyservices", Kind::Switch),
-    ("allowexternalnameservices", Kind::Switch),
-    ("crossprovidernamespaces", Kind::List),
-    ("disableclusterscoperesources", Kind::Switch),
-    ("disableingressclasslookup", Kind::Switch),
-    ("ingressclass", Kind::Text),
-    ("namespaces", Kind::List),
-    ("nativelbbydefault", Kind::Switch),
-    ("strictprefixmatching", Kind::Switch),
-];
-
-/// Options that are understood and change nothing of what is planned: who may write statuses where.
-const ELSEWHERE: [&str; 4] = [
-    "ingressendpoint.hostname",
-    "ingressendpoint.ip",
-    "ingressendpoint.publishedservice",
-    "reportnodeinternalips",
-];
-
-/// What `option` sets, if it is one of these.
-fn kind_of(option: &str) -> Option<Kind> {
-    if option == RULE_SYNTAX {
-        return Some(Kind::Text);
-    }
-    let below = PREFIXES.iter().find_map(|prefix| option.strip_prefix(prefix))?;
-    let Some(name) = below.strip_prefix('.') else {
-        return below.is_empty().then_some(Kind::Switch);
-    };
-    let known = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
-    known.or_else(|| ELSEWHERE.contains(&name).then_some(Kind::Text))
-}
-
-/// Whether `option` without a value means `true`.
-pub(super) fn is_switch(option: &str) -> bool {
-    kind_of(option) == Some(Kind::Switch)
-}
-
-/// Whether `value` is one that `option` may have; none where it is an option of others.
-pub(super) fn check(option: &str, value: &str) -> Option<Result<(), String>> {
-    kind_of(option)?;
-    let is_known = option != RULE_SYNTAX || matches!(value, "v2" | "v3");
-    let wrong = || format!("--{option} wants v2 or v3, not {value:?}");
-    Some(is_known.then_some(()).ok_or_else(wrong))
-}
-
-/// Names of the options, for who writes another.
+/// Names of those that change something, for a page that says what.
+#[cfg(test)]
 pub(super) fn names() -> Vec<String> {
-    let each = |prefix: &str| {
-        let named = move |name: &str| format!("{prefix}.{name}");
-        let known = KNOWN.iter().map(|(name, _)| named(name)).collect::<Vec<_>>();
-        known.into_iter().chain(ELSEWHERE.iter().map(|name| named(name)).collect::<Vec<_>>())
-    };
-    PREFIXES.iter().flat_map(|prefix| each(prefix)).chain([RULE_SYNTAX.to_owned()]).collect()
+    const NAMES: [&str; 14] = [
+        "allowcrossnamespace",
+        "allowemptyservices",
+        "allowexternalnameservices",
+        "crossprovidernamespaces",
+        "disableclusterscoperesources",
+        "disableingressclasslookup",
+        "ingressclass",
+        "namespaces",
+        "nativelbbydefault",
+        "strictprefixmatching",
+        "ingressendpoint.hostname",
+        "ingressendpoint.ip",
+        "ingressendpoint.publishedservice",
+        "reportnodeinternalips",
+    ];
+    let of = |prefix: &'static str| NAMES.iter().map(move |name| format!("{prefix}.{name}"));
+    PREFIXES.into_iter().flat_map(of).chain([RULE_SYNTAX.to_owned()]).collect()
 }
 
 /// Options that are set and count for `plan -o traefik` alone.
@@ -135,18 +89,5 @@ mod tests {
         assert_eq!(chosen.crd.cross_provider_namespaces, None);
         assert_eq!(chosen.ingress.cross_provider_namespaces, Some(BTreeSet::new()));
         assert_eq!(chosen.ingress.ingress_class, "lb");
-        for (option, value, holds) in [
-            ("providers.kubernetescrd", "true", Some(true)),
-            ("providers.kubernetesingress.ingressendpoint.publishedservice", "a/b", Some(true)),
-            (RULE_SYNTAX, "v4", Some(false)),
-            ("providers.kubernetescrdx", "true", None),
-            ("providers.docker.network", "a", None),
-        ] {
-            assert_eq!(check(option, value).map(|it| it.is_ok()), holds, "{option}");
-        }
-        let options = BTreeMap::from([(RULE_SYNTAX.to_owned(), "v2".to_owned())]);
-        assert_eq!(idle(&options), [RULE_SYNTAX]);
-        assert!(is_switch("providers.kubernetescrd"));
-        assert!(!is_switch("providers.kubernetescrd.namespaces"));
     }
 }

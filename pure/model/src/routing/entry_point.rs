@@ -1,6 +1,7 @@
 //! Sockets, and the ones that are there by themselves.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -27,6 +28,10 @@ pub struct EntryPoint {
     pub proxy_protocol: Trust,
     /// Whose forwarded headers are believed.
     pub forwarded: Trust,
+    /// Routes that name no entry point are here (`asDefault`).
+    pub is_default: bool,
+    /// Who asks here is led elsewhere.
+    pub redirection: Option<EntryPointRedirection>,
     /// What asks for it; none for one that is built in or a static option.
     pub place: Option<Provenance>,
 }
@@ -72,6 +77,8 @@ impl EntryPoint {
             is_secure: BUILT_IN.iter().any(|known| known.name == name && known.is_secure),
             proxy_protocol: Trust::Nobody,
             forwarded: Trust::Nobody,
+            is_default: false,
+            redirection: None,
             place: None,
         }
     }
@@ -111,6 +118,23 @@ impl EntryPoint {
     pub fn passthrough_listener(&self) -> ListenerId {
         format!("{}/passthrough", self.id).into()
     }
+}
+
+/// Where an entry point leads all who ask there (`http.redirections.entryPoint`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPointRedirection {
+    /// The name of an entry point, or a port.
+    pub to: Arc<str>,
+    /// Whether it is a name.
+    pub is_named: bool,
+    /// The port.
+    pub port: u16,
+    /// What is spoken there.
+    pub scheme: Arc<str>,
+    /// Whether clients may remember it.
+    pub is_permanent: bool,
+    /// [`crate::routing::rank::Rank::number`] of its route.
+    pub number: i64,
 }
 
 /// Whose word is taken.

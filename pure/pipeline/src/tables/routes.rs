@@ -7,6 +7,7 @@ mod entry_points;
 mod manner;
 mod origin;
 mod parts;
+mod redirections;
 mod routers;
 mod sticky;
 mod transports;
@@ -36,6 +37,7 @@ pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
+pub(crate) use redirections::redirections;
 pub(super) use routers::{described, routers};
 pub(super) use transports::transport;
 

@@ -38,6 +38,8 @@ pub(super) struct EntryPoints<'a> {
     all: Vec<&'a EntryPoint>,
     /// Where a route goes that names none.
     default: Vec<&'a EntryPoint>,
+    /// The user has said which those are: no others are for routes that name none.
+    is_chosen: bool,
 }
 
 impl<'a> EntryPoints<'a> {
@@ -50,12 +52,16 @@ impl<'a> EntryPoints<'a> {
     pub(super) fn of(kind: RouteKind, all: &'a [EntryPoint]) -> Self {
         let protocol = if kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
         let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == protocol).collect();
+        if all.iter().any(|it| it.is_default) {
+            let default = all.iter().copied().filter(|it| it.is_default).collect();
+            return Self { all, default, is_chosen: true };
+        }
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
         let mut default: Vec<&EntryPoint> = all.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
             default.extend(&all);
         }
-        Self { all, default }
+        Self { all, default, is_chosen: false }
     }
 
     /// The listeners where the routes of an object are tried. Who names no entry point is served at
@@ -91,6 +97,9 @@ impl<'a> EntryPoints<'a> {
 
     /// Those for TLS that nobody has to name.
     fn secure(&self) -> Vec<&'a EntryPoint> {
+        if self.is_chosen {
+            return Vec::new();
+        }
         let is_it =
             |it: &&EntryPoint| it.is_secure && !self.default.iter().any(|its| its.id == it.id);
         self.all.iter().copied().filter(is_it).collect()

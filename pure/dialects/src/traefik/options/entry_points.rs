@@ -1,0 +1,83 @@
+//! Options of entry points.
+
+use super::Fate::{Cosmetic, Later, Reads, Refused};
+use super::Form::{Below, List, Number, Switch, Text, Time, Word};
+use super::{StaticOption, rows};
+
+const OWN_TIMES: &str = "a peer that makes no progress is given up, and a slow one is not";
+const CHARACTER: &str = "the character would be let in; what hides a path from a rule is refused \
+                         in any case";
+const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
+const OWN: &str = "the program's own number counts";
+const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
+const TOLD: &str = "requests are told of as all others";
+
+pub(super) const ROWS: &[StaticOption] = rows! {
+    "entryPoints.*.address" Text, "", Reads;
+    "entryPoints.*.allowACMEByPass" Switch, "false",
+        Cosmetic("nobody answers challenges here, so all of them go to users' routes");
+    "entryPoints.*.asDefault" Switch, "false", Reads;
+    "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false",
+        Later("the two headers are not added");
+    "entryPoints.*.forwardedHeaders.clientIPHeader" Text, "", Reads;
+    "entryPoints.*.forwardedHeaders.connection" List, "",
+        Later("headers that `Connection` names are taken out, as everywhere");
+    "entryPoints.*.forwardedHeaders.insecure" Switch, "false", Reads;
+    "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false",
+        Later("the client's address is appended");
+    "entryPoints.*.forwardedHeaders.rfc7239" Switch, "false", Reads;
+    "entryPoints.*.forwardedHeaders.trustedIPs" List, "", Reads;
+    "entryPoints.*.http.encodeQuerySemicolons" Switch, "false", Later("queries go on as they came");
+    "entryPoints.*.http.encodedCharacters.allowEncodedBackSlash" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedHash" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedNullCharacter" Switch, "true",
+        Cosmetic("an encoded NUL is refused in any case");
+    "entryPoints.*.http.encodedCharacters.allowEncodedPercent" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true",
+        Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Later(OWN);
+    "entryPoints.*.http.middlewares" List, "",
+        Refused("middlewares of entry points are not carried out yet, and may keep somebody out");
+    "entryPoints.*.http.redirections.entryPoint.permanent" Switch, "true", Reads;
+    "entryPoints.*.http.redirections.entryPoint.priority" Number, "9223372036854775806", Reads;
+    "entryPoints.*.http.redirections.entryPoint.scheme" Word(&["http", "https"]), "https", Reads;
+    "entryPoints.*.http.redirections.entryPoint.to" Text, "", Reads;
+    "entryPoints.*.http.sanitizePath" Switch, "true", Reads;
+    "entryPoints.*.http.tls" Switch, "false", Reads;
+    "entryPoints.*.http.tls.certResolver" Text, "", Later(CERTIFICATES);
+    "entryPoints.*.http.tls.domains" List, "", Later(CERTIFICATES);
+    "entryPoints.*.http.tls.domains.main" Text, "", Later(CERTIFICATES);
+    "entryPoints.*.http.tls.domains.sans" List, "", Later(CERTIFICATES);
+    "entryPoints.*.http.tls.options" Text, "default",
+        Refused("options of an entry point are not carried out yet, and may ask for clients' \
+                 certificates: name them on the routes");
+    "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep",
+        Refused("headers with underscores would be let in; those that pass for managed ones are \
+                 taken out in any case");
+    "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Later(OWN);
+    "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Later(OWN);
+    "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096", Later(OWN);
+    "entryPoints.*.http3" Below, "", Later(HTTP3);
+    "entryPoints.*.http3.advertisedPort" Number, "0", Later(HTTP3);
+    "entryPoints.*.observability.accessLogs" Switch, "true", Later(TOLD);
+    "entryPoints.*.observability.metrics" Switch, "true", Later(TOLD);
+    "entryPoints.*.observability.traceVerbosity" Word(&["minimal", "detailed"]), "minimal",
+        Later(TOLD);
+    "entryPoints.*.observability.tracing" Switch, "true", Later(TOLD);
+    "entryPoints.*.proxyProtocol.insecure" Switch, "false", Reads;
+    "entryPoints.*.proxyProtocol.trustedIPs" List, "", Reads;
+    "entryPoints.*.reusePort" Switch, "false", Cosmetic("sockets are shared in any case");
+    "entryPoints.*.transport.keepAliveMaxRequests" Number, "0",
+        Later("connections are kept for any number of requests");
+    "entryPoints.*.transport.keepAliveMaxTime" Time, "0", Later("connections are kept for any time");
+    "entryPoints.*.transport.lifeCycle.graceTimeOut" Time, "10s", Reads;
+    "entryPoints.*.transport.lifeCycle.requestAcceptGraceTimeout" Time, "0",
+        Later("new connections are refused as soon as it ends");
+    "entryPoints.*.transport.respondingTimeouts.idleTimeout" Time, "180s",
+        Later("connections are kept for three minutes");
+    "entryPoints.*.transport.respondingTimeouts.readTimeout" Time, "60s", Later(OWN_TIMES);
+    "entryPoints.*.transport.respondingTimeouts.writeTimeout" Time, "0", Later(OWN_TIMES);
+    "entryPoints.*.udp.timeout" Time, "3s", Reads;
+};

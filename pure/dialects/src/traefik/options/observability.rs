@@ -1,0 +1,71 @@
+//! Options of the access log, metrics, traces and logs.
+
+use super::Fate::{Cosmetic, Later, Reads};
+use super::Form::{Below, List, Number, Switch, Text, Word};
+use super::{StaticOption, rows};
+
+const INTERNALS: &str = "requests to services of the program's own are told of as all others";
+const METRICS: &str = "metrics are at /metrics of the admin interface (--admin)";
+const PUSHED: &str = "metrics are not sent: they are at /metrics of the admin interface";
+const TRACED: &str = "tracing.otlp.http.endpoint says whether requests are traced";
+const QUERIES: &str = "queries are shown as they came";
+const STDERR: &str = "logs go to standard error";
+const SHOWN: &[&str] = &["keep", "drop", "redact"];
+
+pub(super) const ROWS: &[StaticOption] = rows! {
+    "accessLog" Switch, "false", Reads;
+    "accessLog.addInternals" Switch, "false", Later(INTERNALS);
+    "accessLog.bufferingSize" Text, "0", Reads;
+    "accessLog.dualOutput" Switch, "false", Later("there is one output");
+    "accessLog.fields.defaultMode" Text, "keep", Reads;
+    "accessLog.fields.headers.defaultMode" Text, "drop", Reads;
+    "accessLog.fields.headers.names.*" Text, "", Reads;
+    "accessLog.fields.names.*" Text, "", Reads;
+    "accessLog.fields.queryParameters.defaultMode" Word(SHOWN), "keep", Later(QUERIES);
+    "accessLog.fields.queryParameters.names.*" Word(SHOWN), "", Later(QUERIES);
+    "accessLog.filePath" Text, "", Reads;
+    "accessLog.filters.minDuration" Text, "0", Reads;
+    "accessLog.filters.retryAttempts" Switch, "false", Reads;
+    "accessLog.filters.statusCodes" List, "", Reads;
+    "accessLog.format" Text, "common", Reads;
+    "accessLog.otlp.**" Below, "", Later("lines are written, not sent");
+    "metrics.addInternals" Switch, "false", Later(INTERNALS);
+    "metrics.datadog.**" Below, "", Later(PUSHED);
+    "metrics.influxDB2.**" Below, "", Later(PUSHED);
+    "metrics.otlp.**" Below, "", Later(PUSHED);
+    "metrics.prometheus" Switch, "false", Cosmetic(METRICS);
+    "metrics.prometheus.addEntryPointsLabels" Switch, "true", Reads;
+    "metrics.prometheus.addRoutersLabels" Switch, "false", Reads;
+    "metrics.prometheus.addServicesLabels" Switch, "true", Reads;
+    "metrics.prometheus.buckets" Text, "0.1,0.3,1.2,5", Reads;
+    "metrics.prometheus.entryPoint" Text, "traefik", Later(METRICS);
+    "metrics.prometheus.headerLabels.*" Text, "", Later("series have no labels of headers");
+    "metrics.prometheus.manualRouting" Switch, "false", Cosmetic(METRICS);
+    "metrics.statsD.**" Below, "", Later(PUSHED);
+    "tracing" Switch, "false", Cosmetic(TRACED);
+    "tracing.addInternals" Switch, "false", Later(INTERNALS);
+    "tracing.capturedRequestHeaders" List, "", Later("no headers are told of");
+    "tracing.capturedResponseHeaders" List, "", Later("no headers are told of");
+    "tracing.globalAttributes.*" Text, "", Later("tracing.resourceAttributes says the same");
+    "tracing.otlp" Below, "", Cosmetic(TRACED);
+    "tracing.otlp.grpc.**" Below, "",
+        Later("collectors are spoken to by HTTP alone (tracing.otlp.http.endpoint)");
+    "tracing.otlp.http" Below, "", Cosmetic(TRACED);
+    "tracing.otlp.http.endpoint" Text, "", Reads;
+    "tracing.otlp.http.headers.*" Text, "", Reads;
+    "tracing.otlp.http.tls.**" Below, "", Later("whom the machine believes is believed");
+    "tracing.resourceAttributes.*" Text, "", Reads;
+    "tracing.safeQueryParams" List, "", Later("no queries are told of");
+    "tracing.sampleRate" Text, "1", Reads;
+    "tracing.serviceName" Text, "traefik", Reads;
+    "log.compress" Switch, "false", Later(STDERR);
+    "log.filePath" Text, "", Later(STDERR);
+    "log.format" Word(&["common", "json"]), "common", Later("--log-format says how logs look");
+    "log.level" Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC"]), "ERROR",
+        Later("--log-level says what is logged");
+    "log.maxAge" Number, "0", Later(STDERR);
+    "log.maxBackups" Number, "0", Later(STDERR);
+    "log.maxSize" Number, "0", Later(STDERR);
+    "log.noColor" Switch, "false", Cosmetic("colours are for terminals alone");
+    "log.otlp.**" Below, "", Later(STDERR);
+};

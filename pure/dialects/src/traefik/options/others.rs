@@ -1,0 +1,62 @@
+//! Options of the API, of transports, and of what is left.
+
+use super::Fate::{Cosmetic, Later, Planned, Reads, Refused};
+use super::Form::{Below, List, Number, Switch, Text, Time, Word};
+use super::{StaticOption, rows};
+
+const AT_HOME: &str = "nothing here phones home";
+const API: &str = "the admin interface (--admin) has an API and a page of its own";
+const PING: &str = "the admin interface (--admin) answers /healthz and /readyz";
+const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
+const FOR_ALL: &str = "say it in a ServersTransport, and name that on the services";
+const BELIEVED: &str = "it restricts whom to believe, and is not honoured";
+const CNAME: &str = "hosts are compared as they are asked for";
+
+pub(super) const ROWS: &[StaticOption] = rows! {
+    "api" Switch, "false", Later(API);
+    "api.basePath" Text, "/", Later(API);
+    "api.dashboard" Switch, "true", Later(API);
+    "api.dashboardName" Text, "", Cosmetic("the page has a name of its own");
+    "api.debug" Switch, "false", Later("nothing is shown for debugging");
+    "api.disableDashboardAd" Switch, "false", Cosmetic("there is none");
+    "api.insecure" Switch, "false", Later(API);
+    "ping" Switch, "false", Later(PING);
+    "ping.entryPoint" Text, "traefik", Later(PING);
+    "ping.manualRouting" Switch, "false", Later(PING);
+    "ping.terminatingStatusCode" Number, "503", Later(PING);
+    "certificatesResolvers.*.**" Below, "", Later(CERTIFICATES);
+    "configFile" Text, "", Reads;
+    "core.defaultRuleSyntax" Word(&["v3", "v2"]), "v3",
+        Planned("rules are read as v3: write `syntax: v2` on the routes");
+    "experimental.**" Below, "", Later("there are no plugins, and one way to speak to servers");
+    "global.checkNewVersion" Switch, "true", Cosmetic(AT_HOME);
+    "global.notAppendXForwardedFor" Switch, "false", Later("the client's address is appended");
+    "global.sendAnonymousUsage" Switch, "false", Cosmetic(AT_HOME);
+    "hostResolver.cnameFlattening" Switch, "false", Later(CNAME);
+    "hostResolver.resolvConfig" Text, "/etc/resolv.conf", Later(CNAME);
+    "hostResolver.resolvDepth" Number, "5", Later(CNAME);
+    "hub.**" Below, "", Later("there is no hub");
+    "ocsp" Below, "", Cosmetic("responders that certificates name are asked in any case");
+    "ocsp.responderOverrides.*" Text, "", Later("responders that certificates name are asked");
+    "spiffe.workloadAPIAddr" Text, "", Later("nobody is known by SPIFFE");
+    "serversTransport.cipherSuites" List, "", Later("the program's own are used");
+    "serversTransport.disableHTTP2" Switch, "false", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Later(FOR_ALL);
+    "serversTransport.insecureSkipVerify" Switch, "false",
+        Later("servers' certificates are verified: say it in a ServersTransport");
+    "serversTransport.maxIdleConnsPerHost" Number, "200", Later("the program's own number counts");
+    "serversTransport.maxVersion" Text, "", Later(FOR_ALL);
+    "serversTransport.minVersion" Text, "", Later(FOR_ALL);
+    "serversTransport.peerCertURI" Text, "", Refused(BELIEVED);
+    "serversTransport.rootCAs" List, "", Later("whom the machine believes is believed");
+    "serversTransport.serverName" Text, "", Later(FOR_ALL);
+    "serversTransport.spiffe.**" Below, "", Refused(BELIEVED);
+    "tcpServersTransport.dialKeepAlive" Time, "15s", Later(FOR_ALL);
+    "tcpServersTransport.dialTimeout" Time, "30s", Later(FOR_ALL);
+    "tcpServersTransport.terminationDelay" Time, "0", Later(FOR_ALL);
+    "tcpServersTransport.tls.**" Below, "", Refused(BELIEVED);
+};

@@ -1,0 +1,97 @@
+use std::path::Path;
+
+use super::*;
+
+/// A value of each form that is not the default, and one that is none.
+fn samples(row: &StaticOption) -> (&'static str, Option<&'static str>) {
+    match row.form {
+        Form::Switch => (if row.default == "true" { "false" } else { "true" }, Some("maybe")),
+        Form::Number => ("7", Some("many")),
+        Form::Time => ("77s", Some("soon")),
+        Form::Word(words) => {
+            let other = words.iter().find(|word| !word.eq_ignore_ascii_case(row.default));
+            (other.expect("there is another word"), Some("none-of-these"))
+        }
+        Form::Text | Form::List | Form::Below => ("x", None),
+    }
+}
+
+fn example(row: &StaticOption) -> String {
+    row.name.replace(".**", ".a").replace('*', "n").to_ascii_lowercase()
+}
+
+#[test]
+fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
+    for row in all() {
+        let name = example(row);
+        assert_eq!(find(&name), Some(row), "{name}");
+        assert_eq!(find(&row.name.replace(".**", ".a").replace('*', "n")), Some(row), "{name}");
+        let (value, bad) = samples(row);
+        let judged = judge(&name, value);
+        let is_as_said = match row.fate {
+            Fate::Reads | Fate::Cosmetic(_) => judged == Judged::Fine,
+            Fate::Later(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
+            Fate::Planned(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
+            Fate::PlannedOnly(why) => {
+                matches!(&judged, Judged::Planned(said) if said.ends_with(why))
+            }
+            Fate::Refused(why) => matches!(&judged, Judged::Wrong(said) if said.ends_with(why)),
+        };
+        assert!(is_as_said, "{name}={value}: {judged:?}");
+        if !row.default.is_empty() {
+            assert_eq!(judge(&name, row.default), Judged::Fine, "{name}");
+        }
+        if let Some(bad) = bad {
+            assert!(matches!(judge(&name, bad), Judged::Wrong(_)), "{name}={bad}");
+        }
+    }
+}
+
+#[test]
+fn no_two_rows_are_the_same() {
+    let mut names: Vec<String> = all().map(|row| row.name.to_ascii_lowercase()).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn names_that_are_none_are_told_what_was_meant() {
+    for (name, near) in [
+        ("entrypoints.web.adress", "did you mean entrypoints.web.address?"),
+        ("entrypoints.web.http.sanitisepath", "did you mean entrypoints.web.http.sanitizepath?"),
+        (
+            "providers.kubernetescrd.allowcrossnamespaces",
+            "did you mean providers.kubernetescrd.allowcrossnamespace?",
+        ),
+        ("acceslog", "did you mean accesslog?"),
+        ("something.else.entirely.and.more", "docs/traefik-options.md"),
+    ] {
+        let Judged::Wrong(said) = judge(name, "x") else { panic!("{name}") };
+        assert!(said.contains(near), "{name}: {said}");
+    }
+    for (name, is) in [
+        ("entrypoints.web.http.tls.domains[0].main", true),
+        ("entrypoints..address", false),
+        ("entrypoints.a.b.address", false),
+        ("accesslog.fields.names.", false),
+        ("tracing.resourceattributes.k8s.node.name", true),
+        ("certificatesresolvers.le.acme.email", true),
+        ("providers.docker", true),
+    ] {
+        assert_eq!(find(name).is_some(), is, "{name}");
+    }
+}
+
+#[test]
+fn the_page_of_options_is_what_the_rows_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/traefik-options.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let docs = std::fs::read_to_string(&path).unwrap_or_default();
+    let command = "UPDATE=1 cargo test -p steelyard-dialects options";
+    assert!(docs == page, "docs/traefik-options.md is stale: {command}");
+}
