@@ -130,9 +130,8 @@ impl StaticOptions {
         let is_planned = fate.is_some_and(Fate::is_planned);
         match options::judge(&name, &value) {
             Judged::Idle(so) if !(plans && is_planned) => self.remarks.push(format!("{origin}{so}")),
-            Judged::Planned(why) if !plans => return Err(format!("{origin}{why}")),
             Judged::Wrong(why) => return Err(format!("{origin}{why}")),
-            Judged::Fine | Judged::Idle(_) | Judged::Planned(_) => {}
+            Judged::Fine | Judged::Idle(_) => {}
         }
         check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         if is_planned {

@@ -10,6 +10,7 @@ use steelyard_manifest::Source;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_pipeline::{ResolveOptions, World, codes};
+use steelyard_sources::Roots;
 use steelyard_terminal::complain;
 
 use crate::args::{Compat, WorldArgs};
@@ -44,8 +45,10 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
 /// # Errors
 /// When a path does not exist.
 pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
-    let sources = steelyard_sources::read(paths)?.into_sources();
-    let world = Pipeline::new(resolve_options(args, PORTS)).update(&sources);
+    let roots = Roots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
+    let sources = steelyard_sources::read(&roots)?.into_sources();
+    let pipeline = Pipeline::new(resolve_options(args, PORTS));
+    let world = pipeline.with_dynamic(roots.dynamic_names()).update(&sources);
     Ok((world, sources))
 }
 

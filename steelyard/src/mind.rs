@@ -36,9 +36,10 @@ pub(crate) struct Mind {
 }
 
 impl Mind {
-    /// Has seen nothing yet, but who holds which address.
-    pub(crate) fn new(options: ResolveOptions, held: Holdings) -> Self {
-        let mut pipeline = Pipeline::new(options);
+    /// Has seen nothing yet, but who holds which address. Files under the names in `dynamic` are
+    /// Traefik's dynamic configuration.
+    pub(crate) fn new(options: ResolveOptions, held: Holdings, dynamic: Vec<Arc<str>>) -> Self {
+        let mut pipeline = Pipeline::new(options).with_dynamic(dynamic);
         if !held.0.is_empty() {
             pipeline.expect_manifests();
         }

@@ -4,9 +4,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use steelyard_manifest::{Awaited, ClusterEvent, ClusterFront, Front, Selection, Sight, Source};
+use steelyard_manifest::{
+    Awaited, ClusterEvent, ClusterFront, DynamicPlaces, Front, Selection, Sight, Source,
+};
 use steelyard_model::Item;
 use steelyard_pipeline::{LoweredObject, ResolveOptions, World};
 
@@ -33,6 +36,16 @@ impl Pipeline {
         awaited: impl IntoIterator<Item = Selection>,
     ) -> Self {
         Self::of(Intake::Cluster(ClusterFront::new(awaited)), options)
+    }
+
+    /// Without files, before any is taken in: those under these names are Traefik's dynamic
+    /// configuration.
+    #[must_use]
+    pub fn with_dynamic(mut self, names: Vec<Arc<str>>) -> Self {
+        if let Intake::Files(front) = &mut self.intake {
+            *front = Front::with_dynamic(DynamicPlaces(names));
+        }
+        self
     }
 
     fn of(intake: Intake, options: ResolveOptions) -> Self {

@@ -1,7 +1,8 @@
 //! Files and folders of manifests: reading them once, and watching them.
 //!
 //! A path is a file, a folder (recursive; `*.yaml`, `*.yml`, `*.json`, sorted by name) or `-` for
-//! standard input. What cannot be read is not an error here: its [`Source`] carries the reason, and
+//! standard input; of Traefik's dynamic configuration a folder's files are `*.toml`, `*.yaml` and
+//! `*.yml`. What cannot be read is not an error here: its [`Source`] carries the reason, and
 //! what cannot even be listed is [`steelyard_manifest::Unseen`]; both become diagnostics, so that
 //! one bad file costs only itself. Only a path that never existed is a [`ReadError`].
 //!
@@ -25,6 +26,7 @@ mod walk;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use steelyard_manifest::ReadLimits;
 pub use steelyard_manifest::{Sight, Source};
@@ -49,19 +51,44 @@ pub enum ReadError {
 const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `-` for standard \
                     input (relative paths start at the current folder)";
 
-/// Reads everything under `paths`, with the size limit of [`ReadLimits::default`].
-pub fn read(paths: &[PathBuf]) -> Result<Sight, ReadError> {
-    demand(paths)?;
-    Ok(Shelf::new(ReadLimits::default().file_bytes).read(paths).sight)
+/// Where files are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// Manifests.
+    pub manifests: Vec<PathBuf>,
+    /// Traefik's dynamic configuration.
+    pub dynamic: Vec<PathBuf>,
+}
+
+impl Roots {
+    /// Manifests alone.
+    pub fn of(manifests: &[PathBuf]) -> Self {
+        Self { manifests: manifests.to_vec(), dynamic: Vec::new() }
+    }
+
+    /// How what is under the second kind is shown.
+    pub fn dynamic_names(&self) -> Vec<Arc<str>> {
+        self.dynamic.iter().map(|path| walk::shown(&walk::plain(path))).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.manifests.iter().chain(&self.dynamic)
+    }
+}
+
+/// Reads everything under `roots`, with the size limit of [`ReadLimits::default`].
+pub fn read(roots: &Roots) -> Result<Sight, ReadError> {
+    demand(roots)?;
+    Ok(Shelf::new(ReadLimits::default().file_bytes).read(roots).sight)
 }
 
 /// Checks that there is at least one path and that all of them exist.
-fn demand(paths: &[PathBuf]) -> Result<(), ReadError> {
-    if paths.is_empty() {
+fn demand(roots: &Roots) -> Result<(), ReadError> {
+    if roots.all().next().is_none() {
         return Err(ReadError::NoPath);
     }
     let missing = |path: &&PathBuf| !is_stdin(path) && is_missing(path);
-    match paths.iter().find(missing) {
+    match roots.all().find(missing) {
         Some(path) => Err(ReadError::Missing { path: path.clone() }),
         None => Ok(()),
     }

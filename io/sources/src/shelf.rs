@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
 
+use crate::Roots;
 use crate::attention::Attention;
 use crate::version::{Stamp, Version, content};
-use crate::walk::{Found, Walk, failed, is_manifest};
+use crate::walk::{Found, Walk, failed, is_dynamic, is_manifest};
 
 /// All files together, at most.
 pub(crate) const MAX_TOTAL: u64 = 256 * 1024 * 1024;
@@ -110,15 +111,15 @@ impl Shelf {
         }
     }
 
-    /// Looks at everything under `paths`, and reads what changed.
-    pub(crate) fn read(&mut self, paths: &[PathBuf]) -> Look {
+    /// Looks at everything under `roots`, and reads what changed.
+    pub(crate) fn read(&mut self, roots: &Roots) -> Look {
         self.attention.begin();
-        let mut folders = self.attempt(paths);
+        let mut folders = self.attempt(roots);
         for _ in 0..RETRIES {
             if !self.scene.torn {
                 break;
             }
-            folders = self.attempt(paths);
+            folders = self.attempt(roots);
         }
         self.attention.rest();
         Look { sight: self.scene.sight.clone(), folders }
@@ -126,17 +127,17 @@ impl Shelf {
 
     /// Whether it makes a difference what is written to the file at `real`.
     pub(crate) fn minds(&self, real: &Path) -> bool {
-        is_manifest(real) || self.files.contains_key(real)
+        is_manifest(real) || is_dynamic(real) || self.files.contains_key(real)
     }
 
     /// Looks once; which folders decide what is found.
-    fn attempt(&mut self, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
-        let mut walk = Walk::under(paths, &self.attention);
+    fn attempt(&mut self, roots: &Roots) -> BTreeSet<PathBuf> {
+        let mut walk = Walk::under(roots, &self.attention);
         let files = std::mem::take(&mut self.files);
         let scene = Scene {
             turns: std::mem::take(&mut walk.turns),
             is_crooked: walk.is_crooked,
-            top: walk.top.take().filter(|_| paths.len() == 1),
+            top: walk.top.take().filter(|_| roots.manifests.len() == 1 && roots.dynamic.is_empty()),
             ..Scene::default()
         };
         let earlier = Earlier { files, scene: std::mem::replace(&mut self.scene, scene) };

@@ -15,7 +15,7 @@ use steelyard_manifest::{Blindness, Extent, Unseen};
 
 use crate::attention::Attention;
 use crate::version::Stamp;
-use crate::{is_missing, is_stdin};
+use crate::{Roots, is_missing, is_stdin};
 
 /// Folders within folders, at most.
 const MAX_DEPTH: usize = 32;
@@ -51,6 +51,8 @@ pub(crate) struct Walk {
     seen: HashSet<PathBuf>,
     entries: usize,
     is_full: bool,
+    /// What is looked for is dynamic configuration.
+    is_dynamic: bool,
 }
 
 /// A folder that was listed.
@@ -83,13 +85,19 @@ pub(crate) enum Found {
 }
 
 impl Walk {
-    /// Lists everything under `paths`, and says with `attention` where it is.
-    pub(crate) fn under(paths: &[PathBuf], attention: &Attention) -> Self {
-        let mut walk = Self { attention: attention.clone(), ..Self::default() };
-        for path in paths {
-            walk.root(path);
-        }
+    /// Lists everything under `roots`, and says with `attention` where it is.
+    pub(crate) fn under(roots: &Roots, attention: &Attention) -> Self {
+        let (attention, is_dynamic) = (attention.clone(), true);
+        let mut walk = Self { attention, is_dynamic, ..Self::default() };
+        // First, since what is found twice is what it was found as at first.
+        roots.dynamic.iter().for_each(|path| walk.root(path));
+        walk.is_dynamic = false;
+        roots.manifests.iter().for_each(|path| walk.root(path));
         walk
+    }
+
+    fn is_wanted(&self, path: &Path) -> bool {
+        if self.is_dynamic { is_dynamic(path) } else { is_manifest(path) }
     }
 
     fn root(&mut self, path: &Path) {
@@ -188,7 +196,7 @@ impl Walk {
     fn thing(&mut self, path: &Path, real: PathBuf, metadata: &Metadata, depth: usize) {
         if metadata.is_dir() {
             self.folder(path, real, depth + 1);
-        } else if is_manifest(path) {
+        } else if self.is_wanted(path) {
             self.file(path, real, metadata);
         }
     }
@@ -220,7 +228,7 @@ impl Walk {
     }
 
     fn leads_nowhere(&mut self, path: &Path, error: &io::Error) {
-        if is_manifest(path) {
+        if self.is_wanted(path) {
             self.fault(path, error);
         } else {
             self.dangling.push(failed(&shown(path), error));
@@ -268,6 +276,12 @@ fn mount(folder: &Path) -> Option<u64> {
 pub(crate) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// A file of Traefik's dynamic configuration by its name.
+pub(crate) fn is_dynamic(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    matches!(extension, Some("toml" | "yaml" | "yml"))
 }
 
 /// Hidden files and folders (also a ConfigMap's `..data`), and what editors leave beside a file.

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use crate::attention::{Attention, LONG};
 use crate::shelf::Shelf;
 use crate::signs::{Signs, Wake, wait};
-use crate::{ReadError, demand};
+use crate::{ReadError, Roots, demand};
 
 /// How often everything is looked at, whatever the kernel names.
 const POLL: Duration = Duration::from_secs(2);
@@ -42,12 +42,12 @@ pub struct FolderWatch {
     wake: Sender<Wake>,
 }
 
-/// Reads everything under `paths`, and goes on watching it. No change between the two is missed.
+/// Reads everything under `roots`, and goes on watching it. No change between the two is missed.
 /// Where the first look hangs, nothing was seen yet.
-pub fn watch(paths: &[PathBuf]) -> Result<(Sight, FolderWatch), ReadError> {
-    demand(paths)?;
+pub fn watch(roots: &Roots) -> Result<(Sight, FolderWatch), ReadError> {
+    demand(roots)?;
     let (wake, woken) = channel();
-    Ok(start(Watching::new(paths.to_vec(), wake.clone()), wake, woken))
+    Ok(start(Watching::new(roots.clone(), wake.clone()), wake, woken))
 }
 
 /// What keeps watching, in its own thread.
@@ -55,7 +55,7 @@ pub(crate) struct Watching {
     pub(crate) watcher: Option<RecommendedWatcher>,
     /// How often everything is looked at.
     pub(crate) poll: Duration,
-    paths: Vec<PathBuf>,
+    roots: Roots,
     shelf: Shelf,
     watched: BTreeMap<PathBuf, (u64, u64)>,
 }
@@ -139,7 +139,7 @@ impl Drop for FolderWatch {
 }
 
 impl Watching {
-    pub(crate) fn new(paths: Vec<PathBuf>, wake: Sender<Wake>) -> Self {
+    pub(crate) fn new(roots: Roots, wake: Sender<Wake>) -> Self {
         let tell = move |event: notify::Result<Event>| match event {
             Ok(event) => drop(wake.send(Wake::Event(event))),
             Err(error) => tracing::debug!(%error, "watching files"),
@@ -149,7 +149,7 @@ impl Watching {
             .ok();
         let shelf = Shelf::new(ReadLimits::default().file_bytes);
         let poll = if watcher.is_some() { POLL } else { POLL_ALONE };
-        Self { poll, paths, shelf, watcher, watched: BTreeMap::new() }
+        Self { poll, roots, shelf, watcher, watched: BTreeMap::new() }
     }
 
     fn run(&mut self, woken: &Receiver<Wake>, seen: &SyncSender<Sight>) {
@@ -193,7 +193,7 @@ impl Watching {
     /// falls between.
     fn look(&mut self) -> Sight {
         loop {
-            let look = self.shelf.read(&self.paths);
+            let look = self.shelf.read(&self.roots);
             if !self.follow(&look.folders) {
                 return look.sight;
             }

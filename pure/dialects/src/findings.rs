@@ -68,6 +68,22 @@ impl<'a> Findings<'a> {
         read.value
     }
 
+    /// Of a language that refuses what it does not know: fields that no such object has cost it
+    /// as a whole.
+    pub(crate) fn refuse_unknown(&mut self) {
+        self.invalid |= !self.unknown.is_empty();
+        let (unknown, object) = (&self.unknown, &self.source.reference);
+        for found in self.diagnostics.iter_mut().filter(|found| found.code == UNKNOWN_FIELD) {
+            let name = unknown.iter().find(|it| it.path == found.path).map(|it| &*it.name);
+            found.severity = Severity::Error;
+            found.message = format!(
+                "there is no field `{}`, and Traefik takes nothing that has one: {object} is not \
+                 used",
+                name.unwrap_or_default()
+            );
+        }
+    }
+
     /// Fields that no such object has.
     pub(crate) fn unknown_fields(&self) -> Vec<UnknownField> {
         self.unknown.clone()

@@ -1,6 +1,6 @@
 //! Which module reads an object: by `apiVersion` and `kind`.
 
-use steelyard_manifest::Object;
+use steelyard_manifest::{FILE_VERSION, Object};
 use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 31] = [
+const KNOWN: [Known; 37] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -55,6 +55,12 @@ const KNOWN: [Known; 31] = [
     known("ServersTransportTCP", TRAEFIK, |f, _| list(traefik::transport::tcp(f))),
     known("HelmChart", HELM, |f, _| list(traefik::options::helm(f))),
     known("HelmChartConfig", HELM, |f, _| list(traefik::options::helm(f))),
+    known("router", FILE_VERSION, |f, _| list(traefik::file::router(f))),
+    known("service", FILE_VERSION, |f, _| list(traefik::file::service(f))),
+    known("transport", FILE_VERSION, |f, _| list(traefik::file::transport(f))),
+    known("tls-options", FILE_VERSION, |f, _| list(traefik::file::options(f))),
+    known("tls-store", FILE_VERSION, |f, _| list(traefik::file::store(f))),
+    known("certificate", FILE_VERSION, |f, _| list(traefik::file::certificate(f))),
 ];
 const TRAEFIK: &str = "traefik.io/v1alpha1";
 const HELM: &str = "helm.cattle.io/v1";
@@ -79,8 +85,9 @@ const METALLB_STATUS: [&str; 3] = ["ServiceL2Status", "ServiceBGPStatus", "Confi
 
 /// The kinds that are read.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    // Nothing comes of those of Helm.
-    KNOWN.iter().filter(|known| known.api_version != HELM).map(|known| known.kind)
+    // Those of files are nobody's objects, and nothing comes of those of Helm.
+    let is_object = |known: &&Known| !matches!(known.api_version, FILE_VERSION | HELM);
+    KNOWN.iter().filter(is_object).map(|known| known.kind)
 }
 
 const fn known(kind: &'static str, api_version: &'static str, lower: Lower) -> Known {
@@ -103,13 +110,18 @@ pub(crate) fn lower(
     let kind = &*object.reference.kind;
     let api_version = &*object.api_version;
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let mut of_kind = KNOWN.iter().filter(|known| known.kind == kind);
+    let is_of_file = api_version == FILE_VERSION;
+    let is_alike = |known: &&Known| (known.api_version == FILE_VERSION) == is_of_file;
+    let mut of_kind = KNOWN.iter().filter(is_alike).filter(|known| known.kind == kind);
     if let Some(known) = of_kind.clone().find(|known| known.api_version == api_version) {
-        if let Some(unfit) = heed::unfit(object, options) {
+        if let Some(unfit) = heed::unfit(object, options).filter(|_| !is_of_file) {
             findings.refuse(unfit);
             return Vec::new();
         }
         return (known.lower)(findings, options);
+    }
+    if is_of_file {
+        return traefik::file::unread(findings);
     }
     match of_kind.next() {
         Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {
@@ -188,6 +200,7 @@ fn mistyped(group: &str, kind: &str) -> Option<&'static str> {
     const MOST_EDITS: usize = 3;
     let names = KNOWN
         .iter()
+        .filter(|known| known.api_version != FILE_VERSION)
         .map(|known| (known.api_version, known.kind))
         .chain(LATER.iter().map(|later| (later.group, later.kind)))
         .filter(|(place, _)| {

@@ -5,6 +5,7 @@
 
 pub(crate) mod backend;
 mod care;
+pub(crate) mod file;
 mod link;
 pub mod options;
 pub(crate) mod router;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::endpoint::Endpoint;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::route_draft::{BackendRef, ClassName, TlsSecret};
 use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SameSite};
@@ -109,11 +110,11 @@ pub enum WayTarget {
     Nowhere,
 }
 
-/// Endpoints of a Service, and how one of them is chosen and spoken to.
+/// Endpoints, and how one of them is chosen and spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServersDraft {
-    /// The Service and its port.
-    pub backend: BackendRef,
+    /// Which.
+    pub backend: ServersOf,
     /// Who is asked for it.
     pub asked: AskedServers,
     /// What is spoken; none is as the port says.
@@ -141,6 +142,20 @@ pub struct BackendWish {
     pub asked: AskedServers,
     /// Who was here before goes the same way.
     pub sticky: Option<CookieDraft>,
+}
+
+/// Whose endpoints are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServersOf {
+    /// Those of a Service, at its port.
+    Service(BackendRef),
+    /// Those that stand there, each with its share.
+    Written {
+        /// In order of the text.
+        servers: Vec<(Endpoint, u32)>,
+        /// Where they are written.
+        place: Provenance,
+    },
 }
 
 /// A cookie that leads back, as Traefik's kinds have it.
@@ -174,11 +189,13 @@ pub enum AskedServers {
     Nodes,
 }
 
-/// A backend that an object describes: a TraefikService.
+/// A backend that an object describes: a TraefikService, or a service of the file provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendDraft {
     /// The object itself.
     pub object: Arc<ObjectRef>,
+    /// What it is for.
+    pub kind: RouteKind,
     /// What it does.
     pub shape: BackendShape,
 }
@@ -186,6 +203,8 @@ pub struct BackendDraft {
 /// What a described backend does: the inner ones of [`crate::routing::backend::Backend`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendShape {
+    /// Sends to endpoints.
+    Servers(Box<ServersDraft>),
     /// Shares requests by weight.
     Weighted {
         /// Among these.
@@ -232,8 +251,26 @@ impl WayDraft {
     /// The Service that it leads to, if it is one.
     pub fn service(&self) -> Option<&BackendRef> {
         match &self.to {
-            WayTarget::Servers(servers) => Some(&servers.backend),
+            WayTarget::Servers(servers) => servers.backend.service(),
             WayTarget::Backend(_) | WayTarget::Nowhere => None,
+        }
+    }
+}
+
+impl ServersOf {
+    /// The Service, if it is one's.
+    pub fn service(&self) -> Option<&BackendRef> {
+        match self {
+            Self::Service(backend) => Some(backend),
+            Self::Written { .. } => None,
+        }
+    }
+
+    /// Where it is named, or where they are written.
+    pub fn place(&self) -> &Provenance {
+        match self {
+            Self::Service(backend) => &backend.place,
+            Self::Written { place, .. } => place,
         }
     }
 }
@@ -242,6 +279,7 @@ impl BackendDraft {
     /// The ways on from it.
     pub fn ways(&self) -> Vec<&WayDraft> {
         match &self.shape {
+            BackendShape::Servers(_) => Vec::new(),
             BackendShape::Weighted { ways, .. } | BackendShape::Rendezvous { ways } => {
                 ways.iter().collect()
             }

@@ -38,7 +38,8 @@ impl Hands for NotingHands {
 }
 
 fn decided() -> Arc<Decided> {
-    let mut mind = Mind::new(steelyard_pipeline::ResolveOptions::default(), Holdings::default());
+    let mut mind =
+        Mind::new(steelyard_pipeline::ResolveOptions::default(), Holdings::default(), Vec::new());
     mind.see(Sight::default());
     Arc::new(mind.take(&OwnFacts::default(), Instant::now()))
 }

@@ -12,6 +12,7 @@ use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
+use steelyard_sources::Roots;
 use steelyard_speaker::{Expectation, Formers, Gate, Speaker};
 use tokio::sync::watch;
 
@@ -74,7 +75,11 @@ impl Instance {
             ..load::resolve_options(&settings.world, load::PORTS)
         };
         let mind = match &settings.awaited {
-            None => Mind::new(options, lock.held().clone()),
+            None => {
+                let dynamic = settings.world.fixed.dynamic_files();
+                let names = Roots { dynamic, ..Roots::default() }.dynamic_names();
+                Mind::new(options, lock.held().clone(), names)
+            }
             Some(awaited) => {
                 Mind::of_cluster(options, lock.held().clone(), awaited.iter().cloned())
             }

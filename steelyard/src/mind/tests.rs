@@ -39,7 +39,7 @@ fn addresses(decided: &Decided) -> Vec<IpAddr> {
 /// What is decided is not in force: only what was written down is held.
 #[test]
 fn what_was_not_written_down_is_decided_anew() {
-    let mut mind = Mind::new(ResolveOptions::default(), Holdings::default());
+    let mut mind = Mind::new(ResolveOptions::default(), Holdings::default(), Vec::new());
     let now = Instant::now();
     mind.see(sight(&(POOL.to_owned() + &service("web"))));
     let first = mind.take(&own(), now);
@@ -58,7 +58,7 @@ fn what_was_not_written_down_is_decided_anew() {
 fn a_node_object_is_this_machine_by_name_or_by_address() {
     let node = "---\napiVersion: v1\nkind: Node\nmetadata: {name: b}\n\
                 status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}\n";
-    let mut mind = Mind::new(ResolveOptions::default(), Holdings::default());
+    let mut mind = Mind::new(ResolveOptions::default(), Holdings::default(), Vec::new());
     mind.see(sight(&(POOL.to_owned() + node)));
     let now = Instant::now();
     assert_eq!(mind.take(&own(), now).node, "a");
@@ -71,11 +71,11 @@ fn a_node_object_is_this_machine_by_name_or_by_address() {
 #[test]
 fn a_decision_hangs_on_what_was_taken_in_alone() {
     let texts = [service("web"), service("app"), service("web") + &service("app")];
-    let mut kept = Mind::new(ResolveOptions::default(), Holdings::default());
+    let mut kept = Mind::new(ResolveOptions::default(), Holdings::default(), Vec::new());
     let mut now = Instant::now();
     for text in texts {
         let text = POOL.to_owned() + &text;
-        let mut fresh = Mind::new(ResolveOptions::default(), Holdings::default());
+        let mut fresh = Mind::new(ResolveOptions::default(), Holdings::default(), Vec::new());
         fresh.see(sight(&text));
         kept.see(sight(&text));
         kept.take(&own(), now);

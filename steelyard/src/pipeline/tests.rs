@@ -3,6 +3,7 @@
 //! everything each time.
 
 mod cluster;
+mod dynamic;
 mod looks;
 mod traefik;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{ReadLimits, load};
+use steelyard_manifest::{ReadLimits, load, load_dynamic};
 use steelyard_model::{Holdings, NamespacedName, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
@@ -18,7 +19,7 @@ use super::*;
 use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 39] = [
+const FILES: [(&str, &[&str]); 41] = [
     (
         "pool-a",
         &[
@@ -289,7 +290,12 @@ const FILES: [(&str, &[&str]); 39] = [
     ("streams", traefik::STREAMS),
     ("shared", traefik::SHARED),
     ("terms", traefik::TERMS),
+    ("dynamic/one", dynamic::ONE),
+    ("dynamic/two", dynamic::TWO),
 ];
+
+/// Where files of dynamic configuration are.
+const DYNAMIC: &str = "dynamic";
 
 const MOVING: &[&str] = &[
     "{apiVersion: v1, kind: Service, metadata: {name: five}, spec: {type: LoadBalancer, \
@@ -302,7 +308,7 @@ const MOVING: &[&str] = &[
 ];
 
 /// What is wrong in a file at times; its last good version stays in force then.
-const FAULTS: [(&str, &[&str]); 6] = [
+const FAULTS: [(&str, &[&str]); 7] = [
     (
         "pool-a",
         &["{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: a}, spec: \
@@ -325,6 +331,7 @@ const FAULTS: [(&str, &[&str]); 6] = [
     ),
     ("several", &["{apiVersion: v1, kind: Service, metadata: {name: three"]),
     ("here", &["- what is this"]),
+    ("dynamic/one", dynamic::BROKEN),
 ];
 
 const SERVICES_ONE: &[&str] = &[
@@ -438,7 +445,8 @@ fn shown(world: World, planner: &mut Planner, held: &Holdings) -> (String, Snaps
 /// One that is fed files, among which the default certificate comes and goes.
 fn files() -> Pipeline {
     let default_certificate = Some(NamespacedName::new("default", "s"));
-    Pipeline::new(ResolveOptions { default_certificate, ..ResolveOptions::default() })
+    let options = ResolveOptions { default_certificate, ..ResolveOptions::default() };
+    Pipeline::new(options).with_dynamic(vec![DYNAMIC.into()])
 }
 
 /// Edits a folder and compares with `scratch`; how often the pools were left alone.
@@ -524,6 +532,7 @@ fn edits_are_of_every_kind() {
     for (name, variants) in FILES {
         for variant in variants {
             let source = Source::new(name, variant.as_bytes());
+            let load = if name.starts_with(DYNAMIC) { load_dynamic } else { load };
             for object in load(&source, &ReadLimits::default()).objects {
                 let lowered = lower(&object, &LowerOptions::default());
                 items.extend(lowered.items.iter().map(|item| (file_of(item), name)));

@@ -12,7 +12,7 @@ use crate::instance::{Conflict, SharingArgs};
 #[command(after_help = EXAMPLES)]
 pub struct UpArgs {
     /// Files or folders (*.yaml, *.yml, *.json, recursively)
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Which Service has which address [default: steelyard.lock beside the manifests]
     #[arg(long, value_name = "FILE")]

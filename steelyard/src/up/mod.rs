@@ -14,7 +14,7 @@ use anyhow::Result;
 use steelyard_host::memory;
 use steelyard_manifest::Sight;
 use steelyard_pipeline::GatewayServices;
-use steelyard_sources::FolderWatch;
+use steelyard_sources::{FolderWatch, Roots};
 use steelyard_upgrade::{Caller, notify};
 
 use crate::args::LogStyle;
@@ -131,13 +131,16 @@ async fn serve(
     let mut signals = Signals::new()?;
     let (heir, inheritance) = Heir::hear().await?;
     settings.inheritance = inheritance;
-    let (sight, watch) = steelyard_sources::watch(paths)?;
+    let dynamic = settings.world.fixed.dynamic_files();
+    let roots = Roots { manifests: paths.to_vec(), dynamic };
+    let (sight, watch) = steelyard_sources::watch(&roots)?;
     if sight.sources.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         let paths = paths.join(", ");
         tracing::warn!("{paths} has no manifests (*.yaml, *.yml, *.json): waiting for some");
     }
-    let drain = Duration::from_secs(settings.serve.drain);
+    let usual = Duration::from_secs(settings.serve.drain);
+    let drain = settings.world.fixed.grace().unwrap_or(usual);
     let mut running = Instance::start(settings).await?;
     let outcome = follow(&mut running, (sight, watch), &mut signals, live, (heir, origin)).await;
     let ending = outcome.as_ref().copied().unwrap_or(Ending::Asked("cannot go on"));

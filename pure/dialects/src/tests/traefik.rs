@@ -78,8 +78,9 @@ fn a_route_has_its_number_its_name_and_where_it_goes() {
     // Two arguments are one thing of version 2.
     assert!(matches!(third.rule, ref rule if matches!(**rule, Rule::Any(_))), "{third:?}");
     let servers = servers(&first.ways[0]);
-    assert_eq!(servers.backend.service.to_string(), "other/s");
-    assert_eq!(servers.backend.port, PortRef::Name("http".into()));
+    let backend = |servers: &ServersDraft| servers.backend.service().unwrap().clone();
+    assert_eq!(backend(servers).service.to_string(), "other/s");
+    assert_eq!(backend(servers).port, PortRef::Name("http".into()));
     assert_eq!((first.ways[0].weight, servers.keeps_host), (2, true));
     let tls = set.tls.unwrap();
     assert_eq!(tls.secret.unwrap().hosts, [Arc::from("a.b"), Arc::from("a.b")]);
@@ -300,7 +301,7 @@ fn endpoints_are_asked_as_a_service_says() {
          204}, passiveHealthCheck: {maxFailedAttempts: 3}}",
     ))));
     let found = servers(&set.routers[0].ways[0]);
-    assert_eq!(found.backend.port, PortRef::Number(8080));
+    assert_eq!(found.backend.service().unwrap().port, PortRef::Number(8080));
     assert_eq!(found.scheme, Some(OriginScheme::H2c));
     assert_eq!(found.algorithm, Algorithm::Rendezvous(HashKey::Client));
     assert_eq!(found.asked, AskedServers::Nodes);
@@ -341,7 +342,7 @@ fn backends_that_objects_describe() {
     else {
         panic!("a mirror")
     };
-    assert_eq!(servers(&main).backend.service.to_string(), "default/a");
+    assert_eq!(servers(&main).backend.service().unwrap().service.to_string(), "default/a");
     assert_eq!((copies.len(), copies[0].1, body), (1, 20, CopiedBody::Without));
     assert!(matches!(&copies[0].0.to, WayTarget::Backend(LinkTarget::Object(_))));
     let limited = mirror.replace("mirrorBody: false", "maxBodySize: 9");

@@ -3,6 +3,7 @@
 use steelyard_manifest::kinds::traefik as raw;
 use steelyard_model::router_draft::{BackendDraft, BackendShape, WayDraft};
 use steelyard_model::routing::backend::CopiedBody;
+use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{FieldPath, Item};
 
 use super::Reader;
@@ -14,7 +15,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::TraefikServiceSpec> = findings.read()?;
     let object = findings.object().clone();
     let shape = Reader { findings }.shape(&raw.spec.unwrap_or_default())?;
-    Some(Item::Backend(Box::new(BackendDraft { object, shape })))
+    let kind = RouteKind::Http;
+    Some(Item::Backend(Box::new(BackendDraft { object, kind, shape })))
 }
 
 impl Reader<'_, '_> {
@@ -97,7 +99,11 @@ impl Reader<'_, '_> {
     }
 
     /// Ranges of statuses: `500-599`, `404`.
-    fn statuses(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Vec<(u16, u16)> {
+    pub(super) fn statuses(
+        &mut self,
+        written: Option<&Vec<String>>,
+        path: &FieldPath,
+    ) -> Vec<(u16, u16)> {
         let mut ranges = Vec::new();
         for (index, text) in written.into_iter().flatten().enumerate() {
             let (first, last) = text.split_once('-').unwrap_or((text, text));

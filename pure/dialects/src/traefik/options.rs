@@ -63,8 +63,6 @@ pub enum Fate {
     /// `plan -o traefik` goes by it alone; nobody comes in otherwise who should not: what is so
     /// instead.
     Planned(&'static str),
-    /// The same; nothing else starts with it: why.
-    PlannedOnly(&'static str),
     /// Nothing starts with it, since it would be open what it closes, or serve other than is asked
     /// for: why.
     Refused(&'static str),
@@ -77,8 +75,6 @@ pub enum Judged {
     Fine,
     /// It makes no difference: what is so instead.
     Idle(String),
-    /// `plan` takes it, and nobody else: why.
-    Planned(String),
     /// It is not taken: why, and what to write instead.
     Wrong(String),
 }
@@ -135,17 +131,14 @@ pub fn judge(name: &str, value: &str) -> Judged {
         Fate::Planned(so) => {
             Judged::Idle(format!("{name} is honoured by `plan -o traefik` alone: {so}"))
         }
-        Fate::PlannedOnly(why) => Judged::Planned(format!(
-            "{name} is for `plan -o traefik` alone, and refused here: {why}"
-        )),
         Fate::Refused(why) => Judged::Wrong(format!("{name} is refused: {why}")),
     }
 }
 
 impl Fate {
-    /// Whether `plan -o traefik` goes by it.
+    /// Whether somebody goes by it.
     pub fn is_planned(self) -> bool {
-        matches!(self, Self::Planned(_) | Self::PlannedOnly(_) | Self::Reads)
+        matches!(self, Self::Planned(_) | Self::Reads)
     }
 }
 

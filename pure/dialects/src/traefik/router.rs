@@ -26,16 +26,33 @@ const CLASS: &str = "kubernetes.io/ingress.class";
 /// The highest number that users may give: above it are the program's own.
 const MOST_NUMBER: i64 = i64::MAX - 1000;
 
+/// How a language calls what it has of a route.
+#[derive(Clone, Copy)]
+pub(super) struct Spelling {
+    pub(super) rule: &'static str,
+    pub(super) syntax: &'static str,
+}
+
+/// In the objects of Kubernetes.
+const OF_OBJECTS: Spelling = Spelling { rule: "match", syntax: "syntax" };
+
+impl Default for Spelling {
+    fn default() -> Self {
+        OF_OBJECTS
+    }
+}
+
 /// One of `spec.routes`, of whichever kind.
 #[derive(Default)]
-struct WrittenRouter {
-    kind: Option<String>,
-    rule: Option<String>,
-    priority: Option<i64>,
-    syntax: Option<String>,
-    middlewares: Option<Vec<raw::Reference>>,
-    services: Option<Vec<raw::LoadBalancer>>,
-    observability: Option<raw::Observability>,
+pub(super) struct WrittenRouter {
+    pub(super) spelling: Spelling,
+    pub(super) kind: Option<String>,
+    pub(super) rule: Option<String>,
+    pub(super) priority: Option<i64>,
+    pub(super) syntax: Option<String>,
+    pub(super) middlewares: Option<Vec<raw::Reference>>,
+    pub(super) services: Option<Vec<raw::LoadBalancer>>,
+    pub(super) observability: Option<raw::Observability>,
 }
 
 /// An object of one of the three kinds.
@@ -53,6 +70,7 @@ struct WrittenSet {
 pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
     let (metadata, spec) = read::<raw::IngressRouteSpec>(findings)?;
     let router = |it: raw::HttpRoute| WrittenRouter {
+        spelling: OF_OBJECTS,
         kind: it.kind,
         rule: it.rule,
         priority: it.priority,
@@ -77,6 +95,7 @@ pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
 pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
     let (metadata, spec) = read::<raw::IngressRouteTcpSpec>(findings)?;
     let router = |it: raw::TcpRoute| WrittenRouter {
+        spelling: OF_OBJECTS,
         kind: None,
         rule: it.rule,
         priority: it.priority,
@@ -205,7 +224,8 @@ impl Reader<'_, '_> {
         });
         self.observability(written.observability.as_ref(), &path.key("observability"));
         let ways = self.ways(written.services.as_ref(), &path.key("services"));
-        let rank = self.rank(&read, written.priority, index, &path.key("priority"));
+        let provider = KUBERNETES_CRD;
+        let rank = self.rank(&read, written.priority, (provider, index), &path.key("priority"));
         Some(RouterDraft {
             id: self.route_id(kind, text, index),
             place: self.findings.place(path),
@@ -218,7 +238,7 @@ impl Reader<'_, '_> {
         })
     }
 
-    fn rule(
+    pub(super) fn rule(
         &mut self,
         written: &WrittenRouter,
         (kind, is_tls): (RouteKind, bool),
@@ -226,7 +246,8 @@ impl Reader<'_, '_> {
     ) -> Option<ReadRule> {
         let syntaxes = [("v3", RuleSyntax::V3), ("v2", RuleSyntax::V2)];
         let syntax = written.syntax.as_deref().filter(|text| !matches!(*text, "" | "default"));
-        let (syntax_path, path) = (path.key("syntax"), &path.key("match"));
+        let Spelling { rule: rule_key, syntax: syntax_key } = written.spelling;
+        let (syntax_path, path) = (path.key(syntax_key), &path.key(rule_key));
         let syntax = self.findings.choice(&syntax_path, syntax, &syntaxes);
         let about = match kind {
             RouteKind::Tcp => RuleSubject::Connections,
@@ -254,7 +275,7 @@ impl Reader<'_, '_> {
     }
 
     /// Says what is told of requests all the same.
-    fn observability(&mut self, written: Option<&raw::Observability>, path: &FieldPath) {
+    pub(super) fn observability(&mut self, written: Option<&raw::Observability>, path: &FieldPath) {
         let Some(written) = written else { return };
         for (name, asked) in [
             ("accessLogs", written.access_logs),
@@ -272,11 +293,11 @@ impl Reader<'_, '_> {
         self.findings.say(Severity::Error, codes::RULE_INVALID, path, message, mistake.what.help());
     }
 
-    fn rank(
+    pub(super) fn rank(
         &mut self,
         read: &ReadRule,
         priority: Option<i64>,
-        index: usize,
+        (provider, index): (u8, usize),
         path: &FieldPath,
     ) -> Rank {
         let priority = priority.filter(|number| *number != 0);
@@ -291,7 +312,7 @@ impl Reader<'_, '_> {
             ladder: Ladder::Priority,
             number: number.min(MOST_NUMBER),
             specific: specificity(read.rule.host(), read.rule.path().map(|path| &path.shape)),
-            provider: KUBERNETES_CRD,
+            provider,
             created: None,
             object: self.findings.id().to_string().into(),
             index: u32::try_from(index).unwrap_or(u32::MAX),

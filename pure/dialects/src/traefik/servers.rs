@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steelyard_manifest::kinds::{IntOrString, traefik as raw};
 use steelyard_model::router_draft::{
-    AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, WayDraft, WayTarget,
+    AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, ServersOf, WayDraft, WayTarget,
 };
 use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite};
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
@@ -14,13 +14,13 @@ use super::Reader;
 use super::link::Linked;
 use crate::codes;
 
-const SCHEMES: [(&str, OriginScheme); 3] =
+pub(super) const SCHEMES: [(&str, OriginScheme); 3] =
     [("http", OriginScheme::Http), ("https", OriginScheme::Https), ("h2c", OriginScheme::H2c)];
 
 /// A word, and what it means.
-type Meant = (&'static str, fn() -> Algorithm);
+pub(super) type Meant = (&'static str, fn() -> Algorithm);
 
-const STRATEGIES: [Meant; 5] = [
+pub(super) const STRATEGIES: [Meant; 5] = [
     ("wrr", || Algorithm::RoundRobin),
     ("RoundRobin", || Algorithm::RoundRobin),
     ("p2c", || Algorithm::TwoChoices),
@@ -124,7 +124,7 @@ impl Reader<'_, '_> {
         let sticky = written.sticky.as_ref().and_then(|sticky| sticky.cookie.as_ref());
         let place = self.findings.place(path);
         Ok(ServersDraft {
-            backend: BackendRef { service, port, place },
+            backend: ServersOf::Service(BackendRef { service, port, place }),
             asked: match (written.native_lb, written.node_port_lb) {
                 (_, Some(true)) => AskedServers::Nodes,
                 (Some(true), _) => AskedServers::ClusterAddress,

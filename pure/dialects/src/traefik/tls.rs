@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use steelyard_manifest::FILE_PROVIDER;
 use steelyard_manifest::kinds::traefik as raw;
 use steelyard_model::handshake_draft::{AskedClients, PolicyDraft, SecretLink, StoreDraft};
 use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion};
@@ -56,38 +57,48 @@ const CLIENTS: [(&str, AskedClients); 5] = [
 pub(crate) fn option(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::TlsOptionSpec> = findings.read()?;
     let spec = raw.spec.unwrap_or_default();
-    let path = FieldPath::from("spec");
-    let mut reader = Reader { findings };
-    let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
-    let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
-    let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
-    let ciphers = reader.ciphers(spec.cipher_suites.as_ref(), &path.key("cipherSuites"));
-    let groups = reader.groups(spec.curve_preferences.as_ref(), &path.key("curvePreferences"));
-    let (clients, authorities) = reader.clients(spec.client_auth.as_ref(), &path.key("clientAuth"));
-    let alpn = spec.alpn_protocols.as_deref().unwrap_or_default();
-    let alpn = alpn.iter().map(|it| &**it).filter(|it| *it != "acme-tls/1").map(Arc::from);
-    let mut alpn: Vec<Arc<str>> = alpn.collect();
-    if alpn.is_empty() {
-        alpn = vec!["h2".into(), "http/1.1".into()];
+    Some(Reader { findings }.policy_draft(&spec, FieldPath::from("spec")))
+}
+
+impl Reader<'_, '_> {
+    pub(super) fn policy_draft(&mut self, spec: &raw::TlsOptionSpec, path: FieldPath) -> Item {
+        let reader = self;
+        let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
+        let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
+        let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
+        let ciphers = reader.ciphers(spec.cipher_suites.as_ref(), &path.key("cipherSuites"));
+        let groups = reader.groups(spec.curve_preferences.as_ref(), &path.key("curvePreferences"));
+        let (clients, authorities) =
+            reader.clients(spec.client_auth.as_ref(), &path.key("clientAuth"));
+        let alpn = spec.alpn_protocols.as_deref().unwrap_or_default();
+        let alpn = alpn.iter().map(|it| &**it).filter(|it| *it != "acme-tls/1").map(Arc::from);
+        let mut alpn: Vec<Arc<str>> = alpn.collect();
+        if alpn.is_empty() {
+            alpn = vec!["h2".into(), "http/1.1".into()];
+        }
+        let policy = TlsPolicy {
+            id: policy_id(&reader.findings.id()).into(),
+            place: Some(reader.findings.place(&path)),
+            versions,
+            ciphers,
+            groups,
+            alpn,
+            clients: ClientAuthentication::Nothing,
+            is_strict: spec.sni_strict.unwrap_or_default(),
+            resumes: !spec.disable_session_tickets.unwrap_or_default(),
+        };
+        let object = reader.findings.object().clone();
+        Item::Policy(Box::new(PolicyDraft { object, policy, clients, authorities }))
     }
-    let policy = TlsPolicy {
-        id: policy_id(&reader.findings.id()).into(),
-        place: Some(reader.findings.place(&path)),
-        versions,
-        ciphers,
-        groups,
-        alpn,
-        clients: ClientAuthentication::Nothing,
-        is_strict: spec.sni_strict.unwrap_or_default(),
-        resumes: !spec.disable_session_tickets.unwrap_or_default(),
-    };
-    let object = findings.object().clone();
-    Some(Item::Policy(Box::new(PolicyDraft { object, policy, clients, authorities })))
 }
 
 /// The name of a policy, as Traefik calls it.
 fn policy_id(id: &NamespacedName) -> String {
-    if *id.name == *"default" { "default".into() } else { format!("{}-{}", id.namespace, id.name) }
+    match &*id.name {
+        "default" | "default@file" => "default".into(),
+        name if name.ends_with(FILE_PROVIDER) => name.to_owned(),
+        name => format!("{}-{name}", id.namespace),
+    }
 }
 
 /// Reads a TLSStore.

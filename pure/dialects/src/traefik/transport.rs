@@ -15,82 +15,109 @@ use crate::{codes, duration};
 pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::ServersTransportSpec> = findings.read()?;
     let spec = raw.spec.unwrap_or_default();
-    let path = FieldPath::from("spec");
-    let mut reader = Reader { findings };
-    let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
-    let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
-    let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
-    reader.identities(spec.peer_cert_uri.as_deref(), spec.spiffe.is_some(), &path);
-    let roots = reader.roots(spec.root_cas.as_ref(), spec.root_cas_secrets.as_ref(), &path);
-    let client = reader.client(spec.certificates_secrets.as_ref(), &path);
-    let times = spec.forwarding_timeouts.unwrap_or_default();
-    let within = path.key("forwardingTimeouts");
-    let connect = reader.time(times.dial_timeout.as_ref(), &within.key("dialTimeout"));
-    let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
-    if let Some(written) = &times.response_header_timeout {
-        let path = within.key("responseHeaderTimeout");
-        if reader.time(Some(written), &path).is_some_and(|time| !time.is_zero()) {
-            let message = "answers are waited for as long as the entry point says, not as here";
-            let help = "remove it";
-            reader.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
+    Some(Reader { findings }.of_requests(spec, &FieldPath::from("spec")))
+}
+
+impl Reader<'_, '_> {
+    /// How endpoints of requests are spoken to.
+    pub(super) fn of_requests(
+        &mut self,
+        spec: raw::ServersTransportSpec,
+        path: &FieldPath,
+    ) -> Item {
+        let reader = self;
+        let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
+        let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
+        let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
+        reader.identities(spec.peer_cert_uri.as_deref(), spec.spiffe.is_some(), path);
+        let roots = reader.roots(spec.root_cas.as_ref(), spec.root_cas_secrets.as_ref(), path);
+        let client = reader.client(spec.certificates_secrets.as_ref(), path);
+        let times = spec.forwarding_timeouts.unwrap_or_default();
+        let within = path.key("forwardingTimeouts");
+        let connect = reader.time(times.dial_timeout.as_ref(), &within.key("dialTimeout"));
+        let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
+        if let Some(written) = &times.response_header_timeout {
+            let path = within.key("responseHeaderTimeout");
+            if reader.time(Some(written), &path).is_some_and(|time| !time.is_zero()) {
+                let message = "answers are waited for as long as the entry point says, not as here";
+                let help = "remove it";
+                reader.findings.say(
+                    Severity::Warning,
+                    codes::FIELD_NOT_HONOURED,
+                    &path,
+                    message,
+                    help,
+                );
+            }
         }
+        let ignored = [
+            ("cipherSuites", spec.cipher_suites.is_some_and(|it| !it.is_empty())),
+            ("maxIdleConnsPerHost", spec.max_idle_conns_per_host.is_some_and(|it| it != 0)),
+        ];
+        for (name, _) in ignored.iter().filter(|(_, is)| *is) {
+            reader.idle(&path.key(name), "the program's own are used");
+        }
+        let tls = Some(TransportTls {
+            server_name: name(spec.server_name),
+            is_verified: !spec.insecure_skip_verify.unwrap_or_default(),
+            roots,
+            client,
+            versions,
+        });
+        Item::Transport(Box::new(TransportDraft {
+            object: reader.findings.object().clone(),
+            is_for_bytes: false,
+            tls,
+            is_http1_only: spec.disable_http2.unwrap_or_default(),
+            proxy_protocol: None,
+            connect,
+            idle,
+            half_closed: None,
+        }))
     }
-    let ignored = [
-        ("cipherSuites", spec.cipher_suites.is_some_and(|it| !it.is_empty())),
-        ("maxIdleConnsPerHost", spec.max_idle_conns_per_host.is_some_and(|it| it != 0)),
-    ];
-    for (name, _) in ignored.iter().filter(|(_, is)| *is) {
-        reader.idle(&path.key(name), "the program's own are used");
-    }
-    let tls = Some(TransportTls {
-        server_name: name(spec.server_name),
-        is_verified: !spec.insecure_skip_verify.unwrap_or_default(),
-        roots,
-        client,
-        versions,
-    });
-    Some(Item::Transport(Box::new(TransportDraft {
-        object: findings.object().clone(),
-        is_for_bytes: false,
-        tls,
-        is_http1_only: spec.disable_http2.unwrap_or_default(),
-        proxy_protocol: None,
-        connect,
-        idle,
-        half_closed: None,
-    })))
 }
 
 /// Reads a ServersTransportTCP.
 pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::ServersTransportTcpSpec> = findings.read()?;
     let spec = raw.spec.unwrap_or_default();
-    let path = FieldPath::from("spec");
-    let mut reader = Reader { findings };
-    let tls = spec.tls.map(|tls| {
-        let path = path.key("tls");
-        reader.identities(tls.peer_cert_uri.as_deref(), tls.spiffe.is_some(), &path);
-        TransportTls {
-            server_name: name(tls.server_name),
-            is_verified: !tls.insecure_skip_verify.unwrap_or_default(),
-            roots: reader.roots(tls.root_cas.as_ref(), tls.root_cas_secrets.as_ref(), &path),
-            client: reader.client(tls.certificates_secrets.as_ref(), &path),
-            versions: (TlsVersion::V1_2, TlsVersion::V1_3),
-        }
-    });
-    let connect = reader.time(spec.dial_timeout.as_ref(), &path.key("dialTimeout"));
-    let half_closed = reader.time(spec.termination_delay.as_ref(), &path.key("terminationDelay"));
-    let proxy_protocol = reader.proxy_protocol(spec.proxy_protocol.as_ref(), &path);
-    Some(Item::Transport(Box::new(TransportDraft {
-        object: findings.object().clone(),
-        is_for_bytes: true,
-        tls,
-        is_http1_only: false,
-        proxy_protocol,
-        connect,
-        idle: None,
-        half_closed,
-    })))
+    Some(Reader { findings }.of_bytes(spec, &FieldPath::from("spec")))
+}
+
+impl Reader<'_, '_> {
+    /// How endpoints of connections are spoken to.
+    pub(super) fn of_bytes(
+        &mut self,
+        spec: raw::ServersTransportTcpSpec,
+        path: &FieldPath,
+    ) -> Item {
+        let reader = self;
+        let tls = spec.tls.map(|tls| {
+            let path = path.key("tls");
+            reader.identities(tls.peer_cert_uri.as_deref(), tls.spiffe.is_some(), &path);
+            TransportTls {
+                server_name: name(tls.server_name),
+                is_verified: !tls.insecure_skip_verify.unwrap_or_default(),
+                roots: reader.roots(tls.root_cas.as_ref(), tls.root_cas_secrets.as_ref(), &path),
+                client: reader.client(tls.certificates_secrets.as_ref(), &path),
+                versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+            }
+        });
+        let connect = reader.time(spec.dial_timeout.as_ref(), &path.key("dialTimeout"));
+        let half_closed =
+            reader.time(spec.termination_delay.as_ref(), &path.key("terminationDelay"));
+        let proxy_protocol = reader.proxy_protocol(spec.proxy_protocol.as_ref(), path);
+        Item::Transport(Box::new(TransportDraft {
+            object: reader.findings.object().clone(),
+            is_for_bytes: true,
+            tls,
+            is_http1_only: false,
+            proxy_protocol,
+            connect,
+            idle: None,
+            half_closed,
+        }))
+    }
 }
 
 fn name(written: Option<String>) -> Option<std::sync::Arc<str>> {

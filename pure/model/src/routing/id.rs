@@ -80,6 +80,7 @@ impl RouteId {
                 Some((name, _)) => format!("{}@{CRD}", words(name)),
                 None => format!("{}@{CRD}", words(name)),
             },
+            Some((name, FILE)) => of_file(name),
             _ => self.0.replace('/', "-"),
         }
     }
@@ -93,6 +94,7 @@ impl BackendId {
                 let name = name.split_once('#').map_or(name, |(name, _)| name);
                 format!("{}@{CRD}", words(name))
             }
+            Some((name, FILE)) => of_file(name),
             _ => self.0.replace(['/', ':'], "-"),
         }
     }
@@ -100,6 +102,14 @@ impl BackendId {
 
 /// The provider of Traefik's own kinds.
 const CRD: &str = "kubernetescrd";
+
+/// The provider of files.
+const FILE: &str = "file";
+
+/// A name in a file is as it is written, whatever it is of (`db@tcp@file`).
+fn of_file(name: &str) -> String {
+    format!("{}@{FILE}", name.split_once('@').map_or(name, |(name, _)| name))
+}
 
 /// Letters and digits, with a dash for whatever is between them.
 fn words(text: &str) -> String {
@@ -119,6 +129,8 @@ mod tests {
             ("default/test.route/77c6#1@kubernetescrd", "default-test-route-77c6@kubernetescrd"),
             ("default/test.route/77c6#tcp@kubernetescrd", "default-test.route-77c6@kubernetescrd"),
             ("default/test.route/0#udp@kubernetescrd", "default-test.route-0@kubernetescrd"),
+            ("my/web@file", "my/web@file"),
+            ("db@tcp@file", "db@file"),
         ] {
             assert_eq!(RouteId::from(id).traefik_name(), name);
         }

@@ -20,6 +20,8 @@ pub enum Ladder {
 pub const KUBERNETES_CRD: u8 = 1;
 /// [`Rank::provider`] of Ingresses.
 pub const KUBERNETES_INGRESS: u8 = 2;
+/// [`Rank::provider`] of the file provider.
+pub const FILE: u8 = 6;
 
 /// The place of a route among all others.
 #[derive(Clone, Debug, PartialEq, Eq)]

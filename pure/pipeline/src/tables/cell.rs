@@ -56,6 +56,8 @@ pub(crate) enum Cell {
 
     /// Which certificate is for names that no other one is for.
     Fallback,
+    /// Index: objects that others call by this name (`NAMESPACE-NAME@kubernetescrd`).
+    KnownAs(Tag, Arc<str>),
     /// Index: TLSOptions that want to be for all who name none.
     DefaultPolicies,
     /// By which terms handshakes are held, as a TLSOption says.
@@ -221,6 +223,7 @@ impl Cell {
             | Self::Labelled(..)
             | Self::Slices(..)
             | Self::ChildrenOf(_)
+            | Self::KnownAs(..)
             | Self::DefaultPolicies
             | Self::AliasesOf(_)
             | Self::Aliases => 1,

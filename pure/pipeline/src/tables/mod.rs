@@ -176,11 +176,12 @@ impl Join {
             }
             Item::Backend(backend) => {
                 links.cell(Cell::Described(id.clone()));
+                known_as(tag, id, links);
                 backend.ways().into_iter().for_each(|way| leads_to(way, links));
             }
             Item::Policy(_) => {
                 links.cell(Cell::Policy(id.clone()));
-                if *id.name == *tls::DEFAULT {
+                if tls::is_default(&id.name) {
                     links.entry(Cell::DefaultPolicies);
                 }
             }
@@ -189,7 +190,10 @@ impl Join {
                 let named = store.default.iter().chain(&store.others);
                 named.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
             }
-            Item::Transport(_) => links.cell(Cell::Transport(tag, id.clone())),
+            Item::Transport(_) => {
+                links.cell(Cell::Transport(tag, id.clone()));
+                known_as(tag, id, links);
+            }
             Item::Secret(_) | Item::ConfigMap { .. } => {}
             Item::Node(_)
             | Item::Namespace { .. }
@@ -249,6 +253,13 @@ fn lead(routed: &Routed, links: &mut Links<Cell>) {
     for set in &routed.written {
         links.entry(Cell::NamedBy(set.id.clone()));
         links.cell(Cell::Named(set.id.clone()));
+    }
+}
+
+/// What objects of Traefik's kinds are called by those of other providers.
+fn known_as(tag: Tag, id: &NamespacedName, links: &mut Links<Cell>) {
+    if !id.name.ends_with(routes::FILE_PROVIDER) {
+        links.entry(Cell::KnownAs(tag, format!("{}-{}", id.namespace, id.name).into()));
     }
 }
 

@@ -3,6 +3,7 @@
 mod asked;
 mod backend;
 mod class;
+mod elsewhere;
 mod entry_points;
 mod manner;
 mod origin;
@@ -34,6 +35,7 @@ use entry_points::EntryPoints;
 use origin::OriginTerms;
 
 pub(super) use class::judge;
+pub(super) use elsewhere::FILE_PROVIDER;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};

@@ -12,12 +12,18 @@ use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
+use super::routes::FILE_PROVIDER;
 use super::row::Row;
 use crate::codes;
 use crate::options::ResolveOptions;
 
 /// The name of what is for all who name nothing.
 pub(super) const DEFAULT: &str = "default";
+
+/// Whether it is the name of such, whoever provides it.
+pub(super) fn is_default(name: &str) -> bool {
+    name.strip_suffix(FILE_PROVIDER).unwrap_or(name) == DEFAULT
+}
 
 /// Which certificate is for names that no other one is for: what we are told, else what the first
 /// TLSStore says.
@@ -42,7 +48,7 @@ pub(super) fn policy(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(Tag::TlsOption, id.clone()))?;
     let [Item::Policy(draft), ..] = row.items() else { return None };
-    if *id.name == *DEFAULT {
+    if is_default(&id.name) {
         let all = reads.keys(&Cell::DefaultPolicies);
         if all.len() > 1 {
             diagnostics.push(two_defaults(&draft.object));

@@ -17,7 +17,7 @@ pub(super) const ROUTER: &[&str] = &[
      {ingressClassName: other, routes: [{match: 'Host(`a.b`)', services: [{name: one, port: 80}]}]}}\
      \n---\n{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: child}, spec: \
      {routes: [{match: 'Host(`b.c`)', middlewares: [{name: m}], services: [{name: two, port: 80, \
-     nativeLB: true}, {name: one, port: 80, nodePortLB: true}]}]}}",
+     nativeLB: true}, {name: pair@file}, {name: one, port: 80, nodePortLB: true}]}]}}",
 ];
 
 /// Routes for connections and datagrams.

@@ -76,7 +76,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         let (severity, message) = match judge(name, value) {
             Judged::Fine => continue,
             Judged::Idle(so) => (Severity::Warning, so),
-            Judged::Planned(why) | Judged::Wrong(why) => (Severity::Error, why),
+            Judged::Wrong(why) => (Severity::Error, why),
         };
         let help = "the options that there are: docs/traefik-options.md";
         findings.say(severity, codes::STATIC_OPTION, &path, message, help);

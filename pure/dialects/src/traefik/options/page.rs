@@ -64,7 +64,6 @@ fn fate(fate: Fate) -> String {
         Fate::Cosmetic(why) => format!("no difference: {why}"),
         Fate::Later(so) => format!("later: {so}"),
         Fate::Planned(so) => format!("read by `plan -o traefik` alone; else: {so}"),
-        Fate::PlannedOnly(why) => format!("read by `plan -o traefik` alone; else refused: {why}"),
         Fate::Refused(why) => format!("refused: {why}"),
     }
 }

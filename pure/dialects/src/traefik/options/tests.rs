@@ -32,9 +32,6 @@ fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
             Fate::Reads | Fate::Cosmetic(_) => judged == Judged::Fine,
             Fate::Later(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
             Fate::Planned(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
-            Fate::PlannedOnly(why) => {
-                matches!(&judged, Judged::Planned(said) if said.ends_with(why))
-            }
             Fate::Refused(why) => matches!(&judged, Judged::Wrong(said) if said.ends_with(why)),
         };
         assert!(is_as_said, "{name}={value}: {judged:?}");

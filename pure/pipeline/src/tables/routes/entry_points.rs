@@ -10,6 +10,7 @@ use steelyard_model::{
     Diagnostic, FieldPath, Protocol, Provenance, RouteDraft, RouterSet, Severity,
 };
 
+use super::elsewhere;
 use crate::codes;
 use crate::tables::row::ReadSet;
 
@@ -112,7 +113,8 @@ impl<'a> EntryPoints<'a> {
         set: &RouterSet,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<ListenerId> {
-        let place = FieldPath::from("spec.entryPoints");
+        let is_of_file = elsewhere::is_of_file(&set.object.id());
+        let place = FieldPath::from(if is_of_file { "entryPoints" } else { "spec.entryPoints" });
         for (index, name) in set.entry_points.iter().enumerate() {
             if self.find(name).is_none() {
                 let place = Provenance::new(&set.object, place.index(index));

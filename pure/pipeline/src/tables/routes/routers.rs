@@ -8,13 +8,16 @@ mod ways;
 
 use std::sync::Arc;
 
-use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, WayDraft, WayTarget};
+use steelyard_model::router_draft::{
+    BackendShape, LinkTarget, ObjectLink, RouterDraft, WayDraft, WayTarget,
+};
 use steelyard_model::routing::backend::{Backend, BackendNode, RefusalReason};
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
 
 use super::class;
+use super::elsewhere;
 use super::entry_points::EntryPoints;
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -77,13 +80,22 @@ pub(in crate::tables) fn described(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(Tag::TraefikService, id.clone()))?;
     let [Item::Backend(draft), ..] = row.items() else { return None };
-    let kind = RouteKind::Http;
+    let kind = draft.kind;
     let mut maker = Maker { kind, options, reads, diagnostics, routed: Routed::default() };
-    let place = Provenance::new(&draft.object, "spec");
-    let backend = maker.shape(id, &draft.shape);
-    let id = described_id(id);
-    let node = BackendNode { id, place: Some(place), service: None, backend };
-    maker.routed.own.push(Arc::new(node));
+    let field = if elsewhere::is_of_file(id) { "" } else { "spec" };
+    let place = Provenance::new(&draft.object, field);
+    let name = described_id(id);
+    let backend = match &draft.shape {
+        BackendShape::Servers(servers) => match maker.servers(servers, name.clone()) {
+            Ok(_) => None,
+            Err(why) => Some(Backend::Refused { status: 503, why, instead_of: None }),
+        },
+        shape => Some(maker.shape(id, shape)),
+    };
+    if let Some(backend) = backend {
+        let node = BackendNode { id: name, place: Some(place), service: None, backend };
+        maker.routed.own.push(Arc::new(node));
+    }
     Some(Row::Routed(Arc::new(maker.routed.shrunk())))
 }
 
@@ -111,7 +123,7 @@ fn certificate(set: &RouterSet, reads: &mut Reads<'_>, diagnostics: &mut Vec<Dia
 }
 
 fn described_id(id: &NamespacedName) -> BackendId {
-    format!("{id}@{PROVIDER}").into()
+    elsewhere::backend_name(id).into()
 }
 
 impl Maker<'_, '_> {
@@ -150,7 +162,7 @@ impl Maker<'_, '_> {
         let id = match &link.to {
             LinkTarget::Object(id) => id,
             LinkTarget::Provided(name) => {
-                self.unprovided(name, &link.place, ORPHANED, "name an IngressRoute");
+                self.unprovided(name, &link.place, ORPHANED, "name one of this provider");
                 return;
             }
         };
@@ -194,7 +206,8 @@ impl Maker<'_, '_> {
     }
 
     fn nobody(&mut self, draft: &RouterDraft) -> RefusalReason {
-        let place = field(&draft.place, "services");
+        let is_of_file = elsewhere::is_of_file(&draft.place.object.id());
+        let place = field(&draft.place, if is_of_file { "service" } else { "services" });
         self.diagnostics.push(Diagnostic::at(
             Severity::Error,
             codes::ROUTE_WITHOUT_BACKEND,
@@ -222,7 +235,7 @@ impl Maker<'_, '_> {
                     return Some(NOBODY.into());
                 }
                 let own = name.strip_suffix("@kubernetescrd").unwrap_or(name);
-                Some(own.into())
+                Some(if own == "default@file" { DEFAULT.into() } else { own.into() })
             }
             LinkTarget::Object(id) => {
                 if self.may_name(id, &options.place).is_err() {
@@ -231,7 +244,10 @@ impl Maker<'_, '_> {
                 if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
                     self.absent("TLSOption", id, &options.place, "no handshake is held");
                 }
-                Some(format!("{}-{}", id.namespace, id.name).into())
+                Some(match elsewhere::is_of_file(id) {
+                    true => (&*id.name).into(),
+                    false => format!("{}-{}", id.namespace, id.name).into(),
+                })
             }
         }
     }

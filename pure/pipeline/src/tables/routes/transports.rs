@@ -10,6 +10,7 @@ use steelyard_model::routing::transport::{
 use steelyard_model::{Diagnostic, Item, Missing, NamespacedName, Secret, Severity};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 
+use super::elsewhere::is_of_file;
 use super::origin::usual;
 use crate::codes;
 use crate::tables::Reads;
@@ -22,9 +23,10 @@ const SCHEMES: [OriginScheme; 3] = [OriginScheme::Http, OriginScheme::H2c, Origi
 /// A transport of an object: by what it speaks, or none for bytes.
 pub(super) fn transport_id(id: &NamespacedName, scheme: Option<OriginScheme>) -> TransportId {
     let NamespacedName { namespace, name } = id;
-    match scheme {
-        Some(scheme) => format!("{namespace}-{name}@kubernetescrd/{}", usual(scheme).id).into(),
-        None => format!("{namespace}-{name}@kubernetescrd/tcp").into(),
+    let spoken = scheme.map_or("tcp".into(), |scheme| usual(scheme).id.to_string());
+    match is_of_file(id) {
+        true => format!("{name}/{spoken}").into(),
+        false => format!("{namespace}-{name}@kubernetescrd/{spoken}").into(),
     }
 }
 

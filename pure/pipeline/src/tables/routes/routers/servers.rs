@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use steelyard_model::router_draft::{LinkTarget, ObjectLink, ServersDraft};
-use steelyard_model::routing::backend::{Backend, BackendNode, Endpoints, RefusalReason};
+use steelyard_model::router_draft::{LinkTarget, ObjectLink, ServersDraft, ServersOf};
+use steelyard_model::routing::backend::{
+    Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
+};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::route::RouteKind;
-use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Transport};
-use steelyard_model::{Diagnostic, NamespacedName, PortRef, Protocol, Service, Severity};
+use steelyard_model::routing::transport::{OriginProtocol, OriginScheme, OriginTls, Transport};
+use steelyard_model::{
+    Diagnostic, Endpoint, NamespacedName, PortRef, Protocol, Provenance, Service, Severity,
+};
 
 use super::super::asked::Asked;
 use super::super::backend::{Join, Target};
+use super::super::elsewhere;
 use super::super::origin::{self, OriginTerms};
 use super::super::sticky::cookie;
 use super::super::transports::transport_id;
@@ -29,7 +34,12 @@ impl Maker<'_, '_> {
         draft: &ServersDraft,
         id: BackendId,
     ) -> Result<BackendId, RefusalReason> {
-        let written = &draft.backend;
+        let written = match &draft.backend {
+            ServersOf::Service(written) => written,
+            ServersOf::Written { servers, place } => {
+                return self.written(draft, (servers, place), id);
+            }
+        };
         self.may_name(&written.service, &written.place)?;
         let nothing = || RefusalReason::Reference(written.place.clone());
         let protocol = if self.kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
@@ -44,15 +54,42 @@ impl Maker<'_, '_> {
         }
         let port = target.port.port;
         let set = self.asked(draft, &service, &target)?;
+        let scheme = origin::scheme_of(draft.scheme, &service, &target.port);
         let leaf = Endpoints {
             algorithm: draft.algorithm.clone(),
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
             care: draft.care.clone(),
-            ..Endpoints::in_turn(set, self.transport(draft, &service, &target, &id)?)
+            ..Endpoints::in_turn(set, self.spoken(draft, scheme, &id)?)
         };
         let service = Some((service.id.clone(), port));
         let (backend, place) = (Backend::Endpoints(leaf), Some(written.place.clone()));
         self.routed.own.push(Arc::new(BackendNode { id: id.clone(), place, service, backend }));
+        Ok(id)
+    }
+
+    /// A leaf for servers that are written as they are.
+    fn written(
+        &mut self,
+        draft: &ServersDraft,
+        (servers, place): (&[(Endpoint, u32)], &Provenance),
+        id: BackendId,
+    ) -> Result<BackendId, RefusalReason> {
+        let scheme = draft.scheme.unwrap_or(OriginScheme::Http);
+        let transport = self.spoken(draft, scheme, &id)?;
+        let mut endpoints = servers.to_vec();
+        endpoints.sort();
+        let (set, origin) = (EndpointSetId::from(id.as_str()), place.clone());
+        let origin = EndpointOrigin::Literal(origin);
+        self.routed.written.push(Arc::new(EndpointSet { id: set.clone(), origin, endpoints }));
+        let leaf = Endpoints {
+            algorithm: draft.algorithm.clone(),
+            sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
+            care: draft.care.clone(),
+            ..Endpoints::in_turn(set, transport)
+        };
+        let (backend, place) = (Backend::Endpoints(leaf), Some(place.clone()));
+        let node = BackendNode { id: id.clone(), place, service: None, backend };
+        self.routed.own.push(Arc::new(node));
         Ok(id)
     }
 
@@ -63,7 +100,7 @@ impl Maker<'_, '_> {
         service: &Service,
         target: &Target,
     ) -> Result<EndpointSetId, RefusalReason> {
-        let place = &draft.backend.place;
+        let place = draft.backend.place();
         let asked = Asked { who: draft.asked, service, port: &target.port, set: &target.set };
         asked.set(self.reads, &mut self.routed).map_err(|(why, key)| {
             let place = field(place, key);
@@ -79,28 +116,31 @@ impl Maker<'_, '_> {
     }
 
     /// How the endpoints are spoken to; what only this route says is put beside it.
-    fn transport(
+    fn spoken(
         &mut self,
         draft: &ServersDraft,
-        service: &Service,
-        target: &Target,
+        scheme: OriginScheme,
         leaf: &BackendId,
     ) -> Result<TransportId, RefusalReason> {
         match draft.transport.as_ref().map(|link| (link, &link.to)) {
             Some((link, LinkTarget::Object(id))) => {
-                return self.named_transport(id, draft, (service, target), link);
+                return self.named_transport(id, scheme, link);
             }
             Some((link, LinkTarget::Provided(name))) if **name != *USUAL => {
                 self.may_name_provided(name, &link.place)?;
-                let help = "name a ServersTransport";
-                return Err(self.unprovided(name, &link.place, UNSERVED, help));
+                let tag = self.transport_kind().0;
+                return match elsewhere::object(tag, name, self.kind, self.reads) {
+                    Some(id) => self.named_transport(&id, scheme, link),
+                    None => {
+                        let help = "name a ServersTransport";
+                        Err(self.unprovided(name, &link.place, UNSERVED, help))
+                    }
+                };
             }
             _ => {}
         }
         let base = match self.kind {
-            RouteKind::Http | RouteKind::Grpc => {
-                return Ok(origin::usual(origin::scheme_of(draft.scheme, service, &target.port)).id);
-            }
+            RouteKind::Http | RouteKind::Grpc => return Ok(origin::usual(scheme).id),
             RouteKind::Tcp | RouteKind::Udp => Transport::bytes(),
         };
         let tls = draft.scheme.filter(|scheme| scheme.is_secure());
@@ -126,20 +166,22 @@ impl Maker<'_, '_> {
     fn named_transport(
         &mut self,
         id: &NamespacedName,
-        draft: &ServersDraft,
-        (service, target): (&Service, &Target),
+        scheme: OriginScheme,
         link: &ObjectLink,
     ) -> Result<TransportId, RefusalReason> {
         self.may_name(id, &link.place)?;
-        let (tag, kind) = match self.kind.is_of_requests() {
-            true => (Tag::ServersTransport, "ServersTransport"),
-            false => (Tag::ServersTransportTcp, "ServersTransportTCP"),
-        };
+        let (tag, kind) = self.transport_kind();
         if self.reads.row(&Cell::Object(tag, id.clone())).is_none() {
             return Err(self.absent(kind, id, &link.place, UNSERVED));
         }
-        let scheme = origin::scheme_of(draft.scheme, service, &target.port);
         Ok(transport_id(id, self.kind.is_of_requests().then_some(scheme)))
+    }
+
+    fn transport_kind(&self) -> (Tag, &'static str) {
+        match self.kind.is_of_requests() {
+            true => (Tag::ServersTransport, "ServersTransport"),
+            false => (Tag::ServersTransportTcp, "ServersTransportTCP"),
+        }
     }
 }
 

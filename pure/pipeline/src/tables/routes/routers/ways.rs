@@ -1,12 +1,15 @@
 //! Ways from routes and from backends that lead on: where each ends, or why it must not be gone.
 
-use steelyard_model::router_draft::{BackendShape, LinkTarget, ObjectLink, WayDraft, WayTarget};
+use steelyard_model::router_draft::{
+    BackendShape, LinkTarget, ObjectLink, ServersOf, WayDraft, WayTarget,
+};
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Internal, RefusalReason};
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenance, Severity};
 
 use std::sync::Arc;
 
+use super::super::elsewhere;
 use super::super::sticky::cookie;
 use super::servers::leaf_id;
 use super::{Maker, PROVIDER, UNSERVED, described_id, field};
@@ -17,6 +20,7 @@ impl Maker<'_, '_> {
     pub(super) fn shape(&mut self, id: &NamespacedName, shape: &BackendShape) -> Backend {
         let owner = id.to_string();
         match shape {
+            BackendShape::Servers(_) => unreachable!("servers are a leaf, which is made as one"),
             BackendShape::Weighted { ways, sticky } => {
                 let edges = self.edges(ways, &owner);
                 let sticky = sticky.as_ref().map(|it| cookie(it, &described_id(id).traefik_name()));
@@ -71,11 +75,22 @@ impl Maker<'_, '_> {
         match &way.to {
             WayTarget::Nowhere => Err(RefusalReason::Reference(way.place.clone())),
             WayTarget::Servers(servers) => {
-                let BackendRef { service, port, .. } = &servers.backend;
-                self.servers(servers, leaf_id(service, port, owner))
+                let id = match &servers.backend {
+                    ServersOf::Service(BackendRef { service, port, .. }) => {
+                        leaf_id(service, port, owner)
+                    }
+                    ServersOf::Written { .. } => owner.into(),
+                };
+                self.servers(servers, id)
             }
             WayTarget::Backend(LinkTarget::Object(id)) => self.described(id, &way.place),
-            WayTarget::Backend(LinkTarget::Provided(name)) => self.provided(name, &way.place),
+            WayTarget::Backend(LinkTarget::Provided(name)) => {
+                self.may_name_provided(name, &way.place)?;
+                match elsewhere::object(Tag::TraefikService, name, self.kind, self.reads) {
+                    Some(id) => self.described(&id, &way.place),
+                    None => self.provided(name, &way.place),
+                }
+            }
         }
     }
 
@@ -89,7 +104,12 @@ impl Maker<'_, '_> {
         if self.reads.row(&Cell::Object(Tag::TraefikService, id.clone())).is_some() {
             return Ok(described_id(id));
         }
-        Err(self.absent("TraefikService", id, &field(place, "name"), UNSERVED))
+        let place = if elsewhere::is_of_file(&place.object.id()) {
+            place.clone()
+        } else {
+            field(place, "name")
+        };
+        Err(self.absent("TraefikService", id, &place, UNSERVED))
     }
 
     /// What another provider has.
@@ -139,8 +159,18 @@ impl Maker<'_, '_> {
         so: &str,
     ) -> RefusalReason {
         let NamespacedName { namespace, name } = id;
-        let message = format!("there is no {kind} `{name}` in namespace {namespace}: {so}");
-        let help = format!("add the {kind} to namespace {namespace}, or name another");
+        let (message, help) = match elsewhere::is_of_file(id) {
+            true => (
+                format!(
+                    "no file of dynamic configuration has `{name}` among what is {namespace}: {so}"
+                ),
+                format!("add it below `{namespace}` in such a file, or name another"),
+            ),
+            false => (
+                format!("there is no {kind} `{name}` in namespace {namespace}: {so}"),
+                format!("add the {kind} to namespace {namespace}, or name another"),
+            ),
+        };
         let code = codes::REFERENCE_MISSING;
         let found = Diagnostic::at(Severity::Error, code, place, message, help);
         let missing = Missing::named(kind, name).within(namespace).sought();
@@ -176,7 +206,7 @@ impl Maker<'_, '_> {
         place: &Provenance,
     ) -> Result<(), RefusalReason> {
         let own = &place.object.namespace;
-        if self.options.crd.lets_provided(own) {
+        if elsewhere::is_of_file(&place.object.id()) || self.options.crd.lets_provided(own) {
             return Ok(());
         }
         let message = format!(
@@ -199,6 +229,9 @@ impl Maker<'_, '_> {
         place: &Provenance,
     ) -> Result<(), RefusalReason> {
         let own = &place.object.namespace;
+        if elsewhere::is_of_file(id) || elsewhere::is_of_file(&place.object.id()) {
+            return Ok(());
+        }
         if self.options.allow_cross_namespace || id.namespace == *own {
             return Ok(());
         }
