@@ -23,7 +23,7 @@ const SCHEMES: [OriginScheme; 3] = [OriginScheme::Http, OriginScheme::H2c, Origi
 /// A transport of an object: by what it speaks, or none for bytes.
 pub(super) fn transport_id(id: &NamespacedName, scheme: Option<OriginScheme>) -> TransportId {
     let NamespacedName { namespace, name } = id;
-    let spoken = scheme.map_or("tcp".into(), |scheme| usual(scheme).id.to_string());
+    let spoken = scheme.map_or_else(|| "tcp".to_owned(), |scheme| usual(scheme).id.to_string());
     match is_of_file(id) {
         true => format!("{name}/{spoken}").into(),
         false => format!("{namespace}-{name}@kubernetescrd/{spoken}").into(),

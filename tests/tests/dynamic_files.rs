@@ -1,0 +1,176 @@
+//! Traefik's file provider, as `steelyard up` serves it: on real sockets, from files that change
+//! under load, break, and are hostile.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::http::{self, Connection};
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::up::{Backend, Up, service};
+use steelyard_tests::wait;
+
+/// A folder of manifests and one of dynamic configuration, and who answers.
+struct Home {
+    folder: Scratch,
+    dynamic: Scratch,
+    nas: Backend,
+    _shop: Backend,
+}
+
+impl Home {
+    fn new() -> Result<Self> {
+        let (folder, nas, shop) =
+            (Scratch::new()?, Backend::start("nas")?, Backend::start("shop")?);
+        folder.write("service.yaml", &service("shop", shop.address))?;
+        folder.write("shared.yaml", SHARED)?;
+        let home = Self { folder, dynamic: Scratch::new()?, nas, _shop: shop };
+        home.write("home.yml", &home.routers("nas.test"))?;
+        Ok(home)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        self.dynamic.write(name, text)
+    }
+
+    fn routers(&self, host: &str) -> String {
+        let nas = self.nas.address;
+        format!(
+            "http:\n  routers:\n    nas: {{rule: Host(`{host}`), entryPoints: [web], service: nas}}\n    \
+             shop: {{rule: Host(`shop.test`), service: default-shared@kubernetescrd}}\n  services:\n    \
+             nas: {{loadBalancer: {{servers: [{{url: 'http://{nas}'}}]}}}}\n"
+        )
+    }
+
+    fn start(&self, more: &[String]) -> Result<Up> {
+        let dynamic = format!("--providers.file.directory={}", self.dynamic.path().display());
+        let state = format!("--state-dir={}", self.folder.file(".state").display());
+        let options: Vec<OsString> =
+            [dynamic, state].iter().chain(more).map(OsString::from).collect();
+        let options: Vec<_> = options.iter().map(OsString::as_os_str).collect();
+        let mut up = Up::launch(&[], self.folder.path(), &options)?;
+        up.wait_until_ready()?;
+        Ok(up)
+    }
+}
+
+/// What files lead to, and what leads to files.
+const SHARED: &str = "
+apiVersion: traefik.io/v1alpha1
+kind: TraefikService
+metadata: {name: shared}
+spec: {weighted: {services: [{name: shop, port: 80}]}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: other}
+spec:
+  entryPoints: [web]
+  routes: [{match: Host(`other.test`), services: [{name: nas@file, kind: TraefikService}]}]
+";
+
+#[test]
+fn files_are_served_and_followed_under_load() -> Result<()> {
+    let home = Home::new()?;
+    let up = home.start(&[])?;
+    for (host, workload) in [("nas.test", "nas"), ("shop.test", "shop"), ("other.test", "nas")] {
+        let answer = up.wait_for(host, 200)?;
+        ensure!(answer.workload() == workload, "{host}: {answer:?}");
+    }
+    let (sent, ends) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| -> Result<()> {
+        let client = scope.spawn(|| requests(up.web, &sent, &ends));
+        let edited = (|| {
+            wait::until("some requests", || sent.load(Ordering::Relaxed) > 100)?;
+            let toml = "[http.routers.files]\nrule = 'Host(`toml.test`)'\nservice = 'nas'\n";
+            home.write("more.toml", toml)?;
+            up.wait_for("toml.test", 200)?;
+            // A mistake costs what it is in, whose last good version stays.
+            home.write("more.toml", &toml.replace("rule =", "rulez ="))?;
+            home.write("home.yml", &home.routers("nas.test").replace("Host(`nas", "Hots(`nas"))?;
+            wait::until("the mistakes are said", || {
+                let told = up.read("diagnostics").map(|it| it.to_string()).unwrap_or_default();
+                told.contains("rulez") && told.contains("Hots")
+            })?;
+            up.wait_for("toml.test", 200)?;
+            home.write("home.yml", "http:\n  routers: {nas: {rule: \"{{ env `HOST` }}\"}}\n")?;
+            wait::until("the template is refused", || {
+                let told = up.read("diagnostics").map(|it| it.to_string()).unwrap_or_default();
+                told.contains("Go template")
+            })?;
+            up.wait_for("shop.test", 200)?;
+            home.write("home.yml", &home.routers("moved.test"))?;
+            home.write("more.toml", toml)?;
+            up.wait_for("moved.test", 200)?;
+            up.wait_for("nas.test", 404).map(drop)
+        })();
+        ends.store(true, Ordering::Relaxed);
+        client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        edited
+    })
+}
+
+/// Asks for what is there all the time; all must succeed.
+fn requests(web: SocketAddr, sent: &AtomicUsize, ends: &AtomicBool) -> Result<()> {
+    let mut kept = Connection::open(web)?;
+    while !ends.load(Ordering::Relaxed) {
+        let answer = kept.get("shop.test", "/").context("a request during edits")?;
+        ensure!(answer.status == 200 && answer.workload() == "shop", "{answer:?}");
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+#[test]
+fn hostile_files_cost_themselves() -> Result<()> {
+    let home = Home::new()?;
+    let large = format!("# {}\n", "x".repeat(98)).repeat(100_000);
+    let bomb = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, n| {
+        let before = format!("*a{}", n - 1);
+        format!("{text}a{n}: &a{n} [{}]\n", vec![before; 10].join(", "))
+    });
+    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(50_000), close.repeat(50_000));
+    let cycle = "http:\n  services:\n    a: {weighted: {services: [{name: b}]}}\n    b: {failover: \
+                 {service: a, fallback: b}}\n  routers: {cycle: {rule: Host(`cycle.test`), service: a}}\n";
+    home.write("alias.yml", &bomb)?;
+    home.write("cycle.yml", cycle)?;
+    home.write("deep.toml", &format!("a = {}", deep("[", "]")))?;
+    home.write("deep.yml", &deep("{a: ", "}"))?;
+    home.write("twice.toml", "[http.routers.a]\nrule = 'x'\nrule = 'y'\n")?;
+    home.write("twice.yml", "http: {routers: {a: {rule: x}, a: {rule: y}}}\n")?;
+    home.write("nul.yml", "http: {routers: {a: {rule: \"\0\"}}}\n")?;
+    home.write("large.yml", &format!("{large}http: {{}}\n"))?;
+    let up = home.start(&[])?;
+    ensure!(up.wait_for("nas.test", 200)?.workload() == "nas", "the good file is served");
+    let answer = up.get("cycle.test", "/")?;
+    ensure!(answer.status >= 500, "a cycle leads nowhere: {answer:?}");
+    for name in ["alias.yml", "deep.toml", "deep.yml", "twice.toml", "twice.yml", "nul.yml"] {
+        home.dynamic.remove(name)?;
+    }
+    home.write("large.yml", "http: {}\n")?;
+    home.write("home.yml", &home.routers("moved.test"))?;
+    up.wait_for("moved.test", 200).map(drop)
+}
+
+#[test]
+fn an_entry_point_leads_elsewhere() -> Result<()> {
+    let home = Home::new()?;
+    let old = SocketAddr::from(([127, 0, 0, 1], http::free_port()?));
+    let redirection = "--entrypoints.old.http.redirections.entrypoint";
+    let up = home.start(&[
+        format!("--entrypoints.old.address={old}"),
+        format!("{redirection}.to=:8443"),
+        "--entrypoints.web.asdefault".to_owned(),
+    ])?;
+    up.wait_for("shop.test", 200)?;
+    let answer = http::get(old, "shop.test", "/a?b=c")?;
+    let to = answer.header("location").map(str::to_owned);
+    ensure!(answer.status == 301, "{answer:?}");
+    ensure!(to.as_deref() == Some("https://shop.test:8443/a?b=c"), "{to:?}");
+    let mut stream = std::net::TcpStream::connect(old)?;
+    let request = b"POST /a HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n";
+    let answer = http::exchange(&mut stream, request)?;
+    ensure!(answer.status == 308, "a method and its body stay: {answer:?}");
+    Ok(())
+}
