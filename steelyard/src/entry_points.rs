@@ -129,7 +129,9 @@ impl StaticOptions {
         let fate = options::find(&name).map(|row| row.fate);
         let is_planned = fate.is_some_and(Fate::is_planned);
         match options::judge(&name, &value) {
-            Judged::Idle(so) if !(plans && is_planned) => self.remarks.push(format!("{origin}{so}")),
+            Judged::Idle(so) if !(plans && is_planned) => {
+                self.remarks.push(format!("{origin}{so}"))
+            }
             Judged::Wrong(why) => return Err(format!("{origin}{why}")),
             Judged::Fine | Judged::Idle(_) => {}
         }

@@ -64,7 +64,8 @@ impl Joined {
     /// Puts what became of an object in force, or takes it out; `is_established` counts of pools.
     /// What Traefik's provider is told not to look at is not there.
     pub(crate) fn set(&mut self, (tag, id): &Name, items: Option<Items>, is_established: bool) {
-        let is_seen = !tag.is_of_traefik() || id.name.ends_with(FILE_PROVIDER)
+        let is_seen = !tag.is_of_traefik()
+            || id.name.ends_with(FILE_PROVIDER)
             || self.options.crd.sees(&id.namespace);
         let items = items.filter(|_| is_seen);
         let row = items.map(|items| Row::Object(items, is_established));
