@@ -24,7 +24,7 @@ use steelyard_model::routing::entry_point::{
 };
 use steelyard_model::routing::ranges::{NAMED, listed};
 
-use steelyard_dialects::traefik::options::{self, Fate, Judged};
+use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 
 use duration::duration;
 use given::Given;
@@ -103,8 +103,8 @@ const OF_ENTRY_POINTS: [&str; 12] = [
 const BELIEVED: [(&str, &str); 2] = [(TRUSTED_IPS, INSECURE), (PROXY_TRUSTED_IPS, PROXY_INSECURE)];
 
 impl StaticOptions {
-    /// Splits `arguments` into the static options and the rest. Where there is a file of options, or
-    /// where there are none among the arguments and `environment` has some, those count.
+    /// Splits `arguments` into the static options and the rest. Where there is a file of options,
+    /// or where there are none among the arguments and `environment` has some, those count.
     ///
     /// # Errors
     /// A sentence that names an option that is not understood, or its bad value, and where it is.
@@ -127,7 +127,7 @@ impl StaticOptions {
     fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
         let Given { origin, name, value } = given;
         let fate = options::find(&name).map(|row| row.fate);
-        let is_planned = fate.is_some_and(Fate::is_planned);
+        let is_planned = fate.is_some_and(OptionFate::is_planned);
         match options::judge(&name, &value) {
             Judged::Idle(so) if !(plans && is_planned) => {
                 self.remarks.push(format!("{origin}{so}"))

@@ -10,7 +10,7 @@ use steelyard_manifest::Source;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_pipeline::{ResolveOptions, World, codes};
-use steelyard_sources::Roots;
+use steelyard_sources::SourceRoots;
 use steelyard_terminal::complain;
 
 use crate::args::{Compat, WorldArgs};
@@ -45,7 +45,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
 /// # Errors
 /// When a path does not exist.
 pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
-    let roots = Roots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
+    let roots = SourceRoots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
     let sources = steelyard_sources::read(&roots)?.into_sources();
     let pipeline = Pipeline::new(resolve_options(args, PORTS));
     let world = pipeline.with_dynamic(roots.dynamic_names()).update(&sources);

@@ -53,14 +53,14 @@ const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `
 
 /// Where files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roots {
+pub struct SourceRoots {
     /// Manifests.
     pub manifests: Vec<PathBuf>,
     /// Traefik's dynamic configuration.
     pub dynamic: Vec<PathBuf>,
 }
 
-impl Roots {
+impl SourceRoots {
     /// Manifests alone.
     pub fn of(manifests: &[PathBuf]) -> Self {
         Self { manifests: manifests.to_vec(), dynamic: Vec::new() }
@@ -77,13 +77,13 @@ impl Roots {
 }
 
 /// Reads everything under `roots`, with the size limit of [`ReadLimits::default`].
-pub fn read(roots: &Roots) -> Result<Sight, ReadError> {
+pub fn read(roots: &SourceRoots) -> Result<Sight, ReadError> {
     demand(roots)?;
     Ok(Shelf::new(ReadLimits::default().file_bytes).read(roots).sight)
 }
 
 /// Checks that there is at least one path and that all of them exist.
-fn demand(roots: &Roots) -> Result<(), ReadError> {
+fn demand(roots: &SourceRoots) -> Result<(), ReadError> {
     if roots.all().next().is_none() {
         return Err(ReadError::NoPath);
     }

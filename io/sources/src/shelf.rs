@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
 
-use crate::Roots;
+use crate::SourceRoots;
 use crate::attention::Attention;
 use crate::version::{Stamp, Version, content};
 use crate::walk::{Found, Walk, failed, is_dynamic, is_manifest};
@@ -112,7 +112,7 @@ impl Shelf {
     }
 
     /// Looks at everything under `roots`, and reads what changed.
-    pub(crate) fn read(&mut self, roots: &Roots) -> Look {
+    pub(crate) fn read(&mut self, roots: &SourceRoots) -> Look {
         self.attention.begin();
         let mut folders = self.attempt(roots);
         for _ in 0..RETRIES {
@@ -131,7 +131,7 @@ impl Shelf {
     }
 
     /// Looks once; which folders decide what is found.
-    fn attempt(&mut self, roots: &Roots) -> BTreeSet<PathBuf> {
+    fn attempt(&mut self, roots: &SourceRoots) -> BTreeSet<PathBuf> {
         let mut walk = Walk::under(roots, &self.attention);
         let files = std::mem::take(&mut self.files);
         let scene = Scene {

@@ -15,7 +15,7 @@ use steelyard_manifest::{Blindness, Extent, Unseen};
 
 use crate::attention::Attention;
 use crate::version::Stamp;
-use crate::{Roots, is_missing, is_stdin};
+use crate::{SourceRoots, is_missing, is_stdin};
 
 /// Folders within folders, at most.
 const MAX_DEPTH: usize = 32;
@@ -86,7 +86,7 @@ pub(crate) enum Found {
 
 impl Walk {
     /// Lists everything under `roots`, and says with `attention` where it is.
-    pub(crate) fn under(roots: &Roots, attention: &Attention) -> Self {
+    pub(crate) fn under(roots: &SourceRoots, attention: &Attention) -> Self {
         let (attention, is_dynamic) = (attention.clone(), true);
         let mut walk = Self { attention, is_dynamic, ..Self::default() };
         // First, since what is found twice is what it was found as at first.

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use crate::attention::{Attention, LONG};
 use crate::shelf::Shelf;
 use crate::signs::{Signs, Wake, wait};
-use crate::{ReadError, Roots, demand};
+use crate::{ReadError, SourceRoots, demand};
 
 /// How often everything is looked at, whatever the kernel names.
 const POLL: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct FolderWatch {
 
 /// Reads everything under `roots`, and goes on watching it. No change between the two is missed.
 /// Where the first look hangs, nothing was seen yet.
-pub fn watch(roots: &Roots) -> Result<(Sight, FolderWatch), ReadError> {
+pub fn watch(roots: &SourceRoots) -> Result<(Sight, FolderWatch), ReadError> {
     demand(roots)?;
     let (wake, woken) = channel();
     Ok(start(Watching::new(roots.clone(), wake.clone()), wake, woken))
@@ -55,7 +55,7 @@ pub(crate) struct Watching {
     pub(crate) watcher: Option<RecommendedWatcher>,
     /// How often everything is looked at.
     pub(crate) poll: Duration,
-    roots: Roots,
+    roots: SourceRoots,
     shelf: Shelf,
     watched: BTreeMap<PathBuf, (u64, u64)>,
 }
@@ -139,7 +139,7 @@ impl Drop for FolderWatch {
 }
 
 impl Watching {
-    pub(crate) fn new(roots: Roots, wake: Sender<Wake>) -> Self {
+    pub(crate) fn new(roots: SourceRoots, wake: Sender<Wake>) -> Self {
         let tell = move |event: notify::Result<Event>| match event {
             Ok(event) => drop(wake.send(Wake::Event(event))),
             Err(error) => tracing::debug!(%error, "watching files"),

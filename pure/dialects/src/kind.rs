@@ -55,12 +55,12 @@ const KNOWN: [Known; 37] = [
     known("ServersTransportTCP", TRAEFIK, |f, _| list(traefik::transport::tcp(f))),
     known("HelmChart", HELM, |f, _| list(traefik::options::helm(f))),
     known("HelmChartConfig", HELM, |f, _| list(traefik::options::helm(f))),
-    known("router", FILE_VERSION, |f, _| list(traefik::file::router(f))),
-    known("service", FILE_VERSION, |f, _| list(traefik::file::service(f))),
-    known("transport", FILE_VERSION, |f, _| list(traefik::file::transport(f))),
-    known("tls-options", FILE_VERSION, |f, _| list(traefik::file::options(f))),
-    known("tls-store", FILE_VERSION, |f, _| list(traefik::file::store(f))),
-    known("certificate", FILE_VERSION, |f, _| list(traefik::file::certificate(f))),
+    of_file("router", |f, _| list(traefik::file::router(f))),
+    of_file("service", |f, _| list(traefik::file::service(f))),
+    of_file("transport", |f, _| list(traefik::file::transport(f))),
+    of_file("tls-options", |f, _| list(traefik::file::options(f))),
+    of_file("tls-store", |f, _| list(traefik::file::store(f))),
+    of_file("certificate", |f, _| list(traefik::file::certificate(f))),
 ];
 const TRAEFIK: &str = "traefik.io/v1alpha1";
 const HELM: &str = "helm.cattle.io/v1";
@@ -92,6 +92,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static str> {
 
 const fn known(kind: &'static str, api_version: &'static str, lower: Lower) -> Known {
     Known { kind, api_version, lower }
+}
+
+/// What is in files of dynamic configuration.
+const fn of_file(kind: &'static str, lower: Lower) -> Known {
+    Known { kind, api_version: FILE_VERSION, lower }
 }
 
 const fn later(group: &'static str, kind: &'static str, until_then: &'static str) -> Later {

@@ -12,7 +12,7 @@ use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
-use steelyard_sources::Roots;
+use steelyard_sources::SourceRoots;
 use steelyard_speaker::{Expectation, Formers, Gate, Speaker};
 use tokio::sync::watch;
 
@@ -77,7 +77,7 @@ impl Instance {
         let mind = match &settings.awaited {
             None => {
                 let dynamic = settings.world.fixed.dynamic_files();
-                let names = Roots { dynamic, ..Roots::default() }.dynamic_names();
+                let names = SourceRoots { dynamic, ..SourceRoots::default() }.dynamic_names();
                 Mind::new(options, lock.held().clone(), names)
             }
             Some(awaited) => {

@@ -14,7 +14,7 @@ use anyhow::Result;
 use steelyard_host::memory;
 use steelyard_manifest::Sight;
 use steelyard_pipeline::GatewayServices;
-use steelyard_sources::{FolderWatch, Roots};
+use steelyard_sources::{FolderWatch, SourceRoots};
 use steelyard_upgrade::{Caller, notify};
 
 use crate::args::LogStyle;
@@ -132,7 +132,7 @@ async fn serve(
     let (heir, inheritance) = Heir::hear().await?;
     settings.inheritance = inheritance;
     let dynamic = settings.world.fixed.dynamic_files();
-    let roots = Roots { manifests: paths.to_vec(), dynamic };
+    let roots = SourceRoots { manifests: paths.to_vec(), dynamic };
     let (sight, watch) = steelyard_sources::watch(&roots)?;
     if sight.sources.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();

@@ -10,7 +10,7 @@ use steelyard_manifest::Sight;
 use steelyard_testbed::Chance;
 
 use super::scratch::Scratch;
-use crate::Roots;
+use crate::SourceRoots;
 use crate::shelf::Shelf;
 use crate::watch::{Watching, start};
 
@@ -28,7 +28,7 @@ impl Looked {
     fn at(scratch: Scratch, paths: &[&str]) -> Self {
         let paths: Vec<PathBuf> = paths.iter().map(|path| scratch.join(path)).collect();
         let mut shelf = Shelf::new(LIMIT);
-        shelf.read(&Roots::of(&paths));
+        shelf.read(&SourceRoots::of(&paths));
         Self { scratch, shelf, paths }
     }
 
@@ -49,7 +49,7 @@ impl Looked {
 
     /// It sees what a look at everything sees.
     fn follows(&mut self, named: &[&str]) {
-        let whole = Shelf::new(LIMIT).read(&Roots::of(&self.paths)).sight;
+        let whole = Shelf::new(LIMIT).read(&SourceRoots::of(&self.paths)).sight;
         let seen = self.glance(named).unwrap_or_else(|| panic!("{named:?}: nothing was seen"));
         assert_eq!(self.scratch.lines(&seen), self.scratch.lines(&whole), "{named:?}");
         assert_eq!(seen, whole, "{named:?}");
@@ -200,7 +200,7 @@ async fn looks_at_what_the_kernel_names_come_to_a_look_at_everything() {
         scratch.write("conf/a.yaml", "1");
         let paths = [scratch.join("conf")];
         let (wake, woken) = std::sync::mpsc::channel();
-        let mut watching = Watching::new(Roots::of(&paths), wake.clone());
+        let mut watching = Watching::new(SourceRoots::of(&paths), wake.clone());
         watching.poll = Duration::from_hours(1);
         let (mut sight, mut watch) = start(watching, wake, woken);
         let mut chance = Chance::new(seed);
@@ -208,7 +208,7 @@ async fn looks_at_what_the_kernel_names_come_to_a_look_at_everything() {
             for _ in 0..=chance.below(3) {
                 edit(&scratch, &mut chance);
             }
-            let whole = || Shelf::new(LIMIT).read(&Roots::of(&paths)).sight;
+            let whole = || Shelf::new(LIMIT).read(&SourceRoots::of(&paths)).sight;
             while sight != whole() {
                 let next = tokio::time::timeout(Duration::from_secs(10), watch.changed()).await;
                 sight = next.ok().flatten().unwrap_or_else(|| {

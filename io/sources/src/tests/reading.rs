@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::scratch::Scratch;
-use crate::{ReadError, Roots, read};
+use crate::{ReadError, SourceRoots, read};
 
 #[test]
 fn a_folder_is_read_recursively_by_name_without_what_is_no_manifest() {
@@ -31,7 +31,7 @@ fn a_folder_is_read_recursively_by_name_without_what_is_no_manifest() {
     for name in others {
         scratch.write(name, "no");
     }
-    let sources = read(&Roots::of(&[scratch.path().into()])).unwrap();
+    let sources = read(&SourceRoots::of(&[scratch.path().into()])).unwrap();
     let want = ["a-sub/d.yaml=x", "a.json=x", "b.yaml=x", "sub/deep/c.yml=x", "z.yaml=x"];
     assert_eq!(scratch.lines(&sources), want);
 }
@@ -43,7 +43,10 @@ fn a_named_file_is_read_whatever_its_name_and_each_file_once() {
     let file = scratch.write("conf/a.yaml", "y");
     scratch.link("a.yaml", "conf/b.yaml");
     let paths = [odd, file.clone(), scratch.join("conf"), file];
-    assert_eq!(scratch.lines(&read(&Roots::of(&paths)).unwrap()), [".odd=x", "conf/a.yaml=y"]);
+    assert_eq!(
+        scratch.lines(&read(&SourceRoots::of(&paths)).unwrap()),
+        [".odd=x", "conf/a.yaml=y"]
+    );
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn links_are_followed_and_loops_end() {
     scratch.link(scratch.path(), "conf/all");
     scratch.link("loop.yaml", "conf/loop.yaml");
     scratch.link("nowhere", "conf/nowhere.yaml");
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.join("conf")])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.join("conf")])).unwrap());
     assert_eq!(lines[..2], ["conf/all/outside/a.yaml=a", "conf/sub/b.yaml=b"]);
     assert!(lines[2].starts_with("conf/loop.yaml!"), "{lines:?}");
     assert!(lines[3].starts_with("conf/nowhere.yaml!No such file"), "{lines:?}");
@@ -70,7 +73,7 @@ fn a_config_map_mount_shows_each_file_once() {
     scratch.link("..2026_11_21", "..data");
     scratch.link("..data/pools.yaml", "pools.yaml");
     assert_eq!(
-        scratch.lines(&read(&Roots::of(&[scratch.path().into()])).unwrap()),
+        scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap()),
         ["pools.yaml=x"]
     );
 }
@@ -85,13 +88,13 @@ fn what_cannot_be_read_is_a_source_with_the_reason() {
     assert!(made.unwrap().success());
     scratch.link("/dev/zero", "zero.yaml");
     scratch.write("good.yaml", "x");
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.path().into()])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
     assert_eq!(lines[0], "good.yaml=x");
     assert_eq!(lines[1], "huge.yaml!104857600 bytes");
     assert_eq!(lines[2], "pipe.yaml!it is a named pipe, not a file");
     assert_eq!(lines[3], "socket.yaml!it is a socket, not a file");
     assert_eq!(lines[4], "zero.yaml!it is a device, not a file");
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.join("pipe.yaml")])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.join("pipe.yaml")])).unwrap());
     assert_eq!(lines, ["pipe.yaml!it is a named pipe, not a file"]);
 }
 
@@ -104,7 +107,7 @@ fn an_unreadable_file_costs_only_itself() {
     if fs::File::open(&secret).is_ok() {
         return; // root reads everything
     }
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.path().into()])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
     assert!(lines[0].starts_with("a.yaml!Permission denied"), "{lines:?}");
     assert_eq!(lines[1], "b.yaml=x");
 }
@@ -115,18 +118,18 @@ fn too_many_files_are_bounded() {
     for number in 0..10_050 {
         scratch.write(&format!("{number:05}.yaml"), "");
     }
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.path().into()])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
     assert_eq!(lines.len(), 10_001);
     assert_eq!(lines[10_000], "!it holds more than 10000 manifests; the rest is left out");
 }
 
 #[test]
 fn a_missing_path_is_an_error_that_says_what_to_give() {
-    let error = read(&Roots::of(&[PathBuf::from("/nowhere/at-all")])).unwrap_err();
+    let error = read(&SourceRoots::of(&[PathBuf::from("/nowhere/at-all")])).unwrap_err();
     assert!(matches!(&error, ReadError::Missing { path } if path.ends_with("at-all")));
     let text = error.to_string();
     assert!(text.starts_with("`/nowhere/at-all` does not exist; give a file, a folder"), "{text}");
-    assert!(matches!(read(&Roots::of(&[])), Err(ReadError::NoPath)));
+    assert!(matches!(read(&SourceRoots::of(&[])), Err(ReadError::NoPath)));
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn a_folder_too_deep_hides_only_what_is_in_it() {
     let deep = "d/".repeat(40);
     scratch.write(&format!("{deep}a.yaml"), "x");
     scratch.write("b.yaml", "x");
-    let lines = scratch.lines(&read(&Roots::of(&[scratch.path().into()])).unwrap());
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
     let shallow = "d/".repeat(33);
     let shallow = shallow.trim_end_matches('/');
     assert_eq!(lines, ["b.yaml=x", &format!("{shallow}!it is more than 32 folders deep")]);
@@ -154,7 +157,7 @@ fn a_folder_that_may_not_be_listed_or_entered_is_not_seen() {
         fs::set_permissions(&conf, fs::Permissions::from_mode(mode)).unwrap();
         // Of this thread alone. Who may not is another user already.
         let _ = become_user(Uid::from_raw(65_534));
-        let sight = read(&Roots::of(std::slice::from_ref(&conf))).unwrap();
+        let sight = read(&SourceRoots::of(std::slice::from_ref(&conf))).unwrap();
         let _ = become_user(Uid::ROOT);
         fs::set_permissions(&conf, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(sight.sources.is_empty(), "{mode:o}: {sight:?}");

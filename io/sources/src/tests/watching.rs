@@ -10,7 +10,7 @@ use steelyard_manifest::{Sight, SourceText};
 
 use super::scratch::Scratch;
 use crate::watch::{Watching, start};
-use crate::{FolderWatch, Roots, watch};
+use crate::{FolderWatch, SourceRoots, watch};
 
 /// Far more than any change takes; a test that waits this long has failed.
 const BOUND: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn new(scratch: &'a Scratch, paths: &[PathBuf]) -> Self {
-        let (sight, watch) = watch(&Roots::of(paths)).unwrap();
+        let (sight, watch) = watch(&SourceRoots::of(paths)).unwrap();
         Self { scratch, sight, watch }
     }
 
@@ -223,7 +223,7 @@ async fn without_the_kernels_help_changes_are_polled() {
     let scratch = Scratch::new();
     scratch.write("a.yaml", "1");
     let (wake, woken) = std::sync::mpsc::channel();
-    let mut watching = Watching::new(Roots::of(&[scratch.path().into()]), wake.clone());
+    let mut watching = Watching::new(SourceRoots::of(&[scratch.path().into()]), wake.clone());
     watching.watcher = None;
     watching.poll = Duration::from_millis(500);
     let (sight, watch) = start(watching, wake, woken);

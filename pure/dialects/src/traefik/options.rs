@@ -29,7 +29,7 @@ pub struct StaticOption {
     /// What is so where nothing is said, as Traefik writes it; empty is nothing.
     pub default: &'static str,
     /// What becomes of it.
-    pub fate: Fate,
+    pub fate: OptionFate,
 }
 
 /// What values are.
@@ -53,7 +53,7 @@ pub enum Form {
 
 /// What becomes of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum OptionFate {
     /// It is read, and honoured.
     Reads,
     /// Nobody sees a difference: why.
@@ -126,16 +126,16 @@ pub fn judge(name: &str, value: &str) -> Judged {
     }
     match row.fate {
         _ if row.is_default(value) => Judged::Fine,
-        Fate::Reads | Fate::Cosmetic(_) => Judged::Fine,
-        Fate::Later(so) => Judged::Idle(format!("{name} is not honoured yet: {so}")),
-        Fate::Planned(so) => {
+        OptionFate::Reads | OptionFate::Cosmetic(_) => Judged::Fine,
+        OptionFate::Later(so) => Judged::Idle(format!("{name} is not honoured yet: {so}")),
+        OptionFate::Planned(so) => {
             Judged::Idle(format!("{name} is honoured by `plan -o traefik` alone: {so}"))
         }
-        Fate::Refused(why) => Judged::Wrong(format!("{name} is refused: {why}")),
+        OptionFate::Refused(why) => Judged::Wrong(format!("{name} is refused: {why}")),
     }
 }
 
-impl Fate {
+impl OptionFate {
     /// Whether somebody goes by it.
     pub fn is_planned(self) -> bool {
         matches!(self, Self::Planned(_) | Self::Reads)

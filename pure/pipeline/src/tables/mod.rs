@@ -181,19 +181,15 @@ impl Join {
             }
             Item::Policy(_) => {
                 links.cell(Cell::Policy(id.clone()));
-                if tls::is_default(&id.name) {
-                    links.entry(Cell::DefaultPolicies);
-                }
+                let is_default = tls::is_default(&id.name);
+                is_default.then(|| links.entry(Cell::DefaultPolicies));
             }
             Item::Store(store) => {
                 links.entry(Cell::Of(tag));
                 let named = store.default.iter().chain(&store.others);
                 named.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
             }
-            Item::Transport(_) => {
-                links.cell(Cell::Transport(tag, id.clone()));
-                known_as(tag, id, links);
-            }
+            Item::Transport(_) => spoken_by(tag, id, links),
             Item::Secret(_) | Item::ConfigMap { .. } => {}
             Item::Node(_)
             | Item::Namespace { .. }
@@ -256,9 +252,14 @@ fn lead(routed: &Routed, links: &mut Links<Cell>) {
     }
 }
 
+fn spoken_by(tag: Tag, id: &NamespacedName, links: &mut Links<Cell>) {
+    links.cell(Cell::Transport(tag, id.clone()));
+    known_as(tag, id, links);
+}
+
 /// What objects of Traefik's kinds are called by those of other providers.
 fn known_as(tag: Tag, id: &NamespacedName, links: &mut Links<Cell>) {
-    if !id.name.ends_with(routes::FILE_PROVIDER) {
+    if !id.name.ends_with(steelyard_manifest::FILE_PROVIDER) {
         links.entry(Cell::KnownAs(tag, format!("{}-{}", id.namespace, id.name).into()));
     }
 }

@@ -35,7 +35,6 @@ use entry_points::EntryPoints;
 use origin::OriginTerms;
 
 pub(super) use class::judge;
-pub(super) use elsewhere::FILE_PROVIDER;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use steelyard_manifest::FILE_PROVIDER;
 use steelyard_model::handshake_draft::{AskedClients, SecretLink};
 use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
 use steelyard_model::{
@@ -12,7 +13,6 @@ use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
-use super::routes::FILE_PROVIDER;
 use super::row::Row;
 use crate::codes;
 use crate::options::ResolveOptions;

@@ -1,7 +1,7 @@
 //! Options of entry points.
 
-use super::Fate::{Cosmetic, Later, Reads, Refused};
 use super::Form::{Below, List, Number, Switch, Text, Time, Word};
+use super::OptionFate::{Cosmetic, Later, Reads, Refused};
 use super::{StaticOption, rows};
 
 const OWN_TIMES: &str = "a peer that makes no progress is given up, and a slow one is not";

@@ -1,7 +1,7 @@
 //! Options of the access log, metrics, traces and logs.
 
-use super::Fate::{Cosmetic, Later, Reads};
 use super::Form::{Below, List, Number, Switch, Text, Word};
+use super::OptionFate::{Cosmetic, Later, Reads};
 use super::{StaticOption, rows};
 
 const INTERNALS: &str = "requests to services of the program's own are told of as all others";

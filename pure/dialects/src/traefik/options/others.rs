@@ -1,7 +1,7 @@
 //! Options of the API, of transports, and of what is left.
 
-use super::Fate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::Form::{Below, List, Number, Switch, Text, Time, Word};
+use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const AT_HOME: &str = "nothing here phones home";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Fate, Form, SECTIONS};
+use super::{Form, OptionFate, SECTIONS};
 
 const HEAD: &str = "\
 # Traefik's static options
@@ -58,12 +58,12 @@ fn form(form: Form) -> String {
     }
 }
 
-fn fate(fate: Fate) -> String {
+fn fate(fate: OptionFate) -> String {
     match fate {
-        Fate::Reads => "read".to_owned(),
-        Fate::Cosmetic(why) => format!("no difference: {why}"),
-        Fate::Later(so) => format!("later: {so}"),
-        Fate::Planned(so) => format!("read by `plan -o traefik` alone; else: {so}"),
-        Fate::Refused(why) => format!("refused: {why}"),
+        OptionFate::Reads => "read".to_owned(),
+        OptionFate::Cosmetic(why) => format!("no difference: {why}"),
+        OptionFate::Later(so) => format!("later: {so}"),
+        OptionFate::Planned(so) => format!("read by `plan -o traefik` alone; else: {so}"),
+        OptionFate::Refused(why) => format!("refused: {why}"),
     }
 }

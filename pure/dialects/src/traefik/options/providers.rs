@@ -1,7 +1,7 @@
 //! Options of providers.
 
-use super::Fate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::Form::{Below, List, Switch, Text, Time};
+use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const ACCESS: &str = "how an API server is reached is said by --kubeconfig, or by the pod";

@@ -29,10 +29,12 @@ fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
         let (value, bad) = samples(row);
         let judged = judge(&name, value);
         let is_as_said = match row.fate {
-            Fate::Reads | Fate::Cosmetic(_) => judged == Judged::Fine,
-            Fate::Later(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
-            Fate::Planned(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
-            Fate::Refused(why) => matches!(&judged, Judged::Wrong(said) if said.ends_with(why)),
+            OptionFate::Reads | OptionFate::Cosmetic(_) => judged == Judged::Fine,
+            OptionFate::Later(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
+            OptionFate::Planned(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
+            OptionFate::Refused(why) => {
+                matches!(&judged, Judged::Wrong(said) if said.ends_with(why))
+            }
         };
         assert!(is_as_said, "{name}={value}: {judged:?}");
         if !row.default.is_empty() {

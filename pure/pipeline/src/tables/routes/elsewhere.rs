@@ -3,14 +3,12 @@
 //! Who has the right to write files has it over all of them, and who names a file's object has been
 //! told its name: namespaces say nothing of either.
 
+use steelyard_manifest::FILE_PROVIDER;
 use steelyard_model::NamespacedName;
 use steelyard_model::routing::route::RouteKind;
 
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
-
-/// What ends the names of objects that stand in files of dynamic configuration.
-pub(in crate::tables) const FILE_PROVIDER: &str = "@file";
 
 /// What ends the names by which other providers know objects of Traefik's kinds.
 const CRD_PROVIDER: &str = "@kubernetescrd";
