@@ -51,7 +51,7 @@ A cluster's objects, all that counts of them (without MetalLB: up to namespaces)
 ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
 Where Traefik's own kinds are in use, name these as well:
   ingressroutes,ingressroutetcps,ingressrouteudps,traefikservices,\
-tlsoptions,tlsstores,serverstransports,serverstransporttcps
+tlsoptions,tlsstores,serverstransports,serverstransporttcps,middlewares,middlewaretcps
 
 Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 

@@ -19,7 +19,8 @@ pub const KUBECTL: &str = "kubectl get services,endpointslices,ingresses,ingress
 /// What is to be named besides where a cluster has Traefik's own kinds; who names a kind that is
 /// not there gets nothing.
 pub const OF_TRAEFIK: &str = "ingressroutes,ingressroutetcps,ingressrouteudps,traefikservices,\
-                              tlsoptions,tlsstores,serverstransports,serverstransporttcps";
+                              tlsoptions,tlsstores,serverstransports,serverstransporttcps,\
+                              middlewares,middlewaretcps";
 
 /// A kind that is missed, by whom, and the findings that only say so.
 struct Want {

@@ -266,7 +266,7 @@ fn filters_of_edges_change_under_them() {
     for (generation, (range, status)) in
         [("10.0.0.0/8", 403), ("127.0.0.0/8", 200), ("10.0.0.0/8", 403)].into_iter().enumerate()
     {
-        let filter = Filter::AllowAddresses(vec![range.parse().unwrap()], 403);
+        let filter = Filter::AllowAddresses(vec![range.parse().unwrap()].into());
         let node = FilterNode { id: "allow".into(), place: None, filter };
         map.filters.insert("allow".into(), Arc::new(node));
         gateway.apply(&map, generation as u64 + 2);

@@ -148,7 +148,7 @@ fn the_clients_address_is_what_is_decided_and_logged_by() {
     filtering::change(&mut map, "main", |route| {
         route.uses = vec![Use { filter: "allow".into(), state: "allow".into() }];
     });
-    let filter = Filter::AllowAddresses(vec!["198.51.100.0/24".parse().unwrap()], 403);
+    let filter = Filter::AllowAddresses(vec!["198.51.100.0/24".parse().unwrap()].into());
     let node = FilterNode { id: "allow".into(), place: None, filter };
     map.filters.insert("allow".into(), Arc::new(node));
     gateway.apply(&map, 1);

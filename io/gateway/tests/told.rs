@@ -309,7 +309,7 @@ fn filters_say_why_and_change_under_those_who_use_them() {
     let server = Server::echo("s");
     let it = Logging::start("why", &[server.address], &[]);
     let lets_in = |range: &str| {
-        let filter = Filter::AllowAddresses(vec![range.parse().unwrap()], 403);
+        let filter = Filter::AllowAddresses(vec![range.parse().unwrap()].into());
         std::sync::Arc::new(FilterNode { id: "allow".into(), place: None, filter })
     };
     let mut map = routing(&[route("main", "a", "/", &[server.address])]);

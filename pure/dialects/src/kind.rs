@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 37] = [
+const KNOWN: [Known; 39] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -61,6 +61,8 @@ const KNOWN: [Known; 37] = [
     of_file("tls-options", |f, _| list(traefik::file::options(f))),
     of_file("tls-store", |f, _| list(traefik::file::store(f))),
     of_file("certificate", |f, _| list(traefik::file::certificate(f))),
+    known("Middleware", TRAEFIK, |f, _| list(traefik::middleware::http(f))),
+    known("MiddlewareTCP", TRAEFIK, |f, _| list(traefik::middleware::tcp(f))),
 ];
 const TRAEFIK: &str = "traefik.io/v1alpha1";
 const HELM: &str = "helm.cattle.io/v1";

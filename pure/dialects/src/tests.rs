@@ -15,6 +15,7 @@ mod bgp;
 mod core;
 mod ingress;
 mod metallb;
+mod middlewares;
 mod rules;
 mod traefik;
 

@@ -7,12 +7,14 @@ pub(crate) mod backend;
 mod care;
 pub(crate) mod file;
 mod link;
+pub mod middleware;
 pub mod options;
 pub(crate) mod router;
 pub mod rule;
 mod servers;
 pub(crate) mod tls;
 pub(crate) mod transport;
+pub mod users;
 
 use crate::findings::Findings;
 

@@ -2,35 +2,35 @@
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use steelyard_http::RequestEdits;
+use steelyard_model::routing::filter::access::AllowedClients;
 
 use crate::ask::Got;
+use crate::client;
 use crate::context::{Context, Note};
 use crate::frame::{Enter, Frame};
 use crate::response::Response;
 
 /// Who is let in, and with what others are answered.
 #[derive(Clone, Debug)]
-pub(crate) struct AllowedAddresses {
-    pub(crate) ranges: Arc<[IpNet]>,
-    pub(crate) status: u16,
-}
+pub(crate) struct AllowedAddresses(pub(crate) Arc<AllowedClients>);
 
 impl Frame for AllowedAddresses {
-    fn enter(&mut self, cx: &mut Context<'_>, _: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let peer = cx.journey.peer.to_canonical();
-        if self.ranges.iter().any(|range| range.contains(&peer)) {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let client = client::address(&self.0.source, cx.journey.peer, head);
+        if client.is_some_and(|client| self.0.ranges.contains(client)) {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("the client's address is not among those that are let in"));
-        Enter::Answer(Box::new(Response::of(self.status)))
+        Enter::Answer(Box::new(Response::bare(self.0.status)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+
+    use ipnet::IpNet;
 
     use super::*;
     use crate::tests::{Sent, World};
@@ -48,7 +48,7 @@ mod tests {
             (&ranges, "2001:db9::1", false),
             (&[], "10.0.0.1", false),
         ] {
-            let mut frame = AllowedAddresses { ranges: ranges.into(), status: 403 };
+            let mut frame = AllowedAddresses(Arc::new(ranges.to_vec().into()));
             let mut world = World::of(peer.parse::<IpAddr>().unwrap());
             let mut request = RequestEdits::new(&Sent);
             match frame.enter(&mut world.context(), &mut request, Got::Nothing) {

@@ -12,6 +12,7 @@
 
 mod addresses;
 pub mod ask;
+mod client;
 pub mod context;
 pub mod frame;
 mod gathered;
@@ -23,6 +24,7 @@ pub mod response;
 pub mod stack;
 #[cfg(feature = "trial")]
 pub mod trial;
+mod words;
 
 #[cfg(test)]
 mod tests;

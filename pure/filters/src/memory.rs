@@ -138,7 +138,7 @@ impl Lifespan {
 fn each_use(map: &RoutingMap, delta: &RoutingDelta, see: &mut dyn FnMut(&Use)) {
     // Within a filter that changed may be others now, whoever uses it.
     let all = !delta.filters.is_empty();
-    let see = &mut |usage: &Use| each_within(map, usage, see);
+    let see = &mut |usage: &Use| usage.each_within(&map.filters, see);
     for listener in concerned(&map.listeners, &delta.listeners, all) {
         listener.uses.iter().for_each(&mut *see);
     }
@@ -160,20 +160,4 @@ fn concerned<'m, K: Ord, V>(
     let of_changed = || changed.iter().filter_map(|(id, _)| there.get(id));
     let every = all.then(|| there.values()).into_iter().flatten();
     every.chain((!all).then(of_changed).into_iter().flatten())
-}
-
-/// A use, and that of each filter within it, also where they stand within each other.
-fn each_within(map: &RoutingMap, usage: &Use, see: &mut dyn FnMut(&Use)) {
-    see(usage);
-    let mut known = vec![&usage.filter];
-    let mut at = 0;
-    while let Some(node) = known.get(at).map(|id| map.filters.get(*id)) {
-        for id in node.map_or(&[][..], |node| node.filter.inner()) {
-            if !known.contains(&id) {
-                known.push(id);
-                see(&usage.within(id));
-            }
-        }
-        at += 1;
-    }
 }

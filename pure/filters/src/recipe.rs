@@ -62,10 +62,9 @@ impl Recipe {
         }
         let _ = (usage, memory);
         let kind = match filter? {
-            Filter::AllowAddresses(ranges, status) => Kind::Addresses(AllowedAddresses {
-                ranges: ranges.as_slice().into(),
-                status: *status,
-            }),
+            Filter::AllowAddresses(allowed) => {
+                Kind::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
+            }
             Filter::Redirect(to) => Kind::Redirect(Redirect(Arc::new(to.clone()))),
             _ => return None,
         };

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use steelyard_http::{Head, ResponseView};
 
+use crate::words::words;
+
 /// A response, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
@@ -15,6 +17,13 @@ pub struct Response {
 }
 
 impl Response {
+    /// One that says its status in words, as Go's servers do.
+    pub fn bare(status: u16) -> Self {
+        let words = words(status);
+        let lines = vec![("Content-Type".into(), (*b"text/plain; charset=utf-8").into())];
+        Self { status, lines, body: Bytes::from_static(words.as_bytes()) }
+    }
+
     /// One without lines and body.
     pub fn of(status: u16) -> Self {
         Self { status, ..Self::default() }

@@ -125,6 +125,8 @@ const BACKENDS: Watched = traefik("TraefikService", "traefikservices");
 const TLS_OPTIONS: Watched = traefik("TLSOption", "tlsoptions");
 const TLS_STORES: Watched = traefik("TLSStore", "tlsstores");
 const TRANSPORTS: Watched = traefik("ServersTransport", "serverstransports");
+const MIDDLEWARES: Watched = traefik("Middleware", "middlewares");
+const TCP_MIDDLEWARES: Watched = traefik("MiddlewareTCP", "middlewaretcps");
 const TCP_TRANSPORTS: Watched = traefik("ServersTransportTCP", "serverstransporttcps");
 /// What the controller reports of itself, in its own namespace alone: it decides nothing by that.
 pub static STATES: Watched = metallb("ConfigurationState", "configurationstates");
@@ -166,7 +168,7 @@ const SPEAKER: [Watched; 11] = [
     BFD,
     COMMUNITIES,
 ];
-const GATEWAY: [Watched; 15] = [
+const GATEWAY: [Watched; 17] = [
     SERVICES,
     SLICES,
     NODES,
@@ -182,8 +184,10 @@ const GATEWAY: [Watched; 15] = [
     TLS_STORES,
     TRANSPORTS,
     TCP_TRANSPORTS,
+    MIDDLEWARES,
+    TCP_MIDDLEWARES,
 ];
-const EVERYTHING: [Watched; 26] = [
+const EVERYTHING: [Watched; 28] = [
     SERVICES,
     SLICES,
     NODES,
@@ -199,6 +203,8 @@ const EVERYTHING: [Watched; 26] = [
     TLS_STORES,
     TRANSPORTS,
     TCP_TRANSPORTS,
+    MIDDLEWARES,
+    TCP_MIDDLEWARES,
     POLICIES,
     POOLS,
     ON_LAN,

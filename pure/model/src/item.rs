@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::advertisement::L2Advertisement;
 use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
+use crate::filter_draft::FilterDraft;
 use crate::handshake_draft::{PolicyDraft, StoreDraft, TransportDraft};
 use crate::labels::Labels;
 use crate::network_policy::NetworkPolicy;
@@ -71,6 +72,8 @@ pub enum Item {
     Store(Box<StoreDraft>),
     /// ServersTransport, ServersTransportTCP.
     Transport(Box<TransportDraft>),
+    /// Middleware, MiddlewareTCP.
+    Filter(Box<FilterDraft>),
 }
 
 impl Item {
@@ -119,6 +122,7 @@ impl Item {
             Self::Policy(policy) => &policy.object,
             Self::Store(store) => &store.object,
             Self::Transport(transport) => &transport.object,
+            Self::Filter(filter) => &filter.object,
         }
     }
 }

@@ -36,6 +36,10 @@ pub const ROUTE_WITHOUT_BACKEND: Code = Code::new("route-without-backend");
 pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
 /// A route's requests pass a filter that is not carried out yet.
 pub const FILTER_NOT_CARRIED_OUT: Code = Code::new("filter-not-carried-out");
+/// What a filter needs is not in the Secret that it names, or there is none.
+pub const FILTER_SECRET: Code = Code::new("filter-secret");
+/// A route's requests pass a filter that cannot be had.
+pub const FILTER_UNUSABLE: Code = Code::new("filter-unusable");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
 /// A NetworkPolicy keeps out who would come through us, so a Service is closed.

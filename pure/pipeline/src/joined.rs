@@ -132,6 +132,8 @@ impl Joined {
                 routing.backends.extend(own.map(|it| (it.id.clone(), Some(it.clone()))));
                 let spoken = routed.transports.iter();
                 routing.transports.extend(spoken.map(|it| (it.id.clone(), Some(it.clone()))));
+                let filters = routed.filters.iter();
+                routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
@@ -173,6 +175,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
             routing.routes.extend(routed.routes.iter().map(|it| (it.id.clone(), None)));
             routing.backends.extend(routed.own.iter().map(|it| (it.id.clone(), None)));
             routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
+            routing.filters.extend(routed.filters.iter().map(|it| (it.id.clone(), None)));
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
@@ -190,6 +193,7 @@ fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
     first.certificates.extend(then.certificates);
     first.transports.extend(then.transports);
     first.tls_policies.extend(then.tls_policies);
+    first.filters.extend(then.filters);
     first
 }
 

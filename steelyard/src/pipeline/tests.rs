@@ -19,7 +19,7 @@ use super::*;
 use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 41] = [
+const FILES: [(&str, &[&str]); 42] = [
     (
         "pool-a",
         &[
@@ -292,6 +292,7 @@ const FILES: [(&str, &[&str]); 41] = [
     ("terms", traefik::TERMS),
     ("dynamic/one", dynamic::ONE),
     ("dynamic/two", dynamic::TWO),
+    ("filters", traefik::FILTERS),
 ];
 
 /// Where files of dynamic configuration are.
@@ -523,6 +524,7 @@ fn file_of(item: &Item) -> &'static str {
         Item::Routers(_) => "streams",
         Item::Backend(_) => "shared",
         Item::Policy(_) | Item::Store(_) | Item::Transport(_) => "terms",
+        Item::Filter(_) => "filters",
     }
 }
 

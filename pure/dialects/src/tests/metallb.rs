@@ -127,7 +127,7 @@ fn preferences_out_of_range() {
 #[test]
 fn kinds_that_are_not_read() {
     for (api_version, kind, expected) in [
-        ("traefik.io/v1alpha1", "Middleware", "info kind-later kind"),
+        ("traefik.containo.us/v1alpha1", "Middleware", "info kind-later kind"),
         ("gateway.networking.k8s.io/v1", "HTTPRoute", "info kind-later kind"),
         ("metallb.io/v1beta1", "ServiceL2Status", "info kind-ignored kind"),
         ("v1", "ServiceAccount", "info kind-ignored kind"),

@@ -1,5 +1,7 @@
 //! `traefik.io/v1alpha1`: IngressRoute and its kin, with every field they have.
 
+pub mod middleware;
+
 use serde::Deserialize;
 
 use super::meta::{Ignored, IntOrString, ObjectMeta};

@@ -1,22 +1,34 @@
 //! Filters: what is done to a request on its way and to its answer on the way back.
 //!
-//! A filter is a definition; a use of it is an instance with a state of its own. Of the closed
-//! list those stand here that the routing model needs to be shown whole; each other one is a
-//! variant and a frame.
+//! A filter is a definition; a use of it is an instance with a state of its own. The list is
+//! closed: each is a variant here and a frame in `pure/filters`. Options are typed and have their
+//! defaults; what they name elsewhere (users, certificates, backends) was looked up.
+
+pub mod access;
+pub mod content;
+pub mod limit;
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::object::Provenance;
-use crate::routing::id::{BackendId, FilterId};
+use crate::routing::id::FilterId;
 use crate::routing::pattern::Expression;
 use crate::routing::rule::Rule;
+use crate::sorted::Sorted;
+use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
+use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
+use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
+
+/// Chains that stand within each other, at most.
+pub const MOST_DEPTH: usize = 16;
+
+/// Filters that a chain comes to, at most.
+pub const MOST_MEMBERS: usize = 256;
 
 /// A filter with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterNode {
-    /// Its name: `default-auth@kubernetescrd`.
+    /// Its name: `default/auth@kubernetescrd`.
     pub id: FilterId,
     /// The part of an object that defines it.
     pub place: Option<Provenance>,
@@ -33,59 +45,55 @@ pub struct Use {
     pub state: Arc<str>,
 }
 
-impl Use {
-    /// The use of a filter within the one that is used: its state is its own, and one with that of
-    /// this use. Where a filter stands within it does not matter.
-    pub fn within(&self, filter: &FilterId) -> Self {
-        Self { filter: filter.clone(), state: format!("{}>{filter}", self.state).into() }
-    }
-}
-
-impl Filter {
-    /// What it is, in one word.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Redirect(_) => "redirect",
-            Self::Rewrite(_) => "rewrite",
-            Self::AllowAddresses(..) => "allow-addresses",
-            Self::BasicAuth(_) => "basic-auth",
-            Self::ForwardAuth(_) => "forward-auth",
-            Self::ErrorPages(..) => "error-pages",
-            Self::AnyOf(_) => "any-of",
-            Self::When(..) => "when",
-        }
-    }
-
-    /// The filters that stand within it.
-    pub fn inner(&self) -> &[FilterId] {
-        match self {
-            Self::AnyOf(filters) => filters,
-            Self::When(_, filter) => std::slice::from_ref(filter),
-            Self::Redirect(_)
-            | Self::Rewrite(_)
-            | Self::AllowAddresses(..)
-            | Self::BasicAuth(_)
-            | Self::ForwardAuth(_)
-            | Self::ErrorPages(..) => &[],
-        }
-    }
-}
-
 /// What a filter does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// Answers with a redirection.
     Redirect(Redirection),
+    /// Answers with a redirection to another scheme.
+    RedirectScheme(SchemeRedirection),
+    /// Answers with a redirection where an expression matches.
+    RedirectRegex(RegexRedirection),
     /// Changes the path that is sent on.
     Rewrite(Rewrite),
-    /// Lets clients of some addresses in, and answers the status to others.
-    AllowAddresses(Vec<IpNet>, u16),
-    /// Asks for a name and a password: `name:hash` lines.
-    BasicAuth(Arc<[Arc<str>]>),
+    /// Refuses encoded characters in paths.
+    EncodedCharacters(EncodedCharacters),
+    /// Lets clients of some addresses in.
+    AllowAddresses(AllowedClients),
+    /// Asks for a name and a password.
+    BasicAuth(PasswordAuth),
+    /// Asks for a name and the proof of a password.
+    DigestAuth(PasswordAuth),
     /// Asks a backend whether a request may pass.
-    ForwardAuth(BackendId),
-    /// Answers with what a backend says to a status: ranges.
-    ErrorPages(Vec<(u16, u16)>, BackendId),
+    ForwardAuth(Box<AskedAuth>),
+    /// Tells endpoints of clients' certificates.
+    ClientCertificate(Box<CertificateHeader>),
+    /// Writes header lines.
+    Headers(Box<HeaderRules>),
+    /// Lets only so many requests in over time.
+    RateLimit(Box<RateLimit>),
+    /// Lets only so many requests in at once.
+    InFlight(InFlightLimit),
+    /// Keeps bodies until they are whole.
+    Buffers(BodyBuffers),
+    /// Asks nobody who has failed too often.
+    CircuitBreaker(CircuitBreaker),
+    /// Asks again.
+    Retry(RetryRule),
+    /// Answers with what a backend says to a status.
+    ErrorPages(Box<ErrorPages>),
+    /// Makes responses smaller.
+    Compress(Box<Compression>),
+    /// Says what bodies are that say nothing of it.
+    ContentType,
+    /// gRPC for browsers, from pages of these origins.
+    GrpcWeb(Vec<Arc<str>>),
+    /// Others, the first outermost.
+    Chain(Vec<FilterId>),
+    /// A program of somebody else, which is never carried out: its name.
+    Plugin(Arc<str>),
+    /// Lets only so many connections of one address in at once.
+    InFlightConnections(u64),
     /// Passes what one of these passes (nginx's `satisfy any`); else answers as the last.
     AnyOf(Vec<FilterId>),
     /// Is applied only where the rule holds: exemptions, preflights.
@@ -110,6 +118,28 @@ pub struct Redirection {
     pub status: u16,
 }
 
+/// Leads to another scheme, in Traefik's manner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemeRedirection {
+    /// Which.
+    pub scheme: Arc<str>,
+    /// At which port; none is the scheme's own.
+    pub port: Option<Arc<str>>,
+    /// For ever.
+    pub is_permanent: bool,
+}
+
+/// Leads elsewhere where an expression matches the URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegexRedirection {
+    /// The expression.
+    pub expression: Expression,
+    /// Where to; `$1` and `${name}` stand for its groups.
+    pub replacement: Arc<str>,
+    /// For ever.
+    pub is_permanent: bool,
+}
+
 /// How a path is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rewrite {
@@ -117,8 +147,137 @@ pub enum Rewrite {
     AddPrefix(Arc<str>),
     /// The first of these that it begins with is taken off.
     StripPrefix(Vec<Arc<str>>),
+    /// The first of these that matches at its begin is taken off.
+    StripExpression(Vec<Expression>),
     /// It is replaced.
     Replace(Arc<str>),
     /// What the expression matches is replaced; `$1` stands for its groups.
     Expression(Expression, Arc<str>),
+}
+
+impl Use {
+    /// The use of `filter` on what is called `owner`. What limits is one thing wherever it is
+    /// used; a breaker is one for each that uses it.
+    pub fn of(owner: &str, id: &FilterId, filter: &Filter) -> Self {
+        let state = match filter {
+            Filter::CircuitBreaker(_) => format!("{owner}>{id}").into(),
+            Filter::Chain(_) => owner.into(),
+            _ => id.as_str().into(),
+        };
+        Self { filter: id.clone(), state }
+    }
+
+    /// The use of a filter within the one that is used: its state is its own, and one with that of
+    /// this use. Where a filter stands within it does not matter.
+    pub fn within(&self, filter: &FilterId) -> Self {
+        Self { filter: filter.clone(), state: format!("{}>{filter}", self.state).into() }
+    }
+
+    /// This use, and those of all filters within it, also where they stand within each other. Each
+    /// filter is seen once.
+    pub fn each_within(
+        &self,
+        filters: &Sorted<FilterId, Arc<FilterNode>>,
+        see: &mut dyn FnMut(&Self),
+    ) {
+        let mut known = vec![self.clone()];
+        let mut at = 0;
+        while let Some(usage) = known.get(at).cloned() {
+            see(&usage);
+            let Some(node) = filters.get(&usage.filter) else {
+                at += 1;
+                continue;
+            };
+            for id in node.filter.inner() {
+                if known.iter().all(|known| known.filter != *id) {
+                    known.push(match (&node.filter, filters.get(id)) {
+                        (Filter::Chain(_), Some(member)) => {
+                            Self::of(&usage.state, id, &member.filter)
+                        }
+                        _ => self.within(id),
+                    });
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// What is used in its place: of a chain its members, in their order, and else itself. None
+    /// where one of them is not there, or they are too many or too deep to be meant.
+    pub fn expanded(&self, filters: &Sorted<FilterId, Arc<FilterNode>>) -> Option<Vec<Self>> {
+        let mut all = Vec::new();
+        self.expand(filters, MOST_DEPTH, &mut all)?;
+        Some(all)
+    }
+
+    fn expand(
+        &self,
+        filters: &Sorted<FilterId, Arc<FilterNode>>,
+        depth: usize,
+        all: &mut Vec<Self>,
+    ) -> Option<()> {
+        let node = filters.get(&self.filter);
+        let Some(Filter::Chain(members)) = node.map(|node| &node.filter) else {
+            all.push(self.clone());
+            return (all.len() <= MOST_MEMBERS).then_some(());
+        };
+        for id in members {
+            let member = filters.get(id)?;
+            let usage = Self::of(&self.state, id, &member.filter);
+            usage.expand(filters, depth.checked_sub(1)?, all)?;
+        }
+        Some(())
+    }
+}
+
+impl Filter {
+    /// What it is, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "redirect",
+            Self::RedirectScheme(_) => "redirect-scheme",
+            Self::RedirectRegex(_) => "redirect-regex",
+            Self::Rewrite(_) => "rewrite",
+            Self::EncodedCharacters(_) => "encoded-characters",
+            Self::AllowAddresses(_) => "allow-addresses",
+            Self::BasicAuth(_) => "basic-auth",
+            Self::DigestAuth(_) => "digest-auth",
+            Self::ForwardAuth(_) => "forward-auth",
+            Self::ClientCertificate(_) => "client-certificate",
+            Self::Headers(_) => "headers",
+            Self::RateLimit(_) => "rate-limit",
+            Self::InFlight(_) => "in-flight",
+            Self::Buffers(_) => "buffering",
+            Self::CircuitBreaker(_) => "circuit-breaker",
+            Self::Retry(_) => "retry",
+            Self::ErrorPages(_) => "error-pages",
+            Self::Compress(_) => "compress",
+            Self::ContentType => "content-type",
+            Self::GrpcWeb(_) => "grpc-web",
+            Self::Chain(_) => "chain",
+            Self::Plugin(_) => "plugin",
+            Self::InFlightConnections(_) => "in-flight-connections",
+            Self::AnyOf(_) => "any-of",
+            Self::When(..) => "when",
+        }
+    }
+
+    /// Whether there is a frame that carries it out. What is not built closes who uses it.
+    pub fn is_built(&self) -> bool {
+        matches!(self, Self::Redirect(_) | Self::AllowAddresses(_) | Self::Chain(_))
+    }
+
+    /// Whether there is something that carries it out for connections as they come.
+    pub fn is_built_for_bytes(&self) -> bool {
+        false
+    }
+
+    /// The filters that stand within it.
+    pub fn inner(&self) -> &[FilterId] {
+        match self {
+            Self::AnyOf(filters) | Self::Chain(filters) => filters,
+            Self::When(_, filter) => std::slice::from_ref(filter),
+            _ => &[],
+        }
+    }
 }

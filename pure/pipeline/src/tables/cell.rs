@@ -64,6 +64,8 @@ pub(crate) enum Cell {
     Policy(NamespacedName),
     /// How endpoints are spoken to, as a ServersTransport says.
     Transport(Tag, NamespacedName),
+    /// Index: filters by the name that `name@provider` has for them.
+    Called(bool, Arc<str>),
 
     /// A Secret as a certificate, where an Ingress that is ours names it, or we are told to.
     Material(NamespacedName),
@@ -82,6 +84,8 @@ pub(crate) enum Cell {
     Stands,
     /// A Service as policies leave it.
     Closed(NamespacedName),
+    /// What requests or connections pass, as an object says.
+    Filter(Tag, NamespacedName),
     /// The routes of an Ingress that is ours.
     Routed(NamespacedName),
     /// The routes of an object of Traefik's kinds.
@@ -184,6 +188,10 @@ pub(crate) enum Tag {
     ServersTransport,
     /// ServersTransportTCP.
     ServersTransportTcp,
+    /// Middleware.
+    Middleware,
+    /// MiddlewareTCP.
+    MiddlewareTcp,
 }
 
 impl Tag {
@@ -225,6 +233,7 @@ impl Cell {
             | Self::ChildrenOf(_)
             | Self::KnownAs(..)
             | Self::DefaultPolicies
+            | Self::Called(..)
             | Self::AliasesOf(_)
             | Self::Aliases => 1,
             Self::AnyIn(..)
@@ -246,9 +255,10 @@ impl Cell {
             Self::Gateways => 6,
             Self::Stands => 7,
             Self::Closed(_) => 8,
-            Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 9,
-            Self::NamedBy(_) => 10,
-            Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 11,
+            Self::Filter(..) => 9,
+            Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 10,
+            Self::NamedBy(_) => 11,
+            Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 12,
         }
     }
 
@@ -339,6 +349,8 @@ impl Tag {
             Item::Store(_) => Self::TlsStore,
             Item::Transport(draft) if draft.is_for_bytes => Self::ServersTransportTcp,
             Item::Transport(_) => Self::ServersTransport,
+            Item::Filter(draft) if draft.is_for_bytes => Self::MiddlewareTcp,
+            Item::Filter(_) => Self::Middleware,
         }
     }
 

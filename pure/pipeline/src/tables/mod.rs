@@ -12,6 +12,7 @@ mod backing;
 mod bgp;
 pub(crate) mod cell;
 mod endpoints;
+mod filters;
 mod gateway;
 mod names;
 mod policies;
@@ -26,7 +27,7 @@ mod world;
 use std::sync::Arc;
 
 use steelyard_model::router_draft::WayDraft;
-use steelyard_model::{Diagnostic, Item, NamespacedName, ProviderOptions};
+use steelyard_model::{Diagnostic, Item, NamespacedName, ProviderOptions, RouterSet};
 
 use crate::engine::{self, Links, Tables};
 use crate::options::{GatewayServices, ResolveOptions};
@@ -95,6 +96,7 @@ impl Tables for Join {
             Cell::Service(id) => services::service(id, reads, &self.options, said),
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
+            Cell::Filter(tag, id) => routes::filters(*tag, id, reads, &self.options, said),
             Cell::Routed(id) => routes::routed(id, reads, &self.options, said),
             Cell::Routers(tag, id) => routes::routers(*tag, id, reads, &self.options, said),
             Cell::Described(id) => routes::described(id, reads, &self.options, said),
@@ -125,7 +127,10 @@ impl Tables for Join {
                     links.entry(Cell::Slot(Arc::new((listener, rule))));
                 }
             }
-            (Cell::Routed(_) | Cell::Routers(..) | Cell::Described(_), Row::Routed(routed)) => {
+            (
+                Cell::Routed(_) | Cell::Routers(..) | Cell::Described(_) | Cell::Filter(..),
+                Row::Routed(routed),
+            ) => {
                 lead(routed, links);
             }
             (Cell::Service(_), Row::Service(Backed { service, .. }))
@@ -167,12 +172,7 @@ impl Join {
             Item::Routes(_) => links.cell(Cell::Set(id.clone())),
             Item::Routers(set) => {
                 links.cell(Cell::Routers(tag, id.clone()));
-                let secrets = set.tls.iter().filter_map(|tls| tls.secret.as_ref());
-                secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
-                let parents = set.parents.iter().filter_map(|parent| parent.to.object());
-                parents.for_each(|it| links.entry(Cell::ChildrenOf(it.clone())));
-                let ways = set.routers.iter().flat_map(|router| &router.ways);
-                ways.for_each(|way| leads_to(way, links));
+                link_routers(set, links);
             }
             Item::Backend(backend) => {
                 links.cell(Cell::Described(id.clone()));
@@ -190,6 +190,10 @@ impl Join {
                 named.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
             }
             Item::Transport(_) => spoken_by(tag, id, links),
+            Item::Filter(draft) => {
+                links.cell(Cell::Filter(tag, id.clone()));
+                filters::link(draft, links);
+            }
             Item::Secret(_) | Item::ConfigMap { .. } => {}
             Item::Node(_)
             | Item::Namespace { .. }
@@ -262,6 +266,16 @@ fn known_as(tag: Tag, id: &NamespacedName, links: &mut Links<Cell>) {
     if !id.name.ends_with(steelyard_manifest::FILE_PROVIDER) {
         links.entry(Cell::KnownAs(tag, format!("{}-{}", id.namespace, id.name).into()));
     }
+}
+
+/// What hangs on routes of Traefik's kinds.
+fn link_routers(set: &RouterSet, links: &mut Links<Cell>) {
+    let secrets = set.tls.iter().filter_map(|tls| tls.secret.as_ref());
+    secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
+    let parents = set.parents.iter().filter_map(|parent| parent.to.object());
+    parents.for_each(|it| links.entry(Cell::ChildrenOf(it.clone())));
+    let ways = set.routers.iter().flat_map(|router| &router.ways);
+    ways.for_each(|way| leads_to(way, links));
 }
 
 fn leads_to(way: &WayDraft, links: &mut Links<Cell>) {

@@ -39,7 +39,7 @@ pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
-pub(super) use routers::{described, routers};
+pub(super) use routers::{described, filters, routers};
 pub(super) use transports::transport;
 
 /// Every Service that a set names.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
+use steelyard_model::routing::filter::FilterNode;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
@@ -92,6 +93,8 @@ pub(crate) struct Routed {
     pub(crate) written: Vec<Arc<EndpointSet>>,
     /// How endpoints are spoken to that no other routes speak to so.
     pub(crate) transports: Vec<Arc<Transport>>,
+    /// What is passed, as objects define it.
+    pub(crate) filters: Vec<Arc<FilterNode>>,
 }
 
 /// Whose place the gateway takes.

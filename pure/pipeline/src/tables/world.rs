@@ -64,7 +64,8 @@ impl<'a> World<'a> {
             | Item::Backend(_)
             | Item::Policy(_)
             | Item::Store(_)
-            | Item::Transport(_) => {}
+            | Item::Transport(_)
+            | Item::Filter(_) => {}
         }
     }
 

@@ -6,6 +6,8 @@ use steelyard_balance::tree::token;
 use steelyard_model::routing::backend::{
     Backend, CanaryAffinity, CanaryChoice, CanaryValue, Endpoints, RefusalReason,
 };
+use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::content::ErrorPages;
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::rank::PathSpecificity;
@@ -218,8 +220,16 @@ fn the_www_sibling_and_plain_http_are_redirected() {
 #[test]
 fn satisfy_any_and_exemptions_are_filters_of_filters() {
     let world = Draft::new()
-        .filter("lan", Filter::AllowAddresses(vec!["10.0.0.0/8".parse().expect("a range")], 403))
-        .filter("password", Filter::BasicAuth(vec!["admin:hash".into()].into()))
+        .filter("lan", Filter::AllowAddresses(vec!["10.0.0.0/8".parse().expect("a range")].into()))
+        .filter(
+            "password",
+            Filter::BasicAuth(PasswordAuth {
+                users: vec!["admin:hash".into()].into(),
+                realm: "nginx".into(),
+                removes_header: false,
+                user_header: None,
+            }),
+        )
         .filter("either", Filter::AnyOf(vec!["lan".into(), "password".into()]))
         .filter(
             "unless-challenge",
@@ -236,15 +246,21 @@ fn satisfy_any_and_exemptions_are_filters_of_filters() {
 
 #[test]
 fn error_pages_come_from_a_backend_of_their_own() {
-    let pages = Filter::ErrorPages(vec![(404, 404), (500, 503)], "pages".into());
+    let pages = Filter::ErrorPages(Box::new(ErrorPages {
+        statuses: vec![(404, 404), (500, 503)],
+        rewrites: Vec::new(),
+        backend: "pages".into(),
+        query: "".into(),
+        request_headers: None,
+    }));
     let world = Draft::new()
         .filter("errors", pages)
         .backend("pages", pool("default/pages:80"))
         .route(Route { uses: uses(&["errors"]), ..route("app", "web", host("a.lan")) })
         .world();
-    let Filter::ErrorPages(statuses, backend) = &world.filters["errors"] else { panic!("pages") };
-    assert_eq!(statuses, &[(404, 404), (500, 503)]);
-    assert!(world.backends.contains_key(backend.as_str()));
+    let Filter::ErrorPages(pages) = &world.filters["errors"] else { panic!("pages") };
+    assert_eq!(pages.statuses, [(404, 404), (500, 503)]);
+    assert!(world.backends.contains_key(pages.backend.as_str()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) const ROUTER: &[&str] = &[
     "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: r}, spec: \
      {ingressClassName: other, routes: [{match: 'Host(`a.b`)', services: [{name: one, port: 80}]}]}}\
      \n---\n{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: child}, spec: \
-     {routes: [{match: 'Host(`b.c`)', middlewares: [{name: m}], services: [{name: two, port: 80, \
+     {routes: [{match: 'Host(`b.c`)', middlewares: [{name: m}, {name: other-x1@kubernetescrd}], services: [{name: two, port: 80, \
      nativeLB: true}, {name: pair@file}, {name: one, port: 80, nodePortLB: true}]}]}}",
 ];
 
@@ -59,4 +59,23 @@ pub(super) const TERMS: &[&str] = &[
     "{apiVersion: traefik.io/v1alpha1, kind: TLSOption, metadata: {name: default}, spec: \
      {sniStrict: true}}\n---\n{apiVersion: traefik.io/v1alpha1, kind: ServersTransport, metadata: \
      {name: t}, spec: {rootCAsSecrets: [s]}}",
+];
+
+/// What requests and connections pass.
+pub(super) const FILTERS: &[&str] = &[
+    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: m}, spec: {ipAllowList: \
+     {sourceRange: [10.0.0.0/8]}}}\n---\n{apiVersion: traefik.io/v1alpha1, kind: MiddlewareTCP, \
+     metadata: {name: m}, spec: {inFlightConn: {amount: 3}}}",
+    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: m}, spec: {chain: \
+     {middlewares: [{name: users}, {name: pages}]}}}\n---\n{apiVersion: traefik.io/v1alpha1, kind: \
+     Middleware, metadata: {name: users}, spec: {basicAuth: {secret: s}}}\n---\n{apiVersion: \
+     traefik.io/v1alpha1, kind: Middleware, metadata: {name: pages}, spec: {errors: {status: ['404'], \
+     service: {name: one, port: 80}}}}",
+    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: m}, spec: {chain: \
+     {middlewares: [{name: m}]}}}\n---\n{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: \
+     {name: x1, namespace: other}, spec: {plugin: {crowdsec: {}}}}",
+    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: m}, spec: {chain: \
+     {middlewares: [{name: gone}, {name: x1, namespace: other}]}}}\n---\n{apiVersion: \
+     traefik.io/v1alpha1, kind: Middleware, metadata: {name: other-x1}, spec: {addPrefix: {prefix: \
+     /a}}}",
 ];

@@ -67,7 +67,13 @@ impl Scene<'_> {
         let filters = &self.live.config.routing.filters;
         let mut memory = self.shared.memory();
         let filter = |it: &Use| filters.get(&it.filter).map(|node| &node.filter);
-        uses.iter().map(|it| Recipe::of(it, filter(it), &mut memory)).collect()
+        let mut recipes = Vec::new();
+        for usage in uses {
+            for one in usage.expanded(filters)? {
+                recipes.push(Recipe::of(&one, filter(&one), &mut memory)?);
+            }
+        }
+        Some(recipes.into())
     }
 
     pub(super) fn route_uses(&self, route: &Route) -> Option<RouteUses> {

@@ -25,6 +25,7 @@ impl Routed {
         self.ports.shrink_to_fit();
         self.written.shrink_to_fit();
         self.transports.shrink_to_fit();
+        self.filters.shrink_to_fit();
         self
     }
 

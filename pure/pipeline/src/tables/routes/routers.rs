@@ -3,6 +3,7 @@
 //! What is named and is not there, or must not be reached this way, costs the route that leads
 //! there: it is refused, so that its requests end nowhere else.
 
+mod passed;
 mod servers;
 mod ways;
 
@@ -12,6 +13,7 @@ use steelyard_model::router_draft::{
     BackendShape, LinkTarget, ObjectLink, RouterDraft, WayDraft, WayTarget,
 };
 use steelyard_model::routing::backend::{Backend, BackendNode, RefusalReason};
+use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
@@ -99,6 +101,30 @@ pub(in crate::tables) fn described(
     Some(Row::Routed(Arc::new(maker.routed.shrunk())))
 }
 
+/// The filters that an object defines. What cannot be had of them is not there, and who uses it is
+/// refused.
+pub(in crate::tables) fn filters(
+    tag: Tag,
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Object(tag, id.clone()))?;
+    let kind = if tag == Tag::MiddlewareTcp { RouteKind::Tcp } else { RouteKind::Http };
+    let mut maker = Maker { kind, options, reads, diagnostics, routed: Routed::default() };
+    let drafts = row.items().iter().filter_map(|item| match item {
+        Item::Filter(draft) => Some(draft),
+        _ => None,
+    });
+    for draft in drafts {
+        if let Some(node) = maker.filter(draft) {
+            maker.routed.filters.push(Arc::new(node));
+        }
+    }
+    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+}
+
 /// Routes of other objects that these lead to, instead of to a backend. Who may not name this one
 /// is not led to: it would take what is meant for others.
 fn children(set: &RouterSet, reads: &mut Reads<'_>, options: &ResolveOptions) -> Vec<RouteId> {
@@ -135,11 +161,11 @@ impl Maker<'_, '_> {
         children: &[RouteId],
     ) -> Route {
         let leads_on = draft.ways.is_empty() && !children.is_empty();
-        let filters = self.filters(&draft.filters).err();
-        let refusal = draft.refusal.clone().or(filters);
+        let (mut uses, closed) = self.passed(&draft.filters, draft.id.as_str());
+        let refusal = draft.refusal.clone().or(closed);
         let to = match refusal {
             None if leads_on => Destination::Routes(children.to_vec()),
-            refusal => Destination::Backend(self.backend(draft, refusal)),
+            refusal => Destination::Backend(self.backend(draft, refusal, &mut uses)),
         };
         Route {
             id: draft.id.clone(),
@@ -149,7 +175,7 @@ impl Maker<'_, '_> {
             listeners: if set.parents.is_empty() { listeners.to_vec() } else { Vec::new() },
             rank: draft.rank.clone(),
             rule: draft.rule.clone(),
-            uses: Vec::new(),
+            uses,
             to,
             timeouts: None,
             manner: Manner::Traefik,
@@ -174,10 +200,15 @@ impl Maker<'_, '_> {
     }
 
     /// The backend of a route.
-    fn backend(&mut self, draft: &RouterDraft, refusal: Option<RefusalReason>) -> BackendId {
+    fn backend(
+        &mut self,
+        draft: &RouterDraft,
+        refusal: Option<RefusalReason>,
+        uses: &mut Vec<Use>,
+    ) -> BackendId {
         let to = match draft.ways.as_slice() {
             [] => Err(self.nobody(draft)),
-            [way] => self.only(way, draft),
+            [way] => self.only(way, draft, uses),
             ways => Ok(self.shared(draft, ways)),
         };
         match (to, refusal) {
@@ -195,12 +226,20 @@ impl Maker<'_, '_> {
     }
 
     /// Where the only way of a route leads: what it has of its own is called as the route is.
-    fn only(&mut self, way: &WayDraft, draft: &RouterDraft) -> Result<BackendId, RefusalReason> {
+    /// What it alone is passed on the way is passed inside of all that the route has.
+    fn only(
+        &mut self,
+        way: &WayDraft,
+        draft: &RouterDraft,
+        uses: &mut Vec<Use>,
+    ) -> Result<BackendId, RefusalReason> {
+        let (inner, closed) = self.passed(&way.filters, draft.id.as_str());
+        uses.extend(inner);
+        if let Some(why) = closed {
+            return Err(why);
+        }
         match &way.to {
-            WayTarget::Servers(servers) => {
-                self.filters(&way.filters)?;
-                self.servers(servers, draft.id.as_str().into())
-            }
+            WayTarget::Servers(servers) => self.servers(servers, draft.id.as_str().into()),
             _ => self.way(way, draft.id.as_str()),
         }
     }

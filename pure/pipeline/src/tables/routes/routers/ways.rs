@@ -1,8 +1,6 @@
 //! Ways from routes and from backends that lead on: where each ends, or why it must not be gone.
 
-use steelyard_model::router_draft::{
-    BackendShape, LinkTarget, ObjectLink, ServersOf, WayDraft, WayTarget,
-};
+use steelyard_model::router_draft::{BackendShape, LinkTarget, ServersOf, WayDraft, WayTarget};
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Internal, RefusalReason};
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenance, Severity};
@@ -33,13 +31,16 @@ impl Maker<'_, '_> {
                 let main = self.edge(main, &owner, 0);
                 let copies = copies.iter().enumerate();
                 let copies =
-                    copies.map(|(at, (way, percent))| (self.edge(way, &owner, at + 1), *percent));
+                    copies.map(|(at, (way, percent))| (self.aside(way, &owner, at + 1), *percent));
                 Backend::Mirror { main, copies: copies.collect(), body: *body }
             }
             BackendShape::Failover { ways, statuses, replay } => {
                 let [primary, fallback] = &**ways;
                 let primary = self.edge(primary, &owner, 0);
-                let fallback = Box::new(self.edge(fallback, &owner, 1));
+                let fallback = Box::new(match statuses.is_empty() {
+                    true => self.edge(fallback, &owner, 1),
+                    false => self.aside(fallback, &owner, 1),
+                });
                 Backend::Failover { primary, fallback, statuses: statuses.clone(), replay: *replay }
             }
         }
@@ -52,16 +53,33 @@ impl Maker<'_, '_> {
     /// A way that cannot be had leads to who refuses: the share of requests that it has goes to
     /// nobody else.
     pub(super) fn edge(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
-        let backend = match self.way(way, &format!("{owner}/{at}")) {
+        let owner = format!("{owner}/{at}");
+        let (uses, closed) = self.passed(&way.filters, &owner);
+        let led = closed.map_or_else(|| self.way(way, &owner), Err);
+        let backend = match led {
             Ok(id) => id,
             Err(why) => {
-                let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
+                let id = BackendId::from(format!("{owner}#refused@{PROVIDER}"));
                 let backend = Backend::Refused { status: 503, why, instead_of: None };
                 self.describe(id.clone(), &way.place, backend);
                 id
             }
         };
-        Edge { backend, weight: way.weight, uses: Vec::new() }
+        Edge { backend, weight: way.weight, uses }
+    }
+
+    /// A way beside the one that a request goes, which passes no filters of its own.
+    fn aside(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
+        let mut edge = self.edge(way, owner, at);
+        if let Some(link) = way.filters.first().filter(|_| !edge.uses.is_empty()) {
+            let why = self.unbuilt(link, "it is used for copies, or for who is asked second");
+            let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
+            let backend =
+                Backend::Refused { status: 503, why, instead_of: Some(edge.backend.clone()) };
+            self.describe(id.clone(), &way.place, backend);
+            edge = Edge { backend: id, weight: way.weight, uses: Vec::new() };
+        }
+        edge
     }
 
     pub(super) fn describe(&mut self, id: BackendId, place: &Provenance, backend: Backend) {
@@ -71,7 +89,6 @@ impl Maker<'_, '_> {
 
     /// Where a way leads; `owner` is what it is named after.
     pub(super) fn way(&mut self, way: &WayDraft, owner: &str) -> Result<BackendId, RefusalReason> {
-        self.filters(&way.filters)?;
         match &way.to {
             WayTarget::Nowhere => Err(RefusalReason::Reference(way.place.clone())),
             WayTarget::Servers(servers) => {
@@ -176,27 +193,6 @@ impl Maker<'_, '_> {
         let missing = Missing::named(kind, name).within(namespace).sought();
         self.diagnostics.push(found.missing(missing));
         RefusalReason::Reference(place.clone())
-    }
-
-    /// Filters are not carried out yet, and what has one is closed.
-    pub(super) fn filters(&mut self, links: &[ObjectLink]) -> Result<(), RefusalReason> {
-        let Some(link) = links.first() else { return Ok(()) };
-        match &link.to {
-            LinkTarget::Object(id) => self.may_name(id, &link.place)?,
-            LinkTarget::Provided(name) => self.may_name_provided(name, &link.place)?,
-        }
-        let name = match &link.to {
-            LinkTarget::Object(id) => id.to_string(),
-            LinkTarget::Provided(name) => name.to_string(),
-        };
-        self.diagnostics.push(Diagnostic::at(
-            Severity::Error,
-            codes::FILTER_NOT_CARRIED_OUT,
-            &link.place,
-            format!("middleware `{name}` is not carried out yet: the route answers 503"),
-            "take it off to open the route to everybody, or keep it: a later version carries it out",
-        ));
-        Err(RefusalReason::Filter(link.place.clone()))
     }
 
     /// Whether an object may name what another provider has.

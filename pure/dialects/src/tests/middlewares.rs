@@ -1,0 +1,132 @@
+//! Middlewares: every option is read, and what would not do what it says is refused.
+
+use steelyard_model::routing::filter::Filter;
+
+use super::*;
+use crate::codes;
+
+fn object(spec: &str) -> String {
+    let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata: {{name: m}}\nspec:\n{spec}"
+    )
+}
+
+#[test]
+fn every_option_is_read() {
+    let all = include_str!("middlewares.yaml");
+    let mut kinds = std::collections::BTreeSet::new();
+    for spec in all.split("---\n") {
+        let spec: String = spec
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let lowered = lowered(&object(&spec));
+        assert!(lowered.diagnostics.is_empty(), "{spec}{:?}", lowered.diagnostics);
+        let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };
+        kinds.insert(draft.filter.kind());
+    }
+    assert_eq!(kinds.len(), 21, "{kinds:?}");
+}
+
+#[test]
+fn what_would_not_do_what_it_says_is_refused() {
+    for (spec, code) in [
+        ("{}", codes::MISSING_FIELD),
+        ("addPrefix: {}", codes::MISSING_FIELD),
+        ("addPrefix: {prefix: \"/a\\r\\nb\"}", codes::INVALID_VALUE),
+        ("addPrefix: {prefix: /a}\nreplacePath: {path: /b}", codes::FIELDS_EXCLUSIVE),
+        ("stripPrefixRegex: {regex: ['(']}", codes::INVALID_VALUE),
+        ("replacePathRegex: {regex: '*'}", codes::INVALID_VALUE),
+        ("redirectScheme: {}", codes::MISSING_FIELD),
+        ("redirectScheme: {scheme: 'java script'}", codes::INVALID_VALUE),
+        ("redirectScheme: {scheme: https, port: x}", codes::INVALID_VALUE),
+        ("redirectRegex: {regex: '(', replacement: x}", codes::INVALID_VALUE),
+        ("chain: {}", codes::MISSING_FIELD),
+        ("ipAllowList: {}", codes::MISSING_FIELD),
+        ("ipAllowList: {sourceRange: [foo]}", codes::INVALID_VALUE),
+        ("ipAllowList: {sourceRange: [10.0.0.1], rejectStatusCode: 99}", codes::INVALID_VALUE),
+        ("ipAllowList: {sourceRange: [10.0.0.1], ipStrategy: {depth: -1}}", codes::INVALID_VALUE),
+        ("headers: {}", codes::MISSING_FIELD),
+        ("headers: {customRequestHeaders: {'X A': b}}", codes::INVALID_VALUE),
+        ("headers: {customRequestHeaders: {X-A: \"b\\nc\"}}", codes::INVALID_VALUE),
+        ("headers: {contentSecurityPolicy: \"b\\nc\"}", codes::INVALID_VALUE),
+        ("headers: {accessControlAllowOriginListRegex: ['(']}", codes::INVALID_VALUE),
+        ("errors: {status: ['404']}", codes::MISSING_FIELD),
+        ("errors: {status: [x], service: {name: a, port: 80}}", codes::INVALID_VALUE),
+        ("rateLimit: {average: -1}", codes::INVALID_VALUE),
+        ("rateLimit: {average: 1, period: soon}", codes::INVALID_VALUE),
+        (
+            "rateLimit: {average: 1, sourceCriterion: {requestHost: true, requestHeaderName: a}}",
+            codes::FIELDS_EXCLUSIVE,
+        ),
+        ("basicAuth: {}", codes::MISSING_FIELD),
+        ("basicAuth: {secret: s, headerField: 'a b'}", codes::INVALID_VALUE),
+        ("basicAuth: {secret: s, users: ['a:b']}", codes::INVALID_VALUE),
+        ("forwardAuth: {}", codes::MISSING_FIELD),
+        ("forwardAuth: {address: 'auth.example'}", codes::INVALID_VALUE),
+        ("forwardAuth: {address: 'http://'}", codes::INVALID_VALUE),
+        ("buffering: {maxRequestBodyBytes: -1}", codes::INVALID_VALUE),
+        ("circuitBreaker: {}", codes::MISSING_FIELD),
+        ("compress: {encodings: [lzw]}", codes::INVALID_VALUE),
+        ("compress: {encodings: [br], defaultEncoding: gzip}", codes::INVALID_VALUE),
+        (
+            "compress: {includedContentTypes: [a/b], excludedContentTypes: [a/c]}",
+            codes::FIELDS_EXCLUSIVE,
+        ),
+        ("retry: {}", codes::MISSING_FIELD),
+        ("retry: {attempts: 0}", codes::INVALID_VALUE),
+        ("retry: {attempts: 2, status: [x]}", codes::INVALID_VALUE),
+        ("retry: {attempts: 2, disableRetryOnNetworkError: true}", codes::INVALID_VALUE),
+    ] {
+        let lowered = lowered(&object(spec));
+        assert!(lowered.items.is_empty(), "{spec}");
+        let found: Vec<_> = lowered.diagnostics.iter().map(|it| it.code).collect();
+        assert!(found.contains(&code), "{spec} {:?}", lowered.diagnostics);
+    }
+}
+
+#[test]
+fn what_is_not_said_is_as_traefik_has_it() {
+    for (spec, expected) in [
+        ("compress: {}", "smallest: 1024, encodings: [Gzip, Brotli, Zstd], default: None"),
+        ("rateLimit: {average: 5}", "average: 5, period: 1s, burst: 1"),
+        ("retry: {attempts: 2}", "max_body: Some(2097152)"),
+        ("basicAuth: {secret: s}", "realm: \"traefik\", removes_header: false"),
+        ("ipAllowList: {sourceRange: [10.0.0.1]}", "from: Peer, ipv6_subnet: None }, status: 403"),
+        ("inFlightReq: {amount: 3}", "amount: 3, of: Host"),
+        (
+            "circuitBreaker: {expression: x}",
+            "check_period: 100ms, fallback: 10s, recovery: 10s, status: 503",
+        ),
+        (
+            "buffering: {}",
+            "max_request: 0, mem_request: 1048576, max_response: 0, mem_response: 1048576",
+        ),
+        ("forwardAuth: {address: 'http://a'}", "max_response: None"),
+    ] {
+        let lowered = lowered(&object(spec));
+        let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };
+        let shown = format!("{:?}", draft.filter);
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[test]
+fn connections_have_filters_of_their_own() {
+    for (spec, expected) in [
+        ("inFlightConn: {amount: 3}", Some(Filter::InFlightConnections(3))),
+        ("ipAllowList: {sourceRange: [foo]}", None),
+        ("{}", None),
+    ] {
+        let lowered = lowered(&object(spec).replace("kind: Middleware", "kind: MiddlewareTCP"));
+        let found = lowered.items.first().map(|item| match item {
+            Item::Filter(draft) => {
+                assert!(draft.is_for_bytes);
+                draft.filter.clone()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, expected, "{spec}");
+    }
+}

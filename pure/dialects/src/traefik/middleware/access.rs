@@ -1,0 +1,212 @@
+//! Middlewares that say who may pass, and who it was.
+
+use steelyard_manifest::kinds::traefik::middleware as written;
+use steelyard_model::filter_draft::SecretPurpose;
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::access::{
+    AllowedClients, AskedAuth, CertificateHeader, CertificateParts, ClientPlace, ClientSource,
+    FilterTls, NameParts, PasswordAuth,
+};
+use steelyard_model::{FieldPath, Severity};
+
+use super::{Making, Reader, is, text, texts};
+use crate::codes;
+
+impl Reader<'_, '_> {
+    pub(super) fn allowed(
+        &mut self,
+        it: &written::AllowListSpec,
+        path: &FieldPath,
+    ) -> Option<Filter> {
+        let at = path.key("sourceRange");
+        if it.source_range.iter().flatten().next().is_none() {
+            self.findings.missing(&at, "name the addresses that are let in");
+            return None;
+        }
+        let ranges = self.networks(it.source_range.as_ref(), &at)?;
+        let source = self.source(it.ip_strategy.as_ref(), &path.key("ipStrategy"))?;
+        let at = path.key("rejectStatusCode");
+        let status = it.reject_status_code.filter(|status| *status != 0).unwrap_or(403);
+        let status = self.findings.within(&at, Some(status), 200..=599)?;
+        Some(Filter::AllowAddresses(AllowedClients { ranges, source, status }))
+    }
+
+    /// Whose address counts.
+    pub(super) fn source(
+        &mut self,
+        it: Option<&written::IpStrategySpec>,
+        path: &FieldPath,
+    ) -> Option<ClientSource> {
+        let Some(it) = it else { return Some(ClientSource::default()) };
+        let depth: usize =
+            self.findings.within(&path.key("depth"), Some(it.depth.unwrap_or(0)), 0..=1024)?;
+        let excluded = self.networks(it.excluded_ips.as_ref(), &path.key("excludedIPs"))?;
+        let bits = it.ipv6_subnet.filter(|bits| *bits != 0);
+        let ipv6_subnet = match bits {
+            Some(_) => Some(self.findings.within(&path.key("ipv6Subnet"), bits, 1..=128)?),
+            None => None,
+        };
+        let from = match depth {
+            0 if excluded.texts().is_empty() => ClientPlace::Peer,
+            0 => ClientPlace::Excluding(excluded),
+            depth => ClientPlace::Depth(depth),
+        };
+        Some(ClientSource { from, ipv6_subnet })
+    }
+
+    pub(super) fn password(
+        &mut self,
+        it: &written::AuthSpec,
+        path: &FieldPath,
+        making: &mut Making<'_>,
+    ) -> Option<PasswordAuth> {
+        let secret = path.key("secret");
+        let users = texts(it.users.as_ref());
+        if making.is_of_file() {
+            self.foreign(&[("secret", it.secret.is_some())], path, making);
+            if it.users_file.is_some() {
+                let path = path.key("usersFile");
+                let message = "users in a file of their own are not read";
+                let help = "write them in `users`";
+                self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
+            }
+            if users.is_empty() {
+                self.findings.missing(&path.key("users"), "write who may pass");
+                return None;
+            }
+        } else {
+            let others = [("users", it.users.is_some()), ("usersFile", it.users_file.is_some())];
+            self.foreign(&others, path, making);
+            let named =
+                self.named_secret(it.secret.as_ref(), (&secret, SecretPurpose::Users), making);
+            if named.is_none() {
+                self.findings.missing(&secret, "name the Secret with the users");
+                return None;
+            }
+        }
+        let realm = text(it.realm.as_ref()).unwrap_or_else(|| "traefik".into());
+        self.is_value(&realm, &path.key("realm"))?;
+        let user_header = text(it.header_field.as_ref());
+        if let Some(name) = &user_header {
+            self.is_name(name, &path.key("headerField"))?;
+        }
+        let removes_header = is(it.remove_header);
+        Some(PasswordAuth { users: users.into(), realm, removes_header, user_header })
+    }
+
+    pub(super) fn forward_auth(
+        &mut self,
+        it: &written::ForwardAuthSpec,
+        path: &FieldPath,
+        making: &mut Making<'_>,
+    ) -> Option<Filter> {
+        let at = path.key("address");
+        let address = self.required(it.address.as_ref(), &at, "write the URL that is asked")?;
+        let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', '?', '#']);
+        let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
+        if !rest.is_some_and(has_host) || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!("`{address}` is no URL that can be asked");
+            let help = "write http:// or https://, a host and a path";
+            self.findings.invalid(codes::INVALID_VALUE, &at, message, help);
+            return None;
+        }
+        let tls = it.tls.as_ref().map(|tls| self.filter_tls(tls, &path.key("tls"), making));
+        let expression = match text(it.auth_response_headers_regex.as_ref()) {
+            Some(text) => Some(self.expression(&text, &path.key("authResponseHeadersRegex"))?),
+            None => None,
+        };
+        let names = [
+            ("authResponseHeaders", &it.auth_response_headers),
+            ("authRequestHeaders", &it.auth_request_headers),
+            ("addAuthCookiesToResponse", &it.add_auth_cookies_to_response),
+        ];
+        for (key, names) in names {
+            for (index, name) in names.iter().flatten().enumerate() {
+                self.is_name(name, &path.key(key).index(index))?;
+            }
+        }
+        let user_header = text(it.header_field.as_ref());
+        if let Some(name) = &user_header {
+            self.is_name(name, &path.key("headerField"))?;
+        }
+        let sign_in = text(it.auth_signin_url.as_ref());
+        if let Some(url) = &sign_in {
+            self.is_value(url, &path.key("authSigninURL"))?;
+        }
+        Some(Filter::ForwardAuth(Box::new(AskedAuth {
+            address,
+            backend: "".into(),
+            trusts_forwarded: is(it.trust_forward_header),
+            response_headers: texts(it.auth_response_headers.as_ref()),
+            response_headers_regex: expression,
+            request_headers: texts(it.auth_request_headers.as_ref()),
+            tls,
+            max_response: Self::at_most(it.max_response_body_size),
+            cookies: texts(it.add_auth_cookies_to_response.as_ref()),
+            user_header,
+            forwards_body: is(it.forward_body),
+            max_body: Self::at_most(it.max_body_size),
+            keeps_location: is(it.preserve_location_header),
+            keeps_method: is(it.preserve_request_method),
+            sign_in,
+        })))
+    }
+
+    /// How TLS is spoken to whom a middleware asks.
+    pub(super) fn filter_tls(
+        &mut self,
+        it: &written::FilterTlsSpec,
+        path: &FieldPath,
+        making: &mut Making<'_>,
+    ) -> FilterTls {
+        if it.ca_optional.is_some() {
+            let path = path.key("caOptional");
+            let message = "`caOptional` makes no difference: certificates are always looked at";
+            self.findings.say(
+                Severity::Info,
+                codes::FIELD_NOT_HONOURED,
+                &path,
+                message,
+                "remove it",
+            );
+        }
+        let is_unverified = is(it.insecure_skip_verify);
+        if making.is_of_file() {
+            let others =
+                [("caSecret", it.ca_secret.is_some()), ("certSecret", it.cert_secret.is_some())];
+            self.foreign(&others, path, making);
+            let identity = text(it.cert.as_ref()).zip(text(it.key.as_ref()));
+            return FilterTls { ca: text(it.ca.as_ref()), identity, is_unverified };
+        }
+        let others =
+            [("ca", it.ca.is_some()), ("cert", it.cert.is_some()), ("key", it.key.is_some())];
+        self.foreign(&others, path, making);
+        let (ca, cert) = (path.key("caSecret"), path.key("certSecret"));
+        self.named_secret(it.ca_secret.as_ref(), (&ca, SecretPurpose::Authorities), making);
+        self.named_secret(it.cert_secret.as_ref(), (&cert, SecretPurpose::Identity), making);
+        FilterTls { ca: None, identity: None, is_unverified }
+    }
+}
+
+pub(super) fn certificate(it: &written::PassCertificateSpec) -> Filter {
+    let name = |it: &written::NamePartsSpec| NameParts {
+        domain_component: is(it.domain_component),
+        country: is(it.country),
+        province: is(it.province),
+        locality: is(it.locality),
+        organization: is(it.organization),
+        organizational_unit: is(it.organizational_unit),
+        serial_number: is(it.serial_number),
+        common_name: is(it.common_name),
+    };
+    let parts = |it: &written::CertificateInfoSpec| CertificateParts {
+        not_after: is(it.not_after),
+        not_before: is(it.not_before),
+        sans: is(it.sans),
+        serial_number: is(it.serial_number),
+        subject: it.subject.as_ref().map(name),
+        issuer: it.issuer.as_ref().map(name),
+    };
+    let parts = it.info.as_ref().map(parts);
+    Filter::ClientCertificate(Box::new(CertificateHeader { pem: is(it.pem), parts }))
+}

@@ -1,0 +1,191 @@
+//! Filters that say who may pass, and who it was.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::routing::id::BackendId;
+use crate::routing::pattern::Expression;
+
+/// Lets clients of some addresses in, and answers others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedClients {
+    /// These.
+    pub ranges: Networks,
+    /// Whose address counts.
+    pub source: ClientSource,
+    /// The status of the answer to others.
+    pub status: u16,
+}
+
+/// Addresses and ranges of them, as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks {
+    nets: Vec<IpNet>,
+    texts: Vec<Arc<str>>,
+}
+
+/// Whose address is that of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientSource {
+    /// Where it is.
+    pub from: ClientPlace,
+    /// Of addresses of IPv6 so many bits count.
+    pub ipv6_subnet: Option<u8>,
+}
+
+/// Where a client's address is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ClientPlace {
+    /// That of the connection.
+    #[default]
+    Peer,
+    /// At this place of `X-Forwarded-For`, counted from the right, from 1.
+    Depth(usize),
+    /// The first of `X-Forwarded-For`, from the right, that is in none of these.
+    Excluding(Networks),
+}
+
+/// Asks for a name and a password, or for the proof of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordAuth {
+    /// `name:hash`, or `name:realm:hash` where a proof is asked for.
+    pub users: Arc<[Arc<str>]>,
+    /// What it is for.
+    pub realm: Arc<str>,
+    /// Endpoints are not told the password.
+    pub removes_header: bool,
+    /// The line in which endpoints are told the name.
+    pub user_header: Option<Arc<str>>,
+}
+
+/// Asks somebody else who may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedAuth {
+    /// Where, as an URL.
+    pub address: Arc<str>,
+    /// The backend that stands for it.
+    pub backend: BackendId,
+    /// It is told what clients say in `X-Forwarded-*`.
+    pub trusts_forwarded: bool,
+    /// Lines of its answer that endpoints are told.
+    pub response_headers: Vec<Arc<str>>,
+    /// The same, by an expression.
+    pub response_headers_regex: Option<Expression>,
+    /// Lines of the request that it is told; none is all.
+    pub request_headers: Vec<Arc<str>>,
+    /// How TLS is spoken to it.
+    pub tls: Option<FilterTls>,
+    /// Largest body of its answer, in bytes; none is any.
+    pub max_response: Option<u64>,
+    /// Cookies of its answer that clients get.
+    pub cookies: Vec<Arc<str>>,
+    /// The line of its answer that names the user.
+    pub user_header: Option<Arc<str>>,
+    /// It is sent the request's body.
+    pub forwards_body: bool,
+    /// Largest body that it is sent, in bytes; none is any.
+    pub max_body: Option<u64>,
+    /// Clients get its `Location` as it is.
+    pub keeps_location: bool,
+    /// It is asked by the request's method, not by GET.
+    pub keeps_method: bool,
+    /// Where who may not pass is led.
+    pub sign_in: Option<Arc<str>>,
+}
+
+/// How TLS is spoken to whom a filter asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterTls {
+    /// Whom to believe, as PEM; none is whom this machine believes.
+    pub ca: Option<Arc<str>>,
+    /// What is shown when asked who we are, as PEM, and its key.
+    pub identity: Option<(Arc<str>, Arc<str>)>,
+    /// Nothing is verified.
+    pub is_unverified: bool,
+}
+
+/// Tells endpoints of clients' certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateHeader {
+    /// Whole.
+    pub pem: bool,
+    /// Parts of them.
+    pub parts: Option<CertificateParts>,
+}
+
+/// Parts of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateParts {
+    /// Until when.
+    pub not_after: bool,
+    /// From when.
+    pub not_before: bool,
+    /// For whom.
+    pub sans: bool,
+    /// Its number.
+    pub serial_number: bool,
+    /// Whose.
+    pub subject: Option<NameParts>,
+    /// By whom.
+    pub issuer: Option<NameParts>,
+}
+
+/// Parts of a distinguished name, in the order in which they are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameParts {
+    /// `DC`
+    pub domain_component: bool,
+    /// `C`
+    pub country: bool,
+    /// `ST`
+    pub province: bool,
+    /// `L`
+    pub locality: bool,
+    /// `O`
+    pub organization: bool,
+    /// `OU`, of subjects alone.
+    pub organizational_unit: bool,
+    /// `SN`
+    pub serial_number: bool,
+    /// `CN`
+    pub common_name: bool,
+}
+
+impl Networks {
+    /// Reads addresses and ranges; the index of the first that is none.
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, usize> {
+        let mut read = Self::default();
+        for (index, text) in texts.iter().map(AsRef::as_ref).enumerate() {
+            let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            read.nets.push(net.map_err(|_| index)?.trunc());
+            read.texts.push(text.into());
+        }
+        Ok(read)
+    }
+
+    /// Whether one of them has this address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.nets.iter().any(|net| net.contains(&address))
+    }
+
+    /// As they are written.
+    pub fn texts(&self) -> &[Arc<str>] {
+        &self.texts
+    }
+}
+
+impl From<Vec<IpNet>> for Networks {
+    fn from(nets: Vec<IpNet>) -> Self {
+        let texts = nets.iter().map(|net| net.to_string().into()).collect();
+        Self { nets, texts }
+    }
+}
+
+impl From<Vec<IpNet>> for AllowedClients {
+    fn from(nets: Vec<IpNet>) -> Self {
+        Self { ranges: nets.into(), source: ClientSource::default(), status: 403 }
+    }
+}

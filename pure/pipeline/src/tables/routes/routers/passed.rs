@@ -1,0 +1,342 @@
+//! What requests and connections pass: filters that objects define, and who uses them.
+//!
+//! A filter that is not there, may not be named, cannot be had, or is not carried out yet closes
+//! whoever uses it, and nobody else.
+
+use std::sync::Arc;
+
+use steelyard_dialects::traefik::users::{credentials, users};
+use steelyard_model::filter_draft::SecretPurpose;
+use steelyard_model::handshake_draft::SecretLink;
+use steelyard_model::router_draft::{LinkTarget, ObjectLink};
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::filter::access::FilterTls;
+use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, Use};
+use steelyard_model::routing::id::FilterId;
+use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
+use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
+
+use super::{Maker, UNSERVED};
+use crate::codes;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::Row;
+
+impl Maker<'_, '_> {
+    /// What is used of these, in their order; and why who uses them is closed, if he is.
+    pub(super) fn passed(
+        &mut self,
+        links: &[ObjectLink],
+        owner: &str,
+    ) -> (Vec<Use>, Option<RefusalReason>) {
+        let (mut uses, mut closed) = (Vec::new(), None);
+        for link in links {
+            match self.usable(link, &mut Vec::new()) {
+                Ok(node) => uses.push(Use::of(owner, &node.id, &node.filter)),
+                Err((node, why)) => {
+                    uses.extend(node.map(|node| Use::of(owner, &node.id, &node.filter)));
+                    closed.get_or_insert(why);
+                }
+            }
+        }
+        (uses, closed)
+    }
+
+    /// A filter that may be used, with all that stands within it; else why not, and it, if it is
+    /// there.
+    fn usable(
+        &mut self,
+        link: &ObjectLink,
+        above: &mut Vec<FilterId>,
+    ) -> Result<Arc<FilterNode>, (Option<Arc<FilterNode>>, RefusalReason)> {
+        let (cell, id) = self.named(link).map_err(|why| (None, why))?;
+        let Some((draft, node)) = self.defined(&cell, &id) else {
+            return Err((None, self.unusable(link)));
+        };
+        let is_built = match self.kind.is_of_requests() {
+            true => node.filter.is_built(),
+            false => node.filter.is_built_for_bytes(),
+        };
+        if !is_built {
+            let why = match &node.filter {
+                Filter::Plugin(name) => self.plugin(link, name),
+                filter => self.unbuilt(link, filter.kind()),
+            };
+            return Err((Some(node), why));
+        }
+        if above.contains(&id) || above.len() >= MOST_DEPTH {
+            return Err((Some(node), self.circle(link)));
+        }
+        above.push(id);
+        for member in &draft.members {
+            if let Err((_, why)) = self.usable(member, above) {
+                return Err((Some(node), why));
+            }
+        }
+        above.pop();
+        Ok(node)
+    }
+
+    /// The object that a link means, and what its filter is called.
+    fn named(&mut self, link: &ObjectLink) -> Result<(Cell, FilterId), RefusalReason> {
+        let (tag, kind, suffix) = match self.kind.is_of_requests() {
+            true => (Tag::Middleware, "Middleware", ""),
+            false => (Tag::MiddlewareTcp, "MiddlewareTCP", "#tcp"),
+        };
+        match &link.to {
+            LinkTarget::Object(id) => {
+                self.may_name(id, &link.place)?;
+                let cell = Cell::Object(tag, id.clone());
+                if self.reads.row(&cell).is_none() {
+                    return Err(self.absent(kind, id, &link.place, UNSERVED));
+                }
+                Ok((cell, format!("{id}{suffix}@kubernetescrd").into()))
+            }
+            LinkTarget::Provided(name) => {
+                if &*link.place.object.kind != "Ingress" {
+                    self.may_name_provided(name, &link.place)?;
+                }
+                let called = Cell::Called(tag == Tag::MiddlewareTcp, name.clone());
+                let keys = self.reads.keys(&called);
+                match keys.as_slice() {
+                    [cell @ Cell::Object(_, id)] if name.ends_with("@kubernetescrd") => {
+                        self.may_name_called(id, link)?;
+                        Ok((cell.clone(), format!("{id}{suffix}@kubernetescrd").into()))
+                    }
+                    [cell] => Ok((cell.clone(), (&**name).into())),
+                    [] => {
+                        let help = format!("name a {kind}");
+                        Err(self.unprovided(name, &link.place, UNSERVED, &help))
+                    }
+                    _ => Err(self.ambiguous(name, link)),
+                }
+            }
+        }
+    }
+
+    /// Ingresses name filters of any namespace, as Traefik has it: their namespace stands in the
+    /// name. Objects of Traefik's kinds have a field for it, and are held to what is said of that.
+    fn may_name_called(
+        &mut self,
+        id: &NamespacedName,
+        link: &ObjectLink,
+    ) -> Result<(), RefusalReason> {
+        if &*link.place.object.kind == "Ingress" {
+            return Ok(());
+        }
+        self.may_name(id, &link.place)
+    }
+
+    /// A filter as it is written, and as it is made, if it could be.
+    fn defined(&mut self, cell: &Cell, id: &FilterId) -> Option<(FilterDraft, Arc<FilterNode>)> {
+        let Cell::Object(tag, object) = cell else { return None };
+        let written = self.reads.row(cell)?;
+        let made = self.reads.row(&Cell::Filter(*tag, object.clone()))?;
+        let Row::Routed(made) = made else { return None };
+        let node = made.filters.iter().find(|node| node.id == *id)?.clone();
+        let draft = written.items().iter().find_map(|item| match item {
+            Item::Filter(draft) if draft.id == *id => Some((**draft).clone()),
+            _ => None,
+        })?;
+        Some((draft, node))
+    }
+
+    fn refuse(
+        &mut self,
+        link: &ObjectLink,
+        code: steelyard_model::Code,
+        message: String,
+        help: impl Into<String>,
+    ) -> RefusalReason {
+        self.diagnostics.push(Diagnostic::at(Severity::Error, code, &link.place, message, help));
+        RefusalReason::Filter(link.place.clone())
+    }
+
+    /// Says of a filter that is not carried out yet.
+    pub(super) fn unbuilt(&mut self, link: &ObjectLink, what: &str) -> RefusalReason {
+        let message = format!(
+            "middleware `{}` ({what}) is not carried out yet: the route answers 503",
+            target(link)
+        );
+        let help = "take it off to open the route to everybody, or keep it: a later version \
+                    carries it out";
+        self.refuse(link, codes::FILTER_NOT_CARRIED_OUT, message, help)
+    }
+
+    fn plugin(&mut self, link: &ObjectLink, name: &str) -> RefusalReason {
+        let message = format!(
+            "middleware `{}` is the plugin `{name}`, a program that is never run here: the route \
+             answers 503",
+            target(link)
+        );
+        self.refuse(link, codes::FILTER_NOT_CARRIED_OUT, message, instead_of_plugin(name))
+    }
+
+    fn unusable(&mut self, link: &ObjectLink) -> RefusalReason {
+        let message = format!("middleware `{}` cannot be had: the route answers 503", target(link));
+        let help = "mend what is said of it";
+        self.refuse(link, codes::FILTER_UNUSABLE, message, help)
+    }
+
+    fn circle(&mut self, link: &ObjectLink) -> RefusalReason {
+        let message = format!(
+            "middleware `{}` stands within itself, or too deep: the route answers 503",
+            target(link)
+        );
+        self.refuse(link, codes::FILTER_UNUSABLE, message, "take it out of the chain")
+    }
+
+    fn ambiguous(&mut self, name: &str, link: &ObjectLink) -> RefusalReason {
+        let message = format!("more than one middleware is called `{name}`: the route answers 503");
+        let help = "give one of them another name: namespace and name are joined by a hyphen";
+        self.refuse(link, codes::FILTER_UNUSABLE, message, help)
+    }
+
+    /// The filter that is written, with all that it names; none where that cannot be had.
+    pub(super) fn filter(&mut self, draft: &FilterDraft) -> Option<FilterNode> {
+        let mut filter = draft.filter.clone();
+        for (purpose, link) in &draft.secrets {
+            self.fill(&mut filter, *purpose, link)?;
+        }
+        if let Filter::Chain(members) = &mut filter {
+            let named = draft.members.iter();
+            *members = named.filter_map(|link| self.member(link)).collect();
+        }
+        if let (Filter::ErrorPages(pages), Some(way)) = (&mut filter, &draft.pages) {
+            if let Some(link) = way.filters.first() {
+                self.unbuilt(link, "it is used for error pages");
+                return None;
+            }
+            pages.backend = self.way(way, draft.id.as_str()).ok()?;
+        }
+        Some(FilterNode { id: draft.id.clone(), place: Some(draft.place.clone()), filter })
+    }
+
+    /// What a member of a chain is called. Who uses the chain says what is wrong with it.
+    fn member(&mut self, link: &ObjectLink) -> Option<FilterId> {
+        let mut said = Vec::new();
+        let mut quiet = Maker {
+            kind: self.kind,
+            options: self.options,
+            reads: self.reads,
+            diagnostics: &mut said,
+            routed: Default::default(),
+        };
+        quiet.named(link).ok().map(|(_, id)| id)
+    }
+
+    /// Writes what a Secret has where the filter wants it.
+    fn fill(
+        &mut self,
+        filter: &mut Filter,
+        purpose: SecretPurpose,
+        link: &SecretLink,
+    ) -> Option<()> {
+        let row = self.reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
+        let Some(secret) = row.as_ref().and_then(Row::secret) else {
+            self.no_secret(link);
+            return None;
+        };
+        let filled = match (filter, purpose) {
+            (Filter::BasicAuth(auth) | Filter::DigestAuth(auth), SecretPurpose::Users) => {
+                users(secret).map(|all| auth.users = all.into()).map_err(|why| why.to_string())
+            }
+            (Filter::RateLimit(limit), SecretPurpose::Credentials) => credentials(secret)
+                .map(|found| {
+                    if let Some(redis) = &mut limit.redis {
+                        redis.credentials = Some(found);
+                    }
+                })
+                .map_err(|why| why.to_string()),
+            (filter, purpose) => match filter_tls(filter) {
+                Some(tls) => fill_tls(tls, purpose, secret).map_err(|why| why.to_string()),
+                None => Ok(()),
+            },
+        };
+        if let Err(why) = &filled {
+            let message = format!("Secret {} is of no use here: {why}", link.secret);
+            let help = "write into it what is wanted, or name another";
+            self.diagnostics.push(Diagnostic::at(
+                Severity::Error,
+                codes::FILTER_SECRET,
+                &link.place,
+                message,
+                help,
+            ));
+        }
+        filled.ok()
+    }
+
+    fn no_secret(&mut self, link: &SecretLink) {
+        let NamespacedName { namespace, name } = &link.secret;
+        let message = format!("there is no Secret `{name}` in namespace {namespace}");
+        let help = format!("add the Secret to {namespace}, or name another");
+        let code = codes::FILTER_SECRET;
+        let found = Diagnostic::at(Severity::Error, code, &link.place, message, help);
+        let missing = Missing::named("Secret", name).within(namespace).sought();
+        self.diagnostics.push(found.missing(missing));
+    }
+}
+
+fn target(link: &ObjectLink) -> String {
+    match &link.to {
+        LinkTarget::Object(id) => id.to_string(),
+        LinkTarget::Provided(name) => name.to_string(),
+    }
+}
+
+/// How TLS is spoken by a filter.
+fn filter_tls(filter: &mut Filter) -> Option<&mut FilterTls> {
+    match filter {
+        Filter::ForwardAuth(auth) => auth.tls.as_mut(),
+        Filter::RateLimit(limit) => limit.redis.as_mut()?.tls.as_mut(),
+        _ => None,
+    }
+}
+
+fn fill_tls(tls: &mut FilterTls, purpose: SecretPurpose, secret: &Secret) -> Result<(), Unfit> {
+    match purpose {
+        SecretPurpose::Authorities => {
+            let pem = authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY))?;
+            tls.ca = Some(pem);
+        }
+        SecretPurpose::Identity => {
+            identity(secret)?.ok_or(Unfit::Absent(CERTIFICATE_KEY))?;
+            let text = |key: &str| {
+                let value = secret.data.get(key)?;
+                str::from_utf8(&value.0).ok().map(Arc::from)
+            };
+            tls.identity = text(CERTIFICATE_KEY).zip(text("tls.key"));
+        }
+        SecretPurpose::Users | SecretPurpose::Credentials => {}
+    }
+    Ok(())
+}
+
+/// What to do without a plugin, of those that people have most.
+fn instead_of_plugin(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let known = [
+        (
+            "crowdsec",
+            "let CrowdSec's firewall bouncer block addresses on the hosts instead, and take it off",
+        ),
+        ("bouncer", "let CrowdSec's firewall bouncer block addresses on the hosts instead"),
+        (
+            "cloudflare",
+            "name Cloudflare's ranges in --entrypoints.NAME.forwardedheaders.trustedips, and take \
+             it off: clients' addresses are read from there",
+        ),
+        ("realip", "name the proxies in --entrypoints.NAME.forwardedheaders.trustedips"),
+        ("real-ip", "name the proxies in --entrypoints.NAME.forwardedheaders.trustedips"),
+        ("geoblock", "countries are not looked up here: let in addresses by ipAllowList"),
+        ("geoip", "countries are not looked up here: let in addresses by ipAllowList"),
+        ("fail2ban", "let fail2ban read the access log on the host, and take it off"),
+        ("themepark", "bodies are not rewritten here: set the theme in the application"),
+        ("rewrite-body", "bodies are not rewritten here: let the application do it"),
+        ("rewritebody", "bodies are not rewritten here: let the application do it"),
+        ("sablier", "nothing is started by requests here: let the application run"),
+    ];
+    let found = known.iter().find(|(part, _)| name.contains(part));
+    let help = "take it off to open the route to everybody, or say the same with a middleware";
+    found.map_or(help, |(_, help)| help).to_owned()
+}
