@@ -10,6 +10,7 @@ mod conversion;
 mod differences;
 mod dynamic;
 mod election;
+mod middlewares;
 mod normal;
 mod routers;
 mod rules;
@@ -232,4 +233,10 @@ fn rules_of_traefik() {
 fn configuration_of_traefik() {
     run_of("traefik", &["crd"], &["provider"], dynamic::of_kinds);
     run_of("traefik", &["ingress"], &["provider"], dynamic::of_ingresses);
+}
+
+/// What is not carried out yet is read, and nothing more is held of it.
+#[test]
+fn middlewares_of_traefik() {
+    run_of("traefik", &["middlewares"], &["middleware"], middlewares::of_requests);
 }

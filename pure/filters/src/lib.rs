@@ -12,15 +12,19 @@
 
 mod addresses;
 pub mod ask;
+mod characters;
 mod client;
 pub mod context;
 pub mod frame;
 mod gathered;
+mod headers;
+mod led;
 pub mod memory;
 pub mod recipe;
 mod redirect;
 pub mod replay;
 pub mod response;
+mod rewrite;
 pub mod stack;
 #[cfg(feature = "trial")]
 pub mod trial;

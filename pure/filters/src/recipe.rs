@@ -9,12 +9,16 @@ use steelyard_model::routing::filter::{Filter, Use};
 
 use crate::addresses::AllowedAddresses;
 use crate::ask::Got;
+use crate::characters::AllowedCharacters;
 use crate::context::{Context, Ending};
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::headers::{HeaderFrame, WrittenLines};
+use crate::led::{ByRegex, ToScheme};
 #[cfg(feature = "trial")]
 use crate::memory::Lifespan;
 use crate::memory::Memory;
 use crate::redirect::Redirect;
+use crate::rewrite::Rewritten;
 #[cfg(feature = "trial")]
 use crate::trial::{Trial, TrialFrame};
 
@@ -26,6 +30,11 @@ pub struct Recipe(Kind);
 enum Kind {
     Addresses(AllowedAddresses),
     Redirect(Redirect),
+    Characters(AllowedCharacters),
+    ToScheme(ToScheme),
+    ByRegex(ByRegex),
+    Rewrite(Rewritten),
+    Headers(Arc<WrittenLines>),
     #[cfg(feature = "trial")]
     Trial(Trial),
 }
@@ -36,6 +45,11 @@ pub struct AnyFrame(Made);
 enum Made {
     Addresses(AllowedAddresses),
     Redirect(Redirect),
+    Characters(AllowedCharacters),
+    ToScheme(ToScheme),
+    ByRegex(ByRegex),
+    Rewrite(Rewritten),
+    Headers(HeaderFrame),
     #[cfg(feature = "trial")]
     Trial(TrialFrame),
 }
@@ -46,6 +60,11 @@ macro_rules! each {
         match $made {
             Made::Addresses($frame) => $what,
             Made::Redirect($frame) => $what,
+            Made::Characters($frame) => $what,
+            Made::ToScheme($frame) => $what,
+            Made::ByRegex($frame) => $what,
+            Made::Rewrite($frame) => $what,
+            Made::Headers($frame) => $what,
             #[cfg(feature = "trial")]
             Made::Trial($frame) => $what,
         }
@@ -66,6 +85,11 @@ impl Recipe {
                 Kind::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
             }
             Filter::Redirect(to) => Kind::Redirect(Redirect(Arc::new(to.clone()))),
+            Filter::RedirectScheme(to) => Kind::ToScheme(ToScheme(Arc::new(to.clone()))),
+            Filter::RedirectRegex(to) => Kind::ByRegex(ByRegex(Arc::new(to.clone()))),
+            Filter::Rewrite(rewrite) => Kind::Rewrite(Rewritten(Arc::new(rewrite.clone()))),
+            Filter::EncodedCharacters(allowed) => Kind::Characters(AllowedCharacters(*allowed)),
+            Filter::Headers(rules) => Kind::Headers(Arc::new(WrittenLines::new(rules))),
             _ => return None,
         };
         Some(Self(kind))
@@ -74,9 +98,9 @@ impl Recipe {
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
         match &self.0 {
-            Kind::Addresses(_) | Kind::Redirect(_) => false,
             #[cfg(feature = "trial")]
             Kind::Trial(trial) => trial.lifespan().is_some_and(Lifespan::is_over),
+            _ => false,
         }
     }
 }
@@ -88,6 +112,11 @@ impl Blueprint for Recipe {
         AnyFrame(match &self.0 {
             Kind::Addresses(addresses) => Made::Addresses(addresses.clone()),
             Kind::Redirect(redirect) => Made::Redirect(redirect.clone()),
+            Kind::Characters(allowed) => Made::Characters(*allowed),
+            Kind::ToScheme(to) => Made::ToScheme(to.clone()),
+            Kind::ByRegex(to) => Made::ByRegex(to.clone()),
+            Kind::Rewrite(rewrite) => Made::Rewrite(rewrite.clone()),
+            Kind::Headers(lines) => Made::Headers(lines.frame()),
             #[cfg(feature = "trial")]
             Kind::Trial(trial) => Made::Trial(trial.frame()),
         })

@@ -45,6 +45,71 @@ impl RequestView for Sent {
     }
 }
 
+/// A request that is put together by hand.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    method: &'static str,
+    scheme: Scheme,
+    authority: &'static str,
+    target: &'static str,
+    lines: Vec<(&'static str, &'static str)>,
+}
+
+impl Asked {
+    /// By GET, at `site` (a scheme and an authority), for `target` (a path and a query).
+    pub(crate) fn get(site: &'static str, target: &'static str) -> Self {
+        Self::by("GET", site, target)
+    }
+
+    /// By any method.
+    pub(crate) fn by(method: &'static str, site: &'static str, target: &'static str) -> Self {
+        let (scheme, authority) = match site.strip_prefix("https://") {
+            Some(authority) => (Scheme::Https, authority),
+            None => (Scheme::Http, site.trim_start_matches("http://")),
+        };
+        Self { method, scheme, authority, target, lines: Vec::new() }
+    }
+
+    /// With a header line.
+    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.lines.push((name, value));
+        self
+    }
+}
+
+impl Head for Asked {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        let found = self.lines.iter().find(|(line, _)| line.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_bytes())
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.lines.iter().for_each(|(name, value)| see(name, value.as_bytes()));
+    }
+}
+
+impl RequestView for Asked {
+    fn method(&self) -> &str {
+        self.method
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        self.authority
+    }
+
+    fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+}
+
 /// What frames are told and note.
 pub(crate) struct World {
     pub(crate) now: Instant,

@@ -264,7 +264,17 @@ impl Filter {
 
     /// Whether there is a frame that carries it out. What is not built closes who uses it.
     pub fn is_built(&self) -> bool {
-        matches!(self, Self::Redirect(_) | Self::AllowAddresses(_) | Self::Chain(_))
+        matches!(
+            self,
+            Self::Redirect(_)
+                | Self::RedirectScheme(_)
+                | Self::RedirectRegex(_)
+                | Self::Rewrite(_)
+                | Self::EncodedCharacters(_)
+                | Self::AllowAddresses(_)
+                | Self::Headers(_)
+                | Self::Chain(_)
+        )
     }
 
     /// Whether there is something that carries it out for connections as they come.

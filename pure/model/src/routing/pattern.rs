@@ -164,6 +164,54 @@ impl Expression {
     pub fn is_found_in(&self, text: &str) -> bool {
         self.compiled.is_match(text)
     }
+
+    /// Where it matches first in `text`: begin and end, in bytes.
+    pub fn first_in(&self, text: &str) -> Option<(usize, usize)> {
+        self.compiled.find(text).map(|found| (found.start(), found.end()))
+    }
+
+    /// `text` with all that it matches replaced, as Go's `ReplaceAllString` does it; none where it
+    /// matches nothing.
+    pub fn replaced(&self, text: &str, replacement: &str) -> Option<String> {
+        let (mut out, mut last, mut is_found) = (String::new(), 0, false);
+        for groups in self.compiled.captures_iter(text) {
+            let Some(whole) = groups.get(0) else { continue };
+            is_found = true;
+            out.push_str(&text[last..whole.start()]);
+            expand(replacement, &groups, &mut out);
+            last = whole.end();
+        }
+        out.push_str(&text[last..]);
+        is_found.then_some(out)
+    }
+}
+
+/// Writes a template of Go's (`regexp.Expand`): `$name` as long as it can be, `${name}`, and `$$`
+/// for a dollar. A group that is not there is nothing; a dollar that begins neither is itself.
+fn expand(template: &str, groups: &regex::Captures<'_>, out: &mut String) {
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let braced = after.strip_prefix('{').and_then(|it| it.split_once('}'));
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let bare = after.find(|letter| !is_part(letter)).unwrap_or(after.len());
+        let (name, further) = braced.unwrap_or_else(|| after.split_at(bare));
+        if name.is_empty() || !name.chars().all(is_part) {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let number = name.parse::<usize>().ok().filter(|_| name == "0" || !name.starts_with('0'));
+        let group = number.map_or_else(|| groups.name(name), |number| groups.get(number));
+        out.push_str(group.map_or("", |group| group.as_str()));
+        rest = further;
+    }
+    out.push_str(rest);
 }
 
 /// As people write it; `*` for every host.
@@ -225,6 +273,32 @@ impl fmt::Display for BadPattern {
         match self {
             Self::Syntax(words) => f.write_str(words),
             Self::TooLarge => f.write_str("the expression is too large"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_matches_is_replaced_as_go_does_it() {
+        for (expression, text, replacement, expected) in [
+            ("a(b)c", "xabcabcx", "$1", Some("xbbx")),
+            ("a(b)c", "abc", "${1}d$1", Some("bdb")),
+            // The longest name counts, and there is no such group.
+            ("a(b)c", "abc", "$1d", Some("")),
+            ("a(?P<n>b)c", "abc", "$n-${n}-$$n", Some("b-b-$n")),
+            ("a(b)c", "abc", "$", Some("$")),
+            ("a(b)c", "abc", "${1", Some("${1")),
+            ("a(b)c", "abc", "${}$-", Some("${}$-")),
+            ("a(b)c", "abc", "$01$2", Some("")),
+            ("(a)|(b)", "b", "<$1|$2>", Some("<|b>")),
+            ("x*", "ab", "-", Some("-a-b-")),
+            ("y", "ab", "-", None),
+        ] {
+            let made = Expression::new(expression).unwrap();
+            assert_eq!(made.replaced(text, replacement).as_deref(), expected, "{expression}");
         }
     }
 }

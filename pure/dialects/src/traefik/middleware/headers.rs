@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::traefik::middleware::HeadersSpec;
-use steelyard_model::FieldPath;
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::content::{
-    Cors, HeaderRules, PlainRedirection, SecurityHeaders,
-};
+use steelyard_model::routing::filter::content::{Cors, HeaderRules, SecurityHeaders};
+use steelyard_model::{FieldPath, Severity};
 
 use super::{Reader, is, text, texts};
 use crate::codes;
@@ -82,8 +80,6 @@ impl Reader<'_, '_> {
             ("publicKey", &it.public_key),
             ("referrerPolicy", &it.referrer_policy),
             ("permissionsPolicy", &it.permissions_policy),
-            ("featurePolicy", &it.feature_policy),
-            ("sslHost", &it.ssl_host),
         ];
         for (key, value) in values {
             self.is_value(value.as_deref().unwrap_or_default(), &path.key(key))?;
@@ -91,11 +87,19 @@ impl Reader<'_, '_> {
         for (index, name) in it.hosts_proxy_headers.iter().flatten().enumerate() {
             self.is_name(name, &path.key("hostsProxyHeaders").index(index))?;
         }
-        let to_tls = (is(it.ssl_redirect) || is(it.ssl_force_host)).then(|| PlainRedirection {
-            is_temporary: is(it.ssl_temporary_redirect),
-            host: text(it.ssl_host.as_ref()),
-            is_for_all: is(it.ssl_force_host),
-        });
+        let older = [
+            ("featurePolicy", it.feature_policy.is_some()),
+            ("sslRedirect", is(it.ssl_redirect)),
+            ("sslTemporaryRedirect", is(it.ssl_temporary_redirect)),
+            ("sslHost", it.ssl_host.is_some()),
+            ("sslForceHost", is(it.ssl_force_host)),
+        ];
+        for (key, _) in older.iter().filter(|(_, is)| *is) {
+            let path = path.key(key);
+            let message = format!("{path} makes no difference, as since Traefik 3");
+            let help = "use redirectScheme, or permissionsPolicy";
+            self.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
+        }
         Some(SecurityHeaders {
             allowed_hosts: texts(it.allowed_hosts.as_ref()),
             host_headers: texts(it.hosts_proxy_headers.as_ref()),
@@ -114,9 +118,7 @@ impl Reader<'_, '_> {
             public_key: text(it.public_key.as_ref()),
             referrer_policy: text(it.referrer_policy.as_ref()),
             permissions_policy: text(it.permissions_policy.as_ref()),
-            feature_policy: text(it.feature_policy.as_ref()),
             is_development: is(it.is_development),
-            to_tls,
         })
     }
 

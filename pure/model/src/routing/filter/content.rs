@@ -92,23 +92,8 @@ pub struct SecurityHeaders {
     pub referrer_policy: Option<Arc<str>>,
     /// `Permissions-Policy`.
     pub permissions_policy: Option<Arc<str>>,
-    /// `Feature-Policy`, of older versions.
-    pub feature_policy: Option<Arc<str>>,
     /// Sites, TLS and its header are let be.
     pub is_development: bool,
-    /// Who asks in plain is led to TLS; of older versions.
-    pub to_tls: Option<PlainRedirection>,
-}
-
-/// Who asks in plain is led to TLS, as older versions said it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PlainRedirection {
-    /// For now: 302, not 301.
-    pub is_temporary: bool,
-    /// To this site.
-    pub host: Option<Arc<str>>,
-    /// Also who asks over TLS at another.
-    pub is_for_all: bool,
 }
 
 /// Makes responses smaller.

@@ -1,0 +1,186 @@
+//! Leads to another scheme, or elsewhere by an expression, in Traefik's manner.
+//!
+//! Where it leads is text of the configuration and of the request, which becomes a header line:
+//! what no URL has is answered 502, and written nowhere.
+
+use std::sync::Arc;
+
+use steelyard_http::{Head, RequestEdits, RequestView, Scheme};
+use steelyard_model::routing::filter::{RegexRedirection, SchemeRedirection};
+
+use crate::ask::Got;
+use crate::context::{Context, Note};
+use crate::frame::{Enter, Frame};
+use crate::response::Response;
+
+/// Leads to another scheme.
+#[derive(Clone, Debug)]
+pub(crate) struct ToScheme(pub(crate) Arc<SchemeRedirection>);
+
+/// Leads elsewhere where an expression matches.
+#[derive(Clone, Debug)]
+pub(crate) struct ByRegex(pub(crate) Arc<RegexRedirection>);
+
+impl Frame for ToScheme {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let asked = head.first("x-forwarded-proto").and_then(|said| match said {
+            b"http" | b"ws" => Some("http"),
+            b"https" | b"wss" => Some("https"),
+            _ => None,
+        });
+        let scheme = asked.unwrap_or_else(|| own_scheme(cx, head));
+        let (host, port) = split(head.authority());
+        if host.is_empty() {
+            return Enter::Next;
+        }
+        let to = &self.0;
+        let asked_port = port.filter(|port| !is_usual(scheme, port));
+        let port = to.port.as_deref().filter(|port| !is_usual(&to.scheme, port));
+        if scheme == &*to.scheme && asked_port == port {
+            return Enter::Next;
+        }
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        let query = head.query().map_or(String::new(), |query| format!("?{query}"));
+        let url = format!("{}://{host}{port}{}{query}", to.scheme, head.path());
+        led(cx, head, &url, to.is_permanent)
+    }
+}
+
+impl Frame for ByRegex {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let scheme = own_scheme(cx, head);
+        let query = head.query().map_or(String::new(), |query| format!("?{query}"));
+        let asked = format!("{scheme}://{}{}{query}", head.authority(), head.path());
+        match self.0.expression.replaced(&asked, &self.0.replacement) {
+            Some(url) if url != asked => led(cx, head, &url, self.0.is_permanent),
+            _ => Enter::Next,
+        }
+    }
+}
+
+/// What the connection itself is.
+fn own_scheme(cx: &Context<'_>, head: &RequestEdits<'_>) -> &'static str {
+    if cx.journey.is_tls || head.scheme() == Scheme::Https { "https" } else { "http" }
+}
+
+fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: bool) -> Enter {
+    let is_url = !url.is_empty() && url.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_url {
+        cx.notes.push(Note::Reason("a filter leads to what is no URL"));
+        return Enter::Answer(Box::new(Response::bare(502)));
+    }
+    let status = match (is_permanent, head.method()) {
+        (true, "GET") => 301,
+        (true, _) => 308,
+        (false, "GET") => 302,
+        (false, _) => 307,
+    };
+    cx.notes.push(Note::Reason("the request is led elsewhere"));
+    let mut response = Response::bare(status);
+    response.lines.push(("Location".into(), url.as_bytes().into()));
+    Enter::Answer(Box::new(response))
+}
+
+fn split(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+fn is_usual(scheme: &str, port: &str) -> bool {
+    matches!((scheme, port), ("http", "80") | ("https", "443") | (_, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_model::routing::pattern::Expression;
+
+    use super::*;
+    use crate::tests::{Asked, World};
+
+    fn location(frame: &mut impl Frame, asked: &Asked) -> Option<(u16, String)> {
+        let mut world = World::new();
+        let mut request = RequestEdits::new(asked);
+        match frame.enter(&mut world.context(), &mut request, Got::Nothing) {
+            Enter::Next => None,
+            Enter::Answer(answer) => {
+                let to = answer.first("location").unwrap_or_default();
+                Some((answer.status, String::from_utf8_lossy(to).into_owned()))
+            }
+            Enter::Ask(ask) => panic!("{ask:?}"),
+        }
+    }
+
+    #[test]
+    fn to_another_scheme() {
+        for (port, is_permanent, asked, expected) in [
+            (None, false, Asked::get("http://a.b", "/x?q"), Some((302, "https://a.b/x?q"))),
+            (None, true, Asked::get("http://a.b", "/x"), Some((301, "https://a.b/x"))),
+            (None, true, Asked::by("POST", "http://a.b", "/x"), Some((308, "https://a.b/x"))),
+            (None, false, Asked::by("HEAD", "http://a.b", "/x"), Some((307, "https://a.b/x"))),
+            (None, false, Asked::get("http://a.b:8080", "/"), Some((302, "https://a.b/"))),
+            (
+                Some("8443"),
+                false,
+                Asked::get("http://[::1]", "/"),
+                Some((302, "https://[::1]:8443/")),
+            ),
+            (Some("443"), false, Asked::get("http://a.b", "/"), Some((302, "https://a.b/"))),
+            (None, false, Asked::get("https://a.b", "/"), None),
+            (None, false, Asked::get("https://a.b:443", "/"), None),
+            (Some("443"), false, Asked::get("https://a.b", "/"), None),
+            (None, false, Asked::get("https://a.b:80", "/"), Some((302, "https://a.b/"))),
+            (None, false, Asked::get("http://", "/"), None),
+            (None, false, Asked::get("http://a.b", "/").with("X-Forwarded-Proto", "https"), None),
+            (None, false, Asked::get("http://a.b", "/").with("X-Forwarded-Proto", "wss"), None),
+            (
+                None,
+                false,
+                Asked::get("http://a.b", "/").with("X-Forwarded-Proto", "bar"),
+                Some((302, "https://a.b/")),
+            ),
+        ] {
+            let to = SchemeRedirection {
+                scheme: "https".into(),
+                port: port.map(Into::into),
+                is_permanent,
+            };
+            let found = location(&mut ToScheme(Arc::new(to)), &asked);
+            assert_eq!(found, expected.map(|(status, to)| (status, to.to_owned())), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn by_an_expression() {
+        let www = "^(https?)://[^/:]+(:[0-9]+)?/(.*)";
+        for (regex, replacement, asked, expected) in [
+            (
+                www,
+                "$1://c.d$2/$3",
+                Asked::get("https://a.b", "/x?q"),
+                Some((302, "https://c.d/x?q")),
+            ),
+            (www, "$1://c.d$2/$3", Asked::get("http://a.b:81", "/"), Some((302, "http://c.d:81/"))),
+            (www, "$1://a.b/$3", Asked::get("http://a.b", "/x"), None),
+            ("^ftp:", "x", Asked::get("http://a.b", "/x"), None),
+            // What is said of the scheme by others does not count.
+            (
+                "^http:(.*)",
+                "https:$1",
+                Asked::get("https://a.b", "/").with("X-Forwarded-Proto", "http"),
+                None,
+            ),
+            (".*", "http://c.d/ x", Asked::get("http://a.b", "/"), Some((502, ""))),
+            (".*", "", Asked::get("http://a.b", "/"), Some((502, ""))),
+        ] {
+            let to = RegexRedirection {
+                expression: Expression::new(regex).unwrap(),
+                replacement: replacement.into(),
+                is_permanent: false,
+            };
+            let found = location(&mut ByRegex(Arc::new(to)), &asked);
+            assert_eq!(found, expected.map(|(status, to)| (status, to.to_owned())), "{asked:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Changes the path that is sent on, in Traefik's manner.
+//!
+//! Paths are changed as they are spelled: normal and encoded, so that an encoded slash stays what
+//! it is. What comes of it is looked at once more: what is no normal path, and would mean another
+//! one to an endpoint, is answered 400 and goes nowhere.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use steelyard_http::{RequestEdits, RequestView};
+use steelyard_model::routing::filter::Rewrite;
+
+use crate::ask::Got;
+use crate::context::{Context, Note};
+use crate::frame::{Enter, Frame};
+use crate::response::Response;
+
+/// What is told of a prefix that was taken off.
+const PREFIX: &str = "X-Forwarded-Prefix";
+
+/// What is told of a path that was replaced.
+const REPLACED: &str = "X-Replaced-Path";
+
+/// How a path is changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Rewritten(pub(crate) Arc<Rewrite>);
+
+/// A path as it becomes.
+#[derive(Debug, PartialEq, Eq)]
+struct Changed<'p> {
+    path: Cow<'p, str>,
+    /// A query in the place of the one that came.
+    query: Option<String>,
+    /// A line that tells of it.
+    told: Option<(&'static str, &'p str)>,
+}
+
+impl Frame for Rewritten {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let before = head.path().to_owned();
+        if before == "*" {
+            return Enter::Next;
+        }
+        let Some(changed) = changed(&self.0, &before) else { return Enter::Next };
+        if !is_normal(&changed.path) {
+            return refused(cx, 400, "the path is none once a filter has changed it");
+        }
+        let mut is_written = head.set_path(&changed.path).is_ok();
+        if let Some(query) = &changed.query {
+            is_written &= head.set_query(Some(query)).is_ok();
+        }
+        if let Some((name, value)) = changed.told {
+            is_written &= head.lines().add(name, value.as_bytes()).is_ok();
+        }
+        if is_written { Enter::Next } else { refused(cx, 500, "a filter made no path") }
+    }
+}
+
+fn refused(cx: &mut Context<'_>, status: u16, why: &'static str) -> Enter {
+    cx.notes.push(Note::Reason(why));
+    Enter::Answer(Box::new(Response::bare(status)))
+}
+
+/// What becomes of a path; none where it stays.
+fn changed<'p>(rewrite: &'p Rewrite, path: &'p str) -> Option<Changed<'p>> {
+    match rewrite {
+        Rewrite::AddPrefix(prefix) => {
+            let path = rooted(Cow::Owned(format!("{prefix}{path}")));
+            Some(Changed { path, query: None, told: None })
+        }
+        Rewrite::StripPrefix(prefixes) => {
+            let is_it = |prefix: &&Arc<str>| !prefix.is_empty() && path.starts_with(&***prefix);
+            Some(stripped(path, prefixes.iter().find(is_it)?.len()))
+        }
+        Rewrite::StripExpression(expressions) => {
+            let mut ends = expressions.iter().filter_map(|it| match it.first_in(path)? {
+                (0, end) if end > 0 => Some(end),
+                _ => None,
+            });
+            Some(stripped(path, ends.next()?))
+        }
+        Rewrite::Replace(to) => Some(replaced(to.to_string(), path)),
+        Rewrite::Expression(expression, replacement) => {
+            let to = expression.replaced(path, replacement)?;
+            Some(replaced(to, path))
+        }
+    }
+}
+
+/// Without so many bytes at its begin; a path begins with a slash all the same.
+fn stripped(path: &str, end: usize) -> Changed<'_> {
+    let (prefix, rest) = path.split_at(end);
+    Changed { path: rooted(Cow::Borrowed(rest)), query: None, told: Some((PREFIX, prefix)) }
+}
+
+/// What stands behind a question mark is a query.
+fn replaced(to: String, path: &str) -> Changed<'_> {
+    let told = Some((REPLACED, path));
+    match to.split_once('?') {
+        Some((to, query)) => {
+            Changed { path: rooted(Cow::Owned(to.to_owned())), query: Some(query.to_owned()), told }
+        }
+        None => Changed { path: rooted(Cow::Owned(to)), query: None, told },
+    }
+}
+
+fn rooted(path: Cow<'_, str>) -> Cow<'_, str> {
+    if path.starts_with('/') { path } else { Cow::Owned(format!("/{path}")) }
+}
+
+/// Whether nobody takes it for another path: its escapes are whole, and no element of it is `.` or
+/// `..`, also where that is encoded (RFC 3986 §5.2.4, §6.2.2).
+fn is_normal(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let escapes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    let mut whole = escapes.map(|(at, _)| bytes.get(at + 1..at + 3));
+    let is_hex = |two: Option<&[u8]>| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    if !whole.all(is_hex) || !bytes.iter().all(u8::is_ascii_graphic) || path.contains(['\\', '#']) {
+        return false;
+    }
+    let undotted = |element: &str| element.replace("%2e", ".").replace("%2E", ".");
+    path.split('/').all(|element| !matches!(&*undotted(element), "." | ".."))
+        && !path.starts_with("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_http::Head;
+    use steelyard_model::routing::pattern::Expression;
+
+    use super::*;
+    use crate::tests::{Asked, World};
+
+    fn strip(prefixes: &[&str]) -> Rewrite {
+        Rewrite::StripPrefix(prefixes.iter().map(|it| (*it).into()).collect())
+    }
+
+    fn strip_regex(text: &str) -> Rewrite {
+        Rewrite::StripExpression(vec![Expression::new(text).unwrap()])
+    }
+
+    fn replace(regex: &str, to: &str) -> Rewrite {
+        Rewrite::Expression(Expression::new(regex).unwrap(), to.into())
+    }
+
+    /// The path and query that go on, what is told of it; or the status of the answer.
+    fn pass(rewrite: Rewrite, path: &'static str) -> Result<(String, Option<String>), u16> {
+        let asked = Asked::get("http://a.b", path);
+        let mut request = RequestEdits::new(&asked);
+        let mut world = World::new();
+        match Rewritten(Arc::new(rewrite)).enter(&mut world.context(), &mut request, Got::Nothing) {
+            Enter::Next => {}
+            Enter::Answer(answer) => return Err(answer.status),
+            Enter::Ask(ask) => panic!("{ask:?}"),
+        }
+        let query = request.query().map_or(String::new(), |query| format!("?{query}"));
+        let told = request.first(PREFIX).or_else(|| request.first(REPLACED));
+        let told = told.map(|it| String::from_utf8_lossy(it).into_owned());
+        Ok((format!("{}{query}", request.path()), told))
+    }
+
+    #[test]
+    fn paths_are_changed_as_traefik_does() {
+        for (rewrite, path, expected, told) in [
+            (Rewrite::AddPrefix("/x".into()), "/a?q", "/x/a?q", None),
+            (Rewrite::AddPrefix("x".into()), "/a%2Fb", "/x/a%2Fb", None),
+            (strip(&["/b", "/a"]), "/a/c?q=1", "/c?q=1", Some("/a")),
+            (strip(&["/a"]), "/a", "/", Some("/a")),
+            (strip(&["/a/"]), "/a/b", "/b", Some("/a/")),
+            (strip(&["/a"]), "/abc", "/bc", Some("/a")),
+            (strip(&["/a"]), "/b", "/b", None),
+            (strip(&[]), "/b", "/b", None),
+            // An encoded slash is none.
+            (strip(&["/a/"]), "/a%2Fb", "/a%2Fb", None),
+            (strip(&["/a"]), "/a%2Fb", "/%2Fb", Some("/a")),
+            (strip_regex("/b/([a-z0-9]+)/"), "/b/api/", "/", Some("/b/api/")),
+            (strip_regex("/b/([a-z0-9]+)/"), "/x/b/api/", "/x/b/api/", None),
+            (Rewrite::Replace("/r".into()), "/a%2Fb?q", "/r?q", Some("/a%2Fb")),
+            (Rewrite::Replace("/r?x=1".into()), "/a?q", "/r?x=1", Some("/a")),
+            (replace("^/foo/(.*)", "/bar/$1"), "/foo/x%20y", "/bar/x%20y", Some("/foo/x%20y")),
+            (replace("/who", "/i"), "/who/and/who", "/i/and/i", Some("/who/and/who")),
+            (replace("/no", "/i"), "/who", "/who", None),
+        ] {
+            let found = pass(rewrite, path);
+            assert_eq!(found, Ok((expected.into(), told.map(Into::into))), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_another_path_goes_nowhere() {
+        for (rewrite, path, status) in [
+            (replace("^/foo(.*)", "/$1"), "/foo../bar", 400),
+            (replace("^/foo(.*)", "/%2e$1"), "/foo./bar", 400),
+            (strip(&["/api"]), "/api../admin", 400),
+            (strip(&["/api"]), "/api./x", 400),
+            (strip(&["/a/b"]), "/a/b//evil.example", 400),
+            (strip_regex("^/a"), "/a%2E%2E/x", 400),
+            (Rewrite::AddPrefix("/x/..".into()), "/a", 400),
+            (Rewrite::AddPrefix("/x%".into()), "/a", 400),
+            (replace("^/(.*)$", "//$1"), "/evil.example", 400),
+            (replace("(.*)", "/a b"), "/x", 400),
+            (replace("(.*)", "/a\\b"), "/x", 400),
+        ] {
+            assert_eq!(pass(rewrite, path), Err(status), "{path}");
+        }
+    }
+}

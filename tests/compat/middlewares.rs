@@ -1,0 +1,235 @@
+//! Traefik's own tests of its middlewares: each is read as an object, and its frame is given the
+//! case's request, with the head parsed as the gateway parses it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_filters::{
+    Answerer, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Memory, Recipe, Response,
+};
+use steelyard_http::{
+    ForwardedPolicy, Head, RequestEdits, RequestHead, RequestView, ResponseEdits, ResponseView,
+    Scheme, Slots, Vouching,
+};
+use steelyard_manifest::{ReadLimits, Source, load};
+use steelyard_model::Item;
+use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::filter::{Filter, Use};
+
+use super::Case;
+
+/// What Traefik makes of other objects than its own, and what has its users in a Secret.
+const NO_OBJECTS: [&str; 12] = [
+    "",
+    "basicAuth",
+    "digestAuth",
+    "requestHeaderModifier",
+    "responseHeaderModifier",
+    "requestRedirect",
+    "urlRewrite",
+    "URLRewrite",
+    "snippet",
+    "rewriteTarget",
+    "upstreamVHost",
+    "appRoot",
+];
+
+/// What did not come out as Traefik's test wants it.
+pub(crate) fn of_requests(case: &Case) -> Vec<String> {
+    let middleware = case.content["middleware"].as_object();
+    let kind = middleware.and_then(|it| it.keys().next()).map_or("", String::as_str);
+    if NO_OBJECTS.contains(&kind) {
+        return Vec::new();
+    }
+    let wants_error = case.content["expected"]["buildError"].as_bool();
+    let filter = match built(&case.content["middleware"]) {
+        Some(filter) => filter,
+        None if wants_error == Some(true) => return Vec::new(),
+        None => return vec!["it is not taken".to_owned()],
+    };
+    if wants_error == Some(true) {
+        return vec!["it is taken".to_owned()];
+    }
+    if !filter.is_built() {
+        // Nothing is claimed of it: who uses it is refused.
+        return Vec::new();
+    }
+    let usage = Use { filter: "m".into(), state: "m".into() };
+    let Some(recipe) = Recipe::of(&usage, Some(&filter), &mut Memory::default()) else {
+        return vec![format!("{} has no frame", filter.kind())];
+    };
+    passed(case, &recipe)
+}
+
+fn built(middleware: &Value) -> Option<Filter> {
+    let object = json!({
+        "apiVersion": "traefik.io/v1alpha1",
+        "kind": "Middleware",
+        "metadata": {"name": "m"},
+        "spec": middleware,
+    });
+    let source = Source::new("m.yaml", object.to_string().as_bytes());
+    let loaded = load(&source, &ReadLimits::default());
+    let lowered = lower(loaded.objects.first()?, &LowerOptions::default());
+    match lowered.items.into_iter().next() {
+        Some(Item::Filter(draft)) => Some(draft.filter),
+        _ => None,
+    }
+}
+
+/// A request as it goes on the wire.
+struct Sent {
+    raw: String,
+    scheme: Scheme,
+    peer: IpAddr,
+}
+
+fn sent(request: &Value) -> Sent {
+    let url = request["url"].as_str().unwrap_or("/");
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None => ("http", url),
+    };
+    let (authority, target) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let target = if target.is_empty() { "/" } else { target };
+    let host = request["host"].as_str().unwrap_or(authority);
+    let is_tls = scheme == "https" || request["tls"].as_bool().unwrap_or_default();
+    let method = request["method"].as_str().unwrap_or("GET");
+    let target = target.replace(' ', "%20");
+    let mut raw = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
+    for (name, values) in request["headers"].as_object().into_iter().flatten() {
+        for value in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            raw += &format!("{name}: {value}\r\n");
+        }
+    }
+    raw += "\r\n";
+    let peer = request["remoteAddr"].as_str().unwrap_or("192.0.2.1");
+    let address = peer.rsplit_once(':').map_or(peer, |(address, _)| address);
+    let peer = address.parse().or_else(|_| peer.parse()).unwrap_or_else(|_| [192, 0, 2, 1].into());
+    Sent { raw, scheme: if is_tls { Scheme::Https } else { Scheme::Http }, peer }
+}
+
+fn passed(case: &Case, recipe: &Recipe) -> Vec<String> {
+    let Sent { raw, scheme, peer } = sent(&case.content["request"]);
+    let mut slots = Slots::default();
+    let head = RequestHead::parse(raw.as_bytes(), &mut slots);
+    let Ok(Some(mut head)) = head else { return vec![format!("{raw:?} is refused")] };
+    let everybody = ForwardedPolicy { trust: Trust::Everybody, ..ForwardedPolicy::default() };
+    head.settle(&Vouching::new(Arc::new(everybody), peer).over(scheme));
+    let is_tls = scheme == Scheme::Https;
+    let journey = Journey { peer, is_tls, server_name: None, route: None };
+    let mut notes = Vec::new();
+    let mut cx = Context {
+        now: Instant::now(),
+        journey: &journey,
+        cause: Answerer::Backend,
+        notes: &mut notes,
+    };
+    let mut frame = recipe.frame();
+    let mut request = RequestEdits::new(&head);
+    let expected = &case.content["expected"];
+    let (answer, mut wrong) = match frame.enter(&mut cx, &mut request, Got::Nothing) {
+        Enter::Next => (of_backend(&case.content["backend"]), sent_on(&request, expected)),
+        Enter::Answer(answer) => {
+            let called = expected["nextCalled"].as_bool() == Some(true);
+            (*answer, Vec::from_iter(called.then(|| "it answers itself".to_owned())))
+        }
+        Enter::Ask(ask) => return vec![format!("it asks for {ask:?}")],
+    };
+    let mut response = ResponseEdits::new(&answer);
+    match frame.leave(&mut cx, &mut response, Got::Nothing) {
+        Leave::Next => {}
+        other => return vec![format!("it leaves by {other:?}")],
+    }
+    wrong.extend(received(&response, &answer, expected));
+    wrong
+}
+
+fn of_backend(backend: &Value) -> Response {
+    let status = backend["status"].as_u64().and_then(|it| u16::try_from(it).ok()).unwrap_or(200);
+    let mut response = Response::of(status);
+    for (name, values) in backend["headers"].as_object().into_iter().flatten() {
+        for value in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            response.lines.push((name.as_str().into(), value.as_bytes().into()));
+        }
+    }
+    let body = backend["body"].as_str().unwrap_or_default();
+    Response { body: body.to_owned().into(), ..response }
+}
+
+/// What of the request that goes on is not as expected.
+fn sent_on(request: &RequestEdits<'_>, expected: &Value) -> Vec<String> {
+    let wanted = &expected["request"];
+    let mut wrong = lines(request, &wanted["headers"], false);
+    let query = request.query().map_or(String::new(), |query| format!("?{query}"));
+    let uri = format!("{}{query}", request.path());
+    if let Some(expected) = wanted["requestURI"].as_str().filter(|expected| *expected != uri) {
+        wrong.push(format!("{expected} is to go on, not {uri}"));
+    }
+    if let Some(host) = wanted["host"].as_str().filter(|host| *host != request.authority()) {
+        wrong.push(format!("{host} is to be asked for, not {}", request.authority()));
+    }
+    wrong
+}
+
+/// What of the response is not as expected.
+fn received(response: &ResponseEdits<'_>, answer: &Response, expected: &Value) -> Vec<String> {
+    let is_exact = expected["response"]["headersExact"].as_bool().unwrap_or_default();
+    let mut wrong = lines(response, &expected["response"]["headers"], is_exact);
+    if let Some(status) =
+        expected["status"].as_u64().filter(|it| *it != u64::from(response.status()))
+    {
+        wrong.push(format!("status {status}, not {}", response.status()));
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    if let Some(expected) = expected["body"].as_str().filter(|expected| *expected != body) {
+        wrong.push(format!("body {expected:?}, not {body:?}"));
+    }
+    let location = response.first("location").map(|it| String::from_utf8_lossy(it).into_owned());
+    match &expected["location"] {
+        // A path that is asked for has a slash at least.
+        Value::String(expected) => {
+            let found = location.unwrap_or_default();
+            if found != *expected && found != format!("{expected}/") {
+                wrong.push(format!("to {expected}, not {found:?}"));
+            }
+        }
+        Value::Null => {}
+        other => wrong.push(format!("{other} is no location")),
+    }
+    wrong
+}
+
+/// Lines that are not as expected: a list of values, or null for none.
+fn lines(head: &dyn Head, expected: &Value, is_exact: bool) -> Vec<String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    head.each(&mut |name, value| {
+        found.push((name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned()));
+    });
+    let mut wrong = Vec::new();
+    let known = expected.as_object().into_iter().flatten();
+    for (name, values) in known.clone() {
+        // The gateway itself says how long a body is.
+        if name == "Content-Length" {
+            continue;
+        }
+        let name = name.to_ascii_lowercase();
+        let has: Vec<&str> =
+            found.iter().filter(|(it, _)| *it == name).map(|(_, value)| value.as_str()).collect();
+        let wants: Vec<&str> =
+            values.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if has != wants && !(values.is_null() && has.iter().all(|it| it.is_empty())) {
+            wrong.push(format!("{name}: {wants:?}, not {has:?}"));
+        }
+    }
+    let is_known = |name: &str| known.clone().any(|(it, _)| it.eq_ignore_ascii_case(name));
+    let more = found.iter().filter(|(name, _)| is_exact && !is_known(name));
+    wrong.extend(more.map(|(name, value)| format!("{name}: {value} besides")));
+    wrong
+}
