@@ -19,6 +19,7 @@ pub mod handshake_draft;
 pub mod holdings;
 pub mod item;
 mod labels;
+pub mod link;
 pub mod network_policy;
 pub mod node;
 pub mod object;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::diagnostic::Diagnostic;
+use crate::link::ObjectLink;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::RefusalReason;
 use crate::routing::id::{EntryPointId, RouteId};
@@ -74,6 +75,8 @@ pub struct ClassReading {
     pub scheme: Option<OriginScheme>,
     /// How TLS is spoken to them, where it is.
     pub origin_tls: Option<Box<OriginTlsDraft>>,
+    /// What its requests pass, outermost first.
+    pub filters: Vec<ObjectLink>,
     /// Where it asks that handshakes for its hosts are passed on to its backends as they come.
     pub passthrough: Option<Provenance>,
     /// The routes only stand in for others (a canary) and are not there.

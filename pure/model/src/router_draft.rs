@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
-use crate::object::{NamespacedName, ObjectRef, Provenance};
+pub use crate::link::{LinkTarget, ObjectLink};
+use crate::object::{ObjectRef, Provenance};
 use crate::route_draft::{BackendRef, ClassName, TlsSecret};
 use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SameSite};
 use crate::routing::care::Care;
@@ -66,24 +67,6 @@ pub struct RouterTls {
     pub options: Option<ObjectLink>,
     /// It ends at the endpoints.
     pub is_passed_on: bool,
-}
-
-/// An object named by another, and where.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ObjectLink {
-    /// Which.
-    pub to: LinkTarget,
-    /// Where it is named.
-    pub place: Provenance,
-}
-
-/// What is named.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LinkTarget {
-    /// An object of the cluster.
-    Object(NamespacedName),
-    /// What another provider has: `api@internal`.
-    Provided(Arc<str>),
 }
 
 /// One way on for requests.
@@ -235,16 +218,6 @@ pub enum BackendShape {
         /// Among these.
         ways: Vec<WayDraft>,
     },
-}
-
-impl LinkTarget {
-    /// The object, if it is one of the cluster.
-    pub fn object(&self) -> Option<&NamespacedName> {
-        match self {
-            Self::Object(id) => Some(id),
-            Self::Provided(_) => None,
-        }
-    }
 }
 
 impl WayDraft {

@@ -8,12 +8,33 @@ use SupportState::{Different, Planned, Refused};
 
 const DEFINITIONS: &str = include_str!("../../../deploy/crds/traefik.txt");
 
+/// What comes of a middleware that is not carried out.
+const UNBUILT: &str = "a route with one answers 503";
+
 /// Kinds, fields (all that end so, and what is below them), and what is so instead. The first that
 /// fits counts.
 const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
-    ("Middleware", "spec", Planned, "a route with one answers 503"),
-    ("MiddlewareTCP", "spec", Planned, "a route with one answers 503"),
-    ("*", "middlewares", Planned, "a route with one answers 503"),
+    ("Middleware", "spec.basicAuth", Planned, UNBUILT),
+    ("Middleware", "spec.digestAuth", Planned, UNBUILT),
+    ("Middleware", "spec.forwardAuth", Planned, UNBUILT),
+    ("Middleware", "spec.rateLimit", Planned, UNBUILT),
+    ("Middleware", "spec.inFlightReq", Planned, UNBUILT),
+    ("Middleware", "spec.buffering", Planned, UNBUILT),
+    ("Middleware", "spec.circuitBreaker", Planned, UNBUILT),
+    ("Middleware", "spec.retry", Planned, UNBUILT),
+    ("Middleware", "spec.errors", Planned, UNBUILT),
+    ("Middleware", "spec.compress", Planned, UNBUILT),
+    ("Middleware", "spec.contentType", Planned, UNBUILT),
+    ("Middleware", "spec.grpcWeb", Planned, UNBUILT),
+    ("Middleware", "spec.passTLSClientCert", Planned, UNBUILT),
+    ("Middleware", "spec.plugin", Refused, UNBUILT),
+    ("Middleware", "headers.featurePolicy", Different, "does nothing, as with Traefik 3"),
+    ("Middleware", "headers.sslRedirect", Different, "does nothing, as with Traefik 3"),
+    ("Middleware", "headers.sslTemporaryRedirect", Different, "does nothing, as with Traefik 3"),
+    ("Middleware", "headers.sslHost", Different, "does nothing, as with Traefik 3"),
+    ("Middleware", "headers.sslForceHost", Different, "does nothing, as with Traefik 3"),
+    ("Middleware", "forceSlash", Different, "paths begin with a slash"),
+    ("MiddlewareTCP", "spec", Planned, UNBUILT),
     ("*", "observability.traceVerbosity", Different, "as if it were `minimal`"),
     ("*", "observability.accessLogs", Planned, "requests are told of as all others"),
     ("*", "observability.metrics", Planned, "requests are told of as all others"),

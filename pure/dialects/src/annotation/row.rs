@@ -68,6 +68,11 @@ impl Annotation {
         self.neutral.iter().any(same)
     }
 
+    /// Whether it keeps somebody out, or may name what does: who writes it wrongly wants that.
+    pub(crate) fn guards(&self) -> bool {
+        self.restricts() || self.name == "router.middlewares"
+    }
+
     /// Whether it keeps somebody out.
     pub(crate) fn restricts(&self) -> bool {
         matches!(self.state, State::Refused)

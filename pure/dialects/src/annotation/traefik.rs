@@ -27,6 +27,11 @@ const ENTRY_POINTS: State = State::Reads(|written, wishes, _| {
     wishes.entry_points = names.map(EntryPointId::from).collect();
 });
 
+/// One that is not there, or not carried out, closes.
+const MIDDLEWARES: State = State::Reads(|written, wishes, _| {
+    wishes.filters = Some(written.into());
+});
+
 /// A scheme of URLs. It counts whatever number and name the port has.
 const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
     "http" => Some(OriginScheme::Http),
@@ -136,7 +141,7 @@ fn unread(written: &Entry<'_>, help: &str, findings: &mut Findings<'_>) {
 /// Options of TLS close: they may ask for client certificates.
 const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.entrypoints" ENTRY_POINTS, [];
-    "router.middlewares" RESTRICTS, [];
+    "router.middlewares" MIDDLEWARES, [];
     "router.priority" NUMBER, ["0"];
     "router.rulesyntax" COSMETIC, [];
     "router.pathmatcher" OPEN_PATHS, ["pathprefix"];

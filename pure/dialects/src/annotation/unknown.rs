@@ -26,7 +26,7 @@ pub(super) fn report(
     let did_you_mean =
         |row: &Annotation| format!("did you mean `{}{}`?", vocabulary.prefix(options), row.name);
     let message = absent(vocabulary, key, on);
-    if let Some(row) = meant.filter(|row| row.restricts() && elsewhere.is_none()) {
+    if let Some(row) = meant.filter(|row| row.guards() && elsewhere.is_none()) {
         let message = format!(
             "{} has no annotation `{key}`, but it is named like one that restricts access: its \
              routes answer 503",
@@ -53,7 +53,7 @@ pub(super) fn meant(
     on: Carrier,
 ) -> Option<&'static Annotation> {
     let near = vocabulary.on(on).filter_map(|row| Some((closeness(name, row.name)?, row)));
-    near.min_by_key(|(rank, row)| (*rank, !row.restricts())).map(|(_, row)| row)
+    near.min_by_key(|(rank, row)| (*rank, !row.guards())).map(|(_, row)| row)
 }
 
 fn absent(vocabulary: &Vocabulary, key: &str, on: Carrier) -> String {

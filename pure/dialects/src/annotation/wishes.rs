@@ -22,6 +22,8 @@ pub(crate) struct Wishes {
     pub(crate) is_default_class: bool,
     /// Entry points; empty means the default ones.
     pub(crate) entry_points: Vec<EntryPointId>,
+    /// What requests pass.
+    pub(crate) filters: Option<Text>,
     /// Routes are for TLS only.
     pub(crate) is_tls: bool,
     /// Whether who asks in plain is led to TLS, where that is served; and wherever.

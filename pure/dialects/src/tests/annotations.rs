@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 32] = [
+const READ: [(&str, &str); 33] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -20,6 +20,7 @@ const READ: [(&str, &str); 32] = [
     ("allow-shared-ip", "key"),
     ("ip-allocated-from-pool", "pool"),
     ("router.entrypoints", "websecure"),
+    ("router.middlewares", "default-auth@kubernetescrd"),
     ("service.serversscheme", "h2c"),
     ("backend-protocol", "GRPC"),
     ("router.tls", "true"),
@@ -179,7 +180,7 @@ fn a_typo_is_told_what_was_meant_and_closes_what_that_closes() {
         let meant = format!("did you mean `{}`?", self::key(vocabulary, row.name));
         if row.name != "router.tls.domains" {
             assert_eq!(help, [meant], "{key}");
-            assert_eq!(out.refused, row.restricts(), "{key}");
+            assert_eq!(out.refused, row.guards(), "{key}");
         }
     }
 }

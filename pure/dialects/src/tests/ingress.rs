@@ -261,7 +261,7 @@ fn annotations_of_one_dialect_mean_nothing_to_the_other() {
 #[test]
 fn annotations_of_traefik() {
     let cases = [
-        ("router.middlewares", "default-auth@kubernetescrd", CLOSED, true),
+        ("router.middlewares", "default-auth@kubernetescrd", None, false),
         ("router.midlewares", "default-auth@kubernetescrd", CLOSED, true),
         ("router.tls", "true", None, false),
         ("router.tls", "false", None, false),

@@ -76,6 +76,8 @@ pub(super) fn routed(
     let listeners = entry_points.listeners(&read);
     let passing_on = entry_points.passing_on(&read);
     let origin = OriginTerms::new(&read, reads, diagnostics);
+    let (owner, filters) = (id.to_string(), &read.reading.filters);
+    let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);
     let mut routed = Routed::default();
     for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
@@ -94,7 +96,12 @@ pub(super) fn routed(
         let protocol = Protocol::Tcp;
         let mut join = Join { protocol, reads, origin: &origin, lets_names, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
-        let http = route(draft, &read, free, backend, options);
+        let backend = match passed.1.as_ref().filter(|_| !is_refused(&backend, draft)) {
+            Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
+            None => backend,
+        };
+        let mut http = route(draft, &read, free, backend, options);
+        http.uses.extend(passed.0.iter().cloned());
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);
@@ -103,6 +110,11 @@ pub(super) fn routed(
         routed.routes.push(Arc::new(http));
     }
     Some(Row::Routed(Arc::new(routed.shrunk())))
+}
+
+/// Whether nothing is behind the backend of a route already.
+fn is_refused(backend: &BackendId, draft: &RouteDraft) -> bool {
+    backend.as_str().strip_prefix(draft.id.as_str()) == Some("#refused")
 }
 
 /// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.

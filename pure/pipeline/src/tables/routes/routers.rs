@@ -18,6 +18,8 @@ use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
 
+pub(super) use passed::passed_by;
+
 use super::class;
 use super::elsewhere;
 use super::entry_points::EntryPoints;

@@ -13,13 +13,28 @@ use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
 use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, Use};
 use steelyard_model::routing::id::FilterId;
+use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 
 use super::{Maker, UNSERVED};
 use crate::codes;
+use crate::options::ResolveOptions;
+use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::row::Row;
+use crate::tables::row::{Routed, Row};
+
+/// What an Ingress uses, and why its routes are closed by it, if they are.
+pub(in super::super) fn passed_by(
+    links: &[ObjectLink],
+    owner: &str,
+    options: &ResolveOptions,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Use>, Option<RefusalReason>) {
+    let (kind, routed) = (RouteKind::Http, Routed::default());
+    Maker { kind, options, reads, diagnostics, routed }.passed(links, owner)
+}
 
 impl Maker<'_, '_> {
     /// What is used of these, in their order; and why who uses them is closed, if he is.
@@ -87,7 +102,8 @@ impl Maker<'_, '_> {
                 self.may_name(id, &link.place)?;
                 let cell = Cell::Object(tag, id.clone());
                 if self.reads.row(&cell).is_none() {
-                    return Err(self.absent(kind, id, &link.place, UNSERVED));
+                    self.absent(kind, id, &link.place, UNSERVED);
+                    return Err(RefusalReason::Filter(link.place.clone()));
                 }
                 Ok((cell, format!("{id}{suffix}@kubernetescrd").into()))
             }
@@ -104,8 +120,9 @@ impl Maker<'_, '_> {
                     }
                     [cell] => Ok((cell.clone(), (&**name).into())),
                     [] => {
-                        let help = format!("name a {kind}");
-                        Err(self.unprovided(name, &link.place, UNSERVED, &help))
+                        let help = format!("name a {kind}: NAMESPACE-NAME@kubernetescrd");
+                        self.unprovided(name, &link.place, UNSERVED, &help);
+                        Err(RefusalReason::Filter(link.place.clone()))
                     }
                     _ => Err(self.ambiguous(name, link)),
                 }

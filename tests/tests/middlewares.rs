@@ -1,0 +1,120 @@
+//! Each example of docs/middlewares.md, as `steelyard up` serves it: over HTTP/1.1 and HTTP/2.
+//!
+//! A `yaml` block is an object. An `http` block is a request with its header lines, the status of
+//! its answer, and what is to be seen: `> ` at the endpoint, `< ` by the client. A line that begins
+//! with `no ` there is not to be there.
+
+use std::fmt::Write;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::up::{Backend, Up, service};
+
+const DOCUMENT: &str = include_str!("../../docs/middlewares.md");
+
+/// A request, and what is to come of it.
+#[derive(Debug, Default)]
+struct Row<'d> {
+    method: &'d str,
+    url: &'d str,
+    lines: Vec<&'d str>,
+    status: u16,
+    sent_on: Vec<&'d str>,
+    received: Vec<&'d str>,
+}
+
+/// Blocks of a language.
+fn blocks<'d>(language: &str) -> Vec<&'d str> {
+    let begin = format!("```{language}\n");
+    let blocks = DOCUMENT.split(begin.as_str()).skip(1);
+    blocks.filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+fn row(block: &str) -> Result<Row<'_>> {
+    let mut lines = block.lines();
+    let first = lines.next().context("a request")?;
+    let (method, url) = first.split_once(' ').context("a method and an URL")?;
+    let mut row = Row { method, url, ..Row::default() };
+    for line in lines {
+        match (line.strip_prefix("> "), line.strip_prefix("< "), line.parse()) {
+            (Some(seen), ..) => row.sent_on.push(seen),
+            (_, Some(seen), _) => row.received.push(seen),
+            (_, _, Ok(status)) => row.status = status,
+            _ => row.lines.push(line),
+        }
+    }
+    ensure!(row.status > 0, "no status: {block}");
+    Ok(row)
+}
+
+/// An IngressRoute for the host of each middleware.
+fn routes(objects: &[&str]) -> Result<String> {
+    let mut routes = "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: \
+                      examples}\nspec:\n  entryPoints: [web]\n  routes:\n"
+        .to_owned();
+    for object in objects {
+        let name = object.split("name: ").nth(1).context("a name")?;
+        let name = name.split(['}', ',', '\n']).next().context("a name")?;
+        writeln!(
+            routes,
+            "  - {{match: Host(`{name}.test`), middlewares: [{{name: {name}}}], services: [{{name: \
+             echo, port: 80}}]}}"
+        )?;
+    }
+    Ok(routes)
+}
+
+/// Head and content of what a client gets.
+fn ask(up: &Up, row: &Row<'_>, version: &str) -> Result<String> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-i", "-m", "10", "--noproxy", "*", "--path-as-is", version]);
+    command.args(["--connect-to", &format!("::127.0.0.1:{}", up.web.port())]);
+    command.args(["-X", row.method]);
+    row.lines.iter().for_each(|line| _ = command.args(["-H", line]));
+    let output = command.arg(row.url).output().context("curl")?;
+    ensure!(output.status.success(), "{row:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).replace('\r', ""))
+}
+
+/// Whether each is there, or is not, as it says. Names are compared without case.
+fn holds(text: &str, wanted: &[&str]) -> Result<()> {
+    let has = |line: &str| text.lines().any(|it| it.eq_ignore_ascii_case(line));
+    let has_name = |name: &str| {
+        let is_it =
+            |line: &str| line.split_once(':').is_some_and(|(it, _)| it.eq_ignore_ascii_case(name));
+        text.lines().any(is_it)
+    };
+    for line in wanted {
+        match line.strip_prefix("no ") {
+            Some(name) => ensure!(!has_name(name), "{name} is there: {text}"),
+            None => ensure!(has(line), "{line:?} is not there: {text}"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn each_example_does_what_its_document_says() -> Result<()> {
+    let echo = Backend::start("echo")?;
+    let folder = Scratch::new()?;
+    let objects = blocks("yaml");
+    folder.write("echo.yaml", &service("echo", echo.address))?;
+    folder.write("middlewares.yaml", &objects.join("\n---\n"))?;
+    folder.write("routes.yaml", &routes(&objects)?)?;
+    let up = Up::start(folder.path())?;
+    let rows = blocks("http");
+    ensure!(rows.len() >= objects.len(), "each object has an example");
+    for block in rows {
+        let row = row(block)?;
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            let answer = ask(&up, &row, version).context(version)?;
+            let (head, content) = answer.split_once("\n\n").context("a head")?;
+            let status = head.split(' ').nth(1).and_then(|it| it.parse::<u16>().ok());
+            ensure!(status == Some(row.status), "{version} {block}\n{answer}");
+            holds(head, &row.received).with_context(|| format!("{version} {block}"))?;
+            holds(content, &row.sent_on).with_context(|| format!("{version} {block}"))?;
+        }
+    }
+    Ok(())
+}
