@@ -6,6 +6,7 @@
 mod balance;
 mod cpu;
 mod failover;
+mod filters;
 mod gateway;
 mod health;
 mod heartbeat;
@@ -162,6 +163,18 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// What filters cost, without sockets
+    Filters {
+        /// Nobody's: filters are measured by themselves
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// Rounds over all filters
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Idle cost of heartbeats; prints the rows
     Heartbeat,
     /// One case of `plan`, once; prints one line of JSON
@@ -256,6 +269,9 @@ fn main() -> ExitCode {
         Command::StreamsGateway { address } => streams::serve(address),
         Command::Balance { rounds, output, .. } => {
             balance::run(&balance::Options { rounds, output }).and_then(|()| page())
+        }
+        Command::Filters { rounds, output, .. } => {
+            filters::run(&filters::Options { rounds, output }).and_then(|()| page())
         }
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));

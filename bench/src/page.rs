@@ -90,6 +90,10 @@ const ABOUT: &[(&str, &str)] = &[
          what it is.",
     ),
     (
+        "filters",
+        "Wall time that a filter adds to one request: a stack with it, entered, left and ended,          less one without, on one core. *Known*: a token that was believed before, on any core;          *the first time*: each comes once. The bucket is asked all the time by two threads that          share it; what is taken is told beside what its rate allows.",
+    ),
+    (
         "kubernetes",
         "In a cluster of its own: API server, etcd and controllers of Kubernetes 1.36.1 on \
          the same two cores. *At once*: 1,000 Services wait, a pool is created, and the \

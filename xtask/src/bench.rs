@@ -5,8 +5,8 @@ use anyhow::Result;
 use crate::{install, shell};
 
 /// What can be measured.
-pub(crate) const NAMES: [&str; 8] =
-    ["balance", "failover", "gateway", "health", "kubernetes", "plan", "streams", "tls"];
+pub(crate) const NAMES: [&str; 9] =
+    ["balance", "failover", "filters", "gateway", "health", "kubernetes", "plan", "streams", "tls"];
 
 /// Those that compare with other programs.
 const BESIDE_PEERS: &[&str] = &["failover", "gateway", "streams", "tls"];

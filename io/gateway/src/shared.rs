@@ -89,7 +89,7 @@ impl Shared {
             standings: EndpointStandings::default(),
             crowd,
             flights: Arc::default(),
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory::seeded(RandomState::new().hash_one(0))),
             labour: OnceLock::new(),
             staples: Staples::default(),
         })

@@ -12,6 +12,7 @@ use crate::{LowerOptions, Lowered, lower};
 mod address_wish;
 mod annotations;
 mod bgp;
+mod claims;
 mod core;
 mod ingress;
 mod metallb;

@@ -24,6 +24,8 @@ pub struct Journey {
 pub struct Context<'c> {
     /// Now.
     pub now: Instant,
+    /// Seconds since 1970, for who asks.
+    pub clock: fn() -> u64,
     /// The request as it travels.
     pub journey: &'c Journey,
     /// Who answered; meaningful in [`crate::Frame::leave`].
@@ -39,6 +41,8 @@ pub enum Answerer {
     Backend,
     /// The gateway: no route, no endpoint, a fault on the way.
     Gateway,
+    /// The gateway, since no endpoint took the connection: nobody has seen the request.
+    Nobody,
     /// The frame at this place, counted from outside.
     Frame(usize),
 }

@@ -7,6 +7,7 @@ use steelyard_http::{RequestEdits, ResponseEdits};
 
 use crate::ask::{Ask, Got};
 use crate::context::{Context, Ending};
+use crate::memory::Lifespan;
 use crate::response::Response;
 
 /// One use of a filter on one request.
@@ -14,7 +15,13 @@ use crate::response::Response;
 /// Everything but [`Frame::needs`] has a default that does nothing, so that a frame says only what
 /// it is about. What happens inside it happens between `enter` and `leave`.
 pub trait Frame {
-    /// What it needs of bodies; the same for all requests.
+    /// How long what it keeps counts; none where it keeps nothing.
+    fn lifespan(&self) -> Option<&Lifespan> {
+        None
+    }
+
+    /// What it needs of bodies: of the request's the same for all requests; of the response's
+    /// what it says once it has let the head pass.
     fn needs(&self) -> Needs {
         Needs::default()
     }

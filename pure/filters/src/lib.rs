@@ -12,20 +12,28 @@
 
 mod addresses;
 pub mod ask;
+mod breaker;
+mod buffers;
 mod characters;
 mod client;
+mod compress;
 pub mod context;
 pub mod frame;
 mod gathered;
 mod headers;
 mod led;
+mod limit;
 pub mod memory;
 pub mod recipe;
 mod redirect;
 pub mod replay;
 pub mod response;
+mod retry;
 mod rewrite;
+mod signed;
+mod spellings;
 pub mod stack;
+mod token;
 #[cfg(feature = "trial")]
 pub mod trial;
 mod words;

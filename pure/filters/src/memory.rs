@@ -17,6 +17,8 @@ use steelyard_model::routing::world::{Changed, RoutingDelta, RoutingMap};
 /// What all uses keep.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// What sources are mixed with before they are counted.
+    seed: u64,
     by_key: BTreeMap<Arc<str>, Slot>,
 }
 
@@ -47,6 +49,15 @@ pub struct Lifespan(Arc<AtomicBool>);
 pub struct Lapsing(Vec<Arc<str>>);
 
 impl Memory {
+    /// Nothing yet. Who does not know the seed cannot say which sources share a place.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, by_key: BTreeMap::new() }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Takes in how `now` differs from `former`, before anybody goes by it: what it has anew may be
     /// kept from now on. What it has no more is forgotten by [`Self::forget`].
     pub fn change(

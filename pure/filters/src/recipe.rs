@@ -9,66 +9,68 @@ use steelyard_model::routing::filter::{Filter, Use};
 
 use crate::addresses::AllowedAddresses;
 use crate::ask::Got;
+use crate::breaker::Breaker;
+use crate::buffers::Buffers;
 use crate::characters::AllowedCharacters;
+use crate::compress::Compress;
 use crate::context::{Context, Ending};
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::headers::{HeaderFrame, WrittenLines};
 use crate::led::{ByRegex, ToScheme};
-#[cfg(feature = "trial")]
-use crate::memory::Lifespan;
-use crate::memory::Memory;
+use crate::limit::flight::InFlight;
+use crate::limit::rate::Rate;
+use crate::memory::{Lifespan, Memory};
 use crate::redirect::Redirect;
+use crate::retry::Retry;
 use crate::rewrite::Rewritten;
+use crate::signed::Signed;
+use crate::token::Token;
 #[cfg(feature = "trial")]
-use crate::trial::{Trial, TrialFrame};
+use crate::trial::TrialFrame;
 
-/// What the frames of one use are made of: shared by all requests that pass it.
-#[derive(Clone, Debug)]
-pub struct Recipe(Kind);
-
-#[derive(Clone, Debug)]
-enum Kind {
-    Addresses(AllowedAddresses),
-    Redirect(Redirect),
-    Characters(AllowedCharacters),
-    ToScheme(ToScheme),
-    ByRegex(ByRegex),
-    Rewrite(Rewritten),
-    Headers(Arc<WrittenLines>),
-    #[cfg(feature = "trial")]
-    Trial(Trial),
-}
+/// What the frames of one use are made of, shared by all requests that pass it: a frame that no
+/// request has passed yet.
+#[derive(Clone)]
+pub struct Recipe(Made);
 
 /// A frame of any filter.
 pub struct AnyFrame(Made);
 
-enum Made {
-    Addresses(AllowedAddresses),
-    Redirect(Redirect),
-    Characters(AllowedCharacters),
-    ToScheme(ToScheme),
-    ByRegex(ByRegex),
-    Rewrite(Rewritten),
-    Headers(HeaderFrame),
-    #[cfg(feature = "trial")]
-    Trial(TrialFrame),
-}
+/// Makes the closed list of frames, and a way to do the same with whichever it is.
+macro_rules! frames {
+    ($($(#[$when:meta])? $name:ident($frame:ty),)*) => {
+        #[derive(Clone)]
+        enum Made {
+            $($(#[$when])? $name($frame),)*
+        }
 
-/// Does the same with whichever it is.
-macro_rules! each {
-    ($made:expr, $frame:ident => $what:expr) => {
-        match $made {
-            Made::Addresses($frame) => $what,
-            Made::Redirect($frame) => $what,
-            Made::Characters($frame) => $what,
-            Made::ToScheme($frame) => $what,
-            Made::ByRegex($frame) => $what,
-            Made::Rewrite($frame) => $what,
-            Made::Headers($frame) => $what,
-            #[cfg(feature = "trial")]
-            Made::Trial($frame) => $what,
+        macro_rules! each {
+            ($made:expr, $it:ident => $what:expr) => {
+                match $made {
+                    $($(#[$when])? Made::$name($it) => $what,)*
+                }
+            };
         }
     };
+}
+
+frames! {
+    Addresses(AllowedAddresses),
+    Breaker(Breaker),
+    Buffers(Buffers),
+    Compress(Compress),
+    ByRegex(ByRegex),
+    Characters(AllowedCharacters),
+    Headers(HeaderFrame),
+    InFlight(InFlight),
+    Rate(Rate),
+    Redirect(Redirect),
+    Retry(Retry),
+    Rewrite(Rewritten),
+    Signed(Signed),
+    Token(Token),
+    ToScheme(ToScheme),
+    #[cfg(feature = "trial")] Trial(TrialFrame),
 }
 
 impl Recipe {
@@ -76,32 +78,37 @@ impl Recipe {
     /// not built yet: what uses it must not be served without it. `memory` has what it keeps.
     pub fn of(usage: &Use, filter: Option<&Filter>, memory: &mut Memory) -> Option<Self> {
         #[cfg(feature = "trial")]
-        if let Some(trial) = Trial::read(usage, memory) {
-            return Some(Self(Kind::Trial(trial)));
+        if let Some(trial) = TrialFrame::read(usage, memory) {
+            return Some(Self(Made::Trial(trial)));
         }
-        let _ = (usage, memory);
-        let kind = match filter? {
+        let seed = memory.seed();
+        Some(Self(match filter? {
             Filter::AllowAddresses(allowed) => {
-                Kind::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
+                Made::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
             }
-            Filter::Redirect(to) => Kind::Redirect(Redirect(Arc::new(to.clone()))),
-            Filter::RedirectScheme(to) => Kind::ToScheme(ToScheme(Arc::new(to.clone()))),
-            Filter::RedirectRegex(to) => Kind::ByRegex(ByRegex(Arc::new(to.clone()))),
-            Filter::Rewrite(rewrite) => Kind::Rewrite(Rewritten(Arc::new(rewrite.clone()))),
-            Filter::EncodedCharacters(allowed) => Kind::Characters(AllowedCharacters(*allowed)),
-            Filter::Headers(rules) => Kind::Headers(Arc::new(WrittenLines::new(rules))),
+            Filter::Buffers(it) => Made::Buffers(Buffers::new(it)?),
+            Filter::CircuitBreaker(it) => Made::Breaker(Breaker::new(it, memory.of(usage))?),
+            Filter::Compress(it) => Made::Compress(Compress::new(it)),
+            Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
+            Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
+            Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
+            Filter::RateLimit(it) if it.redis.is_none() => {
+                Made::Rate(Rate::new(it, memory.of(usage), seed))
+            }
+            Filter::Redirect(to) => Made::Redirect(Redirect(Arc::new(to.clone()))),
+            Filter::RedirectRegex(to) => Made::ByRegex(ByRegex(Arc::new(to.clone()))),
+            Filter::RedirectScheme(to) => Made::ToScheme(ToScheme(Arc::new(to.clone()))),
+            Filter::Retry(it) => Made::Retry(Retry::new(it)),
+            Filter::Rewrite(it) => Made::Rewrite(Rewritten(Arc::new(it.clone()))),
+            Filter::Signature(it) => Made::Signed(Signed(Arc::new(it.clone()))),
+            Filter::Token(it) => Made::Token(Token::new(it, memory.of(usage))?),
             _ => return None,
-        };
-        Some(Self(kind))
+        }))
     }
 
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
-        match &self.0 {
-            #[cfg(feature = "trial")]
-            Kind::Trial(trial) => trial.lifespan().is_some_and(Lifespan::is_over),
-            _ => false,
-        }
+        each!(&self.0, frame => frame.lifespan()).is_some_and(Lifespan::is_over)
     }
 }
 
@@ -109,21 +116,21 @@ impl Blueprint for Recipe {
     type Frame = AnyFrame;
 
     fn frame(&self) -> AnyFrame {
-        AnyFrame(match &self.0 {
-            Kind::Addresses(addresses) => Made::Addresses(addresses.clone()),
-            Kind::Redirect(redirect) => Made::Redirect(redirect.clone()),
-            Kind::Characters(allowed) => Made::Characters(*allowed),
-            Kind::ToScheme(to) => Made::ToScheme(to.clone()),
-            Kind::ByRegex(to) => Made::ByRegex(to.clone()),
-            Kind::Rewrite(rewrite) => Made::Rewrite(rewrite.clone()),
-            Kind::Headers(lines) => Made::Headers(lines.frame()),
-            #[cfg(feature = "trial")]
-            Kind::Trial(trial) => Made::Trial(trial.frame()),
-        })
+        AnyFrame(self.0.clone())
+    }
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recipe")
     }
 }
 
 impl Frame for AnyFrame {
+    fn lifespan(&self) -> Option<&Lifespan> {
+        each!(&self.0, frame => frame.lifespan())
+    }
+
     fn needs(&self) -> Needs {
         each!(&self.0, frame => frame.needs())
     }

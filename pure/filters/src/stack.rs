@@ -165,7 +165,11 @@ impl<B: Blueprint> Stack<B> {
             };
             let got = std::mem::replace(&mut got, Got::Nothing);
             match self.layers[at].frame.leave(cx, response, got) {
-                Leave::Next => self.phase = Phase::Leaving(at),
+                Leave::Next => {
+                    let layer = &mut self.layers[at];
+                    layer.needs.response = layer.frame.needs().response;
+                    self.phase = Phase::Leaving(at);
+                }
                 Leave::Replace(response) => {
                     self.end_from(at + 1, cx, Ending::Replaced);
                     self.phase = Phase::Leaving(at);

@@ -9,8 +9,11 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use steelyard_http::{Head, RequestView, Scheme};
+use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::id::FilterId;
 
 use crate::context::{Answerer, Context, Journey, Note};
+use crate::memory::{Kept, Memory};
 
 /// A request's head.
 pub(crate) struct Sent;
@@ -46,7 +49,7 @@ impl RequestView for Sent {
 }
 
 /// A request that is put together by hand.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     method: &'static str,
     scheme: Scheme,
@@ -73,6 +76,12 @@ impl Asked {
     /// With a header line.
     pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.lines.push((name, value));
+        self
+    }
+
+    /// With header lines.
+    pub(crate) fn with_all(mut self, lines: &[(&'static str, &'static str)]) -> Self {
+        self.lines.extend(lines);
         self
     }
 }
@@ -110,6 +119,11 @@ impl RequestView for Asked {
     }
 }
 
+/// What a use keeps, for itself.
+pub(crate) fn kept<T: Default + Send + Sync + 'static>(memory: &mut Memory) -> Kept<T> {
+    memory.of(&Use { filter: FilterId::from("tested"), state: "tested".into() })
+}
+
 /// What frames are told and note.
 pub(crate) struct World {
     pub(crate) now: Instant,
@@ -131,6 +145,6 @@ impl World {
 
     pub(crate) fn context(&mut self) -> Context<'_> {
         let Self { now, journey, notes } = self;
-        Context { now: *now, journey, cause: Answerer::Backend, notes }
+        Context { now: *now, clock: || 1_000_000, journey, cause: Answerer::Backend, notes }
     }
 }

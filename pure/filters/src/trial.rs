@@ -72,7 +72,8 @@ enum Deed {
 }
 
 /// Its frame for one request.
-pub struct TrialFrame {
+#[derive(Clone)]
+pub(crate) struct TrialFrame {
     trial: Trial,
     tries: u32,
     has_asked: bool,
@@ -142,13 +143,15 @@ impl Trial {
             _ => None,
         }
     }
-
-    pub(crate) fn frame(&self) -> TrialFrame {
-        TrialFrame { trial: self.clone(), tries: 0, has_asked: false, has_rested: false }
-    }
 }
 
 impl TrialFrame {
+    /// See [`Trial::read`].
+    pub(crate) fn read(usage: &Use, memory: &mut Memory) -> Option<Self> {
+        let trial = Trial::read(usage, memory)?;
+        Some(Self { trial, tries: 0, has_asked: false, has_rested: false })
+    }
+
     fn note(&self, what: impl Into<String>) {
         let mut diaries = DIARIES.lock().unwrap_or_else(PoisonError::into_inner);
         diaries.entry(self.trial.name.clone()).or_default().push(what.into());
@@ -224,6 +227,10 @@ fn letter(request: &RequestEdits<'_>) -> Letter {
 }
 
 impl Frame for TrialFrame {
+    fn lifespan(&self) -> Option<&Lifespan> {
+        self.trial.lifespan()
+    }
+
     fn needs(&self) -> Needs {
         use Direction::{Replay, Transform};
         let none = Needs::default();
@@ -278,7 +285,7 @@ impl Frame for TrialFrame {
     fn leave(&mut self, cx: &mut Context<'_>, response: &mut ResponseEdits<'_>, _: Got) -> Leave {
         let by = match cx.cause {
             Answerer::Backend => "backend".to_owned(),
-            Answerer::Gateway => "gateway".to_owned(),
+            Answerer::Gateway | Answerer::Nobody => "gateway".to_owned(),
             Answerer::Frame(at) => at.to_string(),
         };
         match &self.trial.deed {

@@ -42,4 +42,6 @@ pub enum SecretPurpose {
     Identity,
     /// A name and a password of our own.
     Credentials,
+    /// A secret that who signs has too.
+    Signing,
 }

@@ -8,8 +8,12 @@ use super::Complaint;
 
 /// External crates of `pure/`: none opens a socket, reads a clock or starts a thread.
 const PURE: &[&str] = &[
+    "arc-swap",
     "aws-lc-rs",
+    "base64",
+    "brotli",
     "bytes",
+    "flate2",
     "foca",
     "foldhash",
     "granit-parser",
@@ -24,6 +28,7 @@ const PURE: &[&str] = &[
     "smallvec",
     "thiserror",
     "toml",
+    "zstd",
 ];
 /// External crates of `io/`.
 const IO: &[&str] = &[

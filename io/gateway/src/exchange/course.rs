@@ -15,6 +15,7 @@ use steelyard_http::{
 use steelyard_model::routing::id::RouteId;
 
 use crate::shared::flights::Lead;
+use crate::tell::date;
 
 /// One request's way through its filters. However it ends, its frames are told once.
 pub(crate) struct Course {
@@ -76,7 +77,7 @@ impl Course {
         let view: &dyn RequestView = head.as_ref().map_or(&Unread, |head| head);
         let mut edits = RequestEdits::resume(view, changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Context { now: Instant::now(), journey, cause: Answerer::Gateway, notes };
+        let mut cx = Self::context(journey, Answerer::Gateway, notes);
         let inward = self.stack.enter(&mut cx, &mut edits, got);
         self.changes = edits.into_changes();
         self.publish();
@@ -94,7 +95,7 @@ impl Course {
     ) -> Outward {
         let mut edits = ResponseEdits::resume(response, std::mem::take(changes));
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Context { now: Instant::now(), journey, cause, notes };
+        let mut cx = Self::context(journey, cause, notes);
         let outward = self.stack.leave(&mut cx, &mut edits, got, is_repeatable);
         *changes = edits.into_changes();
         self.publish();
@@ -155,6 +156,11 @@ impl Course {
         pass(payload, is_end, |piece| self.response(piece, out))
     }
 
+    /// What has come of the response is to go out now, as far as frames hold it back.
+    pub(crate) fn send_all(&mut self, out: &mut Vec<Piece>) -> Flow {
+        self.response(Piece::Flush, out)
+    }
+
     /// What waited of it goes on in.
     pub(crate) fn flush(&mut self, out: &mut Vec<Piece>) -> Flow {
         self.with_context(|stack, cx| stack.flush(cx, out))
@@ -201,12 +207,16 @@ impl Course {
         self.leads.clear();
     }
 
+    fn context<'c>(journey: &'c Journey, cause: Answerer, notes: &'c mut Vec<Note>) -> Context<'c> {
+        Context { now: Instant::now(), clock: date::unix_now, journey, cause, notes }
+    }
+
     fn with_context<T>(
         &mut self,
         run: impl FnOnce(&mut Stack<Recipe>, &mut Context<'_>) -> T,
     ) -> T {
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Context { now: Instant::now(), journey, cause: Answerer::Gateway, notes };
+        let mut cx = Self::context(journey, Answerer::Gateway, notes);
         let outcome = run(&mut self.stack, &mut cx);
         self.publish();
         outcome

@@ -75,24 +75,41 @@ impl<'c> Hand<'c> {
     }
 
     fn response_goes_on(&mut self, exchange: &mut Exchange<'_>) {
+        let mut is_under_way = false;
         while let Some(came) = exchange.response_came() {
+            is_under_way = !came.is_end;
             let mut out = Vec::new();
             let flow = self.course.send(Bytes::from(came.payload), came.is_end, &mut out);
-            for (payload, is_end) in out.iter().filter_map(given) {
-                exchange.give_response(payload, is_end);
+            if !self.give_out(exchange, &out, flow) {
+                return;
             }
-            match flow {
-                Flow::Go => {}
-                Flow::WaitUntil(until) => {
-                    self.response_until = Some(until);
-                    exchange.pause_response(true);
+        }
+        // Nothing more has come by now: what a frame holds back may be all there is for hours.
+        if is_under_way {
+            let mut out = Vec::new();
+            let flow = self.course.send_all(&mut out);
+            self.give_out(exchange, &out, flow);
+        }
+    }
+
+    /// Gives the client what frames let out; whether there may be more.
+    fn give_out(&mut self, exchange: &mut Exchange<'_>, out: &[Piece], flow: Flow) -> bool {
+        for (payload, is_end) in out.iter().filter_map(given) {
+            exchange.give_response(payload, is_end);
+        }
+        match flow {
+            Flow::Go => true,
+            Flow::WaitUntil(until) => {
+                self.response_until = Some(until);
+                exchange.pause_response(true);
+                true
+            }
+            Flow::Fail(response) => {
+                if !self.is_down {
+                    self.failed = Some(response);
                 }
-                Flow::Fail(response) => {
-                    if !self.is_down {
-                        self.failed = Some(response);
-                    }
-                    return exchange.give_up();
-                }
+                exchange.give_up();
+                false
             }
         }
     }

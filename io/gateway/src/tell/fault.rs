@@ -3,6 +3,7 @@
 
 use std::io;
 
+use steelyard_filters::Answerer;
 use steelyard_http::{BadResponse, Excerpt, Reject};
 
 use super::distrust::Distrust;
@@ -155,6 +156,14 @@ impl Fault {
             Self::BadResponse(_) => "bad-response",
             Self::GivenUp => "given-up",
             Self::Filtered(_) => "filtered",
+        }
+    }
+
+    /// Who answers where this is the fault, as filters see it.
+    pub(crate) fn answerer(self) -> Answerer {
+        match self {
+            Self::Unresolved | Self::Connect | Self::ConnectTimeout => Answerer::Nobody,
+            _ => Answerer::Gateway,
         }
     }
 

@@ -9,6 +9,7 @@ mod content;
 mod headers;
 mod limit;
 mod paths;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -214,8 +215,7 @@ impl Reader<'_, '_> {
         } else if let Some(it) = &spec.chain {
             self.chain(it, &path("chain"), making)?
         } else {
-            let name = spec.plugin.as_ref()?.keys().next().map_or("", String::as_str);
-            Filter::Plugin(name.into())
+            self.plugin(spec.plugin.as_ref()?, &path("plugin"), making)?
         })
     }
 

@@ -7,6 +7,7 @@
 //! Differs from Traefik: white space may stand everywhere, ends of lines too.
 
 mod arguments;
+mod claims;
 mod first;
 mod mistake;
 mod second;
@@ -19,6 +20,7 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_model::suggest::nearest;
 
 use arguments::Arguments;
+pub use claims::claims;
 pub use mistake::{RuleMistake, RuleProblem};
 use tree::{Call, Tree};
 
@@ -105,8 +107,11 @@ const RENAMED: [(&str, &str); 3] =
     [("HostHeader", "Host"), ("Headers", "Header"), ("HeadersRegexp", "HeaderRegexp")];
 
 fn unknown(call: &Call, rows: &[Row]) -> RuleMistake {
+    unknown_among(call, rows.iter().map(|(name, _)| *name).collect())
+}
+
+fn unknown_among(call: &Call, known: Vec<&'static str>) -> RuleMistake {
     let (at, name) = call.name.clone();
-    let known: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
     let renamed = RENAMED.iter().find(|(former, _)| former.eq_ignore_ascii_case(&name));
     let meant = renamed.map(|(_, now)| *now).or_else(|| nearest(&name, known.iter().copied()));
     RuleMistake { at, what: RuleProblem::UnknownMatcher { name, meant, known } }

@@ -126,7 +126,7 @@ impl Frame for Probe {
         }
         let by = match cx.cause {
             Answerer::Backend => "backend".to_owned(),
-            Answerer::Gateway => "gateway".to_owned(),
+            Answerer::Gateway | Answerer::Nobody => "gateway".to_owned(),
             Answerer::Frame(at) => at.to_string(),
         };
         self.note(format!("leave {} by {by}", response.status()));

@@ -5,8 +5,10 @@
 //! defaults; what they name elsewhere (users, certificates, backends) was looked up.
 
 pub mod access;
+pub mod condition;
 pub mod content;
 pub mod limit;
+pub mod token;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
 use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
+use token::{SignatureAuth, TokenAuth};
 
 /// Chains that stand within each other, at most.
 pub const MOST_DEPTH: usize = 16;
@@ -64,6 +67,10 @@ pub enum Filter {
     BasicAuth(PasswordAuth),
     /// Asks for a name and the proof of a password.
     DigestAuth(PasswordAuth),
+    /// Asks for requests that are signed.
+    Signature(SignatureAuth),
+    /// Asks for a token.
+    Token(Box<TokenAuth>),
     /// Asks a backend whether a request may pass.
     ForwardAuth(Box<AskedAuth>),
     /// Tells endpoints of clients' certificates.
@@ -242,6 +249,8 @@ impl Filter {
             Self::AllowAddresses(_) => "allow-addresses",
             Self::BasicAuth(_) => "basic-auth",
             Self::DigestAuth(_) => "digest-auth",
+            Self::Signature(_) => "signature",
+            Self::Token(_) => "token",
             Self::ForwardAuth(_) => "forward-auth",
             Self::ClientCertificate(_) => "client-certificate",
             Self::Headers(_) => "headers",
@@ -264,17 +273,25 @@ impl Filter {
 
     /// Whether there is a frame that carries it out. What is not built closes who uses it.
     pub fn is_built(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::RateLimit(limit) => limit.redis.is_none(),
             Self::Redirect(_)
-                | Self::RedirectScheme(_)
-                | Self::RedirectRegex(_)
-                | Self::Rewrite(_)
-                | Self::EncodedCharacters(_)
-                | Self::AllowAddresses(_)
-                | Self::Headers(_)
-                | Self::Chain(_)
-        )
+            | Self::RedirectScheme(_)
+            | Self::RedirectRegex(_)
+            | Self::Rewrite(_)
+            | Self::EncodedCharacters(_)
+            | Self::AllowAddresses(_)
+            | Self::Headers(_)
+            | Self::Signature(_)
+            | Self::Token(_)
+            | Self::InFlight(_)
+            | Self::Buffers(_)
+            | Self::CircuitBreaker(_)
+            | Self::Retry(_)
+            | Self::Compress(_)
+            | Self::Chain(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether there is something that carries it out for connections as they come.

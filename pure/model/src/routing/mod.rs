@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod care;
+pub mod claims;
 pub mod entry_point;
 pub mod filter;
 pub mod id;

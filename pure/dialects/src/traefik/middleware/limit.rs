@@ -7,6 +7,7 @@ use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::condition::{Condition, Subject};
 use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RedisStore, RetryRule,
 };
@@ -127,6 +128,10 @@ impl Reader<'_, '_> {
         it: &written::BufferingSpec,
         path: &FieldPath,
     ) -> Option<Filter> {
+        let retry = text(it.retry_expression.as_ref());
+        if let Some(text) = &retry {
+            self.condition(text, &path.key("retryExpression"), Subject::Response)?;
+        }
         let mut size = |name: &str, written: Option<i64>, usual: u64| match written {
             None => Some(usual),
             written => self.amount(&path.key(name), written),
@@ -136,7 +141,7 @@ impl Reader<'_, '_> {
             mem_request: size("memRequestBodyBytes", it.mem_request_body_bytes, IN_MEMORY)?,
             max_response: size("maxResponseBodyBytes", it.max_response_body_bytes, 0)?,
             mem_response: size("memResponseBodyBytes", it.mem_response_body_bytes, IN_MEMORY)?,
-            retry: text(it.retry_expression.as_ref()),
+            retry,
         }))
     }
 
@@ -146,7 +151,9 @@ impl Reader<'_, '_> {
         path: &FieldPath,
     ) -> Option<Filter> {
         let help = "write such as NetworkErrorRatio() > 0.30";
-        let expression = self.required(it.expression.as_ref(), &path.key("expression"), help)?;
+        let at = path.key("expression");
+        let expression = self.required(it.expression.as_ref(), &at, help)?;
+        self.condition(&expression, &at, Subject::Traffic)?;
         let time = Duration::from_secs(10);
         let (check, fallback) = (path.key("checkPeriod"), path.key("fallbackDuration"));
         let recovery = path.key("recoveryDuration");
@@ -192,6 +199,20 @@ impl Reader<'_, '_> {
             is_by_status_alone: by_status_alone,
             is_for_all_methods: is(it.retry_non_idempotent_method),
         }))
+    }
+
+    /// Says where an expression is none.
+    fn condition(&mut self, text: &str, path: &FieldPath, subject: Subject) -> Option<()> {
+        let Err(bad) = Condition::parse(text, subject) else { return Some(()) };
+        let message = format!("`{text}` cannot be read: {bad}");
+        let help = "join comparisons by && and ||, for example ResponseCode() == 502";
+        let help = if subject == Subject::Response {
+            help
+        } else {
+            "write such as NetworkErrorRatio() > 0.30"
+        };
+        self.findings.invalid(codes::INVALID_VALUE, path, message, help);
+        None
     }
 
     /// A time that is more than nothing.

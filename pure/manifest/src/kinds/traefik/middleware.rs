@@ -2,6 +2,7 @@
 //! Traefik's files do. Where the two differ each field says whose it is.
 
 mod access;
+mod plugin;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +11,11 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::super::meta::{Ignored, IntOrString};
+use super::super::meta::IntOrString;
 use super::{LoadBalancer, Reference};
 
 pub use access::*;
+pub use plugin::*;
 
 /// A member of a chain: an object, or a name of files.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +65,7 @@ pub struct MiddlewareSpec {
     #[serde(rename = "passTLSClientCert")]
     pub pass_tls_client_cert: Option<PassCertificateSpec>,
     /// A program of somebody else.
-    pub plugin: Option<BTreeMap<String, Ignored>>,
+    pub plugin: Option<PluginSpec>,
     /// Lets only so many in over time.
     pub rate_limit: Option<RateLimitSpec>,
     /// Leads elsewhere, by an expression.

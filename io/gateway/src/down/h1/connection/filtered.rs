@@ -154,7 +154,7 @@ impl<C: Wire> Connection<C> {
                 Inner::Out(back, stays) => (back, stays, course.reason().map(Fault::Filtered)),
                 Inner::Leaving(Leaving { response, stays, is_repeatable, why }) => {
                     let client = &self.stream;
-                    let cause = Answerer::Gateway;
+                    let cause = why.map_or(Answerer::Gateway, Fault::answerer);
                     let repeats = is_repeatable;
                     let back = outward_with(course, &core, client, response, cause, repeats).await;
                     (back, stays, why)

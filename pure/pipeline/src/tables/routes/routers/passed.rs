@@ -11,11 +11,13 @@ use steelyard_model::handshake_draft::SecretLink;
 use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
+use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
+use steelyard_tokens::KeyRing;
 
 use super::{Maker, UNSERVED};
 use crate::codes;
@@ -264,6 +266,7 @@ impl Maker<'_, '_> {
                     }
                 })
                 .map_err(|why| why.to_string()),
+            (Filter::Token(auth), SecretPurpose::Signing) => signing(auth, secret),
             (filter, purpose) => match filter_tls(filter) {
                 Some(tls) => fill_tls(tls, purpose, secret).map_err(|why| why.to_string()),
                 None => Ok(()),
@@ -324,8 +327,17 @@ fn fill_tls(tls: &mut FilterTls, purpose: SecretPurpose, secret: &Secret) -> Res
             };
             tls.identity = text(CERTIFICATE_KEY).zip(text("tls.key"));
         }
-        SecretPurpose::Users | SecretPurpose::Credentials => {}
+        SecretPurpose::Users | SecretPurpose::Credentials | SecretPurpose::Signing => {}
     }
+    Ok(())
+}
+
+/// The secret that tokens are signed with.
+fn signing(auth: &mut TokenAuth, secret: &Secret) -> Result<(), String> {
+    let TokenKeys::Kept(key) = &auth.keys else { return Ok(()) };
+    let value = secret.data.get(&**key).ok_or_else(|| format!("it has no key `{key}`"))?;
+    KeyRing::secret(&value.0).map_err(|why| why.to_string())?;
+    auth.keys = TokenKeys::Secret(value.0.clone());
     Ok(())
 }
 

@@ -1,0 +1,76 @@
+//! Which coding a client takes (RFC 9110 §12.5.3), as Traefik chooses among them.
+
+use steelyard_http::Head;
+use steelyard_model::routing::filter::content::{Compression, ContentCoding};
+
+/// What a client says of one coding.
+struct Taken {
+    what: What,
+    /// From 0 to 1; none where it says nothing of it.
+    weight: Option<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Coding(ContentCoding),
+    Any,
+    Identity,
+}
+
+/// The coding for a client; none where the response stays as it is.
+pub(super) fn coding(head: &dyn Head, terms: &Compression) -> Option<ContentCoding> {
+    let mut taken = Vec::new();
+    let mut says_something = false;
+    head.each(&mut |name, value| {
+        if name.eq_ignore_ascii_case("accept-encoding") {
+            says_something = true;
+            taken
+                .extend(String::from_utf8_lossy(value).split(',').filter_map(|it| read(it, terms)));
+        }
+    });
+    if !says_something {
+        return terms.default;
+    }
+    match best(&taken, terms)? {
+        What::Coding(coding) => Some(coding),
+        What::Any => usual(terms),
+        What::Identity => None,
+    }
+}
+
+/// For who takes any.
+fn usual(terms: &Compression) -> Option<ContentCoding> {
+    let brotli = terms.encodings.iter().find(|it| **it == ContentCoding::Brotli);
+    terms.default.or_else(|| brotli.or_else(|| terms.encodings.first()).copied())
+}
+
+fn read(text: &str, terms: &Compression) -> Option<Taken> {
+    let (name, rest) = text.split_once(';').unwrap_or((text, ""));
+    let what = match name.trim() {
+        "*" => What::Any,
+        name if name.eq_ignore_ascii_case("identity") => What::Identity,
+        name => {
+            let mut codings = terms.encodings.iter();
+            What::Coding(*codings.find(|it| it.as_str().eq_ignore_ascii_case(name))?)
+        }
+    };
+    let weight = rest.trim().strip_prefix("q=").or_else(|| rest.trim().strip_prefix("Q="));
+    // A weight that is none is the least.
+    let weight = weight.map(|it| it.trim().parse().unwrap_or(0.0_f32).clamp(0.0, 1.0));
+    Some(Taken { what, weight })
+}
+
+/// The heaviest; of equally heavy ones that which is preferred here.
+fn best(taken: &[Taken], terms: &Compression) -> Option<What> {
+    let rank = |what: What| match what {
+        What::Coding(coding) => terms.encodings.iter().position(|it| *it == coding),
+        What::Any => Some(terms.encodings.len()),
+        What::Identity => Some(terms.encodings.len() + 1),
+    };
+    let weight = |it: &Taken| it.weight.unwrap_or(1.0);
+    let accepted = taken.iter().filter(|it| weight(it) > 0.0);
+    let better = |a: &&Taken, b: &&Taken| {
+        weight(b).total_cmp(&weight(a)).then_with(|| rank(a.what).cmp(&rank(b.what)))
+    };
+    accepted.min_by(better).map(|it| it.what)
+}

@@ -1,0 +1,8 @@
+//! Filters that let only so many requests in: [`rate`] over time, [`flight`] at once. What counts
+//! is shared by all cores, without locks, and bounded.
+
+mod buckets;
+mod counts;
+pub(crate) mod flight;
+pub(crate) mod rate;
+pub(crate) mod source;

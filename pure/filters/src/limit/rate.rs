@@ -1,0 +1,72 @@
+//! Lets only so many requests of one source in over time. One that comes a little early waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steelyard_http::RequestEdits;
+use steelyard_model::routing::filter::limit::{Counted, RateLimit};
+
+use super::buckets::{Buckets, Pace};
+use super::source::number;
+use crate::ask::{Ask, Got};
+use crate::context::{Context, Note};
+use crate::frame::{Enter, Frame};
+use crate::memory::{Kept, Lifespan};
+use crate::response::Response;
+
+/// How many are let in, and how many were of late.
+#[derive(Clone, Debug)]
+pub(crate) struct Rate {
+    of: Arc<Counted>,
+    pace: Option<Pace>,
+    kept: Kept<Buckets>,
+    seed: u64,
+    /// It has waited for its turn.
+    has_waited: bool,
+}
+
+impl Rate {
+    pub(crate) fn new(limit: &RateLimit, kept: Kept<Buckets>, seed: u64) -> Self {
+        let pace = Pace::new(limit.average, limit.period, limit.burst);
+        Self { of: Arc::new(limit.of.clone()), pace, kept, seed, has_waited: false }
+    }
+}
+
+impl Frame for Rate {
+    fn lifespan(&self) -> Option<&Lifespan> {
+        Some(self.kept.lifespan())
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let Some(pace) = self.pace.filter(|_| !self.has_waited) else { return Enter::Next };
+        let source = number(&self.of, cx.journey.peer, head, self.seed);
+        match self.kept.take(source, pace, cx.now) {
+            Ok(Duration::ZERO) => Enter::Next,
+            Ok(wait) => {
+                self.has_waited = true;
+                Enter::Ask(Ask::Sleep(wait))
+            }
+            Err(wait) => {
+                cx.notes.push(Note::Reason("more requests of this source than its rate allows"));
+                Enter::Answer(Box::new(too_many(pace, wait)))
+            }
+        }
+    }
+}
+
+/// Traefik's answer: in whole seconds, and as a duration of Go.
+fn too_many(pace: Pace, wait: Duration) -> Response {
+    let mut response = Response::bare(429);
+    if pace.all == 0 {
+        response.body = "No bursty traffic allowed".into();
+        return response;
+    }
+    let (seconds, millis) =
+        (wait.as_nanos().div_ceil(1_000_000_000), wait.as_nanos().div_ceil(1_000_000));
+    response.lines.push(("Retry-After".into(), seconds.to_string().into_bytes().into()));
+    response.lines.push(("X-Retry-In".into(), format!("{millis}ms").into_bytes().into()));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Asks for a JSON Web Token: who has none is not let in (401), nor who may not (403, RFC 6750 §3.1).
+
+mod issuer;
+mod known;
+
+use std::sync::Arc;
+
+use steelyard_http::{Head as _, RequestEdits, RequestView as _};
+use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
+use steelyard_tokens::{Claims, KeyRing, TokenFault, verified};
+
+use crate::ask::{Ask, Got};
+use crate::context::{Context, Note};
+use crate::frame::{Enter, Frame};
+use crate::memory::{Kept, Lifespan};
+use crate::response::Response;
+use crate::spellings;
+use issuer::Issuer;
+pub(crate) use known::TokenMemory;
+
+/// What is asked for, and what is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    terms: Arc<TokenTerms>,
+    kept: Kept<TokenMemory>,
+    /// Where it stands with keys that are had from somewhere.
+    issuer: Issuer,
+}
+
+#[derive(Debug)]
+struct TokenTerms {
+    auth: TokenAuth,
+    /// Keys that are always the same.
+    keys: Option<KeyRing>,
+}
+
+impl Token {
+    /// None where its keys cannot be read.
+    pub(crate) fn new(auth: &TokenAuth, kept: Kept<TokenMemory>) -> Option<Self> {
+        let keys = match &auth.keys {
+            TokenKeys::Secret(secret) => Some(KeyRing::secret(secret).ok()?),
+            TokenKeys::Public(pem) => Some(KeyRing::public(pem).ok()?),
+            TokenKeys::Set(set) => Some(KeyRing::set(set.as_bytes()).ok()?),
+            TokenKeys::Address(_) => None,
+            TokenKeys::Kept(_) => return None,
+        };
+        let terms = Arc::new(TokenTerms { auth: auth.clone(), keys });
+        Some(Self { terms, kept, issuer: Issuer::default() })
+    }
+
+    /// What the token says; else what is to be done.
+    fn claims(&mut self, cx: &Context<'_>, token: &str) -> Result<Arc<Claims>, Unbelieved> {
+        let now = i64::try_from((cx.clock)()).unwrap_or(i64::MAX);
+        let (keys, version) = match (&self.terms.keys, &self.terms.auth.keys) {
+            (Some(keys), _) => (keys.clone(), 0),
+            (None, TokenKeys::Address(address)) => {
+                self.issuer.keys(&self.kept, address, cx.now).map_err(Unbelieved::Asks)?
+            }
+            (None, _) => return Err(Unbelieved::Unknown),
+        };
+        if let Some(claims) = self.kept.known(token, version, now) {
+            return Ok(claims);
+        }
+        match verified(token, &keys, now) {
+            Ok(claims) => Ok(self.kept.learn(token, version, claims)),
+            Err(TokenFault::Signature(Some(name))) if !keys.has(&name) => {
+                match self.issuer.has_other_keys(&self.kept, cx.now) {
+                    Some(ask) => Err(Unbelieved::Asks(Some(ask))),
+                    None => Err(Unbelieved::Fault(TokenFault::Signature(Some(name)))),
+                }
+            }
+            Err(fault) => Err(Unbelieved::Fault(fault)),
+        }
+    }
+
+    /// The token as it came.
+    fn token(&self, head: &RequestEdits<'_>) -> Option<String> {
+        let bearer = |value: &[u8]| {
+            let value = str::from_utf8(value).ok()?;
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        };
+        let in_query = || {
+            let name = self.terms.auth.parameter.as_deref()?;
+            let mut pairs = head.query()?.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| *key == name).map(|(_, token)| token.to_owned())
+        };
+        head.first("authorization").and_then(bearer).or_else(in_query)
+    }
+
+    /// Endpoints are told what the token says, and nothing that a client has made up.
+    fn tell(&self, claims: &Claims, cx: &mut Context<'_>, head: &mut RequestEdits<'_>) -> Enter {
+        let auth = &self.terms.auth;
+        if let Some(user) = auth.user.as_ref().and_then(|path| claims.text(path)) {
+            cx.notes.push(Note::User(user.as_ref().into()));
+        }
+        for (name, path) in &auth.told {
+            spellings::remove(head, name);
+            let Some(value) = claims.text(path) else { continue };
+            // A value that would end its line is none that endpoints can be told.
+            if head.lines().set(name, value.as_bytes()).is_err() {
+                cx.notes.push(Note::Reason("a claim of the token is no value of a header"));
+                return Enter::Answer(Box::new(Response::bare(403)));
+            }
+        }
+        if !auth.is_passed_on {
+            _ = head.lines().remove("Authorization");
+        }
+        Enter::Next
+    }
+}
+
+/// Why a token does not let its bearer in, or not yet.
+enum Unbelieved {
+    /// Something is to be asked first; none where keys cannot be had.
+    Asks(Option<Ask>),
+    /// It is not believed.
+    Fault(TokenFault),
+    /// There are no keys.
+    Unknown,
+}
+
+impl Frame for Token {
+    fn lifespan(&self) -> Option<&Lifespan> {
+        Some(self.kept.lifespan())
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, got: Got) -> Enter {
+        if let TokenKeys::Address(address) = &self.terms.auth.keys
+            && let Some(ask) = self.issuer.hear(&self.kept, address, got, cx)
+        {
+            return Enter::Ask(ask);
+        }
+        let Some(token) = self.token(head) else {
+            cx.notes.push(Note::Reason("there is no token"));
+            return Enter::Answer(challenge(401, ""));
+        };
+        let claims = match self.claims(cx, &token) {
+            Ok(claims) => claims,
+            Err(Unbelieved::Asks(Some(ask))) => return Enter::Ask(ask),
+            Err(Unbelieved::Asks(None) | Unbelieved::Unknown) => {
+                cx.notes.push(Note::Reason("the issuer's keys cannot be had"));
+                return Enter::Answer(Box::new(Response::bare(503)));
+            }
+            Err(Unbelieved::Fault(fault)) => {
+                cx.notes.push(Note::Reason(fault.reason()));
+                return Enter::Answer(challenge(401, " error=\"invalid_token\""));
+            }
+        };
+        let rule = self.terms.auth.claims.as_ref();
+        if rule.is_some_and(|rule| !claims.meet(rule)) {
+            cx.notes.push(Note::Reason("the token does not say what is asked for"));
+            return Enter::Answer(challenge(403, " error=\"insufficient_scope\""));
+        }
+        self.tell(&claims, cx, head)
+    }
+}
+
+fn challenge(status: u16, error: &str) -> Box<Response> {
+    let mut response = Response::bare(status);
+    let value = format!("Bearer{error}").into_bytes();
+    response.lines.push(("WWW-Authenticate".into(), value.into()));
+    Box::new(response)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! `plugin` of a Middleware: programs of somebody else, and what Traefik Hub has under that name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::super::super::meta::Ignored;
+
+/// Programs of somebody else by their names, and those that are built in here.
+#[derive(Clone, Debug, Default)]
+pub struct PluginSpec {
+    /// What they are called.
+    pub names: Vec<String>,
+    /// Asks for a JSON Web Token.
+    pub jwt: Option<Box<JwtSpec>>,
+    /// Asks for signed requests.
+    pub hmac: Option<HmacSpec>,
+}
+
+/// Asks for a JSON Web Token.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JwtSpec {
+    /// A secret that the issuer has too, or where it is: `urn:k8s:secret:NAME:KEY`.
+    pub signing_secret: Option<String>,
+    /// It is written in base64.
+    pub signing_secret_base64_encoded: Option<bool>,
+    /// The issuer's key, in PEM.
+    pub public_key: Option<String>,
+    /// The issuer's keys, as a JSON Web Key Set.
+    pub jwks_file: Option<String>,
+    /// Where they are.
+    pub jwks_url: Option<String>,
+    /// Endpoints get the token too.
+    pub forward_authorization: Option<bool>,
+    /// A parameter of the query in which it may come.
+    pub token_key: Option<String>,
+    /// What it must say.
+    pub claims: Option<String>,
+    /// What says who the client is.
+    pub username_claim: Option<String>,
+    /// Lines that endpoints are told, and what of.
+    pub forward_headers: Option<BTreeMap<String, String>>,
+    /// How the issuer is asked.
+    pub client_config: Ignored,
+}
+
+/// Asks for signed requests.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HmacSpec {
+    /// Who may sign, and with what.
+    pub keys: Option<Vec<HmacKeySpec>>,
+    /// A digest that is signed must be the body's.
+    pub validate_digest: Option<bool>,
+    /// Lines that must be signed.
+    pub enforced_headers: Option<Vec<String>>,
+}
+
+/// Who may sign.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HmacKeySpec {
+    /// What they are called.
+    pub id: Option<String>,
+    /// Their secret.
+    pub key: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for PluginSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByName)
+    }
+}
+
+struct ByName;
+
+impl<'de> Visitor<'de> for ByName {
+    type Value = PluginSpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping with the name of a plugin")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PluginSpec, A::Error> {
+        let mut spec = PluginSpec::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "jwt" => spec.jwt = Some(map.next_value()?),
+                "hmac" => spec.hmac = Some(map.next_value()?),
+                _ => _ = map.next_value::<Ignored>()?,
+            }
+            spec.names.push(name);
+        }
+        Ok(spec)
+    }
+}

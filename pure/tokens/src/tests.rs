@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod believed;
+mod claims;
+mod hostile;
+mod mint;
+mod signature;
