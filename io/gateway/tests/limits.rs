@@ -19,7 +19,7 @@ use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::world::RoutingMap;
 use support::filtering::{change, echoed};
 use support::held::HeldServer;
-use support::{Client, Received, Server, dead, gateway_with, get, h2, ok, route, routing};
+use support::{Client, Received, Server, gateway_with, get, h2, ok, route, routing};
 
 /// A gateway whose route `/` has these filters, the first outermost.
 struct Limiting {
@@ -85,7 +85,7 @@ fn a_rate_is_one_for_all_cores_and_outlives_a_reload() {
         let mut connection = h2::connect(it.address).await;
         let mut request = h2::request("GET", "/");
         request.headers_mut().insert("x-key", "a".parse().unwrap());
-        let whole = h2::ask(&mut connection, request, "").await.unwrap();
+        let whole = h2::ask(&mut connection, request, b"").await.unwrap();
         assert_eq!((whole.status, whole.text().as_str()), (429, "Too Many Requests"));
     });
 }
@@ -103,11 +103,11 @@ fn requests_at_once_are_counted_until_they_end() {
         client
     };
     let (mut first, second) = (ask(), ask());
-    support::eventually(|| held.server.accepted.load(Ordering::SeqCst) == 2);
+    support::eventually("both are in", || held.server.accepted.load(Ordering::SeqCst) == 2);
     assert_eq!(get(it.address, "a", "/").status(), 429);
     drop(second);
     let mut third = None;
-    support::eventually(|| {
+    support::eventually("there is room again", || {
         let mut client = ask();
         client.reader.get_ref().set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let is_in = client.reader.get_mut().read(&mut [0; 1]).is_err();
@@ -138,7 +138,7 @@ fn a_breaker_keeps_requests_from_who_fails() {
         status: 418,
     });
     let it = Limiting::new(server.address, vec![breaker]);
-    support::eventually(|| get(it.address, "a", "/").status() == 418);
+    support::eventually("it opens", || get(it.address, "a", "/").status() == 418);
     let before = asked.load(Ordering::SeqCst);
     let answer = get(it.address, "a", "/");
     assert_eq!((answer.status(), answer.text().as_str()), (418, "I'm a teapot"));
@@ -193,7 +193,9 @@ fn requests_are_asked_again_after_a_status() {
 /// Who is not there at first, and then is: also what may change something is sent, once.
 #[test]
 fn an_endpoint_that_comes_late_is_found() {
-    let address = dead();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
     let terms = Filter::Retry(RetryRule {
         attempts: 200,
         timeout: None,
@@ -207,7 +209,7 @@ fn an_endpoint_that_comes_late_is_found() {
     let to = it.address;
     let asking = std::thread::spawn(move || posted(to, "POST", "now"));
     let failed = || support::scrape(&it.gateway).contains("connect");
-    support::eventually(failed);
+    support::eventually("it was asked in vain", failed);
     let listener = std::net::TcpListener::bind(address).unwrap();
     let (stream, _) = listener.accept().unwrap();
     let mut reader = std::io::BufReader::new(stream);
@@ -311,7 +313,7 @@ fn responses_are_made_smaller_as_the_client_takes_them() {
         let mut connection = h2::connect(it.address).await;
         let mut request = h2::request("GET", "/");
         request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
-        let whole = h2::ask(&mut connection, request, "").await.unwrap();
+        let whole = h2::ask(&mut connection, request, b"").await.unwrap();
         assert_eq!(whole.headers.get("content-encoding").unwrap(), "gzip");
         assert!(whole.body.len() < 500 && whole.headers.get("content-length").is_none());
     });
