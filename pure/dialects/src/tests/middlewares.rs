@@ -96,7 +96,7 @@ fn what_is_not_said_is_as_traefik_has_it() {
         ("ipAllowList: {sourceRange: [10.0.0.1]}", "from: Peer, ipv6_subnet: None }, status: 403"),
         ("inFlightReq: {amount: 3}", "amount: 3, of: Host"),
         (
-            "circuitBreaker: {expression: x}",
+            "circuitBreaker: {expression: NetworkErrorRatio() > 0.3}",
             "check_period: 100ms, fallback: 10s, recovery: 10s, status: 503",
         ),
         (
