@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 39] = [
+const KNOWN: [Known; 40] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -57,6 +57,7 @@ const KNOWN: [Known; 39] = [
     known("HelmChartConfig", HELM, |f, _| list(traefik::options::helm(f))),
     of_file("router", |f, _| list(traefik::file::router(f))),
     of_file("service", |f, _| list(traefik::file::service(f))),
+    of_file("middleware", |f, _| list(traefik::file::middleware(f))),
     of_file("transport", |f, _| list(traefik::file::transport(f))),
     of_file("tls-options", |f, _| list(traefik::file::options(f))),
     of_file("tls-store", |f, _| list(traefik::file::store(f))),
@@ -126,9 +127,6 @@ pub(crate) fn lower(
             return Vec::new();
         }
         return (known.lower)(findings, options);
-    }
-    if is_of_file {
-        return traefik::file::unread(findings);
     }
     match of_kind.next() {
         Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {

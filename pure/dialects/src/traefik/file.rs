@@ -4,8 +4,7 @@
 //! written as they are, and a field that is not known costs the object, as it costs Traefik's the
 //! file.
 //!
-//! Not here: middlewares (they have options of their own), and Go templates, which nobody renders
-//! (`steelyard-manifest` refuses them).
+//! Not here: Go templates, which nobody renders (`steelyard-manifest` refuses them).
 
 mod service;
 
@@ -26,6 +25,7 @@ use steelyard_model::{FieldPath, Item, NamespacedName, RouterSet, Severity};
 pub(crate) use service::lower as service;
 
 use super::Reader;
+use super::middleware::{FilterSpelling, WrittenFilter};
 use super::router::{Spelling, WrittenRouter};
 use super::rule::ReadRule;
 use crate::codes;
@@ -60,12 +60,20 @@ pub(crate) fn router(findings: &mut Findings<'_>) -> Option<Item> {
     Reader { findings }.file_router(raw, kind)
 }
 
-/// What is not carried out yet, said once for each.
-pub(crate) fn unread(findings: &mut Findings<'_>) -> Vec<Item> {
-    let message = "middlewares of files are not carried out yet: routes with this one answer 503";
-    let help = "keep it, a later version carries it out";
-    findings.say(Severity::Info, codes::KIND_LATER, &FieldPath::root(), message, help);
-    Vec::new()
+/// Reads a middleware.
+pub(crate) fn middleware(findings: &mut Findings<'_>) -> Option<Item> {
+    if kind_of(findings) != RouteKind::Http {
+        let message =
+            "middlewares for TCP are not carried out yet: routes with this one answer 503";
+        let help = "keep it, a later version carries it out";
+        findings.say(Severity::Info, codes::KIND_LATER, &FieldPath::root(), message, help);
+        return None;
+    }
+    let raw: traefik::middleware::MiddlewareSpec = read(findings)?;
+    let id = (&*findings.object().name).into();
+    let at = WrittenFilter { id, path: FieldPath::root(), spelling: FilterSpelling::File };
+    let draft = Reader { findings }.http_filter(&raw, &at)?;
+    Some(Item::Filter(Box::new(draft)))
 }
 
 /// Reads how servers are spoken to.

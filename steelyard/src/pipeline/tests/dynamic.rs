@@ -25,6 +25,8 @@ pub(super) const TWO: &[&str] = &[
      {sniStrict: true}}}}",
     "{http: {services: {pair: {mirroring: {service: plain, mirrors: [{name: api@internal, percent: \
      5}]}}}}}",
+    "{http: {middlewares: {m: {chain: {middlewares: [n, default-m@kubernetescrd]}}, n: {rateLimit: \
+     {average: 5}}}, services: {pair: {loadBalancer: {servers: [{url: 'http://10.7.0.8'}]}}}}}",
 ];
 
 pub(super) const BROKEN: &[&str] = &[

@@ -19,6 +19,7 @@ use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Se
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
 
+use super::super::elsewhere;
 use super::{Maker, UNSERVED};
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -107,10 +108,14 @@ impl Maker<'_, '_> {
                     self.absent(kind, id, &link.place, UNSERVED);
                     return Err(RefusalReason::Filter(link.place.clone()));
                 }
-                Ok((cell, format!("{id}{suffix}@kubernetescrd").into()))
+                match elsewhere::is_of_file(id) {
+                    true => Ok((cell, (&*id.name).into())),
+                    false => Ok((cell, format!("{id}{suffix}@kubernetescrd").into())),
+                }
             }
             LinkTarget::Provided(name) => {
-                if &*link.place.object.kind != "Ingress" {
+                let owner = &link.place.object;
+                if &*owner.kind != "Ingress" && !elsewhere::is_of_file(&owner.id()) {
                     self.may_name_provided(name, &link.place)?;
                 }
                 let called = Cell::Called(tag == Tag::MiddlewareTcp, name.clone());
