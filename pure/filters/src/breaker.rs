@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{RequestEdits, ResponseEdits, ResponseView as _};
-use steelyard_model::routing::filter::condition::{Condition, Subject};
 use steelyard_model::routing::filter::limit::CircuitBreaker;
+use steelyard_model::routing::filter::trigger::{Trigger, TriggerSubject};
 
 use crate::ask::Got;
 use crate::context::{Context, Note};
@@ -30,7 +30,7 @@ pub(crate) struct Breaker {
 /// When a breaker opens, and for how long.
 #[derive(Debug)]
 pub(crate) struct Terms {
-    condition: Condition,
+    condition: Trigger,
     check_period: Duration,
     fallback: Duration,
     recovery: Duration,
@@ -41,7 +41,7 @@ impl Breaker {
     /// None where its condition cannot be read.
     pub(crate) fn new(it: &CircuitBreaker, kept: Kept<BreakerState>) -> Option<Self> {
         let terms = Terms {
-            condition: Condition::parse(&it.expression, Subject::Traffic).ok()?,
+            condition: Trigger::parse(&it.expression, TriggerSubject::Traffic).ok()?,
             check_period: it.check_period,
             fallback: it.fallback,
             recovery: it.recovery,

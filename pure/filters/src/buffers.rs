@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use steelyard_http::{Head as _, RequestEdits, ResponseEdits, ResponseView as _};
-use steelyard_model::routing::filter::condition::{Condition, Measure, Subject};
 use steelyard_model::routing::filter::limit::BodyBuffers;
+use steelyard_model::routing::filter::trigger::{Measure, Trigger, TriggerSubject};
 
 use crate::ask::{Ask, Got};
 use crate::context::{Answerer, Context, Note};
@@ -34,7 +34,7 @@ pub(crate) struct Buffers {
 struct BuffersTerms {
     request: Bounds,
     response: Bounds,
-    again: Option<Condition>,
+    again: Option<Trigger>,
 }
 
 /// Bytes of a body.
@@ -60,7 +60,7 @@ impl Bounds {
 impl Buffers {
     /// None where its expression cannot be read.
     pub(crate) fn new(it: &BodyBuffers) -> Option<Self> {
-        let read = |text: &Arc<str>| Condition::parse(text, Subject::Response).ok();
+        let read = |text: &Arc<str>| Trigger::parse(text, TriggerSubject::Response).ok();
         let again = match &it.retry {
             Some(text) => Some(read(text)?),
             None => None,

@@ -1,4 +1,5 @@
-//! Asks for a JSON Web Token: who has none is not let in (401), nor who may not (403, RFC 6750 §3.1).
+//! Asks for a JSON Web Token: who has none is not let in (401), nor who may not (403, RFC 6750
+//! §3.1).
 
 mod issuer;
 mod known;

@@ -6,7 +6,7 @@ use aws_lc_rs::{constant_time, hmac};
 /// A signature algorithm that is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of RFC 7518")]
-pub enum Algorithm {
+pub enum SigningAlgorithm {
     HS256,
     HS384,
     HS512,
@@ -33,11 +33,11 @@ pub(crate) enum Family {
     Ed25519,
 }
 
-use Algorithm::{
+use SigningAlgorithm::{
     ES256, ES384, ES512, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
 };
 
-impl Algorithm {
+impl SigningAlgorithm {
     const ALL: [(&'static str, Self, Family); 13] = [
         ("HS256", HS256, Family::Secret),
         ("HS384", HS384, Family::Secret),

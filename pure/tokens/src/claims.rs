@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use steelyard_model::routing::claims::{ClaimPath, ClaimRule, ClaimTest};
 
-use crate::token::TokenFault;
+use crate::fault::TokenFault;
 
 /// Seconds that clocks may differ.
 const LEEWAY: i64 = 60;

@@ -8,7 +8,7 @@ use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 
-use crate::algorithm::{Algorithm, Family};
+use crate::algorithm::{Family, SigningAlgorithm};
 use crate::bytes_of;
 
 /// Bytes of a set of keys, at most.
@@ -65,14 +65,14 @@ pub(crate) struct Key {
     name: Option<String>,
     family: Family,
     /// The one algorithm it is for, where it says so.
-    only: Option<Algorithm>,
+    only: Option<SigningAlgorithm>,
     material: Material,
 }
 
 enum Material {
     Secret(Box<[u8]>),
     /// One for each algorithm of its family.
-    Public(Vec<(Algorithm, ParsedPublicKey)>),
+    Public(Vec<(SigningAlgorithm, ParsedPublicKey)>),
 }
 
 impl fmt::Debug for Material {
@@ -132,7 +132,7 @@ impl KeyRing {
     /// names its key is held against those of that name, and those without.
     pub(crate) fn signed(
         &self,
-        algorithm: Algorithm,
+        algorithm: SigningAlgorithm,
         name: Option<&str>,
         message: &[u8],
         signature: &[u8],
@@ -146,7 +146,7 @@ impl KeyRing {
     }
 
     /// Whether one of these is for the algorithm.
-    pub(crate) fn knows(&self, algorithm: Algorithm) -> bool {
+    pub(crate) fn knows(&self, algorithm: SigningAlgorithm) -> bool {
         self.0.iter().any(|key| key.is_for(algorithm))
     }
 }
@@ -157,7 +157,7 @@ impl Key {
         Self { name: None, family, only: None, material }
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    fn is_for(&self, algorithm: SigningAlgorithm) -> bool {
         algorithm.family() == self.family && self.only.is_none_or(|only| only == algorithm)
     }
 
@@ -177,7 +177,7 @@ impl Key {
             return None;
         }
         let only = match text("alg") {
-            Some(name) => Some(Algorithm::of_name(name)?),
+            Some(name) => Some(SigningAlgorithm::of_name(name)?),
             None => None,
         };
         let point = || Some([&[4][..], &bytes("x")?, &bytes("y")?].concat());
@@ -193,7 +193,7 @@ impl Key {
         only.is_none_or(|only| key.is_for(only)).then_some(key)
     }
 
-    fn signed(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    fn signed(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
             Material::Secret(secret) => algorithm.is_code(secret, message, signature),
             Material::Public(keys) => keys
@@ -205,7 +205,7 @@ impl Key {
 }
 
 fn public(family: Family, bytes: &[u8]) -> Option<Material> {
-    let parsed = Algorithm::of_family(family).map(|algorithm| {
+    let parsed = SigningAlgorithm::of_family(family).map(|algorithm| {
         Some((algorithm, UnparsedPublicKey::new(algorithm.verification()?, bytes).parse().ok()?))
     });
     Some(Material::Public(parsed.collect::<Option<_>>()?))
@@ -217,7 +217,7 @@ fn rsa(modulus: Vec<u8>, exponent: Vec<u8>) -> Option<Material> {
         return None;
     }
     let key = RsaPublicKeyComponents { n: modulus, e: exponent };
-    let parsed = Algorithm::of_family(Family::Rsa)
+    let parsed = SigningAlgorithm::of_family(Family::Rsa)
         .map(|algorithm| Some((algorithm, key.to_parsed_public_key(algorithm.by_rsa()?).ok()?)));
     Some(Material::Public(parsed.collect::<Option<_>>()?))
 }

@@ -9,6 +9,7 @@
 mod algorithm;
 mod claims;
 mod exercise;
+mod fault;
 mod keys;
 mod signature;
 mod token;
@@ -16,12 +17,13 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::Algorithm;
+pub use algorithm::SigningAlgorithm;
 pub use claims::Claims;
 pub use exercise::exercise;
+pub use fault::TokenFault;
 pub use keys::{KeyFault, KeyRing};
 pub use signature::{RequestSignature, SignatureFault, is_digest_of};
-pub use token::{TokenFault, verified};
+pub use token::verified;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,59 +1,15 @@
 //! One token: its parts, its signature, its time.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::SigningAlgorithm;
 use crate::bytes_of;
 use crate::claims::Claims;
+use crate::fault::TokenFault;
 use crate::keys::KeyRing;
 
 /// Bytes of a token that are read, at most: heads have no more, and less is decoded than this.
 pub(crate) const LONGEST: usize = 64 << 10;
-
-/// Why a token is not believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenFault {
-    /// More than 64 KiB.
-    TooLong,
-    /// No three parts of base64url with JSON objects in the first two.
-    Unreadable,
-    /// None of its keys is for the algorithm it names, or it names none that is known.
-    Algorithm,
-    /// It demands what is not understood (`crit`, RFC 7515 §4.1.11).
-    Critical,
-    /// It was not signed by one of the keys; the name of the key that it says, if it says one.
-    Signature(Option<String>),
-    /// Its time is over (`exp`).
-    Expired,
-    /// Its time has not come (`nbf`).
-    Early,
-    /// `exp` or `nbf` says no time.
-    Timeless,
-}
-
-impl TokenFault {
-    /// The same in words.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::TooLong => "the token has more than 64 KiB",
-            Self::Unreadable => "it is no signed JSON Web Token",
-            Self::Algorithm => "no key is for the algorithm of the token's signature",
-            Self::Critical => "the token demands an extension that is not known (crit)",
-            Self::Signature(_) => "the token's signature is by none of the keys",
-            Self::Expired => "the token has expired",
-            Self::Early => "the token is not valid yet",
-            Self::Timeless => "exp or nbf of the token is no time",
-        }
-    }
-}
-
-impl fmt::Display for TokenFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
-    }
-}
 
 /// What `token` says, where it is by one of `keys` and in its time. `now` is in seconds since
 /// 1970; clocks may differ by a minute. Who issued it, and for whom, is asked of the claims.
@@ -84,7 +40,7 @@ fn is_signed(
     if head.contains_key("crit") {
         return Err(TokenFault::Critical);
     }
-    let algorithm = text("alg").and_then(Algorithm::of_name).filter(|it| keys.knows(*it));
+    let algorithm = text("alg").and_then(SigningAlgorithm::of_name).filter(|it| keys.knows(*it));
     let algorithm = algorithm.ok_or(TokenFault::Algorithm)?;
     let key = text("kid");
     if keys.signed(algorithm, key, message.as_bytes(), signature) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use steelyard_model::routing::filter::condition::{Condition, Measure};
+use steelyard_model::routing::filter::trigger::{Measure, Trigger};
 
 /// Seconds that count.
 const SECONDS: usize = 10;
@@ -62,7 +62,7 @@ impl Window {
     }
 
     /// Whether the condition holds. Where there were no requests, nothing does.
-    pub(super) fn meets(&self, condition: &Condition, now: u64) -> bool {
+    pub(super) fn meets(&self, condition: &Trigger, now: u64) -> bool {
         let statuses = |from: u16, to: u16| {
             let range = usize::from(from).min(STATUSES)..usize::from(to).min(STATUSES);
             self.sum(now, |it| if range.is_empty() { &[] } else { &it.statuses[range.clone()] })

@@ -66,7 +66,8 @@ impl Issuer {
         ring.ok_or(None)
     }
 
-    /// What to ask where a token names a key that is not there; nothing where that was done of late.
+    /// What to ask where a token names a key that is not there; nothing where that was done of
+    /// late.
     pub(super) fn has_other_keys(&self, kept: &TokenMemory, now: Instant) -> Option<Ask> {
         let keys = kept.keys.load();
         let is_late = |keys: &IssuerKeys| now.saturating_duration_since(keys.asked) < LEAST;

@@ -5,10 +5,10 @@
 //! defaults; what they name elsewhere (users, certificates, backends) was looked up.
 
 pub mod access;
-pub mod condition;
 pub mod content;
 pub mod limit;
 pub mod token;
+pub mod trigger;
 
 use std::sync::Arc;
 

@@ -7,10 +7,10 @@ use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::condition::{Condition, Subject};
 use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RedisStore, RetryRule,
 };
+use steelyard_model::routing::filter::trigger::{Trigger, TriggerSubject};
 
 use super::{Making, Reader, is, text, texts};
 use crate::codes;
@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
     ) -> Option<Filter> {
         let retry = text(it.retry_expression.as_ref());
         if let Some(text) = &retry {
-            self.condition(text, &path.key("retryExpression"), Subject::Response)?;
+            self.condition(text, &path.key("retryExpression"), TriggerSubject::Response)?;
         }
         let mut size = |name: &str, written: Option<i64>, usual: u64| match written {
             None => Some(usual),
@@ -153,7 +153,7 @@ impl Reader<'_, '_> {
         let help = "write such as NetworkErrorRatio() > 0.30";
         let at = path.key("expression");
         let expression = self.required(it.expression.as_ref(), &at, help)?;
-        self.condition(&expression, &at, Subject::Traffic)?;
+        self.condition(&expression, &at, TriggerSubject::Traffic)?;
         let time = Duration::from_secs(10);
         let (check, fallback) = (path.key("checkPeriod"), path.key("fallbackDuration"));
         let recovery = path.key("recoveryDuration");
@@ -202,11 +202,11 @@ impl Reader<'_, '_> {
     }
 
     /// Says where an expression is none.
-    fn condition(&mut self, text: &str, path: &FieldPath, subject: Subject) -> Option<()> {
-        let Err(bad) = Condition::parse(text, subject) else { return Some(()) };
+    fn condition(&mut self, text: &str, path: &FieldPath, subject: TriggerSubject) -> Option<()> {
+        let Err(bad) = Trigger::parse(text, subject) else { return Some(()) };
         let message = format!("`{text}` cannot be read: {bad}");
         let help = "join comparisons by && and ||, for example ResponseCode() == 502";
-        let help = if subject == Subject::Response {
+        let help = if subject == TriggerSubject::Response {
             help
         } else {
             "write such as NetworkErrorRatio() > 0.30"

@@ -11,7 +11,7 @@ const LONGEST: usize = 4 << 10;
 
 /// What must hold.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Condition {
+pub enum Trigger {
     /// Each of these.
     All(Vec<Self>),
     /// At least one of these.
@@ -58,7 +58,7 @@ pub enum Comparison {
 
 /// What an expression is about, and so what it may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum TriggerSubject {
     /// All requests of late.
     Traffic,
     /// One response.
@@ -67,14 +67,14 @@ pub enum Subject {
 
 /// Why a text is no condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadCondition {
+pub struct BadTrigger {
     /// Where, in bytes.
     pub at: Range<usize>,
     /// What should stand there.
     pub wanted: &'static str,
 }
 
-impl fmt::Display for BadCondition {
+impl fmt::Display for BadTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is expected at character {}", self.wanted, self.at.start + 1)
     }
@@ -95,15 +95,15 @@ impl Comparison {
     }
 }
 
-impl Condition {
+impl Trigger {
     /// Reads a condition.
     ///
     /// # Errors
     /// When it cannot be read, or looks at what `subject` does not have.
-    pub fn parse(text: &str, subject: Subject) -> Result<Self, BadCondition> {
+    pub fn parse(text: &str, subject: TriggerSubject) -> Result<Self, BadTrigger> {
         let mut reader = Reader { text, at: 0, depth: 0, subject };
         if text.len() > LONGEST {
-            return Err(BadCondition { at: 0..text.len(), wanted: "a shorter expression" });
+            return Err(BadTrigger { at: 0..text.len(), wanted: "a shorter expression" });
         }
         let condition = reader.any()?;
         reader.skip();
@@ -139,10 +139,10 @@ struct Reader<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
-    subject: Subject,
+    subject: TriggerSubject,
 }
 
-type Read<T> = Result<T, BadCondition>;
+type Read<T> = Result<T, BadTrigger>;
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
@@ -160,36 +160,36 @@ impl Reader<'_> {
         is_next
     }
 
-    fn bad(&self, wanted: &'static str) -> BadCondition {
+    fn bad(&self, wanted: &'static str) -> BadTrigger {
         let end = self.rest().chars().next().map_or(0, char::len_utf8);
-        BadCondition { at: self.at..self.at + end, wanted }
+        BadTrigger { at: self.at..self.at + end, wanted }
     }
 
     /// `&&` binds closer than `||`.
-    fn any(&mut self) -> Read<Condition> {
+    fn any(&mut self) -> Read<Trigger> {
         let mut all = vec![self.all()?];
         while self.takes("||") {
             all.push(self.all()?);
         }
-        Ok(joined(all, Condition::Any))
+        Ok(joined(all, Trigger::Any))
     }
 
-    fn all(&mut self) -> Read<Condition> {
+    fn all(&mut self) -> Read<Trigger> {
         let mut all = vec![self.one()?];
         while self.takes("&&") {
             all.push(self.one()?);
         }
-        Ok(joined(all, Condition::All))
+        Ok(joined(all, Trigger::All))
     }
 
-    fn one(&mut self) -> Read<Condition> {
+    fn one(&mut self) -> Read<Trigger> {
         self.skip();
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.bad("fewer parentheses"));
         }
         let condition = if self.takes("!") {
-            Condition::Not(Box::new(self.one()?))
+            Trigger::Not(Box::new(self.one()?))
         } else if self.takes("(") {
             let condition = self.any()?;
             if !self.takes(")") {
@@ -203,7 +203,7 @@ impl Reader<'_> {
         Ok(condition)
     }
 
-    fn compared(&mut self) -> Read<Condition> {
+    fn compared(&mut self) -> Read<Trigger> {
         let begin = self.at;
         let length = self.rest().bytes().take_while(u8::is_ascii_alphanumeric).count();
         let name = self.text[begin..begin + length].to_owned();
@@ -219,38 +219,40 @@ impl Reader<'_> {
                 return Err(self.bad("`,` or `)`"));
             }
         }
-        if (self.subject, &*name, &*numbers) == (Subject::Response, "IsNetworkError", &[]) {
-            return Ok(Condition::NetworkError);
+        if (self.subject, &*name, &*numbers) == (TriggerSubject::Response, "IsNetworkError", &[]) {
+            return Ok(Trigger::NetworkError);
         }
         let Some(measure) = self.measure(&name, &numbers) else {
-            return Err(BadCondition { at: begin..self.at, wanted: self.functions() });
+            return Err(BadTrigger { at: begin..self.at, wanted: self.functions() });
         };
         let comparison = self.comparison()?;
-        Ok(Condition::Compared(measure, comparison, self.number()?))
+        Ok(Trigger::Compared(measure, comparison, self.number()?))
     }
 
     fn functions(&self) -> &'static str {
         match self.subject {
-            Subject::Traffic => {
+            TriggerSubject::Traffic => {
                 "NetworkErrorRatio(), ResponseCodeRatio(from, to, of, to) or \
                  LatencyAtQuantileMS(percent)"
             }
-            Subject::Response => "Attempts(), ResponseCode() or IsNetworkError()",
+            TriggerSubject::Response => "Attempts(), ResponseCode() or IsNetworkError()",
         }
     }
 
     fn measure(&self, name: &str, numbers: &[f64]) -> Option<Measure> {
         Some(match (self.subject, name, numbers) {
-            (Subject::Traffic, "NetworkErrorRatio", []) => Measure::NetworkErrorRatio,
-            (Subject::Traffic, "LatencyAtQuantileMS", [share]) if (0.0..=100.0).contains(share) => {
+            (TriggerSubject::Traffic, "NetworkErrorRatio", []) => Measure::NetworkErrorRatio,
+            (TriggerSubject::Traffic, "LatencyAtQuantileMS", [share])
+                if (0.0..=100.0).contains(share) =>
+            {
                 Measure::LatencyAtQuantile(*share)
             }
-            (Subject::Traffic, "ResponseCodeRatio", [a, b, c, d]) => {
+            (TriggerSubject::Traffic, "ResponseCodeRatio", [a, b, c, d]) => {
                 let [a, b, c, d] = [status(*a)?, status(*b)?, status(*c)?, status(*d)?];
                 Measure::ResponseCodeRatio([a, b], [c, d])
             }
-            (Subject::Response, "Attempts", []) => Measure::Attempts,
-            (Subject::Response, "ResponseCode", []) => Measure::ResponseCode,
+            (TriggerSubject::Response, "Attempts", []) => Measure::Attempts,
+            (TriggerSubject::Response, "ResponseCode", []) => Measure::ResponseCode,
             _ => return None,
         })
     }
@@ -285,7 +287,7 @@ fn status(number: f64) -> Option<u16> {
     is_one.then_some(number as u16)
 }
 
-fn joined(mut all: Vec<Condition>, join: fn(Vec<Condition>) -> Condition) -> Condition {
+fn joined(mut all: Vec<Trigger>, join: fn(Vec<Trigger>) -> Trigger) -> Trigger {
     match all.pop() {
         Some(only) if all.is_empty() => only,
         last => {
@@ -297,13 +299,13 @@ fn joined(mut all: Vec<Condition>, join: fn(Vec<Condition>) -> Condition) -> Con
 
 #[cfg(test)]
 mod tests {
-    use super::Condition::{All, Any, Compared, NetworkError, Not};
+    use super::Trigger::{All, Any, Compared, NetworkError, Not};
     use super::*;
 
     #[test]
     fn conditions() {
         use Comparison::{AtLeast, AtMost, Equal, Greater, Less, Unequal};
-        use Subject::{Response, Traffic};
+        use TriggerSubject::{Response, Traffic};
         let errors = || Compared(Measure::NetworkErrorRatio, Greater, 0.3);
         let slow = || Compared(Measure::LatencyAtQuantile(50.0), AtLeast, 100.0);
         for (text, subject, expected) in [
@@ -332,7 +334,7 @@ mod tests {
             ),
             ("ResponseCode() == 502", Response, Compared(Measure::ResponseCode, Equal, 502.0)),
         ] {
-            assert_eq!(Condition::parse(text, subject), Ok(expected), "{text}");
+            assert_eq!(Trigger::parse(text, subject), Ok(expected), "{text}");
         }
     }
 
@@ -341,26 +343,26 @@ mod tests {
         let deep = "(".repeat(DEEPEST + 1);
         let long = " ".repeat(LONGEST + 1);
         for (text, subject, at) in [
-            ("", Subject::Traffic, 0),
-            ("NetworkErrorRatio", Subject::Traffic, 0),
-            ("NetworkErrorRatio()", Subject::Traffic, 19),
-            ("NetworkErrorRatio() >", Subject::Traffic, 21),
-            ("NetworkErrorRatio() > 1.2.3", Subject::Traffic, 22),
-            ("NetworkErrorRatio(1) > 1", Subject::Traffic, 0),
-            ("NetworkErrorRatio() > 1 &&", Subject::Traffic, 26),
-            ("NetworkErrorRatio() > 1 x", Subject::Traffic, 24),
-            ("(NetworkErrorRatio() > 1", Subject::Traffic, 24),
-            ("LatencyAtQuantileMS(101) > 1", Subject::Traffic, 0),
-            ("LatencyAtQuantileMS(50 > 1", Subject::Traffic, 23),
-            ("ResponseCodeRatio(500, 600, 0) > 1", Subject::Traffic, 0),
-            ("ResponseCodeRatio(500.5, 600, 0, 600) > 1", Subject::Traffic, 0),
-            ("Attempts() > 1", Subject::Traffic, 0),
-            ("NetworkErrorRatio() > 1", Subject::Response, 0),
-            ("IsNetworkError", Subject::Response, 0),
-            (&deep, Subject::Traffic, DEEPEST),
-            (&long, Subject::Traffic, 0),
+            ("", TriggerSubject::Traffic, 0),
+            ("NetworkErrorRatio", TriggerSubject::Traffic, 0),
+            ("NetworkErrorRatio()", TriggerSubject::Traffic, 19),
+            ("NetworkErrorRatio() >", TriggerSubject::Traffic, 21),
+            ("NetworkErrorRatio() > 1.2.3", TriggerSubject::Traffic, 22),
+            ("NetworkErrorRatio(1) > 1", TriggerSubject::Traffic, 0),
+            ("NetworkErrorRatio() > 1 &&", TriggerSubject::Traffic, 26),
+            ("NetworkErrorRatio() > 1 x", TriggerSubject::Traffic, 24),
+            ("(NetworkErrorRatio() > 1", TriggerSubject::Traffic, 24),
+            ("LatencyAtQuantileMS(101) > 1", TriggerSubject::Traffic, 0),
+            ("LatencyAtQuantileMS(50 > 1", TriggerSubject::Traffic, 23),
+            ("ResponseCodeRatio(500, 600, 0) > 1", TriggerSubject::Traffic, 0),
+            ("ResponseCodeRatio(500.5, 600, 0, 600) > 1", TriggerSubject::Traffic, 0),
+            ("Attempts() > 1", TriggerSubject::Traffic, 0),
+            ("NetworkErrorRatio() > 1", TriggerSubject::Response, 0),
+            ("IsNetworkError", TriggerSubject::Response, 0),
+            (&deep, TriggerSubject::Traffic, DEEPEST),
+            (&long, TriggerSubject::Traffic, 0),
         ] {
-            let bad = Condition::parse(text, subject).unwrap_err();
+            let bad = Trigger::parse(text, subject).unwrap_err();
             assert_eq!(bad.at.start, at, "{text:.40}: {bad}");
         }
     }
@@ -381,10 +383,10 @@ mod tests {
             ("IsNetworkError()", false),
             ("!IsNetworkError()", true),
         ] {
-            let condition = Condition::parse(text, Subject::Response).unwrap();
+            let condition = Trigger::parse(text, TriggerSubject::Response).unwrap();
             assert_eq!(condition.holds(false, measured), expected, "{text}");
         }
-        let errors = Condition::parse("NetworkErrorRatio() > 0", Subject::Traffic).unwrap();
+        let errors = Trigger::parse("NetworkErrorRatio() > 0", TriggerSubject::Traffic).unwrap();
         assert!(!errors.holds(false, measured));
         let mut seen = 0;
         errors.each(&mut |_| seen += 1);
