@@ -12,10 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use steelyard_gateway::Gateway;
+use steelyard_gateway::{EndpointFitness, Gateway};
+use steelyard_model::routing::care::{CheckProbe, HttpProbe};
 use steelyard_model::routing::tls::{Certificate, TlsVersion};
 use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Roots, Transport};
 use steelyard_model::routing::world::RoutingMap;
+use support::care::{checked, look_after, state, told};
 use support::tls::*;
 use support::*;
 
@@ -431,5 +433,33 @@ fn a_surplus_within_a_record_ends_the_connection() {
     lead(&gateway, endpoint.server.address, transport(OriginProtocol::Negotiated, tls));
     for expected in ["0", "1", "2"] {
         assert_eq!(get(address, "a", "/").text(), expected);
+    }
+}
+
+/// A check speaks to an endpoint as requests do, and says so when it does not trust it.
+#[test]
+fn checks_are_asked_over_tls_too() {
+    let authority = Authority::new("ca");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut peers = Peers::new("checks");
+    let [certificate, key] =
+        files(&peers, "good", &authority.sign(&["a.test", "127.0.0.1"], &key), &key);
+    let endpoint = peers.openssl(&["-cert", &certificate, "-key", &key]);
+    let (gateway, address) = gateway(&[]);
+    let stranger = Authority::new("other");
+    for (tls, expected, why) in [
+        (verified(&authority, "a.test"), EndpointFitness::Up, ""),
+        (verified(&stranger, "a.test"), EndpointFitness::Down, "nobody who is trusted has signed"),
+    ] {
+        let mut map = routing_to(endpoint, transport(OriginProtocol::Http1, tls));
+        look_after(&mut map, "one", checked(CheckProbe::Http(HttpProbe::get("/"))));
+        gateway.apply(&map, 2);
+        eventually("it is known", || told(&gateway, "one", endpoint).is_checked);
+        eventually("it is as it must be", || state(&gateway, "one", endpoint) == expected);
+        let status = get(address, "a", "/").status();
+        assert_eq!(status == 200, expected == EndpointFitness::Up, "{status}");
+        let failure = told(&gateway, "one", endpoint).last_failure;
+        let failure = failure.map(|(_, why)| why.to_string()).unwrap_or_default();
+        assert!(failure.starts_with(why) && failure.is_empty() == why.is_empty(), "{failure}");
     }
 }
