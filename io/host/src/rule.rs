@@ -103,10 +103,15 @@ impl Routing {
     /// Opens a netlink socket in the calling thread's network namespace.
     pub fn open() -> Result<Self, RoutingError> {
         let netlink = Netlink::open(libc::NETLINK_ROUTE).map_err(refused("open netlink"))?;
-        Ok(Self { netlink })
+        let mut routing = Self { netlink };
+        // The kernel names the port with the first answer, and who watches for others' changes has
+        // to know it before anything is changed.
+        let _ = routing.is_bridge(LOOPBACK);
+        Ok(routing)
     }
 
-    /// The port of netlink that others see its changes come from; none before the first request.
+    /// The port of netlink that others see its changes come from; none where the kernel never
+    /// answered.
     pub fn port(&self) -> Option<u32> {
         self.netlink.port()
     }
