@@ -91,7 +91,10 @@ const ABOUT: &[(&str, &str)] = &[
     ),
     (
         "filters",
-        "Wall time that a filter adds to one request: a stack with it, entered, left and ended,          less one without, on one core. *Known*: a token that was believed before, on any core;          *the first time*: each comes once. The bucket is asked all the time by two threads that          share it; what is taken is told beside what its rate allows.",
+        "Wall time that a filter adds to one request: a stack with it, entered, left and ended, \
+         less one without, on one core. *Known*: a token that was believed before, on any core; \
+         *the first time*: each comes once. The bucket is asked all the time by two threads that \
+         share it; what is taken is told beside what its rate allows.",
     ),
     (
         "kubernetes",

@@ -84,7 +84,9 @@ fn ten_upgrades_under_load_lose_nothing() -> Result<()> {
     for number in 0..10 {
         std::thread::sleep(between);
         let process = site.upgrades.once()?;
-        ensure!(site.up.is_ready(), "after upgrade {number} to {process:?}");
+        wait::until(&format!("readiness after upgrade {number} to {process:?}"), || {
+            site.up.is_ready()
+        })?;
     }
     let tally = load.end();
     eprintln!("ten upgrades: {} questions, {} failed", tally.asked, tally.failed);
