@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use steelyard_model::Secret;
 
 /// The type of Secrets with one user, whose password is written as it is.
@@ -31,7 +33,7 @@ pub fn users(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
     if secret.kind == BASIC {
         let (name, password) = credentials(secret)?;
         let sum = digest(&SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
-        return Ok(vec![format!("{name}:{{SHA}}{}", base64(sum.as_ref())).into()]);
+        return Ok(vec![format!("{name}:{{SHA}}{}", STANDARD.encode(sum)).into()]);
     }
     let keys = secret.data.len() + secret.unreadable.len();
     let Some(value) = secret.data.values().next().filter(|_| keys == 1) else {
@@ -54,22 +56,6 @@ pub fn credentials(secret: &Secret) -> Result<(Arc<str>, Arc<str>), NoUsers> {
         str::from_utf8(&value.0).map(Arc::from).map_err(|_| NoUsers::NoText)
     };
     Ok((value("username")?, value("password")?))
-}
-
-/// RFC 4648 §4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let mut bits = [0; 4];
-        bits[1..=group.len()].copy_from_slice(group);
-        let bits = u32::from_be_bytes(bits);
-        for at in 0..4 {
-            let sextet = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or_default();
-            text.push(if at <= group.len() { LETTERS[sextet].into() } else { '=' });
-        }
-    }
-    text
 }
 
 impl fmt::Display for NoUsers {
