@@ -8,7 +8,7 @@ use steelyard_model::routing::claims::{ClaimPath, ClaimRule, ClaimTest};
 use crate::fault::TokenFault;
 
 /// Seconds that clocks may differ.
-const LEEWAY: i64 = 60;
+pub(crate) const LEEWAY: i64 = 60;
 
 /// What a token says of its bearer: members of a JSON object (RFC 7519 §4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Claims {
     ///
     /// # Errors
     /// When it says no time.
-    fn time(&self, name: &str) -> Result<Option<i64>, ()> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<i64>, ()> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Number(number)) => {

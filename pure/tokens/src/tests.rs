@@ -3,5 +3,6 @@
 mod believed;
 mod claims;
 mod hostile;
+mod identity;
 mod mint;
 mod signature;

@@ -50,7 +50,7 @@ fn is_signed(
     }
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, TokenFault> {
+pub(crate) fn object(part: &str) -> Result<Map<String, Value>, TokenFault> {
     let bytes = bytes_of(part).ok_or(TokenFault::Unreadable)?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),

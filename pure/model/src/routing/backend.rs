@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::object::{NamespacedName, Provenance};
 use crate::routing::care::Care;
+pub use crate::routing::cookie::SameSite;
 use crate::routing::filter::Use;
 use crate::routing::id::{BackendId, EndpointSetId, TransportId};
 use crate::routing::pattern::Expression;
@@ -201,17 +202,6 @@ pub enum StickySecurity {
     Secure,
     /// It is where it is set over TLS.
     AsAsked,
-}
-
-/// Which requests from other sites have the cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SameSite {
-    /// All.
-    None,
-    /// Those that a person follows.
-    Lax,
-    /// None.
-    Strict,
 }
 
 impl Sticky {

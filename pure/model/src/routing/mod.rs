@@ -6,9 +6,11 @@
 //! A rank is data that the dialect writes; a setting that restricts and cannot be honoured ends
 //! as [`backend::Backend::Refused`], the one place where it may.
 
+pub mod asked;
 pub mod backend;
 pub mod care;
 pub mod claims;
+pub mod cookie;
 pub mod entry_point;
 pub mod filter;
 pub mod id;
