@@ -10,6 +10,7 @@ use steelyard_model::routing::entry_point::EntryPoint;
 
 use crate::{ResolveOptions, resolve};
 
+mod asked;
 mod bgp;
 mod endpoints;
 mod gateway;

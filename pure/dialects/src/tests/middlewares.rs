@@ -26,7 +26,7 @@ fn every_option_is_read() {
         let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };
         kinds.insert(draft.filter.kind());
     }
-    assert_eq!(kinds.len(), 21, "{kinds:?}");
+    assert_eq!(kinds.len(), 22, "{kinds:?}");
 }
 
 #[test]
@@ -66,6 +66,16 @@ fn what_would_not_do_what_it_says_is_refused() {
         ("forwardAuth: {}", codes::MISSING_FIELD),
         ("forwardAuth: {address: 'auth.example'}", codes::INVALID_VALUE),
         ("forwardAuth: {address: 'http://'}", codes::INVALID_VALUE),
+        ("forwardAuth: {address: 'http://ann:secret@auth/'}", codes::INVALID_VALUE),
+        ("plugin: {jwt: {jwksUrl: 'ftp://issuer/keys'}}", codes::INVALID_VALUE),
+        (
+            "plugin: {jwt: {jwksUrl: 'https://a/', clientConfig: {tls: {ca: /etc/ca.pem}}}}",
+            codes::FIELD_NOT_HONOURED,
+        ),
+        (
+            "plugin: {jwt: {jwksUrl: 'https://a/', clientConfig: {timeoutSeconds: 0}}}",
+            codes::INVALID_VALUE,
+        ),
         ("buffering: {maxRequestBodyBytes: -1}", codes::INVALID_VALUE),
         ("circuitBreaker: {}", codes::MISSING_FIELD),
         ("compress: {encodings: [lzw]}", codes::INVALID_VALUE),

@@ -46,6 +46,8 @@ pub(super) struct Issuer {
     has_asked: bool,
     /// It asks for all that wait.
     leads: bool,
+    /// How often it may ask again.
+    left: u8,
 }
 
 impl Issuer {
@@ -97,13 +99,14 @@ impl Issuer {
         match got {
             Got::Flight(Flight::Lead) => {
                 (self.has_asked, self.leads) = (true, true);
-                if let Some(letter) = letter(address) {
-                    let (to, letter) = (address.backend.clone(), Box::new(letter));
-                    return Some(Ask::Fetch { to, letter });
-                }
-                self.miss(kept, address, cx);
+                self.left = address.retries;
+                return Some(fetch(address));
             }
             Got::Flight(Flight::Found(_)) => self.has_asked = true,
+            Got::Unanswered if self.leads && self.left > 0 => {
+                self.left -= 1;
+                return Some(fetch(address));
+            }
             Got::Response(answer) if self.leads => {
                 kept.keys.store(Some(Arc::new(learnt(kept, &answer, cx.now))));
                 self.tell(address, cx);
@@ -156,21 +159,22 @@ fn max_age(value: &[u8]) -> Option<Duration> {
     Some(Duration::from_secs(seconds.trim_matches('"').parse().ok()?))
 }
 
-/// None where the address is no URL.
-fn letter(address: &KeyAddress) -> Option<Letter> {
-    let (scheme, rest) = address.url.split_once("://")?;
-    let scheme = if scheme.eq_ignore_ascii_case("https") { Scheme::Https } else { Scheme::Http };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+fn fetch(address: &KeyAddress) -> Ask {
+    Ask::Fetch { to: address.backend.clone(), letter: Box::new(letter(address)) }
+}
+
+fn letter(address: &KeyAddress) -> Letter {
+    let KeyAddress { url, patience, .. } = address;
     let mut lines = LineEdits::default();
     _ = lines.add("Accept", b"application/jwk-set+json, application/json");
-    Some(Letter {
+    Letter {
         method: "GET".into(),
-        scheme,
-        authority: authority.into(),
-        target: format!("/{path}").into(),
+        scheme: if url.is_secure { Scheme::Https } else { Scheme::Http },
+        authority: (*url.authority).into(),
+        target: (*url.target).into(),
         lines,
         body: Bytes::new(),
         max: LARGEST,
-        patience: address.patience,
-    })
+        patience: *patience,
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::claims::{ClaimPath, ClaimRule, ClaimTest};
 use steelyard_model::routing::filter::token::KeyAddress;
 
@@ -126,8 +127,13 @@ fn keys_that_are_none_make_no_filter() {
 #[test]
 fn keys_are_fetched_once_and_again_for_a_name_that_is_unknown() {
     let url = "https://issuer.test/keys?v=1";
-    let address =
-        KeyAddress { url: url.into(), backend: "issuer".into(), patience: Duration::from_secs(5) };
+    let address = KeyAddress {
+        url: AskedUrl::read(url).unwrap(),
+        backend: "issuer".into(),
+        tls: None,
+        patience: Duration::from_secs(5),
+        retries: 0,
+    };
     let auth = TokenAuth { keys: TokenKeys::Address(Box::new(address)), ..auth() };
     let mut memory = Memory::default();
     let blueprint = Token::new(&auth, kept(&mut memory)).unwrap();

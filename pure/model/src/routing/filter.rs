@@ -13,6 +13,7 @@ pub mod trigger;
 use std::sync::Arc;
 
 use crate::object::Provenance;
+use crate::routing::asked::AskedUrl;
 use crate::routing::id::FilterId;
 use crate::routing::pattern::Expression;
 use crate::routing::rule::Rule;
@@ -20,7 +21,7 @@ use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
 use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
-use token::{SignatureAuth, TokenAuth};
+use token::{SignatureAuth, TokenAuth, TokenKeys};
 
 /// Chains that stand within each other, at most.
 pub const MOST_DEPTH: usize = 16;
@@ -297,6 +298,19 @@ impl Filter {
     /// Whether there is something that carries it out for connections as they come.
     pub fn is_built_for_bytes(&self) -> bool {
         false
+    }
+
+    /// Where it asks others.
+    pub fn asked(&self) -> impl Iterator<Item = &AskedUrl> {
+        let url = match self {
+            Self::ForwardAuth(auth) => Some(&auth.address),
+            Self::Token(auth) => match &auth.keys {
+                TokenKeys::Address(address) => Some(&address.url),
+                _ => None,
+            },
+            _ => None,
+        };
+        url.into_iter()
     }
 
     /// The filters that stand within it.

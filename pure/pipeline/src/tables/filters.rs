@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_model::FilterDraft;
+use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::id::FilterId;
 
 use super::cell::Cell;
@@ -12,6 +13,9 @@ use crate::engine::Links;
 pub(super) fn link(draft: &FilterDraft, links: &mut Links<Cell>) {
     links.entry(Cell::Called(draft.is_for_bytes, called(&draft.id)));
     draft.pages.iter().for_each(|way| super::leads_to(way, links));
+    for (service, _) in draft.filter.asked().filter_map(AskedUrl::service) {
+        links.entry(Cell::LeadsTo(service));
+    }
 }
 
 /// By what name others call a filter: `default-auth@kubernetescrd`, of what is called

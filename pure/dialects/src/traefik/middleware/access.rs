@@ -2,6 +2,7 @@
 
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::filter_draft::SecretPurpose;
+use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{
     AllowedClients, AskedAuth, CertificateHeader, CertificateParts, ClientPlace, ClientSource,
@@ -102,14 +103,7 @@ impl Reader<'_, '_> {
     ) -> Option<Filter> {
         let at = path.key("address");
         let address = self.required(it.address.as_ref(), &at, "write the URL that is asked")?;
-        let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', '?', '#']);
-        let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
-        if !rest.is_some_and(has_host) || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = format!("`{address}` is no URL that can be asked");
-            let help = "write http:// or https://, a host and a path";
-            self.findings.invalid(codes::INVALID_VALUE, &at, message, help);
-            return None;
-        }
+        let address = self.asked_url(&address, &at)?;
         let tls = it.tls.as_ref().map(|tls| self.filter_tls(tls, &path.key("tls"), making));
         let expression = match text(it.auth_response_headers_regex.as_ref()) {
             Some(text) => Some(self.expression(&text, &path.key("authResponseHeadersRegex"))?),
@@ -175,8 +169,7 @@ impl Reader<'_, '_> {
             let others =
                 [("caSecret", it.ca_secret.is_some()), ("certSecret", it.cert_secret.is_some())];
             self.foreign(&others, path, making);
-            let identity = text(it.cert.as_ref()).zip(text(it.key.as_ref()));
-            return FilterTls { ca: text(it.ca.as_ref()), identity, is_unverified };
+            return self.written_tls(it, path);
         }
         let others =
             [("ca", it.ca.is_some()), ("cert", it.cert.is_some()), ("key", it.key.is_some())];
@@ -185,6 +178,41 @@ impl Reader<'_, '_> {
         self.named_secret(it.ca_secret.as_ref(), (&ca, SecretPurpose::Authorities), making);
         self.named_secret(it.cert_secret.as_ref(), (&cert, SecretPurpose::Identity), making);
         FilterTls { ca: None, identity: None, is_unverified }
+    }
+
+    /// The same where it stands in the middleware itself, as PEM.
+    pub(super) fn written_tls(
+        &mut self,
+        it: &written::FilterTlsSpec,
+        path: &FieldPath,
+    ) -> FilterTls {
+        for (name, value) in [("ca", &it.ca), ("cert", &it.cert), ("key", &it.key)] {
+            if value.as_ref().is_some_and(|value| !value.contains("-----BEGIN ")) {
+                let path = path.key(name);
+                let message = format!("`{path}` is no PEM, and files of their own are not read");
+                let help = "write here what is in the file";
+                self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
+            }
+        }
+        if it.cert.is_some() != it.key.is_some() {
+            self.findings.missing(path, "write both `cert` and `key`, or neither");
+        }
+        let identity = text(it.cert.as_ref()).zip(text(it.key.as_ref()));
+        FilterTls { ca: text(it.ca.as_ref()), identity, is_unverified: is(it.insecure_skip_verify) }
+    }
+
+    /// An URL that can be asked at.
+    pub(super) fn asked_url(&mut self, text: &str, path: &FieldPath) -> Option<AskedUrl> {
+        match AskedUrl::read(text) {
+            Ok(url) => Some(url),
+            Err(why) => {
+                // A password in it is not repeated.
+                let shown = if text.contains('@') { "what is written" } else { text };
+                let message = format!("`{shown}` is no URL that can be asked");
+                self.findings.invalid(codes::INVALID_VALUE, path, message, why.help());
+                None
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Middlewares that ask for tokens and signatures, as Traefik Hub spells them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,8 @@ use steelyard_model::FieldPath;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::claims::{ClaimPath, ClaimRule};
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::token::{SignatureAuth, TokenAuth, TokenKeys};
+use steelyard_model::routing::filter::access::FilterTls;
+use steelyard_model::routing::filter::token::{KeyAddress, SignatureAuth, TokenAuth, TokenKeys};
 use steelyard_tokens::{KeyFault, KeyRing};
 
 use super::{Making, Reader, is, text};
@@ -81,7 +83,7 @@ impl Reader<'_, '_> {
         let mut there =
             places.into_iter().filter_map(|(name, value)| Some((name, text(value.as_ref())?)));
         let Some((name, value)) = there.next() else {
-            let help = "write signingSecret, publicKey or jwksFile";
+            let help = "write signingSecret, publicKey, jwksFile or jwksUrl";
             self.findings.missing(path, help);
             return None;
         };
@@ -94,14 +96,43 @@ impl Reader<'_, '_> {
             "signingSecret" => return self.signing_secret(it, &value, &at, making),
             "publicKey" => KeyRing::public(&value).map(|_| TokenKeys::Public(value)),
             "jwksFile" => KeyRing::set(value.as_bytes()).map(|_| TokenKeys::Set(value)),
-            _ => {
-                let message = "keys are not fetched from an address yet";
-                let help = "write the set itself into `jwksFile`";
-                self.findings.invalid(codes::FIELD_NOT_HONOURED, &at, message, help);
-                return None;
-            }
+            _ => return self.key_address(it, &value, (path, &at), making),
         };
         self.usable(keys, &at)
+    }
+
+    /// Where the issuer has its keys.
+    fn key_address(
+        &mut self,
+        it: &written::JwtSpec,
+        value: &str,
+        (path, at): (&FieldPath, &FieldPath),
+        making: &mut Making<'_>,
+    ) -> Option<TokenKeys> {
+        let url = self.asked_url(value, at)?;
+        let usual = written::ClientConfigSpec::default();
+        let (it, path) = (it.client_config.as_ref().unwrap_or(&usual), path.key("clientConfig"));
+        let tls = it.tls.as_ref().map(|tls| self.client_tls(tls, &path.key("tls"), making));
+        let at = path.key("timeoutSeconds");
+        let seconds = self.findings.within(&at, Some(it.timeout_seconds.unwrap_or(5)), 1..=60)?;
+        let at = path.key("maxRetries");
+        let retries = self.findings.within(&at, Some(it.max_retries.unwrap_or(3)), 0..=10)?;
+        let patience = Duration::from_secs(seconds);
+        let backend = "".into();
+        Some(TokenKeys::Address(Box::new(KeyAddress { url, backend, tls, patience, retries })))
+    }
+
+    /// How TLS is spoken to an issuer: as PEM, or in Secrets where it is an object's.
+    fn client_tls(
+        &mut self,
+        it: &written::FilterTlsSpec,
+        path: &FieldPath,
+        making: &mut Making<'_>,
+    ) -> FilterTls {
+        match it.ca.is_some() || it.cert.is_some() || it.key.is_some() {
+            true => self.written_tls(it, path),
+            false => self.filter_tls(it, path, making),
+        }
     }
 
     fn signing_secret(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::routing::asked::AskedUrl;
 use crate::routing::id::BackendId;
 use crate::routing::pattern::Expression;
 
@@ -63,8 +64,8 @@ pub struct PasswordAuth {
 /// Asks somebody else who may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedAuth {
-    /// Where, as an URL.
-    pub address: Arc<str>,
+    /// Where.
+    pub address: AskedUrl,
     /// The backend that stands for it.
     pub backend: BackendId,
     /// It is told what clients say in `X-Forwarded-*`.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::FilterTls;
+use crate::routing::asked::AskedUrl;
 use crate::routing::claims::{ClaimPath, ClaimRule};
 use crate::routing::id::BackendId;
 
@@ -41,12 +43,16 @@ pub enum TokenKeys {
 /// Where a set of keys is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyAddress {
-    /// As an URL: `http` or `https`.
-    pub url: Arc<str>,
+    /// Its URL.
+    pub url: AskedUrl,
     /// The backend that stands for it.
     pub backend: BackendId,
+    /// How TLS is spoken there.
+    pub tls: Option<FilterTls>,
     /// How long an answer may take.
     pub patience: Duration,
+    /// How often it is asked again when there is none.
+    pub retries: u8,
 }
 
 impl std::fmt::Debug for TokenKeys {

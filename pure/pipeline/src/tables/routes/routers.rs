@@ -4,6 +4,7 @@
 //! there: it is refused, so that its requests end nowhere else.
 
 mod passed;
+mod reached;
 mod servers;
 mod ways;
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::super::super::meta::Ignored;
+use super::FilterTlsSpec;
 
 /// Programs of somebody else by their names, and those that are built in here.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +45,19 @@ pub struct JwtSpec {
     /// Lines that endpoints are told, and what of.
     pub forward_headers: Option<BTreeMap<String, String>>,
     /// How the issuer is asked.
-    pub client_config: Ignored,
+    pub client_config: Option<ClientConfigSpec>,
+}
+
+/// How somebody else is asked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientConfigSpec {
+    /// How TLS is spoken to it.
+    pub tls: Option<FilterTlsSpec>,
+    /// How long an answer may take.
+    pub timeout_seconds: Option<i64>,
+    /// How often it is asked again.
+    pub max_retries: Option<i64>,
 }
 
 /// Asks for signed requests.

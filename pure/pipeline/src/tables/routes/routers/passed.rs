@@ -232,6 +232,7 @@ impl Maker<'_, '_> {
             }
             pages.backend = self.way(way, draft.id.as_str()).ok()?;
         }
+        self.reach(&mut filter, draft)?;
         Some(FilterNode { id: draft.id.clone(), place: Some(draft.place.clone()), filter })
     }
 
@@ -313,6 +314,10 @@ fn target(link: &ObjectLink) -> String {
 fn filter_tls(filter: &mut Filter) -> Option<&mut FilterTls> {
     match filter {
         Filter::ForwardAuth(auth) => auth.tls.as_mut(),
+        Filter::Token(auth) => match &mut auth.keys {
+            TokenKeys::Address(address) => address.tls.as_mut(),
+            _ => None,
+        },
         Filter::RateLimit(limit) => limit.redis.as_mut()?.tls.as_mut(),
         _ => None,
     }
