@@ -14,3 +14,5 @@ pub const NO_ELIGIBLE_NODE: Code = Code::new("no-eligible-node");
 pub const NOT_ADVERTISED: Code = Code::new("not-advertised");
 /// A Service may share its address and an advertisement selects Services: not announced.
 pub const SHARED_AND_SELECTED: Code = Code::new("shared-and-selected");
+/// Backends, chains of filters or routes that lead back to themselves.
+pub const REFERENCE_CIRCLE: Code = Code::new("reference-circle");

@@ -18,6 +18,7 @@ mod node_plan;
 mod nodes;
 mod occupants;
 mod planner;
+mod rounds;
 mod routes;
 mod rows;
 mod scene;

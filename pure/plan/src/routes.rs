@@ -33,6 +33,11 @@ impl RouteRows {
         self.routing.clone_from(now);
     }
 
+    /// What they were made of.
+    pub(crate) fn routing(&self) -> &RoutingMap {
+        &self.routing
+    }
+
     /// The routes, as far as one host or path tells which comes first.
     pub fn in_order(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.tried.keys().map(|tried| &tried.0)

@@ -1,6 +1,6 @@
 //! Manifests through the real loader, dialects and join, planned.
 
-use steelyard_model::Holdings;
+use steelyard_model::{Diagnostic, Holdings};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_testbed::manifests::{file, items, node, service, slice};
 
@@ -12,6 +12,7 @@ mod circles;
 mod json;
 mod node;
 mod occupants;
+mod rounds;
 
 /// A pool of ten addresses that is announced everywhere.
 const POOL: &str = "

@@ -29,6 +29,10 @@ pub const MOST_DEPTH: usize = 16;
 /// Filters that a chain comes to, at most.
 pub const MOST_MEMBERS: usize = 256;
 
+/// Filters and chains that are looked at for that, at most: chains that stand twice in each other
+/// may have more ways than anybody can walk.
+pub const MOST_LOOKS: usize = 1024;
+
 /// A filter with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterNode {
@@ -214,7 +218,7 @@ impl Use {
     /// where one of them is not there, or they are too many or too deep to be meant.
     pub fn expanded(&self, filters: &Sorted<FilterId, Arc<FilterNode>>) -> Option<Vec<Self>> {
         let mut all = Vec::new();
-        self.expand(filters, MOST_DEPTH, &mut all)?;
+        self.expand(filters, MOST_DEPTH, &mut 0, &mut all)?;
         Some(all)
     }
 
@@ -222,8 +226,13 @@ impl Use {
         &self,
         filters: &Sorted<FilterId, Arc<FilterNode>>,
         depth: usize,
+        looks: &mut usize,
         all: &mut Vec<Self>,
     ) -> Option<()> {
+        *looks += 1;
+        if *looks > MOST_LOOKS {
+            return None;
+        }
         let node = filters.get(&self.filter);
         let Some(Filter::Chain(members)) = node.map(|node| &node.filter) else {
             all.push(self.clone());
@@ -232,7 +241,7 @@ impl Use {
         for id in members {
             let member = filters.get(id)?;
             let usage = Self::of(&self.state, id, &member.filter);
-            usage.expand(filters, depth.checked_sub(1)?, all)?;
+            usage.expand(filters, depth.checked_sub(1)?, looks, all)?;
         }
         Some(())
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steelyard_ipam::Allocator;
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, NamespacedName, Snapshot};
 
 use super::piece::{Cut, Piece};
@@ -11,6 +12,7 @@ use crate::Plan;
 use crate::bgp::Bgp;
 use crate::circles::{self, Leads};
 use crate::layer2::{Alike, Layer2, Moved};
+use crate::rounds::Rounds;
 use crate::scene::Scene;
 
 /// Pieces, and what becomes of them together.
@@ -21,6 +23,7 @@ pub(super) struct Made {
     layer2: Layer2,
     bgp: Bgp,
     leads: Leads,
+    rounds: Rounds,
     pub(super) plan: Plan,
 }
 
@@ -31,6 +34,7 @@ impl Made {
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
             leads: Leads::default(),
+            rounds: Rounds::default(),
             plan: Plan::default(),
         }
     }
@@ -38,8 +42,14 @@ impl Made {
     /// Forgets all but what does not hang on who announces what.
     pub(super) fn empty(&mut self, scene: &Scene<'_>) {
         let nothing = Self::nothing(scene);
-        let Plan { held, routes, .. } = std::mem::replace(self, nothing).plan;
-        (self.plan.held, self.plan.routes) = (held, routes);
+        let Self { rounds, plan: Plan { held, routes, .. }, .. } = std::mem::replace(self, nothing);
+        (self.rounds, self.plan.held, self.plan.routes) = (rounds, held, routes);
+    }
+
+    /// Takes routes over as they are now.
+    pub(super) fn follow_routes(&mut self, now: &RoutingMap) {
+        self.rounds.follow(self.plan.routes.routing(), now);
+        self.plan.routes.follow(now);
     }
 
     /// Gives back what maps that grow one by one keep free.
@@ -75,6 +85,7 @@ impl Made {
         self.plan.diagnostics.clone_from(&scene.snapshot.diagnostics);
         self.plan.diagnostics.extend(self.found.values().flatten().cloned());
         self.plan.diagnostics.extend(circles::report(&self.leads, scene.snapshot));
+        self.plan.diagnostics.extend(self.rounds.found().iter().cloned());
         left
     }
 

@@ -12,7 +12,7 @@ use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
-use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, Use};
+use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOKS, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
@@ -26,6 +26,14 @@ use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Routed, Row};
+
+/// What stands around a filter that is looked at.
+#[derive(Default)]
+struct Above {
+    chains: Vec<FilterId>,
+    /// How many were looked at so far.
+    looks: usize,
+}
 
 /// What an Ingress uses, and why its routes are closed by it, if they are.
 pub(in super::super) fn passed_by(
@@ -48,7 +56,7 @@ impl Maker<'_, '_> {
     ) -> (Vec<Use>, Option<RefusalReason>) {
         let (mut uses, mut closed) = (Vec::new(), None);
         for link in links {
-            match self.usable(link, &mut Vec::new()) {
+            match self.usable(link, &mut Above::default()) {
                 Ok(node) => uses.push(Use::of(owner, &node.id, &node.filter)),
                 Err((node, why)) => {
                     uses.extend(node.map(|node| Use::of(owner, &node.id, &node.filter)));
@@ -64,7 +72,7 @@ impl Maker<'_, '_> {
     fn usable(
         &mut self,
         link: &ObjectLink,
-        above: &mut Vec<FilterId>,
+        above: &mut Above,
     ) -> Result<Arc<FilterNode>, (Option<Arc<FilterNode>>, RefusalReason)> {
         let (cell, id) = self.named(link).map_err(|why| (None, why))?;
         let Some((draft, node)) = self.defined(&cell, &id) else {
@@ -81,16 +89,18 @@ impl Maker<'_, '_> {
             };
             return Err((Some(node), why));
         }
-        if above.contains(&id) || above.len() >= MOST_DEPTH {
+        above.looks += 1;
+        let is_within = above.chains.contains(&id);
+        if is_within || above.chains.len() >= MOST_DEPTH || above.looks > MOST_LOOKS {
             return Err((Some(node), self.circle(link)));
         }
-        above.push(id);
+        above.chains.push(id);
         for member in &draft.members {
             if let Err((_, why)) = self.usable(member, above) {
                 return Err((Some(node), why));
             }
         }
-        above.pop();
+        above.chains.pop();
         Ok(node)
     }
 
@@ -203,7 +213,7 @@ impl Maker<'_, '_> {
 
     fn circle(&mut self, link: &ObjectLink) -> RefusalReason {
         let message = format!(
-            "middleware `{}` stands within itself, or too deep: the route answers 503",
+            "middleware `{}` stands within itself, too deep or too often: the route answers 503",
             target(link)
         );
         self.refuse(link, codes::FILTER_UNUSABLE, message, "take it out of the chain")
