@@ -1,0 +1,158 @@
+//! What ingress-nginx was tested for end to end, read in place from beside the repository: objects,
+//! requests, and what client and backend see, run against `steelyard up` on addresses of loopback.
+//!
+//! No case is copied or known by name here. Those that do not hold yet stand in `pending.yaml`, and
+//! those that differ on purpose in `../compat/differences.yaml`, each with the reason; a case in
+//! either that holds fails the test, so that both lists say what is so. A case whose `needs` are
+//! not met is skipped, and counted.
+//!
+//! It listens on ports 80 and 443 of 127.20.0.0 and above, as root or in a namespace of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod backend;
+mod case;
+mod certs;
+mod client;
+mod controller;
+mod expect;
+mod record;
+mod reply;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use case::Case;
+
+/// Cases at a time: most of what takes long is waiting.
+const AT_ONCE: usize = 24;
+
+/// What a case may need that is not there.
+const UNMET: [(&str, &str); 9] = [
+    ("snippets", "configuration of nginx is never interpreted"),
+    ("modsecurity", "there is none"),
+    ("admission", "the webhook of this program asks for other things"),
+    ("metrics", "its names are not there yet"),
+    ("ocsp", "played by another test (secure.rs)"),
+    ("api", "the controller's tests have an API server, this one has files"),
+    ("rbac", "there is no API server"),
+    ("lifecycle", "played by other tests (drain.rs, upgrade.rs)"),
+    ("blackhole", "an address of loopback always answers"),
+];
+
+/// What came of a case.
+enum Outcome {
+    Held,
+    Failed(String),
+    Skipped(String),
+}
+
+#[test]
+fn what_ingress_nginx_was_tested_for() {
+    let cases = case::all();
+    if cases.is_empty() {
+        return;
+    }
+    let pending = listed(include_str!("pending.yaml"));
+    let differing = listed(include_str!("../compat/differences.yaml"));
+    let is_known = |name: &str| pending.contains_key(name) || differing.contains_key(name);
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let begun = Instant::now();
+                    let outcome = outcome(case, is_known(&case.name));
+                    let took = begun.elapsed();
+                    if std::env::var("VERBOSE").is_ok() {
+                        println!("done {} {took:?}", case.name);
+                    }
+                    outcomes.lock().unwrap().insert(case.name.clone(), (outcome, took));
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    tell(&outcomes);
+    let wrong = wrong(&outcomes, &pending, &differing);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), outcomes.len(), wrong.join("\n"));
+}
+
+type Outcomes = BTreeMap<String, (Outcome, std::time::Duration)>;
+
+/// What is not as the lists say.
+fn wrong(
+    outcomes: &Outcomes,
+    pending: &BTreeMap<String, String>,
+    differing: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, (outcome, _)) in outcomes {
+        match (outcome, pending.contains_key(name), differing.contains_key(name)) {
+            (Outcome::Failed(why), false, false) => wrong.push(format!("{name}: {why}")),
+            (Outcome::Held, true, _) => wrong.push(format!("{name}: pending, but holds")),
+            (Outcome::Held, _, true) => wrong.push(format!("{name}: differs, but holds")),
+            (Outcome::Skipped(_), true, _) => wrong.push(format!("{name}: pending, but skipped")),
+            _ => {}
+        }
+    }
+    // The names of other cases in the file of differences are none of ours.
+    let gone = pending.keys().filter(|name| !outcomes.contains_key(*name));
+    wrong.extend(gone.filter(|_| whole()).map(|name| format!("{name}: pending, but no such case")));
+    wrong
+}
+
+fn whole() -> bool {
+    std::env::var("CASES").is_err()
+}
+
+fn tell(outcomes: &Outcomes) {
+    let (mut held, mut failed, mut skipped) = (0, 0, BTreeMap::<&str, usize>::new());
+    for (name, (outcome, took)) in outcomes {
+        match outcome {
+            Outcome::Held => held += 1,
+            Outcome::Failed(why) => {
+                failed += 1;
+                println!("{name} ({:.1} s): {why}", took.as_secs_f32());
+            }
+            Outcome::Skipped(why) => *skipped.entry(why).or_default() += 1,
+        }
+    }
+    skipped.iter().for_each(|(why, count)| println!("skipped {count}: {why}"));
+    println!("{held} cases hold, {failed} do not");
+}
+
+fn outcome(case: &Case, is_known: bool) -> Outcome {
+    for need in case.texts("needs") {
+        let unmet = UNMET.iter().find(|(name, _)| *name == need);
+        if let Some((name, why)) = unmet {
+            return Outcome::Skipped(format!("{name}: {why}"));
+        }
+    }
+    if let Some(why) = steps::beyond(case) {
+        return Outcome::Skipped(format!("runner: {why}"));
+    }
+    // Where chance is involved.
+    let attempts = if case.content["timing"]["random"] == true && !is_known { 3 } else { 1 };
+    let mut last = String::new();
+    for _ in 0..attempts {
+        match steps::run(case, is_known) {
+            Ok(()) => return Outcome::Held,
+            Err(error) => last = format!("{error:#}"),
+        }
+    }
+    Outcome::Failed(last)
+}
+
+/// Case → reason: `name: reason` lines and comments.
+fn listed(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    let entry = |line: &str| {
+        let (name, reason) = line.split_once(": ").expect("`case: reason` on one line");
+        (name.to_owned(), reason.to_owned())
+    };
+    lines.map(entry).collect()
+}
