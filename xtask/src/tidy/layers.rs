@@ -9,8 +9,10 @@ use super::Complaint;
 /// External crates of `pure/`: none opens a socket, reads a clock or starts a thread.
 const PURE: &[&str] = &[
     "arc-swap",
+    "argon2",
     "aws-lc-rs",
     "base64",
+    "bcrypt",
     "brotli",
     "bytes",
     "flate2",
@@ -19,15 +21,18 @@ const PURE: &[&str] = &[
     "granit-parser",
     "httparse",
     "ipnet",
+    "md-5",
     "memchr",
     "rand",
     "regex",
     "rustls-pki-types",
     "serde",
     "serde_json",
+    "sha-crypt",
     "smallvec",
     "thiserror",
     "toml",
+    "yescrypt",
     "zstd",
 ];
 /// External crates of `io/`.
