@@ -7,6 +7,7 @@
 pub mod allocations;
 pub mod clock;
 pub mod conntrack;
+pub mod courtesy;
 pub mod datagram;
 pub mod descriptors;
 pub mod inherited;

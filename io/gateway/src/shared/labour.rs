@@ -1,4 +1,5 @@
-//! Work that would keep requests waiting: done by a few threads that all cores share.
+//! Work that would keep requests waiting: done by a few threads that all cores share, and that
+//! yield to those.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use steelyard_filters::Job;
+use steelyard_host::courtesy::yield_to_others;
 use tokio::sync::{mpsc, oneshot};
 
 /// Threads, however many cores.
 const THREADS: usize = 2;
 
-/// Jobs that wait for a thread; who has another waits itself.
+/// Jobs that wait for a thread; who has another is refused, so that nothing piles up.
 const QUEUE: usize = 64;
 
 /// A job, and who waits for what it finds.
@@ -27,6 +29,7 @@ impl Labour {
         for index in 0..THREADS {
             let from = from.clone();
             std::thread::Builder::new().name(format!("gateway-work-{index}")).spawn(move || {
+                yield_to_others();
                 while let Some(task) = next(&from) {
                     carry_out(task)
                 }
@@ -35,10 +38,10 @@ impl Labour {
         Ok(Self(to))
     }
 
-    /// What a job finds; none where it panics.
+    /// What a job finds; none where it panics, or too many wait.
     pub(crate) async fn done(&self, job: Job) -> Option<Bytes> {
         let (to, found) = oneshot::channel();
-        self.0.send((job, to)).await.ok()?;
+        self.0.try_send((job, to)).ok()?;
         found.await.ok()
     }
 }
@@ -53,5 +56,42 @@ fn carry_out((job, to): Task) {
         && let Ok(found) = catch_unwind(AssertUnwindSafe(job.0))
     {
         let _ = to.send(found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as plain;
+
+    use super::*;
+
+    /// Jobs beyond those that may wait are refused at once; those that wait are done.
+    #[tokio::test]
+    async fn nothing_piles_up() {
+        let labour = Arc::new(Labour::start().unwrap());
+        let (release, held) = plain::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let job = |held: Arc<Mutex<plain::Receiver<()>>>| {
+            Job(Box::new(move || {
+                _ = held.lock().unwrap().recv();
+                Bytes::from_static(b"done")
+            }))
+        };
+        let all = (0..QUEUE + THREADS + 30).map(|_| {
+            let (labour, job) = (labour.clone(), job(held.clone()));
+            tokio::spawn(async move { labour.done(job).await })
+        });
+        let all: Vec<_> = all.collect();
+        tokio::task::yield_now().await;
+        drop(release);
+        let (mut done, mut refused) = (0, 0);
+        for task in all {
+            match task.await.unwrap() {
+                Some(found) => done += usize::from(found == "done"),
+                None => refused += 1,
+            }
+        }
+        assert!((QUEUE..=QUEUE + THREADS).contains(&done), "{done} done, {refused} refused");
+        assert!(refused >= 30, "{refused}");
     }
 }
