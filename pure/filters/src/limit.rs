@@ -2,7 +2,7 @@
 //! is shared by all cores, without locks, and bounded.
 
 mod buckets;
-mod counts;
+pub(crate) mod counts;
 pub(crate) mod flight;
 pub(crate) mod rate;
 pub(crate) mod source;

@@ -20,6 +20,7 @@ use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
 use crate::limit::rate::Rate;
 use crate::memory::{Lifespan, Memory};
+use crate::password::Password;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
 use crate::rewrite::Rewritten;
@@ -63,6 +64,7 @@ frames! {
     Characters(AllowedCharacters),
     Headers(HeaderFrame),
     InFlight(InFlight),
+    Password(Password),
     Rate(Rate),
     Redirect(Redirect),
     Retry(Retry),
@@ -86,6 +88,7 @@ impl Recipe {
             Filter::AllowAddresses(allowed) => {
                 Made::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
             }
+            Filter::BasicAuth(it) => Made::Password(Password::new(it, memory.of(usage), seed)?),
             Filter::Buffers(it) => Made::Buffers(Buffers::new(it)?),
             Filter::CircuitBreaker(it) => Made::Breaker(Breaker::new(it, memory.of(usage))?),
             Filter::Compress(it) => Made::Compress(Compress::new(it)),

@@ -40,6 +40,8 @@ pub const FILTER_NOT_CARRIED_OUT: Code = Code::new("filter-not-carried-out");
 pub const FILTER_SECRET: Code = Code::new("filter-secret");
 /// A route's requests pass a filter that cannot be had.
 pub const FILTER_UNUSABLE: Code = Code::new("filter-unusable");
+/// A user of a filter is never let in.
+pub const FILTER_USER: Code = Code::new("filter-user");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
 /// A NetworkPolicy keeps out who would come through us, so a Service is closed.

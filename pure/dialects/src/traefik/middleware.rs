@@ -187,9 +187,9 @@ impl Reader<'_, '_> {
         } else if let Some(it) = &spec.ip_white_list {
             self.allowed(it, &path("ipWhiteList"))?
         } else if let Some(it) = &spec.basic_auth {
-            Filter::BasicAuth(self.password(it, &path("basicAuth"), making)?)
+            Filter::BasicAuth(self.password((it, false), &path("basicAuth"), making)?)
         } else if let Some(it) = &spec.digest_auth {
-            Filter::DigestAuth(self.password(it, &path("digestAuth"), making)?)
+            Filter::DigestAuth(self.password((it, true), &path("digestAuth"), making)?)
         } else if let Some(it) = &spec.forward_auth {
             self.forward_auth(it, &path("forwardAuth"), making)?
         } else if let Some(it) = &spec.pass_tls_client_cert {

@@ -46,6 +46,20 @@ pub fn users(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
     if users.is_empty() { Err(NoUsers::Nobody) } else { Ok(users) }
 }
 
+/// The users of a Secret that has one under each key: the key is the name, the value the hash
+/// (nginx's `auth-map`).
+///
+/// # Errors
+/// Where it has none.
+pub fn users_by_key(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
+    let user = |(name, value): (&String, &steelyard_model::SecretValue)| {
+        let hash = str::from_utf8(&value.0).map_err(|_| NoUsers::NoText)?;
+        Ok(format!("{name}:{}", hash.trim()).into())
+    };
+    let users: Vec<Arc<str>> = secret.data.iter().map(user).collect::<Result<_, _>>()?;
+    if users.is_empty() { Err(NoUsers::Nobody) } else { Ok(users) }
+}
+
 /// A name and a password of our own.
 ///
 /// # Errors

@@ -291,6 +291,7 @@ impl Filter {
             | Self::Rewrite(_)
             | Self::EncodedCharacters(_)
             | Self::AllowAddresses(_)
+            | Self::BasicAuth(_)
             | Self::Headers(_)
             | Self::Signature(_)
             | Self::Token(_)

@@ -1,5 +1,7 @@
 //! Middlewares that say who may pass, and who it was.
 
+use std::sync::Arc;
+
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
@@ -9,6 +11,7 @@ use steelyard_model::routing::filter::access::{
     FilterTls, NameParts, PasswordAuth,
 };
 use steelyard_model::{FieldPath, Severity};
+use steelyard_passwords::{DigestUsers, Users};
 
 use super::{Making, Reader, is, text, texts};
 use crate::codes;
@@ -55,9 +58,10 @@ impl Reader<'_, '_> {
         Some(ClientSource { from, ipv6_subnet })
     }
 
+    /// Who may pass by a name and a password, or by the proof of one.
     pub(super) fn password(
         &mut self,
-        it: &written::AuthSpec,
+        (it, is_proof): (&written::AuthSpec, bool),
         path: &FieldPath,
         making: &mut Making<'_>,
     ) -> Option<PasswordAuth> {
@@ -75,6 +79,7 @@ impl Reader<'_, '_> {
                 self.findings.missing(&path.key("users"), "write who may pass");
                 return None;
             }
+            self.has_users(&users, is_proof, &path.key("users"))?;
         } else {
             let others = [("users", it.users.is_some()), ("usersFile", it.users_file.is_some())];
             self.foreign(&others, path, making);
@@ -93,6 +98,25 @@ impl Reader<'_, '_> {
         }
         let removes_header = is(it.remove_header);
         Some(PasswordAuth { users: users.into(), realm, removes_header, user_header })
+    }
+
+    /// Says which users are never let in; none where nobody is.
+    fn has_users(&mut self, users: &[Arc<str>], is_proof: bool, path: &FieldPath) -> Option<()> {
+        let (count, faults) = match is_proof {
+            true => {
+                let (users, faults) = DigestUsers::read(users);
+                (users.len(), faults)
+            }
+            false => {
+                let (users, faults) = Users::read(users);
+                (users.len(), faults)
+            }
+        };
+        for (index, why) in faults {
+            let message = format!("this user is never let in: {why}");
+            self.findings.invalid(codes::INVALID_VALUE, &path.index(index), message, why.help());
+        }
+        (count > 0).then_some(())
     }
 
     pub(super) fn forward_auth(

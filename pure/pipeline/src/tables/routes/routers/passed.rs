@@ -16,6 +16,7 @@ use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOK
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
+use steelyard_passwords::{DigestUsers, UserFault, Users};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
 
@@ -34,6 +35,9 @@ struct Above {
     /// How many were looked at so far.
     looks: usize,
 }
+
+/// Users that a finding is said of, at most.
+const MOST_SAID: usize = 8;
 
 /// What an Ingress uses, and why its routes are closed by it, if they are.
 pub(in super::super) fn passed_by(
@@ -271,9 +275,10 @@ impl Maker<'_, '_> {
             self.no_secret(link);
             return None;
         };
-        let filled = match (filter, purpose) {
+        let filled = match (&mut *filter, purpose) {
             (Filter::BasicAuth(auth) | Filter::DigestAuth(auth), SecretPurpose::Users) => {
-                users(secret).map(|all| auth.users = all.into()).map_err(|why| why.to_string())
+                let filled = users(secret).map(|all| auth.users = all.into());
+                filled.map_err(|why| why.to_string())
             }
             (Filter::RateLimit(limit), SecretPurpose::Credentials) => credentials(secret)
                 .map(|found| {
@@ -288,6 +293,7 @@ impl Maker<'_, '_> {
                 None => Ok(()),
             },
         };
+        let filled = filled.and_then(|()| self.has_users(filter, purpose, link));
         if let Err(why) = &filled {
             let message = format!("Secret {} is of no use here: {why}", link.secret);
             let help = "write into it what is wanted, or name another";
@@ -302,6 +308,27 @@ impl Maker<'_, '_> {
         filled.ok()
     }
 
+    /// Says which lines of users let nobody in; an error where none does.
+    fn has_users(
+        &mut self,
+        filter: &Filter,
+        purpose: SecretPurpose,
+        link: &SecretLink,
+    ) -> Result<(), String> {
+        let Some((count, faults)) = faults_of_users(filter) else { return Ok(()) };
+        if purpose != SecretPurpose::Users {
+            return Ok(());
+        }
+        for (index, why) in faults.iter().take(MOST_SAID) {
+            let message =
+                format!("user {} of Secret {} is never let in: {why}", index + 1, link.secret);
+            let code = codes::FILTER_USER;
+            let (severity, help) = (Severity::Warning, why.help());
+            self.diagnostics.push(Diagnostic::at(severity, code, &link.place, message, help));
+        }
+        if count == 0 { Err("it names nobody who could be let in".to_owned()) } else { Ok(()) }
+    }
+
     fn no_secret(&mut self, link: &SecretLink) {
         let NamespacedName { namespace, name } = &link.secret;
         let message = format!("there is no Secret `{name}` in namespace {namespace}");
@@ -310,6 +337,21 @@ impl Maker<'_, '_> {
         let found = Diagnostic::at(Severity::Error, code, &link.place, message, help);
         let missing = Missing::named("Secret", name).within(namespace).sought();
         self.diagnostics.push(found.missing(missing));
+    }
+}
+
+/// How many users a filter lets in by what is written, and which lines name none.
+fn faults_of_users(filter: &Filter) -> Option<(usize, Vec<(usize, UserFault)>)> {
+    match filter {
+        Filter::BasicAuth(auth) => {
+            let (users, faults) = Users::read(&auth.users);
+            Some((users.len(), faults))
+        }
+        Filter::DigestAuth(auth) => {
+            let (users, faults) = DigestUsers::read(&auth.users);
+            Some((users.len(), faults))
+        }
+        _ => None,
     }
 }
 
