@@ -162,7 +162,8 @@ fn taken() -> f64 {
 }
 
 fn journey() -> Journey {
-    Journey { peer: [10, 0, 0, 1].into(), is_tls: true, server_name: None, route: None }
+    let peer = [10, 0, 0, 1].into();
+    Journey { peer, is_tls: true, server_name: None, certificates: None, route: None }
 }
 
 fn context<'c>(journey: &'c Journey, notes: &'c mut Vec<Note>) -> Context<'c> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_filters::{
-    Answerer, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Memory, Recipe, Response,
+    Answerer, Ask, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Memory, Recipe, Response,
 };
 use steelyard_http::{
     ForwardedPolicy, Head, RequestEdits, RequestHead, RequestView, ResponseEdits, ResponseView,
@@ -123,7 +123,7 @@ fn passed(case: &Case, recipe: &Recipe) -> Vec<String> {
     let everybody = ForwardedPolicy { trust: Trust::Everybody, ..ForwardedPolicy::default() };
     head.settle(&Vouching::new(Arc::new(everybody), peer).over(scheme));
     let is_tls = scheme == Scheme::Https;
-    let journey = Journey { peer, is_tls, server_name: None, route: None };
+    let journey = Journey { peer, is_tls, server_name: None, certificates: None, route: None };
     let mut notes = Vec::new();
     let mut cx = Context {
         now: Instant::now(),
@@ -144,7 +144,11 @@ fn passed(case: &Case, recipe: &Recipe) -> Vec<String> {
         Enter::Ask(ask) => return vec![format!("it asks for {ask:?}")],
     };
     let mut response = ResponseEdits::new(&answer);
-    match frame.leave(&mut cx, &mut response, Got::Nothing) {
+    let mut left = frame.leave(&mut cx, &mut response, Got::Nothing);
+    if let Leave::Ask(Ask::Begin { .. }) = left {
+        left = frame.leave(&mut cx, &mut response, Got::Begin(answer.body.clone()));
+    }
+    match left {
         Leave::Next => {}
         other => return vec![format!("it leaves by {other:?}")],
     }

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::content::{Compression, ContentCoding, EncodedCharacters};
 use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RetryRule,
 };
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
-use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::world::RoutingMap;
-use support::filtering::{change, echoed};
+use support::filtering::{echoed, put_filters};
 use support::held::HeldServer;
 use support::{Client, Received, Server, gateway_with, get, h2, ok, route, routing};
 
@@ -39,14 +39,7 @@ impl Limiting {
     }
 
     fn apply(&mut self, filters: Vec<Filter>, version: u64) {
-        let mut uses = Vec::new();
-        for (number, filter) in filters.into_iter().enumerate() {
-            let id = format!("filter-{number}");
-            uses.push(Use { filter: id.as_str().into(), state: id.as_str().into() });
-            let node = FilterNode { id: id.as_str().into(), place: None, filter };
-            self.map.filters.insert(node.id.clone(), Arc::new(node));
-        }
-        change(&mut self.map, "main", |route| route.uses = uses);
+        put_filters(&mut self.map, "main", filters);
         self.gateway.apply(&self.map, version);
     }
 }

@@ -9,11 +9,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
 use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::filter::access::{AllowedClients, Networks};
+use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::transport::{ProxyVersion, Transport};
+use steelyard_model::routing::world::RoutingMap;
 use support::tcp::*;
 use support::*;
 
@@ -538,4 +543,126 @@ fn openssl_talks_to_openssl_by_server_name() {
     let ask = format!("s_client -connect {address} -servername b.example -quiet");
     assert!(!openssl(&ask).unwrap().wait().unwrap().success());
     assert_eq!(turned_away(&gateway, "connect"), 1);
+}
+
+/// The route `name` of [`with_tcp`] uses these filters.
+fn gated(map: &mut RoutingMap, name: &str, filters: Vec<Filter>) {
+    let mut uses = Vec::new();
+    for (number, filter) in filters.into_iter().enumerate() {
+        let id = FilterId::from(format!("gate-{number}"));
+        uses.push(Use { filter: id.clone(), state: id.as_str().into() });
+        map.filters.insert(id.clone(), Arc::new(FilterNode { id, place: None, filter }));
+    }
+    let id = format!("default/{name}/0@tcp").into();
+    let mut route = (**map.routes.get(&id).unwrap()).clone();
+    route.uses = uses;
+    map.routes.insert(id, Arc::new(route));
+}
+
+fn allowing(range: &str) -> Filter {
+    let ranges = Networks::parse(&[range]).unwrap();
+    Filter::AllowAddresses(AllowedClients { ranges, source: Default::default(), status: 403 })
+}
+
+/// Who is not let in has reached no endpoint, also not by a handshake that would be passed on.
+#[test]
+fn only_some_addresses_are_let_in() {
+    let (server, passed) = (echo("ready"), echo("passed"));
+    let routes = [plain("db", &[server.address]), passed_on("web", GO.1, &[passed.address])];
+    for (range, is_in) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
+        let (gateway, address) = gateway_with(&[], Default::default());
+        let mut map = with_tcp(routing(&[]), &routes[1..]);
+        gated(&mut map, "web", vec![allowing(range)]);
+        gateway.apply(&map, 2);
+        let mut client = connect(address);
+        client.write_all(&bytes(GO.0)).unwrap();
+        if is_in {
+            assert_eq!(exactly(&client, 6), b"passed");
+        } else {
+            assert!(is_reset(&client));
+            assert_eq!(passed.accepted.load(Ordering::SeqCst), 1, "the other one's");
+            assert_eq!(turned_away(&gateway, "address"), 1);
+        }
+        let mut map = with_tcp(routing(&[]), &routes[..1]);
+        gated(&mut map, "db", vec![allowing(range)]);
+        gateway.apply(&map, 3);
+        let client = connect(address);
+        match is_in {
+            true => assert_eq!(exactly(&client, 5), b"ready"),
+            false => assert!(is_reset(&client)),
+        }
+    }
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 1);
+}
+
+/// One budget for all cores, which a reload leaves as it is: connections of before it count.
+#[test]
+fn so_many_connections_of_an_address_are_let_in_at_once() {
+    let server = echo("ready");
+    let options = GatewayOptions { workers: 4, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&[], options);
+    let mut map = with_tcp(routing(&[]), &[plain("db", &[server.address])]);
+    gated(&mut map, "db", vec![Filter::InFlightConnections(3)]);
+    gateway.apply(&map, 2);
+    let enter = || {
+        let client = connect(address);
+        let mut greeting = [0; 5];
+        (&client).read_exact(&mut greeting).ok().map(|()| client)
+    };
+    let mut held: Vec<_> = (0..3).map(|_| enter().unwrap()).collect();
+    for _ in 0..8 {
+        assert!(enter().is_none());
+    }
+    gateway.apply(&map, 3);
+    assert!(enter().is_none(), "those of before count");
+    gated(&mut map, "db", vec![Filter::InFlightConnections(4)]);
+    gateway.apply(&map, 4);
+    held.push(enter().unwrap());
+    assert!(enter().is_none());
+    held.truncate(2);
+    eventually("who has gone leaves room", || enter().is_some());
+    assert!(turned_away(&gateway, "in-flight") >= 10);
+}
+
+/// However many come and go beyond the limit, and however they go, no place is lost.
+#[test]
+fn no_place_is_lost_to_those_who_go() {
+    let server = echo("ready");
+    let options = GatewayOptions { workers: 2, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&[], options);
+    let mut map = with_tcp(routing(&[]), &[plain("db", &[server.address])]);
+    gated(&mut map, "db", vec![Filter::InFlightConnections(2)]);
+    gateway.apply(&map, 2);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for number in 0..500 {
+                    let client = connect(address);
+                    if (number + thread) % 3 == 0 {
+                        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+                    }
+                    if number % 2 == 0 {
+                        let _ = (&client).read(&mut [0; 5]);
+                    }
+                }
+            });
+        }
+    });
+    let both = || {
+        let clients = [connect(address), connect(address)];
+        clients.iter().all(|mut client| client.read_exact(&mut [0; 5]).is_ok())
+    };
+    eventually("both places are free", both);
+}
+
+/// What is for requests, and what is not there, closes a route of connections.
+#[test]
+fn a_route_with_what_is_no_filter_of_connections_is_closed() {
+    let server = echo("ready");
+    let (gateway, address) = gateway_with(&[], Default::default());
+    let mut map = with_tcp(routing(&[]), &[plain("db", &[server.address])]);
+    gated(&mut map, "db", vec![Filter::ContentType]);
+    gateway.apply(&map, 2);
+    assert!(is_reset(&connect(address)));
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 0);
 }

@@ -19,6 +19,15 @@ pub enum Ask {
         /// Bytes, at most.
         max: usize,
     },
+    /// The first bytes of the response's body, as it comes to the frames, when a response comes
+    /// out: [`Got::Begin`]. It is not waited for longer than that: who says nothing for hours has
+    /// said so in its head.
+    Begin {
+        /// Bytes, at most.
+        max: usize,
+        /// How long they are waited for.
+        patience: Duration,
+    },
     /// A request of the frame's own: [`Got::Response`], or [`Got::Unanswered`].
     Fetch {
         /// Where to.
@@ -67,6 +76,8 @@ pub enum Got {
     Body(Bytes),
     /// The body has more bytes.
     TooLarge,
+    /// What has come of the response's body; nothing where there is none.
+    Begin(Bytes),
     /// The answer to a request of the frame's own.
     Response(Box<Response>),
     /// Nobody answered it, or not in time.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use steelyard_model::routing::id::RouteId;
+use steelyard_tls::ClientChain;
 
 /// The request as it travels: the same for all frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Journey {
     pub is_tls: bool,
     /// Server name of the handshake.
     pub server_name: Option<Arc<str>>,
+    /// The certificates that the client has shown, as the TLS policy wants them.
+    pub certificates: Option<Arc<ClientChain>>,
     /// The route that takes the request; none before one is chosen.
     pub route: Option<RouteId>,
 }

@@ -11,8 +11,10 @@ use crate::addresses::AllowedAddresses;
 use crate::ask::Got;
 use crate::breaker::Breaker;
 use crate::buffers::Buffers;
+use crate::certificate::ToldCertificate;
 use crate::characters::AllowedCharacters;
 use crate::compress::Compress;
+use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::headers::{HeaderFrame, WrittenLines};
@@ -61,7 +63,9 @@ frames! {
     Buffers(Buffers),
     Compress(Compress),
     ByRegex(ByRegex),
+    Certificate(ToldCertificate),
     Characters(AllowedCharacters),
+    ContentType(ContentType),
     Headers(HeaderFrame),
     InFlight(InFlight),
     Password(Password),
@@ -91,6 +95,10 @@ impl Recipe {
             Filter::BasicAuth(it) => Made::Password(Password::new(it, memory.of(usage), seed)?),
             Filter::Buffers(it) => Made::Buffers(Buffers::new(it)?),
             Filter::CircuitBreaker(it) => Made::Breaker(Breaker::new(it, memory.of(usage))?),
+            Filter::ClientCertificate(it) => {
+                Made::Certificate(ToldCertificate(Arc::from(it.clone())))
+            }
+            Filter::ContentType => Made::ContentType(ContentType::default()),
             Filter::Compress(it) => Made::Compress(Compress::new(it)),
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),

@@ -6,11 +6,13 @@ mod probe;
 mod properties;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_http::{Head, RequestView, Scheme};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::FilterId;
+use steelyard_tls::ClientChain;
 
 use crate::context::{Answerer, Context, Journey, Note};
 use crate::memory::{Kept, Memory};
@@ -139,8 +141,14 @@ impl World {
     /// With this client.
     #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     pub(crate) fn of(peer: IpAddr) -> Self {
-        let journey = Journey { peer, is_tls: false, server_name: None, route: None };
+        let journey =
+            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
         Self { now: Instant::now(), journey, notes: Vec::new() }
+    }
+
+    /// The client has shown these certificates.
+    pub(crate) fn shows(&mut self, chain: Option<ClientChain>) {
+        self.journey.certificates = chain.map(Arc::new);
     }
 
     pub(crate) fn context(&mut self) -> Context<'_> {

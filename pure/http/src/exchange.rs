@@ -457,7 +457,8 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     fn failure(&self, why: Break) -> Verdict {
-        let final_head = self.download.status != 0;
+        // Of one that is held nothing has gone on.
+        let final_head = self.download.status != 0 && self.download.stage != Stage::Held;
         let within_interim = self.download.stage == Stage::Interim;
         if why == Break::ClientGone {
             Verdict::Cut(why, After::Close)

@@ -6,6 +6,7 @@
 //!
 //! Invariants: bytes of any content end in a value; a key is never shown.
 
+mod chain;
 pub mod codes;
 mod coverage;
 mod der;
@@ -13,6 +14,7 @@ mod exercise;
 mod key;
 mod lapse;
 mod material;
+mod name;
 mod ocsp;
 mod seen;
 mod table;
@@ -22,10 +24,12 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
+pub use chain::{CertificateText, ClientChain};
 pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;
 pub use lapse::{CertificateStanding, lapse, lapse_of_origin};
 pub use material::{authorities, certificate, identity};
+pub use name::DistinguishedName;
 pub use ocsp::{
     Staple, StatusAnswer, StatusQuestion, Unstapled, must_staple, question, revoked, unstapled,
 };

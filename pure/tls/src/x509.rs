@@ -6,6 +6,7 @@ use std::sync::Arc;
 use steelyard_model::routing::pattern::HostPattern;
 
 use crate::der::{Der, tag};
+use crate::name::address;
 
 /// A certificate.
 pub(crate) struct X509<'a> {
@@ -25,7 +26,7 @@ pub(crate) struct X509<'a> {
 }
 
 /// `id-ce-subjectAltName`.
-const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
+pub(crate) const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 /// `id-at-commonName`.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
@@ -155,11 +156,6 @@ pub(crate) fn host(name: &str) -> Option<Arc<str>> {
     let is_fit = |byte: u8| byte.is_ascii_graphic() && byte != b'*';
     let is_name = (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_fit);
     is_name.then(|| name.to_ascii_lowercase().into())
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
 }
 
 /// UTCTime or GeneralizedTime in the forms of RFC 5280 §4.1.2.5.

@@ -15,11 +15,12 @@ mod uses;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_balance::tree::EdgePath;
-use steelyard_filters::Recipe;
+use steelyard_filters::{Admission, ConnectionGate, NoAdmission, Recipe};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
 use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
@@ -56,6 +57,8 @@ pub(crate) struct RouteState {
     route: Arc<Route>,
     way: Way,
     uses: RouteUses,
+    /// What connections pass.
+    gates: Vec<ConnectionGate>,
     /// The configuration that was last known to have the route.
     seen: Cell<u64>,
 }
@@ -128,18 +131,24 @@ impl Scene<'_> {
         if let Some(known) = self.states.routes.borrow().get(&route.id)
             && Arc::ptr_eq(&known.route, route)
             && !known.uses.has_lapsed()
+            && !known.gates.iter().any(ConnectionGate::has_lapsed)
         {
             known.seen.set(self.live.version);
             return known.clone();
         }
-        let uses = self.route_uses(route);
+        // What listeners use is for requests.
+        let (uses, gates) = match route.kind.is_of_requests() {
+            true => (self.route_uses(route), Some(Vec::new())),
+            false => (Some(RouteUses::default()), self.gates(route)),
+        };
         let made = Rc::new(RouteState {
             id: route.id.clone(),
             name: route.id.traefik_name().into(),
             series: RouteSeries::default(),
             route: route.clone(),
-            way: self.way(route, uses.is_some()),
+            way: self.way(route, uses.is_some() && gates.is_some()),
             uses: uses.unwrap_or_default(),
+            gates: gates.unwrap_or_default(),
             seen: Cell::new(self.live.version),
         });
         self.states.routes.borrow_mut().insert(route.id.clone(), made.clone());
@@ -289,6 +298,11 @@ impl RouteState {
     /// use; empty, and nothing is allocated, where that is nothing.
     pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Vec<Recipe> {
         self.uses.at(at, host)
+    }
+
+    /// Lets a client's connection through what the route uses.
+    pub(crate) fn admit(&self, client: IpAddr) -> Result<Admission, NoAdmission> {
+        Admission::of(&self.gates, client)
     }
 
     /// Who takes the next request of a client. What the way there uses is added to `recipes`.

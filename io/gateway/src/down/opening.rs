@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use steelyard_filters::Admission;
 use steelyard_http::release;
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::listener::Security;
@@ -56,8 +57,8 @@ enum Goal {
     Http,
     /// To HTTP by TLS, which ends here and is held so.
     Https(Box<Shaking>),
-    /// To a TCP route: as it comes, or by TLS, which ends here and is held so.
-    Tcp(Rc<RouteState>, Option<Box<Shaking>>),
+    /// To a TCP route, which has let it in: as it comes, or by TLS, which ends here and is held so.
+    Tcp(Rc<RouteState>, Admission, Option<Box<Shaking>>),
 }
 
 /// What its first bytes come to.
@@ -93,8 +94,9 @@ pub(super) async fn open(mut arrival: Arrival) {
             Ok(Goal::Https(shaking)) => {
                 Box::pin(newcomer.shake(*shaking)).await.map(|()| Goal::Http)
             }
-            Ok(Goal::Tcp(route, Some(shaking))) => {
-                Box::pin(newcomer.shake(*shaking)).await.map(|()| Goal::Tcp(route, None))
+            Ok(Goal::Tcp(route, admission, Some(shaking))) => {
+                let shaken = Box::pin(newcomer.shake(*shaking)).await;
+                shaken.map(|()| Goal::Tcp(route, admission, None))
             }
             opened => opened,
         };
@@ -106,10 +108,12 @@ pub(super) async fn open(mut arrival: Arrival) {
             Some(tls) if tls.is_http2 => h2::serve(arrival).await,
             _ => super::serve_http(arrival),
         },
-        Ok(Goal::Tcp(route, _)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
-            Ok(reached) => tcp::carry(arrival, reached).await,
-            Err(failed) => turn_away(&arrival, failed.fault.into(), false),
-        },
+        Ok(Goal::Tcp(route, admission, _)) => {
+            match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
+                Ok(reached) => tcp::carry(arrival, reached, admission).await,
+                Err(failed) => turn_away(&arrival, failed.fault.into(), false),
+            }
+        }
         // Nobody began anything: who speaks now learns that in order.
         Err(TurnedAway::Dismissed) if is_untouched(&arrival) => super::serve_http(arrival),
         Err(why) => {
@@ -215,7 +219,7 @@ impl<'a> Newcomer<'a> {
         if self.preamble == Preamble::Nothing
             && let Opening::Serve(choice) = table.opening(&self.caller(ClientHello::default()))
         {
-            return Ok(Look::Goes(Goal::Tcp(self.route(&live, &choice), None)));
+            return Ok(Look::Goes(self.tcp(self.route(&live, &choice), None)?));
         }
         let came = self.arrival.held.as_deref().unwrap_or_default();
         match first_bytes(came) {
@@ -236,7 +240,7 @@ impl<'a> Newcomer<'a> {
             }
             None if came.is_empty() || !self.is_at_end => Ok(Look::Partial),
             _ => Ok(Look::Goes(match table.plain(&self.caller(ClientHello::default())) {
-                PlainPath::Tcp(choice) => Goal::Tcp(self.route(&live, &choice), None),
+                PlainPath::Tcp(choice) => self.tcp(self.route(&live, &choice), None)?,
                 PlainPath::Http => Goal::Http,
             })),
         }
@@ -274,7 +278,7 @@ impl<'a> Newcomer<'a> {
                 if held.is_some() {
                     self.preamble = Preamble::Nothing;
                 }
-                Ok(Look::Goes(Goal::Tcp(route, held)))
+                Ok(Look::Goes(self.tcp(route, held)?))
             }
             TlsPath::Refuse => Err(TurnedAway::Policies),
             TlsPath::Challenge => Err(TurnedAway::Tls(NoHandshake::Refused)),
@@ -287,6 +291,12 @@ impl<'a> Newcomer<'a> {
 
     fn route(&self, live: &Live, choice: &Choice<'_, Route>) -> Rc<RouteState> {
         self.arrival.core.scene(live).route(choice.candidate)
+    }
+
+    /// To a TCP route, if that lets it in: who is turned away is so before a handshake.
+    fn tcp(&self, route: Rc<RouteState>, held: Option<Box<Shaking>>) -> Result<Goal, TurnedAway> {
+        let admission = route.admit(self.arrival.peer.ip()).map_err(TurnedAway::NotAdmitted)?;
+        Ok(Goal::Tcp(route, admission, held))
     }
 
     fn caller(&self, hello: ClientHello) -> Caller {

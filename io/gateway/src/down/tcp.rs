@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steelyard_model::routing::id::EntryPointId;
+use steelyard_filters::Admission;
 use steelyard_preface::ProxyHeader;
 use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 
@@ -41,8 +41,9 @@ pub(super) struct Reached {
     seat: Option<Seat>,
 }
 
-/// Carries bytes between a client and who took its connection, until that ends.
-pub(super) async fn carry(arrival: Arrival, reached: Reached) {
+/// Carries bytes between a client and who took its connection, until that ends. Only then does it
+/// count no more among those that were let in.
+pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admission) {
     let Reached { service, label, stream: endpoint, carriage, seat: _seat } = reached;
     let Arrival { core, listener, stream, held, waiting, slot: _slot, .. } = arrival;
     stream.keep_alive();
@@ -77,8 +78,7 @@ pub(super) async fn reach(
     preamble: Preamble,
 ) -> Result<Reached, Failed> {
     let core = &arrival.core;
-    let at = (&arrival.listener.point, arrival.peer.ip());
-    let leaf = pick(core, at, route)?;
+    let leaf = pick(core, arrival.peer.ip(), route)?;
     let service = leaf.backend.clone();
     let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
     let says = first_words(arrival, &carriage);
@@ -134,15 +134,10 @@ fn may_go_on(core: &Core, service: &BackendState, began: Instant) -> bool {
     may
 }
 
-/// The endpoints that take what comes of `client` at an entry point.
-pub(super) fn pick(
-    core: &Core,
-    (point, client): (&EntryPointId, IpAddr),
-    route: &RouteState,
-) -> Result<Leaf, Failed> {
+/// The endpoints that take what comes of `client`.
+pub(super) fn pick(core: &Core, client: IpAddr, route: &RouteState) -> Result<Leaf, Failed> {
     let live = core.live();
-    let mut recipes = route.recipes((point, false), "");
-    recipes.extend(route.recipes((point, true), ""));
+    let mut recipes = Vec::new();
     let picked = route.pick_for_bytes(&core.scene(&live), &Caller::at(client), &mut recipes);
     let (fault, why) = match picked {
         Picked::Leaf(leaf) if recipes.is_empty() => return Ok(leaf),

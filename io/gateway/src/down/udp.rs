@@ -223,8 +223,7 @@ impl Port {
         let live = core.live();
         let route = self.route(&live, peer).ok_or(Fault::NoRoute)?;
         let state = core.scene(&live).route(route);
-        let at = (&self.listener.point, peer.client.ip());
-        let leaf = tcp::pick(core, at, &state).map_err(|failed| failed.fault)?;
+        let leaf = tcp::pick(core, peer.client.ip(), &state).map_err(|failed| failed.fault)?;
         // Datagrams know no TLS here, and nobody is spoken to by less than was asked for.
         if leaf.backend.is_secure() {
             core.refused(&state.name, "TLS over datagrams");

@@ -4,6 +4,7 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
+use bytes::Bytes;
 use steelyard_filters::{Ask, Flight, Got};
 use tokio::io::Interest;
 
@@ -61,6 +62,8 @@ pub(crate) async fn answer(
         }
         // Only before the request is inside, and there it was seen to.
         Ask::Body { .. } => Ok(Got::TooLarge),
+        // Only of a response, and there it was seen to.
+        Ask::Begin { .. } => Ok(Got::Begin(Bytes::new())),
     }
 }
 
@@ -116,7 +119,8 @@ mod tests {
 
     fn course() -> Course {
         let peer = [127, 0, 0, 1].into();
-        let journey = Journey { peer, is_tls: false, server_name: None, route: None };
+        let journey =
+            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
         Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer))
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use steelyard_filters::{Answerer, Flow, Got, Outward, Piece, Response};
+use steelyard_filters::{Answerer, Ask, Flow, Got, Outward, Piece, Response};
 use steelyard_http::{Head, ResponseChanges};
 
 use crate::core::Core;
@@ -21,6 +21,9 @@ pub(crate) struct Hand<'c> {
     /// Until when nothing more of either body is taken.
     pub(crate) request_until: Option<Instant>,
     response_until: Option<Instant>,
+    /// Until when the first bytes of a response are waited for that a frame has asked for, and how
+    /// many.
+    peeks: Option<(Instant, usize)>,
     /// What is answered since a body hook has failed.
     pub(crate) failed: Option<Box<Response>>,
     /// What becomes of a response that was held and does not go on.
@@ -47,6 +50,7 @@ impl<'c> Hand<'c> {
             is_repeatable,
             request_until: None,
             response_until: None,
+            peeks: None,
             failed: None,
             back: None,
             is_down: false,
@@ -165,6 +169,9 @@ impl Tap for Hand<'_> {
             if self.response_until.take_if(|until| *until <= now).is_some() {
                 exchange.pause_response(false);
             }
+            if self.peeks.is_some_and(|(until, _)| until <= now) {
+                exchange.stop_peeking();
+            }
         }
         if !exchange.is_over() {
             self.request_goes_on(exchange);
@@ -175,13 +182,16 @@ impl Tap for Hand<'_> {
     }
 
     fn until(&self) -> Option<Instant> {
-        let both = [self.request_until, self.response_until];
-        both.into_iter().flatten().min()
+        let peeks = self.peeks.map(|(until, _)| until);
+        [self.request_until, self.response_until, peeks].into_iter().flatten().min()
     }
 
     async fn look(&mut self, exchange: &mut Exchange<'_>, client: &impl Wire) -> bool {
         let mut changes = exchange.take_changes();
-        let mut got = Got::Nothing;
+        let mut got = match self.peeks.take() {
+            Some((_, max)) => Got::Begin(first(exchange.begin_of_body(), max)),
+            None => Got::Nothing,
+        };
         loop {
             let repeatable = self.is_repeatable;
             let outward = exchange.look(|head| {
@@ -192,6 +202,13 @@ impl Tap for Hand<'_> {
             self.back = match outward {
                 None => return false,
                 Some(Outward::Down) => return self.pass(exchange, changes),
+                // It is held once more when they are there.
+                Some(Outward::Ask(Ask::Begin { max, patience })) => {
+                    exchange.change_response(Some(Box::new(changes)));
+                    exchange.peek(max);
+                    self.peeks = Some((Instant::now() + patience, max));
+                    return true;
+                }
                 Some(Outward::Ask(ask)) => {
                     match asks::answer(ask, self.course, self.core, client).await {
                         Ok(answer) => {
@@ -233,12 +250,21 @@ pub(crate) async fn outward_with(
             Outward::Down => return Back::Down(response, changes),
             Outward::Again(after) => return Back::Again(after),
             Outward::Replaced(other) => (response, changes) = (*other, ResponseChanges::default()),
+            Outward::Ask(Ask::Begin { max, .. }) => {
+                got = Got::Begin(first(response.body.clone(), max));
+            }
             Outward::Ask(ask) => match asks::answer(ask, course, core, client).await {
                 Ok(answer) => got = answer,
                 Err(asks::Gone) => return Back::Gone,
             },
         }
     }
+}
+
+fn first(bytes: impl Into<Bytes>, max: usize) -> Bytes {
+    let mut bytes = bytes.into();
+    bytes.truncate(max);
+    bytes
 }
 
 #[cfg(test)]
@@ -257,7 +283,8 @@ mod tests {
         let core =
             Core::new(0, Shared::new(GatewayOptions::default()), None, Servants::of_test(|_| ()));
         let peer = [127, 0, 0, 1].into();
-        let journey = Journey { peer, is_tls: false, server_name: None, route: None };
+        let journey =
+            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
         let mut course = Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer));
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },

@@ -1,6 +1,7 @@
 //! Why a connection ends before its first request.
 
 use rustls::{AlertDescription, Error};
+use steelyard_filters::NoAdmission;
 use steelyard_preface::{HelloFault, ProxyFault};
 
 use super::fault::Fault;
@@ -23,6 +24,8 @@ pub(crate) enum TurnedAway {
     Tls(NoHandshake),
     /// TLS policies of its server name disagree.
     Policies,
+    /// Its route does not let it in.
+    NotAdmitted(NoAdmission),
     /// Its route's backend does not take it.
     Unserved(Fault),
     /// There is no place for it, and nobody who would make room.
@@ -41,6 +44,8 @@ impl TurnedAway {
             Self::Proxy(_) => Some("proxy-header"),
             Self::Hello(_) => Some("client-hello"),
             Self::Policies => Some("tls-policies"),
+            Self::NotAdmitted(NoAdmission::Address) => Some("address"),
+            Self::NotAdmitted(NoAdmission::Full) => Some("in-flight"),
             Self::NoPlace => Some("no-place"),
             Self::Unserved(fault) => Some(fault.cause()),
             Self::Tls(_) | Self::Dismissed => None,

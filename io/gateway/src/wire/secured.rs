@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use steelyard_model::routing::tls::TlsPolicy;
+use steelyard_tls::ClientChain;
 
 /// What was agreed on in a handshake.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Secured {
     pub(crate) cipher: &'static str,
     /// HTTP/2 is spoken.
     pub(crate) is_http2: bool,
+    /// What the client has shown of itself.
+    pub(crate) certificates: Option<Arc<ClientChain>>,
     /// What it was held by.
     pub(crate) policy: Arc<TlsPolicy>,
     pub(crate) standing: Cell<TermsStanding>,

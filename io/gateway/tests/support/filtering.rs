@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use steelyard_filters::trial::diary;
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge};
-use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::id::{FilterId, RouteId};
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::world::RoutingMap;
 
@@ -68,6 +68,18 @@ pub(crate) fn adopt(map: &mut RoutingMap, parent: &str, children: &[&str]) {
 pub(crate) fn put_backend(map: &mut RoutingMap, id: &str, backend: Backend) {
     let node = BackendNode { id: id.into(), place: None, service: None, backend };
     map.backends.insert(node.id.clone(), Arc::new(node));
+}
+
+/// The route of this name uses these filters from now on, the first outermost.
+pub(crate) fn put_filters(map: &mut RoutingMap, route: &str, filters: Vec<Filter>) {
+    let mut uses = Vec::new();
+    for (number, filter) in filters.into_iter().enumerate() {
+        let id = FilterId::from(format!("filter-{number}"));
+        uses.push(Use { filter: id.clone(), state: id.as_str().into() });
+        let node = FilterNode { id: id.clone(), place: None, filter };
+        map.filters.insert(id, Arc::new(node));
+    }
+    change(map, route, |route| route.uses = uses);
 }
 
 /// An edge with uses.

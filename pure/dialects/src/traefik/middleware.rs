@@ -208,8 +208,12 @@ impl Reader<'_, '_> {
             self.errors(it, &path("errors"), making)?
         } else if let Some(it) = &spec.compress {
             self.compress(it, &path("compress"))?
-        } else if spec.content_type.is_some() {
-            Filter::ContentType
+        } else if let Some(it) = &spec.content_type {
+            // Whose bodies are not looked at passes nothing.
+            match it.auto_detect {
+                Some(false) => Filter::Chain(Vec::new()),
+                _ => Filter::ContentType,
+            }
         } else if let Some(it) = &spec.grpc_web {
             Filter::GrpcWeb(texts(it.allow_origins.as_ref()))
         } else if let Some(it) = &spec.chain {

@@ -18,6 +18,11 @@ pub(crate) fn number(of: &Counted, peer: IpAddr, head: &dyn RequestView, seed: u
     }
 }
 
+/// The same for who is connected.
+pub(crate) fn number_of_address(address: IpAddr, seed: u64) -> u64 {
+    hashed(Some(address), seed)
+}
+
 fn hashed(value: impl Hash, seed: u64) -> u64 {
     foldhash::quality::FixedState::with_seed(seed).hash_one(value)
 }

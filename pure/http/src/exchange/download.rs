@@ -37,6 +37,9 @@ pub(super) struct Download<B> {
     pub(super) changes: Option<Box<ResponseChanges>>,
     /// The final head is looked at before it goes on.
     pub(super) holds: bool,
+    /// More may come behind a head that is looked at, until the first so many bytes of the body
+    /// are there.
+    pub(super) peeks: Option<usize>,
     tap: Option<Box<Tap>>,
     /// Of the final response, 0 before.
     pub(super) status: u16,
@@ -97,6 +100,7 @@ impl<B: Loan> Download<B> {
             body: Body::new(Framing::None),
             changes: None,
             holds: false,
+            peeks: None,
             tap: None,
             status: 0,
             persistence: Persistence::Close,
@@ -133,7 +137,7 @@ impl<B: Loan> Download<B> {
 
     /// Whether bytes from the endpoint can be taken.
     pub(super) fn reads(&self) -> bool {
-        matches!(self.stage, Stage::Head | Stage::Body)
+        (matches!(self.stage, Stage::Head | Stage::Body) || self.peeks.is_some())
             && !self.is_busy()
             && self.tap.as_ref().is_none_or(|tap| tap.takes())
     }
@@ -148,6 +152,7 @@ impl<B: Loan> Download<B> {
         self.begun = true;
         match self.stage {
             Stage::Head => self.read_head(reading, reuse)?,
+            Stage::Held => self.peek_on(reading),
             _ => self.read_body(0, false, reuse)?,
         }
         self.go_on(reading, reuse)
@@ -155,6 +160,10 @@ impl<B: Loan> Download<B> {
 
     /// The endpoint has closed its side; whether that is a proper end.
     pub(super) fn ended(&mut self, reuse: &mut Reuse) -> bool {
+        if self.peeks.take().is_some() {
+            // What that means is seen when the body goes on: an end is read again.
+            return true;
+        }
         let Some(end) = self.body.end().filter(|_| self.stage == Stage::Body) else {
             return false;
         };

@@ -13,9 +13,26 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.download.holds = true;
     }
 
-    /// Whether a response is held.
+    /// Whether a response is held, and nothing more of it is awaited.
     pub fn is_held(&self) -> bool {
-        self.download.stage == Stage::Held && self.broken.is_none()
+        let is_held = self.download.stage == Stage::Held && self.download.peeks.is_none();
+        is_held && self.broken.is_none()
+    }
+
+    /// Lets more come behind the head that is held: it is held again once the first `max` bytes of
+    /// the body are there, all of it, or as much as there is room for.
+    pub fn peek(&mut self, max: usize) {
+        self.download.peek(max, self.reading());
+    }
+
+    /// Nothing more of it is waited for.
+    pub fn stop_peeking(&mut self) {
+        self.download.peeks = None;
+    }
+
+    /// The first bytes of the body behind the head that is held, as far as they have come.
+    pub fn begin_of_body(&self) -> Vec<u8> {
+        self.download.begin(self.reading())
     }
 
     /// Shows the head that is held.

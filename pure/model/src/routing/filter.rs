@@ -300,6 +300,8 @@ impl Filter {
             | Self::CircuitBreaker(_)
             | Self::Retry(_)
             | Self::Compress(_)
+            | Self::ContentType
+            | Self::ClientCertificate(_)
             | Self::Chain(_) => true,
             _ => false,
         }
@@ -307,7 +309,7 @@ impl Filter {
 
     /// Whether there is something that carries it out for connections as they come.
     pub fn is_built_for_bytes(&self) -> bool {
-        false
+        matches!(self, Self::InFlightConnections(_) | Self::AllowAddresses(_))
     }
 
     /// Where it asks others.

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_filters::Recipe;
+use steelyard_filters::{ConnectionGate, Recipe};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::pattern::HostPattern;
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::route::{Route, RouteKind};
 
 use super::Scene;
 
@@ -74,6 +74,23 @@ impl Scene<'_> {
             }
         }
         Some(recipes.into())
+    }
+
+    /// What connections pass that come to a route; none if any of it is not built.
+    pub(super) fn gates(&self, route: &Route) -> Option<Vec<ConnectionGate>> {
+        // Datagrams pass nothing.
+        if route.kind != RouteKind::Tcp && !route.uses.is_empty() {
+            return None;
+        }
+        let filters = &self.live.config.routing.filters;
+        let filter = |it: &Use| filters.get(&it.filter).map(|node| &node.filter);
+        let mut gates = Vec::new();
+        for usage in &route.uses {
+            for one in usage.expanded(filters)? {
+                gates.push(ConnectionGate::of(&one, filter(&one), &mut self.shared.memory())?);
+            }
+        }
+        Some(gates)
     }
 
     pub(super) fn route_uses(&self, route: &Route) -> Option<RouteUses> {

@@ -12,6 +12,7 @@ use rustls::{
 use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_preface::ClientHello;
+use steelyard_tls::ClientChain;
 
 use super::Newcomer;
 use crate::core::arrival::Arrival;
@@ -106,12 +107,14 @@ impl Shaking {
             _ => "1.3",
         };
         let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+        let shown = connection.peer_certificates().and_then(ClientChain::new);
         let standing = TermsStanding { version: self.version, is_outdated: false };
         Secured {
             server_name: self.hello.server_name.unwrap_or_default(),
             version,
             cipher: suite.map_or("", cipher),
             is_http2: connection.alpn_protocol() == Some(b"h2"),
+            certificates: shown.map(Arc::new),
             policy: self.policy,
             standing: Cell::new(standing),
         }

@@ -19,6 +19,43 @@ impl<B: Loan> Download<B> {
         Some(see(&head))
     }
 
+    /// Lets more of the body come behind the head that is held, until its first `max` bytes are
+    /// there, or all of it, or as much as there is room for.
+    pub(in crate::exchange) fn peek(&mut self, max: usize, reading: Reading) {
+        if self.stage == Stage::Held {
+            self.peeks = Some(max);
+            self.peek_on(reading);
+        }
+    }
+
+    /// The first bytes of the body behind the head that is held, as far as they have come.
+    pub(in crate::exchange) fn begin(&self, reading: Reading) -> Vec<u8> {
+        self.begun_body(reading).map_or_else(Vec::new, |(begin, _)| begin)
+    }
+
+    /// Sees whether more is to come.
+    pub(super) fn peek_on(&mut self, reading: Reading) {
+        let Some(max) = self.peeks else { return };
+        let is_full = self.slot.as_ref().is_none_or(Loan::is_full);
+        // What is no body is found out when it goes on.
+        let goes_on = self
+            .begun_body(reading)
+            .is_some_and(|(begin, is_done)| !is_done && begin.len() < max && !is_full);
+        if !goes_on {
+            self.peeks = None;
+        }
+    }
+
+    /// What has come of the body, and whether that is all.
+    fn begun_body(&self, reading: Reading) -> Option<(Vec<u8>, bool)> {
+        let (len, framing) = self.look(reading, |head| (head.len, head.framing))?;
+        let mut body = Body::payload(framing, false);
+        let mut rest = self.slot.as_ref()?[len..].to_vec();
+        let fed = body.feed(&mut rest).ok()?;
+        rest.truncate(fed.forward);
+        Some((rest, body.is_done()))
+    }
+
     /// Lets the response go on with `changes`, its body through somebody else's hands if it
     /// `is_tapped`.
     pub(in crate::exchange) fn pass(
@@ -28,6 +65,7 @@ impl<B: Loan> Download<B> {
         reading: Reading,
         reuse: &mut Reuse,
     ) -> Read {
+        self.peeks = None;
         let Some(buffer) = self.slot.as_ref().filter(|_| self.stage == Stage::Held) else {
             return Ok(());
         };

@@ -121,7 +121,13 @@ impl<C: Wire> Connection<C> {
         let peer = client.to_canonical();
         let tls = self.tls.as_deref();
         let server_name = tls.map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
-        Journey { peer, is_tls: tls.is_some(), server_name: server_name.map(Into::into), route }
+        Journey {
+            peer,
+            is_tls: tls.is_some(),
+            server_name: server_name.map(Into::into),
+            certificates: tls.and_then(|tls| tls.certificates.clone()),
+            route,
+        }
     }
 
     /// In, to what is inside, and out again, as often as frames want it.
