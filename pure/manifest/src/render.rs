@@ -107,10 +107,10 @@ impl<'a> Page<'a> {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    fn lines_of(&mut self, file: &'a str) -> Option<&Lines<'a>> {
+    fn lines_of(&mut self, file: &'a str) -> Option<&mut Lines<'a>> {
         let sources = &self.sources;
         let find = || sources.get(file).map(|source| Lines::of(source.shown()));
-        self.lines.entry(file).or_insert_with(find).as_ref()
+        self.lines.entry(file).or_insert_with(find).as_mut()
     }
 }
 

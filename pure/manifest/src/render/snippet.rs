@@ -1,6 +1,10 @@
 //! One line of a file, cut to fit, and where the marks go under it.
+//!
+//! A line may be as long as a file (JSON often is one), and have thousands of findings: what has to
+//! be read of the whole line is read once ([`Known`]), and a finding costs what is shown of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use steelyard_model::Location;
 
@@ -10,12 +14,34 @@ use super::conceal::{MASK, Secrets, Text};
 const WIDTH: usize = 110;
 /// How much of that is before the place, when a line is cut.
 const BEFORE: usize = 40;
+/// Characters that are looked at for what is shown: marks combine with those before, and take no
+/// room.
+const FAR: usize = 8 * WIDTH;
+
+/// Of every so many characters of a line it is known where they begin.
+const STRIDE: usize = 1_024;
 
 /// A file's text with the places of its lines.
 pub(super) struct Lines<'a> {
     text: Cow<'a, str>,
     starts: Vec<usize>,
     secrets: Secrets,
+    known: BTreeMap<usize, Known>,
+}
+
+/// What is known of a line that was shown.
+struct Known {
+    /// The byte from which nothing of it may be shown.
+    concealed: Option<usize>,
+    /// The bytes at which its characters begin, each [`STRIDE`]th.
+    strides: Vec<usize>,
+}
+
+/// A line, as far as it may be shown.
+struct Shown<'l> {
+    line: &'l str,
+    is_cut: bool,
+    strides: &'l [usize],
 }
 
 /// Its lines as they are.
@@ -23,10 +49,15 @@ struct Plain<'a>(&'a str, &'a [usize]);
 
 impl Text for Plain<'_> {
     fn line(&self, index: usize) -> Option<&str> {
-        let start = *self.1.get(index)?;
-        let end = self.1.get(index + 1).copied().unwrap_or(self.0.len());
-        Some(self.0[start..end].trim_end_matches(['\n', '\r']))
+        line_of(self.0, self.1, index)
     }
+}
+
+/// The line `index` of a text whose lines begin at `starts`, without its end.
+fn line_of<'t>(text: &'t str, starts: &[usize], index: usize) -> Option<&'t str> {
+    let start = *starts.get(index)?;
+    let end = starts.get(index + 1).copied().unwrap_or(text.len());
+    Some(text[start..end].trim_end_matches(['\n', '\r']))
 }
 
 /// A line as shown.
@@ -50,44 +81,84 @@ impl<'a> Lines<'a> {
         let starts = (0..bytes.len()).filter(ends).map(|at| at + 1);
         let starts: Vec<usize> = std::iter::once(0).chain(starts).collect();
         let secrets = Secrets::of(&Plain(&text, &starts));
-        Self { text, starts, secrets }
+        Self { text, starts, secrets, known: BTreeMap::new() }
     }
 
-    /// A line, and the byte from which nothing of it may be shown.
-    fn get(&self, line: u32) -> Option<(&str, Option<usize>)> {
+    /// A line; none if there is no such line, or nothing in it.
+    fn get(&mut self, line: u32) -> Option<Shown<'_>> {
         let index = usize::try_from(line.checked_sub(1)?).ok()?;
-        let start = *self.starts.get(index)?;
-        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
-        let line = self.text[start..end].trim_end_matches(['\n', '\r']);
-        let plain = Plain(&self.text, &self.starts);
-        Some((line, self.secrets.concealed_from(&plain, index)))
+        let Self { text, starts, secrets, known } = self;
+        let line = line_of(text, starts, index).filter(|line| !line.is_empty())?;
+        let known = known.entry(index).or_insert_with(|| Known {
+            concealed: secrets.concealed_from(&Plain(text, starts), index),
+            strides: line.char_indices().step_by(STRIDE).map(|(at, _)| at).collect(),
+        });
+        let end = known.concealed.unwrap_or(line.len());
+        Some(Shown {
+            line: &line[..end],
+            is_cut: known.concealed.is_some(),
+            strides: &known.strides,
+        })
+    }
+}
+
+impl<'l> Shown<'l> {
+    /// The byte at which a character begins, or the end where there is none.
+    fn byte_of(&self, character: usize) -> usize {
+        let stride = self.strides.get(character / STRIDE).copied();
+        let Some(rest) = stride.and_then(|from| Some((from, self.line.get(from..)?))) else {
+            return self.line.len();
+        };
+        let found = rest.1.char_indices().nth(character % STRIDE);
+        found.map_or(self.line.len(), |(at, _)| rest.0 + at)
+    }
+
+    /// How many characters there are, where they are not many more than `least`.
+    fn characters(&self, least: usize) -> usize {
+        let last = self.strides.partition_point(|at| *at <= self.line.len()).saturating_sub(1);
+        let known = last * STRIDE;
+        if known > least {
+            return known;
+        }
+        let from = self.strides.get(last).copied().unwrap_or_default();
+        known + self.line.get(from..).map_or(0, |rest| rest.chars().count())
+    }
+
+    /// What is shown from a character on: no more than fits, and what stands for what is concealed.
+    fn from(&self, character: usize) -> Cow<'l, str> {
+        let (start, end) = (self.byte_of(character), self.byte_of(character + FAR));
+        let text = &self.line[start..end];
+        match self.is_cut && end == self.line.len() {
+            true => (text.to_owned() + MASK).into(),
+            false => text.into(),
+        }
     }
 }
 
 impl Snippet {
     /// The line of `location`; none if the file has no such line.
-    pub(super) fn of(lines: &Lines<'_>, location: &Location) -> Option<Self> {
-        let (line, concealed) = lines.get(location.line)?;
-        if line.is_empty() {
-            return None;
-        }
+    pub(super) fn of(lines: &mut Lines<'_>, location: &Location) -> Option<Self> {
+        let shown = lines.get(location.line)?;
         let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
-        let shown = concealed.map(|from| line[..from].to_owned() + MASK);
-        let column = match concealed {
-            Some(from) => column.min(line[..from].chars().count()),
-            None => column,
+        let column = match shown.is_cut {
+            true => column.min(shown.characters(column)),
+            false => column,
         };
-        let line = shown.as_deref().unwrap_or(line);
-        let (start, column) = window(line, column);
+        let start = window(&shown, column);
+        let (text, column) = (shown.from(start), column - start);
+        Some(Self::drawn(&text, column, start > 0, location.line))
+    }
+
+    /// Draws a part of a line, with marks from a character of it on.
+    fn drawn(line: &str, column: usize, is_cut: bool, number: u32) -> Self {
         let mut text = String::new();
-        if start > 0 {
+        if is_cut {
             text.push('…');
         }
         let (mut before, mut width, mut cells) = (None, 0, text.chars().count());
-        let shown = &line[start..];
-        let token = token_length(shown, column);
+        let token = token_length(line, column);
         let mut cut = false;
-        for (index, character) in shown.chars().enumerate() {
+        for (index, character) in line.chars().enumerate() {
             if cells >= WIDTH {
                 cut = true;
                 break;
@@ -106,12 +177,7 @@ impl Snippet {
         if cut {
             text.push('…');
         }
-        Some(Self {
-            number: location.line,
-            text,
-            before: before.unwrap_or(cells),
-            width: width.max(1),
-        })
+        Self { number, text, before: before.unwrap_or(cells), width: width.max(1) }
     }
 
     /// Digits of the line number.
@@ -120,16 +186,15 @@ impl Snippet {
     }
 }
 
-/// For a long line, the byte to start at, and the column counted from there.
-fn window(line: &str, column: usize) -> (usize, usize) {
-    let fits = line.chars().nth(WIDTH).is_none() || column < WIDTH - BEFORE / 2;
-    if fits {
-        return (0, column);
-    }
-    let skipped = column - BEFORE;
-    match line.char_indices().nth(skipped) {
-        Some((start, _)) => (start, BEFORE),
-        None => (0, column),
+/// For a long line, the character to start at.
+fn window(shown: &Shown<'_>, column: usize) -> usize {
+    let mask = if shown.is_cut { MASK.len() } else { 0 };
+    let length = shown.characters(FAR).saturating_add(mask);
+    let fits = length <= WIDTH || column < WIDTH - BEFORE / 2;
+    if fits || column - BEFORE >= shown.characters(column).saturating_add(mask) {
+        0
+    } else {
+        column - BEFORE
     }
 }
 
@@ -199,5 +264,43 @@ fn cells_of(character: char) -> usize {
         | 0x1f900..=0x1f9ff
         | 0x2_0000..=0x3_fffd => 2,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of one line with a finding for each object in it: the line is read for the first, and
+    /// for each further one no more is taken of it than is shown.
+    #[test]
+    fn a_line_as_long_as_a_file_is_read_once() {
+        let objects = 5_000;
+        let text: String = (0..objects).map(|at| format!("{{näme: ob{at:05}}}, ")).collect();
+        let columns = (0..objects).map(|at| 8 + at * 17);
+        let mut lines = Lines::of(Cow::Borrowed(&text));
+        for (at, column) in columns.enumerate() {
+            let location = Location { file: "a".into(), line: 1, column };
+            let snippet = Snippet::of(&mut lines, &location).unwrap();
+            let marked: String =
+                snippet.text.chars().skip(snippet.before).take(snippet.width).collect();
+            assert_eq!(marked, format!("ob{at:05}"), "{}", snippet.text);
+            let shown = lines.get(1).unwrap().from(usize::try_from(column).unwrap());
+            assert!(shown.chars().count() <= FAR);
+        }
+        assert_eq!(lines.known.len(), 1, "it is known once");
+    }
+
+    #[test]
+    fn what_is_concealed_of_a_long_line_is_so_for_each_finding() {
+        let text = format!("{}password: abc, b: c", "a: b, ".repeat(1_000));
+        let mut lines = Lines::of(Cow::Owned(text.clone()));
+        for column in [1, 3_000, 6_010, 6_020] {
+            let location = Location { file: "a".into(), line: 1, column };
+            let snippet = Snippet::of(&mut lines, &location).unwrap();
+            assert!(!snippet.text.contains("abc"), "{}", snippet.text);
+            let ends = column > 6_000;
+            assert_eq!(snippet.text.ends_with(MASK), ends, "{}", snippet.text);
+        }
     }
 }
