@@ -14,5 +14,9 @@ pub const NO_ELIGIBLE_NODE: Code = Code::new("no-eligible-node");
 pub const NOT_ADVERTISED: Code = Code::new("not-advertised");
 /// A Service may share its address and an advertisement selects Services: not announced.
 pub const SHARED_AND_SELECTED: Code = Code::new("shared-and-selected");
+/// A route that asks who it is never gets a request: one that asks nobody goes first.
+pub const PROTECTION_SHADOWED: Code = Code::new("protection-shadowed");
+/// A route never gets a request: another one goes first wherever it matches.
+pub const ROUTE_SHADOWED: Code = Code::new("route-shadowed");
 /// Backends, chains of filters or routes that lead back to themselves.
 pub const REFERENCE_CIRCLE: Code = Code::new("reference-circle");

@@ -17,6 +17,7 @@ mod layer2;
 mod node_plan;
 mod nodes;
 mod occupants;
+mod overshadowed;
 mod planner;
 mod rounds;
 mod routes;

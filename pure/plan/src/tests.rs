@@ -12,6 +12,7 @@ mod circles;
 mod json;
 mod node;
 mod occupants;
+mod overshadowed;
 mod rounds;
 
 /// A pool of ten addresses that is announced everywhere.

@@ -12,6 +12,7 @@
 pub mod candidate;
 pub mod choice;
 pub mod compile;
+mod covering;
 pub mod entry_table;
 mod host_map;
 mod named;
@@ -30,8 +31,10 @@ mod tests;
 pub use candidate::{Candidate, Indexed};
 pub use choice::{Bid, Choice, choose_by_scan};
 pub use compile::RoutingTable;
+pub use covering::covers;
 pub use entry_table::{EntryTable, Misdirection, NotHeld, Opening, PlainPath, TlsPath};
 pub use nearest::NearMiss;
+pub use necessary::exact_hosts;
 pub use ruling::{Defeat, Loser, Ruling, Winner, WonBy};
 pub use table::RuleTable;
 pub use why_not::WhyNot;

@@ -51,6 +51,11 @@ pub(crate) fn named_hosts(rule: &Rule, indexed: Indexed) -> Option<Vec<HostPatte
     })
 }
 
+/// The names of hosts of which one is necessary, each once; none where a rule may hold for others.
+pub fn exact_hosts(rule: &Rule) -> Option<Vec<Arc<str>>> {
+    named_hosts(rule, Indexed::Host)?.iter().map(|host| host.as_exact().cloned()).collect()
+}
+
 /// One of these must hold; none when nothing is known.
 fn keys<K: PartialEq>(rule: &Rule, of: &impl Fn(&Matcher) -> Option<K>) -> Option<Vec<K>> {
     match rule {

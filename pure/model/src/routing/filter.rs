@@ -325,6 +325,25 @@ impl Filter {
         url.into_iter()
     }
 
+    /// Whether it lets some clients in only, by itself.
+    pub fn restricts(&self) -> bool {
+        matches!(
+            self,
+            Self::BasicAuth(_)
+                | Self::DigestAuth(_)
+                | Self::Signature(_)
+                | Self::Token(_)
+                | Self::ForwardAuth(_)
+                | Self::AllowAddresses(_)
+                | Self::AnyOf(_)
+        )
+    }
+
+    /// Whether it sends clients elsewhere.
+    pub fn redirects(&self) -> bool {
+        matches!(self, Self::Redirect(_) | Self::RedirectScheme(_) | Self::RedirectRegex(_))
+    }
+
     /// The filters that stand within it.
     pub fn inner(&self) -> &[FilterId] {
         match self {

@@ -207,6 +207,8 @@ impl Tag {
                 | Self::TlsStore
                 | Self::ServersTransport
                 | Self::ServersTransportTcp
+                | Self::Middleware
+                | Self::MiddlewareTcp
         )
     }
 }

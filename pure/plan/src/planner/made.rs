@@ -12,6 +12,7 @@ use crate::Plan;
 use crate::bgp::Bgp;
 use crate::circles::{self, Leads};
 use crate::layer2::{Alike, Layer2, Moved};
+use crate::overshadowed::Overshadowed;
 use crate::rounds::Rounds;
 use crate::scene::Scene;
 
@@ -24,6 +25,7 @@ pub(super) struct Made {
     bgp: Bgp,
     leads: Leads,
     rounds: Rounds,
+    overshadowed: Overshadowed,
     pub(super) plan: Plan,
 }
 
@@ -35,6 +37,7 @@ impl Made {
             bgp: Bgp::new(scene),
             leads: Leads::default(),
             rounds: Rounds::default(),
+            overshadowed: Overshadowed::default(),
             plan: Plan::default(),
         }
     }
@@ -42,13 +45,17 @@ impl Made {
     /// Forgets all but what does not hang on who announces what.
     pub(super) fn empty(&mut self, scene: &Scene<'_>) {
         let nothing = Self::nothing(scene);
-        let Self { rounds, plan: Plan { held, routes, .. }, .. } = std::mem::replace(self, nothing);
-        (self.rounds, self.plan.held, self.plan.routes) = (rounds, held, routes);
+        let Self { rounds, overshadowed, plan: Plan { held, routes, .. }, .. } =
+            std::mem::replace(self, nothing);
+        (self.rounds, self.overshadowed) = (rounds, overshadowed);
+        (self.plan.held, self.plan.routes) = (held, routes);
     }
 
     /// Takes routes over as they are now.
     pub(super) fn follow_routes(&mut self, now: &RoutingMap) {
-        self.rounds.follow(self.plan.routes.routing(), now);
+        let before = self.plan.routes.routing();
+        self.rounds.follow(before, now);
+        self.overshadowed.follow(before, now);
         self.plan.routes.follow(now);
     }
 
@@ -85,7 +92,8 @@ impl Made {
         self.plan.diagnostics.clone_from(&scene.snapshot.diagnostics);
         self.plan.diagnostics.extend(self.found.values().flatten().cloned());
         self.plan.diagnostics.extend(circles::report(&self.leads, scene.snapshot));
-        self.plan.diagnostics.extend(self.rounds.found().iter().cloned());
+        let of_routes = self.rounds.found().iter().chain(self.overshadowed.found());
+        self.plan.diagnostics.extend(of_routes.cloned());
         left
     }
 

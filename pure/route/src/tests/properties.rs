@@ -8,6 +8,7 @@ use proptest::sample::select;
 
 use crate::candidate::Indexed;
 use crate::choice::choose_by_scan;
+use crate::covering::covers;
 use crate::table::RuleTable;
 use crate::tests::ranked::Ranked;
 use steelyard_model::routing::matcher::{Matcher, Values};
@@ -223,6 +224,29 @@ proptest! {
             && former == ladder
         {
             prop_assert_eq!(of(&after), Some(ladder));
+        }
+    }
+
+    /// What is made of parts of the other is covered more often than two of nobody's making.
+    #[test]
+    fn a_rule_that_covers_another_holds_wherever_that_does(
+        (narrow, wide) in (rule(), rule()),
+        how in 0_u8..5,
+        samples in prop::collection::vec(sample(), 12),
+    ) {
+        let (wide, narrow) = match how {
+            0 => (wide, narrow),
+            1 => (wide.clone(), Rule::All(vec![narrow, wide])),
+            2 => (Rule::Any(vec![narrow.clone(), wide]), narrow),
+            3 => (wide.clone().negated(), Rule::Any(vec![narrow, wide.negated()])),
+            _ => (Rule::Any(vec![wide.clone(), narrow.clone()]), Rule::All(vec![narrow, wide])),
+        };
+        let made = matches!(how, 1 | 2 | 4) && !format!("{wide:?}{narrow:?}").contains("([])");
+        prop_assert!(!made || covers(&wide, &narrow), "{wide:?} covers {narrow:?}");
+        if covers(&wide, &narrow) {
+            for sample in samples {
+                prop_assert!(!narrow.holds(&sample) || wide.holds(&sample), "{sample:?}");
+            }
         }
     }
 

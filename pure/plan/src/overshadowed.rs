@@ -1,0 +1,215 @@
+//! Routes that no request gets to, since another one goes first wherever they match; and of those
+//! the ones that would have asked who it is, where the other asks nobody.
+//!
+//! Only what is sure is said: both are on the ladder of numbers, which serves its own best whatever
+//! the other ladder bids, and the rule of the one covers that of the other. What is compared is
+//! bounded, so of thousands of routes for one host some go unsaid. Ingresses are no business of
+//! this: narrower ones go first there, and of equal ones the join says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steelyard_model::routing::backend::{Backend, Internal};
+use steelyard_model::routing::filter::{Filter, Use};
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::rank::Ladder;
+use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{Code, Diagnostic, Severity};
+use steelyard_pipeline::codes::ROUTE_DUPLICATE;
+use steelyard_route::{covers, exact_hosts};
+
+use crate::codes;
+
+/// Of those that go before a route, the first so many of its host are compared with it, and as many
+/// of those for any host.
+const MOST_AHEAD: usize = 64;
+
+/// Which routes are behind which; kept from plan to plan.
+#[derive(Debug, Default)]
+pub(crate) struct Overshadowed {
+    /// Routes in their order: by each host that they name; those for others below none.
+    by_host: BTreeMap<Option<Arc<str>>, Vec<Arc<Route>>>,
+    behind: BTreeMap<RouteId, Behind>,
+    found: Vec<Diagnostic>,
+}
+
+/// A route, and those that cover it: of each of its listeners the first, if there is one.
+#[derive(Debug)]
+struct Behind {
+    route: Arc<Route>,
+    ahead: Vec<Arc<Route>>,
+    is_everywhere: bool,
+}
+
+impl Overshadowed {
+    /// Comes to be that of `now`.
+    pub(crate) fn follow(&mut self, before: &RoutingMap, now: &RoutingMap) {
+        let differing = now.routes.differing(&before.routes);
+        let mut touched: BTreeSet<Option<Arc<str>>> = BTreeSet::new();
+        for id in &differing {
+            self.behind.remove(*id);
+            if let Some(route) = before.routes.get(*id).filter(|route| is_judged(route)) {
+                for host in hosts(route) {
+                    self.take_out(&host, route);
+                    touched.insert(host);
+                }
+            }
+            if let Some(route) = now.routes.get(*id).filter(|route| is_judged(route)) {
+                for host in hosts(route) {
+                    let all = self.by_host.entry(host.clone()).or_default();
+                    let at = all.partition_point(|other| goes_before(other, route));
+                    all.insert(at, route.clone());
+                    touched.insert(host);
+                }
+            }
+        }
+        if touched.contains(&None) {
+            touched = self.by_host.keys().cloned().collect();
+        }
+        for host in touched {
+            self.judge(&host);
+        }
+        let concerns = !self.behind.is_empty() || !self.found.is_empty();
+        let is_other = || now.filters != before.filters || now.backends != before.backends;
+        if concerns && (!differing.is_empty() || is_other()) {
+            self.found = self.behind.values().filter_map(|behind| said(now, behind)).collect();
+        }
+    }
+
+    /// What there is to say, by name.
+    pub(crate) fn found(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    fn take_out(&mut self, host: &Option<Arc<str>>, route: &Route) {
+        let Some(all) = self.by_host.get_mut(host) else { return };
+        all.retain(|other| other.id != route.id);
+        if all.is_empty() {
+            self.by_host.remove(host);
+        }
+    }
+
+    /// Looks anew who is behind whom at a host.
+    fn judge(&mut self, host: &Option<Arc<str>>) {
+        let (Self { by_host, behind, .. }, none) = (self, Vec::new());
+        let (here, anywhere) =
+            (by_host.get(host).unwrap_or(&none), by_host.get(&None).unwrap_or(&none));
+        let anywhere = if host.is_some() { anywhere } else { &none };
+        for route in here {
+            // One of several hosts is looked at by its first: who covers it is at each of them.
+            if hosts(route).first() != Some(host) {
+                continue;
+            }
+            let found = [here, anywhere].map(|all| first_ahead(all, route));
+            match Behind::of(route, &found.concat()) {
+                Some(made) => drop(behind.insert(route.id.clone(), made)),
+                None => drop(behind.remove(&route.id)),
+            }
+        }
+    }
+}
+
+impl Behind {
+    /// Of a route, by all that are known to cover it.
+    fn of(route: &Arc<Route>, covering: &[Arc<Route>]) -> Option<Self> {
+        let (mut ahead, mut is_everywhere) = (Vec::<Arc<Route>>::new(), true);
+        for listener in &route.listeners {
+            let there = covering.iter().filter(|other| other.listeners.contains(listener));
+            match there.min_by(|a, b| order(a, b)) {
+                None => is_everywhere = false,
+                Some(first) if ahead.iter().all(|known| known.id != first.id) => {
+                    ahead.push(first.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        (!ahead.is_empty()).then(|| Self { route: route.clone(), ahead, is_everywhere })
+    }
+}
+
+/// Those of `all` that go before a route and cover it.
+fn first_ahead(all: &[Arc<Route>], route: &Arc<Route>) -> Vec<Arc<Route>> {
+    let ahead = all.iter().take_while(|other| goes_before(other, route)).take(MOST_AHEAD);
+    let covering = ahead.filter(|other| other.id != route.id && covers(&other.rule, &route.rule));
+    covering.cloned().collect()
+}
+
+fn is_judged(route: &Route) -> bool {
+    let is_asked = route.kind.is_of_requests() && !route.listeners.is_empty();
+    is_asked && route.rank.ladder == Ladder::Priority
+}
+
+/// Where a route stands: at each host that it names, or at none.
+fn hosts(route: &Route) -> Vec<Option<Arc<str>>> {
+    match exact_hosts(&route.rule) {
+        Some(hosts) => hosts.into_iter().map(Some).collect(),
+        None => vec![None],
+    }
+}
+
+fn order(a: &Route, b: &Route) -> std::cmp::Ordering {
+    a.rank.before(&b.rank).then_with(|| a.id.cmp(&b.id))
+}
+
+fn goes_before(one: &Route, other: &Route) -> bool {
+    order(one, other).is_lt()
+}
+
+fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
+    let Behind { route, ahead, is_everywhere } = behind;
+    if is_guarded(map, &route.uses) {
+        let open = ahead.iter().find(|other| is_open(map, other));
+        if let Some(other) = open {
+            let message = format!(
+                "nobody is asked who it is: {} goes first wherever this route matches, and has no \
+                 such filter",
+                name(other)
+            );
+            let help = "give that one the filter too, make its rule narrower, or give this one a \
+                        higher priority";
+            return Some(diagnostic(route, codes::PROTECTION_SHADOWED, message, help));
+        }
+    }
+    let other = ahead.first().filter(|_| *is_everywhere)?;
+    let (code, message) = if other.rule == route.rule {
+        (ROUTE_DUPLICATE, format!("no request gets here: {} has the same rule", name(other)))
+    } else {
+        let message =
+            format!("no request gets here: {} goes first wherever this route matches", name(other));
+        (codes::ROUTE_SHADOWED, message)
+    };
+    let help = "give it a higher priority, make the rule of the other narrower, or remove one";
+    Some(diagnostic(route, code, message, help))
+}
+
+fn diagnostic(route: &Route, code: Code, message: String, help: &str) -> Diagnostic {
+    Diagnostic::at(Severity::Warning, code, &route.place, message, help)
+}
+
+/// A route as its users know it.
+fn name(route: &Route) -> String {
+    let (place, number) = (&route.place, route.rank.number);
+    let field = if place.field.is_root() { String::new() } else { format!(" ({})", place.field) };
+    format!("{}{field}, of priority {number},", place.object)
+}
+
+fn any_use(map: &RoutingMap, uses: &[Use], is: impl Fn(&Filter) -> bool) -> bool {
+    let each = uses.iter().flat_map(|usage| usage.expanded(&map.filters).unwrap_or_default());
+    let nodes = each.filter_map(|usage| map.filters.get(&usage.filter).cloned());
+    nodes.into_iter().any(|node| is(&node.filter))
+}
+
+fn is_guarded(map: &RoutingMap, uses: &[Use]) -> bool {
+    any_use(map, uses, Filter::restricts)
+}
+
+/// Whether requests get to somebody by a route, and nobody is asked who it is.
+fn is_open(map: &RoutingMap, route: &Route) -> bool {
+    let Destination::Backend(id) = &route.to else { return false };
+    let answers = map.backends.get(id).is_some_and(|node| {
+        !matches!(node.backend, Backend::Refused { .. } | Backend::Internal(Internal::Noop))
+    });
+    let is_in_the_way = |filter: &Filter| filter.restricts() || filter.redirects();
+    answers && !any_use(map, &route.uses, is_in_the_way)
+}
