@@ -29,7 +29,7 @@ pub(crate) use effect::{close, not_honoured, refuse};
 pub(crate) use foreign::check as check_foreign;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use metallb::{METALLB, OLD_PREFIX, REQUESTS};
-pub(crate) use nginx::{NGINX, regex};
+pub(crate) use nginx::NGINX;
 pub(crate) use row::{Annotation, Carrier, Miss, State};
 pub(crate) use steelyard::STEELYARD;
 pub(crate) use traefik::TRAEFIK;

@@ -9,6 +9,8 @@ pub const ACCESS_NOT_HONOURED: Code = Code::new("access-not-honoured");
 pub const ANNOTATION_AS_LABEL: Code = Code::new("annotation-as-label");
 /// An annotation of another load balancer, for what we know by another name.
 pub const ANNOTATION_FOREIGN: Code = Code::new("annotation-foreign");
+/// A value for which ingress-nginx leaves out the whole object.
+pub const ANNOTATION_INVALID: Code = Code::new("annotation-invalid");
 /// A known annotation that changes how requests are served, not honoured yet.
 pub const ANNOTATION_NOT_HONOURED: Code = Code::new("annotation-not-honoured");
 /// An annotation under a prefix we know, with a name nobody reads.

@@ -24,7 +24,7 @@ use steelyard_model::{
 
 use crate::annotation::{self, Carrier, KUBERNETES, Scene, Text, Words};
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, restriction, swapped};
+use crate::{LowerOptions, codes, location, restriction, swapped};
 use path::WrittenPath;
 pub(crate) use rank::specificity;
 
@@ -136,10 +136,13 @@ fn reading(
         reading.filters = filters(wishes.filters.as_ref(), findings);
         reading.redirects = wishes.redirects;
         reading.always_redirects = wishes.always_redirects;
-        let is_nginx = words != Words::Traefik;
-        let regex = is_nginx.then(|| annotation::regex(annotations, options)).flatten();
+        if words != Words::Traefik {
+            location::read(annotations, routes, &mut reading, findings, options);
+        }
         restriction::of_ingress(annotations, words, &mut reading, findings, options);
-        paths.iter().for_each(|path| path.check(regex.as_deref(), findings));
+        if !reading.has_expressions {
+            paths.iter().for_each(|path| path.check(findings));
+        }
         reading
     });
     ClassReading { said, ..reading }

@@ -17,8 +17,10 @@ mod heed;
 mod host;
 mod ingress;
 mod kind;
+mod location;
 mod metallb;
 mod network_policy;
+
 mod restriction;
 mod selector;
 mod swapped;

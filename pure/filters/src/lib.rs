@@ -27,6 +27,7 @@ mod headers;
 mod led;
 mod limit;
 pub mod memory;
+mod nginx;
 mod password;
 pub mod recipe;
 mod redirect;

@@ -22,6 +22,7 @@ use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
 use crate::limit::rate::Rate;
 use crate::memory::{Lifespan, Memory};
+use crate::nginx::NginxFrame;
 use crate::password::Password;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
@@ -69,6 +70,7 @@ frames! {
     Headers(HeaderFrame),
     InFlight(InFlight),
     Password(Password),
+    Nginx(NginxFrame),
     Rate(Rate),
     Redirect(Redirect),
     Retry(Retry),
@@ -103,6 +105,7 @@ impl Recipe {
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
             Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
+            Filter::Nginx(step) => Made::Nginx(NginxFrame::new(step)),
             Filter::RateLimit(it) if it.redis.is_none() => {
                 Made::Rate(Rate::new(it, memory.of(usage), seed))
             }

@@ -58,7 +58,7 @@ pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
     BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OpenPath, OriginTlsDraft,
-    PortRef, RouteDraft, RouteSet, TlsSecret,
+    OwnFilter, PassPhase, PortRef, RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

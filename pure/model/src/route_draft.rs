@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::link::ObjectLink;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::RefusalReason;
+use crate::routing::filter::Filter;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::pattern::{HostPattern, PathShape};
 use crate::routing::rank::Rank;
@@ -77,6 +78,10 @@ pub struct ClassReading {
     pub origin_tls: Option<Box<OriginTlsDraft>>,
     /// What its requests pass, outermost first.
     pub filters: Vec<ObjectLink>,
+    /// What its requests pass by its own words, in the order in which they are passed.
+    pub passes: Vec<OwnFilter>,
+    /// In words of ingress-nginx: paths of all its hosts are regular expressions.
+    pub has_expressions: bool,
     /// Where it asks that handshakes for its hosts are passed on to its backends as they come.
     pub passthrough: Option<Provenance>,
     /// The routes only stand in for others (a canary) and are not there.
@@ -87,6 +92,34 @@ pub struct ClassReading {
     pub open_paths: Option<OpenPath>,
     /// What there is to say.
     pub said: Vec<Diagnostic>,
+}
+
+/// A filter that an Ingress's own words make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFilter {
+    /// When it is passed.
+    pub phase: PassPhase,
+    /// Its name, within the object.
+    pub name: Arc<str>,
+    /// What it does.
+    pub filter: Filter,
+    /// The route whose requests pass it; none is each of them.
+    pub of: Option<RouteId>,
+}
+
+/// When a filter is passed: in ingress-nginx's order, which is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PassPhase {
+    /// Around all else: headers of all answers, preflights.
+    Around,
+    /// Redirections of a location; after it who asks in plain is led to TLS.
+    Return,
+    /// How many, and how often.
+    Limit,
+    /// Who may pass.
+    Access,
+    /// What is sent on.
+    Content,
 }
 
 /// How a path is compared, in Traefik's words.
@@ -153,6 +186,18 @@ pub struct RouteDraft {
 }
 
 impl RouteDraft {
+    /// Its path as it is written; `/` where none is.
+    pub fn written(&self) -> Arc<str> {
+        let kept = || self.path.clone().filter(|path| !path.is_empty());
+        let known = || match &self.rule.path()?.shape {
+            PathShape::Exact(text) | PathShape::Elements(text) | PathShape::Bytes(text) => {
+                Some(text.clone()).filter(|text| !text.is_empty())
+            }
+            PathShape::Regex(_) => None,
+        };
+        kept().or_else(known).unwrap_or_else(|| "/".into())
+    }
+
     /// The server names whose handshakes go where it leads, where they are passed on: those of the
     /// host whose root it is, as with ingress-nginx.
     pub fn passed_on(&self) -> Option<&HostPattern> {

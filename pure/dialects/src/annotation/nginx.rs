@@ -1,13 +1,11 @@
 //! ingress-nginx's, as of 1.15, by name.
 
-use steelyard_model::Labels;
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::OriginScheme;
 
 use super::row::states::{CANARY, COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, ITS_PATH, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
-use crate::LowerOptions;
 
 pub(crate) const NGINX: Vocabulary = Vocabulary {
     whose: "ingress-nginx",
@@ -16,19 +14,6 @@ pub(crate) const NGINX: Vocabulary = Vocabulary {
     is_closed: true,
     empty_is_absent: true,
 };
-
-/// The annotation by which paths are regular expressions: `use-regex`, or a rewrite.
-pub(crate) fn regex(annotations: &Labels, options: &LowerOptions) -> Option<String> {
-    let on = |(name, off): (&str, fn(&str) -> bool)| {
-        let key = format!("{}/{name}", options.nginx_prefix);
-        let value = annotations.get(&key)?.trim();
-        (!value.is_empty() && !off(value)).then_some(key)
-    };
-    let is_off = |value: &str| !matches!(value, "true" | "True" | "TRUE" | "t" | "T" | "1");
-    [("use-regex", is_off as fn(&str) -> bool), ("rewrite-target", |_| false)]
-        .into_iter()
-        .find_map(on)
-}
 
 /// `GRPC` is HTTP/2 without TLS, and over TLS nginx speaks what it is told. `AUTO_HTTP` is what the
 /// client speaks.
@@ -39,6 +24,9 @@ const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_
     "grpcs" => Some(OriginScheme::SecureHttp2),
     _ => None,
 });
+
+/// It is read with others of its group (`location.rs`).
+const GROUPED: State = State::Reads(|_, _, _| {});
 
 /// What is no word for it is as if nothing were said, as in ingress-nginx.
 const REDIRECTS: State = State::Reads(|written, wishes, _| wishes.redirects = written.boolean());
@@ -78,7 +66,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "affinity-canary-behavior" LATER, [];
     "affinity-mode" LATER, [];
     "allowlist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
-    "app-root" LATER, [];
+    "app-root" GROUPED, [];
     "auth-always-set-cookie" LATER, ["false"];
     "auth-cache-duration" COSMETIC, [];
     "auth-cache-key" COSMETIC, [];
@@ -115,19 +103,19 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "client-body-buffer-size" COSMETIC, [];
     "configuration-snippet" RESTRICTS, [];
     "connection-proxy-header" COSMETIC, [];
-    "cors-allow-credentials" LATER, ["true"];
-    "cors-allow-headers" LATER, [];
-    "cors-allow-methods" LATER, [];
-    "cors-allow-origin" LATER, [];
-    "cors-expose-headers" LATER, [];
-    "cors-max-age" COSMETIC, [];
+    "cors-allow-credentials" GROUPED, ["true"];
+    "cors-allow-headers" GROUPED, [];
+    "cors-allow-methods" GROUPED, [];
+    "cors-allow-origin" GROUPED, [];
+    "cors-expose-headers" GROUPED, [];
+    "cors-max-age" GROUPED, [];
     "custom-headers" LATER, [];
     "custom-http-errors" LATER, [];
     "default-backend" LATER, [];
     "denylist-source-range" RESTRICTS, [];
     "disable-proxy-intercept-errors" LATER, ["false"];
     "enable-access-log" COSMETIC, [];
-    "enable-cors" LATER, ["false"];
+    "enable-cors" GROUPED, ["false"];
     "enable-global-auth" RESTRICTS, ["false"];
     "enable-modsecurity" RESTRICTS, ["false"];
     "enable-opentelemetry" COSMETIC, [];
@@ -154,8 +142,8 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "modsecurity-transaction-id" COSMETIC, [];
     "opentelemetry-operation-name" COSMETIC, [];
     "opentelemetry-trust-incoming-span" COSMETIC, [];
-    "permanent-redirect" LATER, [];
-    "permanent-redirect-code" LATER, [];
+    "permanent-redirect" GROUPED, [];
+    "permanent-redirect-code" GROUPED, [];
     "preserve-trailing-slash" LATER, ["false"];
     "proxy-body-size" LATER, ["0"];
     "proxy-buffer-size" LATER, [];
@@ -182,8 +170,8 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "proxy-ssl-server-name" ORIGIN_SENDS_NAME, ["off"];
     "proxy-ssl-verify" ORIGIN_IS_VERIFIED, ["off"];
     "proxy-ssl-verify-depth" LATER, [];
-    "relative-redirects" LATER, ["false"];
-    "rewrite-target" LATER, [ITS_PATH];
+    "relative-redirects" GROUPED, ["false"];
+    "rewrite-target" GROUPED, [ITS_PATH];
     "satisfy" RESTRICTS, ["all"];
     "server-alias" LATER, [];
     "server-snippet" RESTRICTS, [];
@@ -202,14 +190,14 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "ssl-prefer-server-ciphers" COSMETIC, [];
     "ssl-redirect" REDIRECTS, [];
     "stream-snippet" RESTRICTS, [];
-    "temporal-redirect" LATER, [];
-    "temporal-redirect-code" LATER, [];
+    "temporal-redirect" GROUPED, [];
+    "temporal-redirect-code" GROUPED, [];
     "upstream-hash-by" LATER, [];
     "upstream-hash-by-subset" COSMETIC, [];
     "upstream-hash-by-subset-size" COSMETIC, [];
     "upstream-vhost" LATER, [];
     "use-port-in-redirects" LATER, ["false"];
-    "use-regex" LATER, ["false"];
+    "use-regex" GROUPED, ["false"];
     "whitelist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
-    "x-forwarded-prefix" LATER, [];
+    "x-forwarded-prefix" GROUPED, [];
 };

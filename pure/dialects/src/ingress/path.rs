@@ -40,11 +40,10 @@ impl WrittenPath {
         if self.text.is_empty() { "/" } else { &self.text }
     }
 
-    /// Reports one that no request has. `regex` is the annotation by which ingress-nginx takes
-    /// paths for regular expressions.
-    pub(crate) fn check(&self, regex: Option<&str>, findings: &mut Findings<'_>) {
+    /// Reports one that no request has.
+    pub(crate) fn check(&self, findings: &mut Findings<'_>) {
         if !self.text.is_empty() {
-            reach::check(&self.text, regex, &self.place, findings);
+            reach::check(&self.text, &self.place, findings);
         }
     }
 }

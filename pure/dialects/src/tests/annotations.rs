@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 33] = [
+const READ: [(&str, &str); 49] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -37,6 +37,22 @@ const READ: [(&str, &str); 33] = [
     ("service.sticky.cookie.maxage", "60"),
     ("service.sticky.cookie.path", "/a"),
     ("ssl-redirect", "false"),
+    ("app-root", "/app"),
+    ("enable-cors", "true"),
+    ("cors-allow-credentials", "false"),
+    ("cors-allow-headers", "X-A"),
+    ("cors-allow-methods", "GET"),
+    ("cors-allow-origin", "https://a.b"),
+    ("cors-expose-headers", "X-A"),
+    ("cors-max-age", "5"),
+    ("permanent-redirect", "https://a.b"),
+    ("permanent-redirect-code", "308"),
+    ("temporal-redirect", "https://a.b"),
+    ("temporal-redirect-code", "307"),
+    ("relative-redirects", "true"),
+    ("use-regex", "true"),
+    ("rewrite-target", "/a"),
+    ("x-forwarded-prefix", "/b"),
     ("force-ssl-redirect", "true"),
     ("ssl-passthrough", "true"),
     ("proxy-ssl-secret", "default/a"),
@@ -48,8 +64,19 @@ const READ: [(&str, &str); 33] = [
 
 /// What another annotation must stand beside to be read.
 fn beside(name: &str) -> &'static str {
-    let is_of_origins = name.starts_with("proxy-ssl-") && name != "proxy-ssl-secret";
-    if is_of_origins { "nginx.ingress.kubernetes.io/proxy-ssl-secret: default/a" } else { "" }
+    match name {
+        "proxy-ssl-secret" => "",
+        "permanent-redirect-code" | "relative-redirects" => {
+            "nginx.ingress.kubernetes.io/permanent-redirect: /a"
+        }
+        "temporal-redirect-code" => "nginx.ingress.kubernetes.io/temporal-redirect: /a",
+        "x-forwarded-prefix" => "nginx.ingress.kubernetes.io/rewrite-target: /a",
+        name if name.starts_with("proxy-ssl-") => {
+            "nginx.ingress.kubernetes.io/proxy-ssl-secret: default/a"
+        }
+        name if name.starts_with("cors-") => "nginx.ingress.kubernetes.io/enable-cors: \"true\"",
+        _ => "",
+    }
 }
 
 /// What becomes of an object with one annotation.

@@ -232,8 +232,8 @@ const OF_NGINX: [Case; 41] = [
     ("ssl-passthrough", "true", None, false),
     ("ssl-passthrough", "always", PROTOCOL, true),
     ("proxy-read-timeout", "3600", WITHOUT, false),
-    ("use-regex", "true", WITHOUT, false),
-    ("rewrite-target", "/$1", WITHOUT, false),
+    ("use-regex", "true", None, false),
+    ("rewrite-target", "/$1", None, false),
     ("rewrite-target", "/", None, false),
     ("websocket-services", "a", UNKNOWN, false),
 ];

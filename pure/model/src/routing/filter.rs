@@ -7,6 +7,7 @@
 pub mod access;
 pub mod content;
 pub mod limit;
+pub mod nginx;
 pub mod token;
 pub mod trigger;
 
@@ -21,6 +22,7 @@ use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
 use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
+use nginx::NginxStep;
 use token::{SignatureAuth, TokenAuth, TokenKeys};
 
 /// Chains that stand within each other, at most.
@@ -100,6 +102,8 @@ pub enum Filter {
     ContentType,
     /// gRPC for browsers, from pages of these origins.
     GrpcWeb(Vec<Arc<str>>),
+    /// What ingress-nginx does to requests of a location.
+    Nginx(Arc<NginxStep>),
     /// Others, the first outermost.
     Chain(Vec<FilterId>),
     /// A program of somebody else, which is never carried out: its name.
@@ -273,6 +277,7 @@ impl Filter {
             Self::Compress(_) => "compress",
             Self::ContentType => "content-type",
             Self::GrpcWeb(_) => "grpc-web",
+            Self::Nginx(step) => step.kind(),
             Self::Chain(_) => "chain",
             Self::Plugin(_) => "plugin",
             Self::InFlightConnections(_) => "in-flight-connections",
@@ -302,6 +307,7 @@ impl Filter {
             | Self::Compress(_)
             | Self::ContentType
             | Self::ClientCertificate(_)
+            | Self::Nginx(_)
             | Self::Chain(_) => true,
             _ => false,
         }

@@ -170,6 +170,30 @@ impl Expression {
         self.compiled.find(text).map(|found| (found.start(), found.end()))
     }
 
+    /// What `template` becomes by the groups of its first match in `text`, as nginx writes it: `$1`
+    /// to `$9`. A group that is not there is nothing. None where it matches nothing.
+    pub fn rewritten(&self, text: &str, template: &str) -> Option<String> {
+        let groups = self.compiled.captures(text)?;
+        let (mut out, mut rest) = (String::new(), template);
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let number = after.bytes().next().filter(u8::is_ascii_digit);
+            match number {
+                Some(digit) => {
+                    let group = groups.get(usize::from(digit - b'0'));
+                    out.push_str(group.map_or("", |group| group.as_str()));
+                    rest = &after[1..];
+                }
+                None => {
+                    out.push('$');
+                    rest = after;
+                }
+            }
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+
     /// `text` with all that it matches replaced, as Go's `ReplaceAllString` does it; none where it
     /// matches nothing.
     pub fn replaced(&self, text: &str, replacement: &str) -> Option<String> {

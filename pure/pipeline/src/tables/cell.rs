@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::router_draft::CookieDraft;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::Transport;
@@ -73,6 +74,8 @@ pub(crate) enum Cell {
     Announced,
     /// Index: Ingresses that are ours and name a Service.
     LeadsTo(NamespacedName),
+    /// Index: those that make expressions of all paths of a host.
+    Expressions(HostPattern),
     /// Index: those that want to take what a rule is about at a listener.
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
@@ -252,6 +255,7 @@ impl Cell {
             | Self::Transport(..)
             | Self::Announced
             | Self::LeadsTo(_)
+            | Self::Expressions(_)
             | Self::Slot(..) => 4,
             Self::Service(_) => 5,
             Self::Gateways => 6,

@@ -123,6 +123,9 @@ impl Tables for Join {
                 let secrets = set.set.tls_secrets.iter();
                 secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
+                for host in routes::hosts_of_expressions(&set) {
+                    links.entry(Cell::Expressions(host.clone()));
+                }
                 for (_, listener, rule) in routes::slots(&set, &self.options) {
                     links.entry(Cell::Slot(Arc::new((listener, rule))));
                 }

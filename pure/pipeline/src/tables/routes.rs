@@ -5,6 +5,7 @@ mod backend;
 mod class;
 mod elsewhere;
 mod entry_points;
+mod location;
 mod manner;
 mod origin;
 mod parts;
@@ -36,6 +37,7 @@ use origin::OriginTerms;
 
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
+pub(super) use location::hosts_of_expressions;
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
@@ -79,6 +81,7 @@ pub(super) fn routed(
     let (owner, filters) = (id.to_string(), &read.reading.filters);
     let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);
     let mut routed = Routed::default();
+    location::define(&read, &mut routed);
     for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
         for listener in &listeners {
@@ -101,6 +104,7 @@ pub(super) fn routed(
             None => backend,
         };
         let mut http = route(draft, &read, free, backend, options);
+        location::express(draft, join.reads, &mut http);
         http.uses.extend(passed.0.iter().cloned());
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
@@ -162,7 +166,7 @@ fn route(
         listeners,
         rank: manner::rank(draft, read, options.as_traefik),
         rule: manner::rule(draft, read, manner::by_bytes(options)),
-        uses: entry_points::uses(read, draft),
+        uses: location::uses(read, draft, entry_points::uses(read, draft)),
         to: Destination::Backend(backend),
         timeouts: None,
         manner: match read.class {

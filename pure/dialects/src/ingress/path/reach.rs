@@ -31,23 +31,12 @@ impl Plain {
 }
 
 /// Reports a path that no request has.
-pub(super) fn check(
-    text: &str,
-    regex: Option<&str>,
-    path: &FieldPath,
-    findings: &mut Findings<'_>,
-) {
+pub(super) fn check(text: &str, path: &FieldPath, findings: &mut Findings<'_>) {
     let (code, message, help) = if let Some(plain) = as_regex(text) {
-        let message = match regex {
-            Some(by) => format!(
-                "path `{text}` is a regular expression to ingress-nginx by `{by}`, which is not \
-                 read yet: it is compared letter by letter, so nobody asks for it"
-            ),
-            None => format!(
-                "path `{text}` looks like a regular expression, but it is compared letter by \
-                 letter: nobody asks for it"
-            ),
-        };
+        let message = format!(
+            "path `{text}` looks like a regular expression, but it is compared letter by letter: \
+             nobody asks for it"
+        );
         (codes::PATH_REGEX, message, plain.help())
     } else if let Some((what, help)) = unasked(text) {
         let message = format!("path `{text}` {what}: no request has it");

@@ -1,0 +1,100 @@
+//! What ingress-nginx's annotations come to that are read by groups: a module each.
+//!
+//! A value that ingress-nginx would not take is no value here either, and where it leaves out the
+//! whole Ingress then, the routes are closed. Values are data from end to end: none of them is a
+//! part of any configuration, so there is nothing to escape from.
+
+mod cors;
+mod expressions;
+mod led;
+mod value;
+
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::{ClassReading, Labels, OwnFilter, PassPhase, RouteDraft};
+
+use crate::annotation;
+use crate::findings::Findings;
+use crate::{LowerOptions, codes};
+
+/// An Ingress with its annotations, and what they come to.
+pub(crate) struct Asked<'a, 'f> {
+    annotations: &'a Labels,
+    prefix: &'a str,
+    routes: &'a [RouteDraft],
+    reading: &'a mut ClassReading,
+    findings: &'a mut Findings<'f>,
+}
+
+/// Reads all groups.
+pub(crate) fn read(
+    annotations: &Labels,
+    routes: &[RouteDraft],
+    reading: &mut ClassReading,
+    findings: &mut Findings<'_>,
+    options: &LowerOptions,
+) {
+    let prefix = options.nginx_prefix.as_str();
+    let mut asked = Asked { annotations, prefix, routes, reading, findings };
+    cors::read(&mut asked);
+    led::read(&mut asked);
+    expressions::read(&mut asked);
+    asked.reading.passes.sort_by_key(|it| it.phase);
+}
+
+impl<'a> Asked<'a, '_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}/{name}", self.prefix)
+    }
+
+    /// What is written; an empty value is none.
+    fn written(&self, name: &str) -> Option<&'a str> {
+        let value = self.annotations.get(&self.key(name))?.as_str();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// What is written, read; what cannot be read is said, and as if it were not there.
+    fn value<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&'a str) -> Option<T>,
+        help: &str,
+    ) -> Option<T> {
+        let written = self.written(name)?;
+        let read = read(written);
+        if read.is_none() {
+            let key = self.key(name);
+            let message = format!(
+                "annotation `{key}: {written}` is no value that ingress-nginx takes: it is as if it \
+                 were not there"
+            );
+            annotation::not_honoured(&key, message, help, self.findings);
+        }
+        read
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        self.value(name, value::boolean, "write \"true\" or \"false\"")
+    }
+
+    fn number(&mut self, name: &str) -> Option<i64> {
+        self.value(name, |it| it.parse().ok(), "write a whole number, without a unit")
+    }
+
+    /// Closes the routes: ingress-nginx leaves out an Ingress with such a value.
+    fn close(&mut self, name: &str, help: &str) {
+        let key = self.key(name);
+        let message = format!(
+            "annotation `{key}` has a value for which ingress-nginx leaves out the Ingress: its \
+             routes answer 503"
+        );
+        let code = codes::ANNOTATION_INVALID;
+        annotation::close(code, &key, message, help, self.reading, self.findings);
+    }
+
+    fn pass(&mut self, phase: PassPhase, name: &str, step: NginxStep, of: Option<RouteId>) {
+        let filter = Filter::Nginx(step.into());
+        self.reading.passes.push(OwnFilter { phase, name: name.into(), filter, of });
+    }
+}

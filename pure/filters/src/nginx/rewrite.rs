@@ -1,0 +1,121 @@
+//! Asks for another path, as nginx's `rewrite … break` does: the expression is looked for in the
+//! decoded path, and what becomes of it is the whole path, encoded again. The query stays, behind
+//! one that the target has. What would mean another path to an endpoint is answered 400.
+
+use steelyard_http::path::{decoded, normalize};
+use steelyard_http::{RequestEdits, RequestView};
+use steelyard_model::routing::filter::nginx::NginxRewrite;
+
+use super::led::led;
+use crate::context::{Context, Note};
+use crate::frame::Enter;
+use crate::response::Response;
+
+/// What an endpoint is told was taken off.
+const PREFIX: &str = "X-Forwarded-Prefix";
+
+/// What stands in a path as it is (RFC 3986, section 3.3).
+const PLAIN: &[u8] = b"/-._~!$&'()*+,;=:@";
+
+pub(super) fn enter(
+    rewrite: &NginxRewrite,
+    cx: &mut Context<'_>,
+    head: &mut RequestEdits<'_>,
+) -> Enter {
+    let before = head.path().to_owned();
+    let Ok(normal) = normalize(&before) else { return Enter::Next };
+    let Some(to) = rewrite.expression.rewritten(&decoded(&normal), &rewrite.to) else {
+        return Enter::Next;
+    };
+    let own = head.query().filter(|it| !it.is_empty()).map(str::to_owned);
+    if to.starts_with("http://") || to.starts_with("https://") {
+        let query = own.map(|it| format!("?{it}")).unwrap_or_default();
+        return led(cx, 302, encoded(&to, b"%?#[]") + &query);
+    }
+    let (path, query) =
+        to.split_once('?').map_or((&*to, None), |(path, query)| (path, Some(query)));
+    let path = encoded(path, b"");
+    let Some(path) = rooted(path) else {
+        cx.notes.push(Note::Reason("the path is none once it is rewritten"));
+        return Enter::Answer(Box::new(Response::bare(400)));
+    };
+    let mut is_written = head.set_path(&path).is_ok();
+    if let Some(query) = query {
+        let query = encoded(query, b"%?");
+        let whole = own.map_or_else(|| query.clone(), |own| format!("{query}&{own}"));
+        is_written &= head.set_query(Some(&whole)).is_ok();
+    }
+    if let Some(prefix) = &rewrite.prefix {
+        is_written &= head.lines().set(PREFIX, prefix.as_bytes()).is_ok();
+    }
+    if is_written {
+        return Enter::Next;
+    }
+    cx.notes.push(Note::Reason("a filter made no path"));
+    Enter::Answer(Box::new(Response::bare(500)))
+}
+
+fn encoded(text: &str, also: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let is_plain =
+            byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) || also.contains(&byte);
+        match is_plain {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// A path of whole elements, none of which leads up; slashes that follow each other are one.
+fn rooted(path: String) -> Option<String> {
+    let path = if path.starts_with('/') { path } else { format!("/{path}") };
+    let is_up = path.split('/').any(|element| matches!(element, "." | ".."));
+    match normalize(&path) {
+        Ok(normal) if !is_up => Some(normal.into_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_model::routing::pattern::Expression;
+
+    use super::*;
+    use crate::tests::{Asked, World};
+
+    /// What goes on; or the status of the answer.
+    fn pass(expression: &str, to: &str, path: &'static str) -> Result<String, u16> {
+        let expression = Expression::new(expression).unwrap();
+        let rewrite = NginxRewrite { expression, to: to.into(), prefix: Some("/p".into()) };
+        let asked = Asked::get("http://a.b", path);
+        let mut request = RequestEdits::new(&asked);
+        match enter(&rewrite, &mut World::new().context(), &mut request) {
+            Enter::Next => {}
+            Enter::Answer(answer) => return Err(answer.status),
+            Enter::Ask(ask) => panic!("{ask:?}"),
+        }
+        let query = request.query().map_or(String::new(), |query| format!("?{query}"));
+        Ok(format!("{}{query}", request.path()))
+    }
+
+    #[test]
+    fn the_whole_path_is_replaced() {
+        for (expression, to, path, expected) in [
+            ("(?i)/api(/|$)(.*)", "/$2", "/api/x/y?q=1", Ok("/x/y?q=1")),
+            ("(?i)/api(/|$)(.*)", "/$2", "/API", Ok("/")),
+            ("(?i)/api", "/", "/api/x", Ok("/")),
+            ("(?i)/no", "/", "/api/x", Ok("/api/x")),
+            ("(?i)/a(.*)", "/b$1?own=1", "/a%20c?q", Ok("/b%20c?own=1&q")),
+            ("(?i)/a(.*)", "/b$1$3$x", "/a%252F", Ok("/b%252F$x")),
+            ("(?i)/a(.*)", "/b/$1", "/a/c", Ok("/b/c")),
+            ("(?i)/a(.*)", "https://x.y$1", "/a/c?q", Err(302)),
+            // What an endpoint would resolve.
+            ("(?i)/a(.*)", "/b/$1", "/a..", Err(400)),
+        ] {
+            let found = pass(expression, to, path);
+            assert_eq!(found, expected.map(str::to_owned), "{expression} {to} {path}");
+        }
+    }
+}
