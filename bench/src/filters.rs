@@ -168,7 +168,8 @@ fn journey() -> Journey {
 
 fn context<'c>(journey: &'c Journey, notes: &'c mut Vec<Note>) -> Context<'c> {
     let cause = Answerer::Backend;
-    Context { now: Instant::now(), clock: || 1_000_000, journey, cause, notes }
+    let (now, random) = (Instant::now(), || None);
+    Context { now, clock: || 1_000_000, random, journey, cause, notes }
 }
 
 /// Who signs, and what is asked of what it signs.

@@ -40,6 +40,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("faketime", "faketime"),
     ("dnsmasq", "dnsmasq-base"),
     ("dig", "bind9-dnsutils"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("promtool", "prometheus"),
     ("qemu-aarch64-static", "qemu-user-static"),
 ];
@@ -130,14 +132,19 @@ pub(crate) fn zig() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Installs the scanner of TLS, where there is a pip, and builds the parts of a Kubernetes cluster
-/// and the peers of HTTP/2 and TLS that tests run, where there is Go; they are kept by version too,
-/// and take minutes the first time.
+/// Installs the scanner of TLS, where there is a pip, and the OpenID provider, where there is an
+/// npm, and builds the parts of a Kubernetes cluster and the peers of HTTP/2 and TLS that tests
+/// run, where there is Go; they are kept by version too, and take minutes the first time.
 pub(crate) fn peers() -> Result<()> {
     if has_pip() {
         shell::run::<&str>("tests/sslyze/build", &[], &[])?;
     } else {
         println!("there is no pip: the test that scans `websecure` is skipped");
+    }
+    if shell::has("npm") {
+        shell::run::<&str>("tests/oidc/build", &[], &[])?;
+    } else {
+        println!("there is no npm: the test that logs in at an OpenID provider is skipped");
     }
     if !shell::has("go") {
         println!("there is no Go: tests that need a cluster or peers of HTTP/2 or TLS are skipped");

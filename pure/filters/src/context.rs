@@ -29,6 +29,8 @@ pub struct Context<'c> {
     pub now: Instant,
     /// Seconds since 1970, for who asks.
     pub clock: fn() -> u64,
+    /// Random bytes, for who asks; none where there are none.
+    pub random: fn() -> Option<[u8; 32]>,
     /// The request as it travels.
     pub journey: &'c Journey,
     /// Who answered; meaningful in [`crate::Frame::leave`].

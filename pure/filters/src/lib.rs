@@ -26,6 +26,7 @@ mod gathered;
 mod headers;
 mod led;
 mod limit;
+mod login;
 pub mod memory;
 mod nginx;
 mod password;
@@ -40,6 +41,7 @@ mod signed;
 mod spellings;
 pub mod stack;
 mod token;
+mod told;
 #[cfg(feature = "trial")]
 pub mod trial;
 mod words;

@@ -21,6 +21,7 @@ use crate::headers::{HeaderFrame, WrittenLines};
 use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
 use crate::limit::rate::Rate;
+use crate::login::Login;
 use crate::memory::{Lifespan, Memory};
 use crate::nginx::NginxFrame;
 use crate::password::Password;
@@ -69,6 +70,7 @@ frames! {
     ContentType(ContentType),
     Headers(HeaderFrame),
     InFlight(InFlight),
+    Login(Login),
     Password(Password),
     Nginx(NginxFrame),
     Rate(Rate),
@@ -105,6 +107,9 @@ impl Recipe {
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
             Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
+            Filter::Login(it) => {
+                Made::Login(Login::new(it, usage.filter.as_str(), memory.of(usage))?)
+            }
             Filter::Nginx(step) => Made::Nginx(NginxFrame::new(step)),
             Filter::RateLimit(it) if it.redis.is_none() => {
                 Made::Rate(Rate::new(it, memory.of(usage), seed))

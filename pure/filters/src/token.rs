@@ -15,7 +15,7 @@ use crate::context::{Context, Note};
 use crate::frame::{Enter, Frame};
 use crate::memory::{Kept, Lifespan};
 use crate::response::Response;
-use crate::spellings;
+use crate::told;
 use issuer::Issuer;
 pub(crate) use known::TokenMemory;
 
@@ -92,17 +92,9 @@ impl Token {
     /// Endpoints are told what the token says, and nothing that a client has made up.
     fn tell(&self, claims: &Claims, cx: &mut Context<'_>, head: &mut RequestEdits<'_>) -> Enter {
         let auth = &self.terms.auth;
-        if let Some(user) = auth.user.as_ref().and_then(|path| claims.text(path)) {
-            cx.notes.push(Note::User(user.as_ref().into()));
-        }
-        for (name, path) in &auth.told {
-            spellings::remove(head, name);
-            let Some(value) = claims.text(path) else { continue };
-            // A value that would end its line is none that endpoints can be told.
-            if head.lines().set(name, value.as_bytes()).is_err() {
-                cx.notes.push(Note::Reason("a claim of the token is no value of a header"));
-                return Enter::Answer(Box::new(Response::bare(403)));
-            }
+        let told = told::tell(claims, auth.user.as_ref(), &auth.told, cx, head);
+        if let Some(answer) = told {
+            return Enter::Answer(answer);
         }
         if !auth.is_passed_on {
             _ = head.lines().remove("Authorization");

@@ -63,11 +63,12 @@ impl Session {
         bytes.is_at_end().then_some(Self { id, born, given, renewal, token })
     }
 
-    /// What tells this state of it from others, before and after it is renewed.
+    /// What tells this state of it from others, before and after it is renewed: also where the
+    /// issuer renews it for the same once more.
     pub fn digest(&self) -> [u8; 32] {
-        let token = self.renewal.as_ref().map_or("", |it| &it.token);
+        let (token, due) = self.renewal.as_ref().map_or(("", 0), |it| (&*it.token, it.due));
         let mut out = [0; 32];
-        let bytes = [&self.id[..], token.as_bytes()].concat();
+        let bytes = [&self.id[..], &due.to_be_bytes(), token.as_bytes()].concat();
         out.copy_from_slice(digest(&SHA256, &bytes).as_ref());
         out
     }

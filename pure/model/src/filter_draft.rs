@@ -44,4 +44,17 @@ pub enum SecretPurpose {
     Credentials,
     /// A secret that who signs has too.
     Signing,
+    /// What we are called by an issuer.
+    ClientName,
+    /// What proves that to it.
+    ClientSecret,
+    /// What sessions are sealed with.
+    Sealing,
+}
+
+impl SecretPurpose {
+    /// Whether it is for a login.
+    pub fn is_of_login(self) -> bool {
+        matches!(self, Self::ClientName | Self::ClientSecret | Self::Sealing)
+    }
 }

@@ -19,7 +19,12 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("Middleware", "spec.rateLimit.redis", Planned, UNBUILT),
     ("Middleware", "spec.errors", Planned, UNBUILT),
     ("Middleware", "spec.grpcWeb", Planned, UNBUILT),
-    ("Middleware", "spec.plugin", Different, "`jwt` and `hmac` are built in; with another, 503"),
+    (
+        "Middleware",
+        "spec.plugin",
+        Different,
+        "`jwt`, `hmac` and `oidc` are built in; with another, 503",
+    ),
     ("Middleware", "headers.featurePolicy", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "headers.sslRedirect", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "headers.sslTemporaryRedirect", Different, "does nothing, as with Traefik 3"),

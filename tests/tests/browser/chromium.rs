@@ -30,6 +30,9 @@ pub(crate) struct Page {
     _profile: Scratch,
 }
 
+/// A tab that is not turned to.
+pub(crate) struct Tab(Option<Value>);
+
 /// The browser, where there is one.
 pub(crate) fn program() -> Option<PathBuf> {
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
@@ -69,16 +72,39 @@ impl Page {
             security: Value::Null,
             _profile: profile,
         };
-        let target = page.call("Target.createTarget", json!({ "url": "about:blank" }))?;
+        page.tab(address)?;
+        Ok(page)
+    }
+
+    /// Opens `address` in another tab, which is the page from now on; the one before it.
+    pub(crate) fn tab(&mut self, address: &str) -> Result<Tab> {
+        let before = Tab(self.session.take());
+        let target = self.call("Target.createTarget", json!({ "url": "about:blank" }))?;
         let id = &target["targetId"];
         let attached =
-            page.call("Target.attachToTarget", json!({ "targetId": id, "flatten": true }))?;
-        page.session = Some(attached["sessionId"].clone());
-        page.call("Runtime.enable", json!({}))?;
-        page.call("Log.enable", json!({}))?;
-        page.call("Security.enable", json!({}))?;
-        page.call("Page.navigate", json!({ "url": address }))?;
-        Ok(page)
+            self.call("Target.attachToTarget", json!({ "targetId": id, "flatten": true }))?;
+        self.session = Some(attached["sessionId"].clone());
+        self.call("Runtime.enable", json!({}))?;
+        self.call("Log.enable", json!({}))?;
+        self.call("Security.enable", json!({}))?;
+        self.visit(address)?;
+        Ok(before)
+    }
+
+    /// Turns to another tab.
+    pub(crate) fn turn_to(&mut self, tab: Tab) {
+        self.session = tab.0;
+    }
+
+    /// Visits another address.
+    pub(crate) fn visit(&mut self, address: &str) -> Result<()> {
+        self.call("Page.navigate", json!({ "url": address })).map(drop)
+    }
+
+    /// Forgets a cookie of the site at `address`.
+    pub(crate) fn forget(&mut self, cookie: &str, address: &str) -> Result<()> {
+        let parameters = json!({ "name": cookie, "url": address });
+        self.call("Network.deleteCookies", parameters).map(drop)
     }
 
     /// The value of an expression in the page.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
+use rustls::crypto::aws_lc_rs::default_provider;
 use steelyard_filters::{
     Answerer, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe, Stack,
 };
@@ -33,6 +34,13 @@ pub(crate) struct Course {
     /// What this request is to find out for others.
     pub(crate) leads: Vec<Lead>,
     is_over: bool,
+}
+
+/// Random bytes from where keys of TLS come from.
+fn random_bytes() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    default_provider().secure_random.fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// What could not be understood, as filters see it.
@@ -208,7 +216,8 @@ impl Course {
     }
 
     fn context<'c>(journey: &'c Journey, cause: Answerer, notes: &'c mut Vec<Note>) -> Context<'c> {
-        Context { now: Instant::now(), clock: date::unix_now, journey, cause, notes }
+        let (now, clock, random) = (Instant::now(), date::unix_now, random_bytes);
+        Context { now, clock, random, journey, cause, notes }
     }
 
     fn with_context<T>(

@@ -26,7 +26,7 @@ fn every_option_is_read() {
         let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };
         kinds.insert(draft.filter.kind());
     }
-    assert_eq!(kinds.len(), 22, "{kinds:?}");
+    assert_eq!(kinds.len(), 23, "{kinds:?}");
 }
 
 #[test]
@@ -138,5 +138,55 @@ fn connections_have_filters_of_their_own() {
             other => panic!("{other:?}"),
         });
         assert_eq!(found, expected, "{spec}");
+    }
+}
+
+/// A login with `part` in it is refused by this code, and as it is it is taken.
+#[test]
+fn logins_that_would_not_do_what_they_say() {
+    let spec = |part: &str| {
+        let usual = [
+            ("issuer:", "issuer: 'https://a/'"),
+            ("redirectUrl:", "redirectUrl: /back"),
+            ("clientId:", "clientId: us"),
+            ("clientSecret:", "clientSecret: '0123456789abcdef'"),
+        ];
+        let rest = usual.iter().filter(|(name, _)| !part.starts_with(name));
+        let rest: Vec<&str> = rest.map(|(_, line)| *line).chain([part]).collect();
+        lowered(&object(&format!("plugin: {{oidc: {{{}}}}}", rest.join(", "))))
+    };
+    assert!(spec("scopes: [a]").diagnostics.is_empty());
+    for (part, code) in [
+        ("issuer: ''", codes::MISSING_FIELD),
+        ("issuer: 'ftp://a/'", codes::INVALID_VALUE),
+        ("redirectUrl: ''", codes::MISSING_FIELD),
+        ("redirectUrl: //evil", codes::INVALID_VALUE),
+        ("redirectUrl: back", codes::INVALID_VALUE),
+        ("clientId: ''", codes::MISSING_FIELD),
+        ("clientId: 'urn:k8s:secret:a'", codes::INVALID_VALUE),
+        ("clientSecret: ''", codes::MISSING_FIELD),
+        ("clientSecret: short", codes::INVALID_VALUE),
+        ("session: {secret: short}", codes::INVALID_VALUE),
+        ("session: {expiry: 0}", codes::INVALID_VALUE),
+        ("session: {sameSite: some}", codes::INVALID_VALUE),
+        ("session: {store: {redis: {}}}", codes::FIELD_NOT_HONOURED),
+        ("session: {name: 'a b'}", codes::INVALID_VALUE),
+        ("session: {path: '/;a'}", codes::INVALID_VALUE),
+        ("stateCookie: {sameSite: strict}", codes::INVALID_VALUE),
+        ("stateCookie: {domain: \"a\\r\\nb\"}", codes::INVALID_VALUE),
+        ("postLogoutRedirectUrl: 'javascript:x'", codes::INVALID_VALUE),
+        ("logoutUrl: '/\\evil'", codes::INVALID_VALUE),
+        ("authParams: {state: x}", codes::INVALID_VALUE),
+        ("origins: [a]", codes::INVALID_VALUE),
+        ("claims: 'Equals('", codes::INVALID_VALUE),
+        ("forwardHeaders: {'X A': sub}", codes::INVALID_VALUE),
+        ("csrf: {}", codes::FIELD_NOT_HONOURED),
+        ("disableIssuerCheck: true", codes::FIELD_NOT_HONOURED),
+        ("backchannelLogoutUrl: /out", codes::FIELD_NOT_HONOURED),
+    ] {
+        let lowered = spec(part);
+        let found: Vec<_> = lowered.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(found, [code], "{part} {:?}", lowered.diagnostics);
+        assert!(lowered.items.is_empty(), "{part}");
     }
 }

@@ -8,6 +8,7 @@ mod access;
 mod content;
 mod headers;
 mod limit;
+mod login;
 mod paths;
 mod tokens;
 

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod content;
 pub mod limit;
+pub mod login;
 pub mod nginx;
 pub mod token;
 pub mod trigger;
@@ -22,6 +23,7 @@ use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
 use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
+use login::LoginAuth;
 use nginx::NginxStep;
 use token::{SignatureAuth, TokenAuth, TokenKeys};
 
@@ -78,6 +80,8 @@ pub enum Filter {
     Signature(SignatureAuth),
     /// Asks for a token.
     Token(Box<TokenAuth>),
+    /// Has people log in.
+    Login(Box<LoginAuth>),
     /// Asks a backend whether a request may pass.
     ForwardAuth(Box<AskedAuth>),
     /// Tells endpoints of clients' certificates.
@@ -265,6 +269,7 @@ impl Filter {
             Self::DigestAuth(_) => "digest-auth",
             Self::Signature(_) => "signature",
             Self::Token(_) => "token",
+            Self::Login(_) => "login",
             Self::ForwardAuth(_) => "forward-auth",
             Self::ClientCertificate(_) => "client-certificate",
             Self::Headers(_) => "headers",
@@ -300,6 +305,7 @@ impl Filter {
             | Self::Headers(_)
             | Self::Signature(_)
             | Self::Token(_)
+            | Self::Login(_)
             | Self::InFlight(_)
             | Self::Buffers(_)
             | Self::CircuitBreaker(_)
@@ -320,15 +326,16 @@ impl Filter {
 
     /// Where it asks others.
     pub fn asked(&self) -> impl Iterator<Item = &AskedUrl> {
-        let url = match self {
-            Self::ForwardAuth(auth) => Some(&auth.address),
+        let (url, several) = match self {
+            Self::ForwardAuth(auth) => (Some(&auth.address), &[][..]),
+            Self::Login(auth) => (None, &auth.issuer.origins[..]),
             Self::Token(auth) => match &auth.keys {
-                TokenKeys::Address(address) => Some(&address.url),
-                _ => None,
+                TokenKeys::Address(address) => (Some(&address.url), &[][..]),
+                _ => (None, &[][..]),
             },
-            _ => None,
+            _ => (None, &[][..]),
         };
-        url.into_iter()
+        url.into_iter().chain(several.iter().map(|(url, _)| url))
     }
 
     /// Whether it lets some clients in only, by itself.

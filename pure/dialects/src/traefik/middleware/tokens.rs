@@ -1,5 +1,6 @@
 //! Middlewares that ask for tokens and signatures, as Traefik Hub spells them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +34,10 @@ impl Reader<'_, '_> {
             self.findings.exclusive(&path.key(second), &path.key(first));
             return None;
         }
-        match (&it.jwt, &it.hmac) {
-            (Some(jwt), _) => self.token(jwt, &path.key("jwt"), making),
-            (_, Some(hmac)) => self.signature(hmac, &path.key("hmac")),
+        match (&it.jwt, &it.hmac, &it.oidc) {
+            (Some(jwt), ..) => self.token(jwt, &path.key("jwt"), making),
+            (_, Some(hmac), _) => self.signature(hmac, &path.key("hmac")),
+            (.., Some(oidc)) => self.login(oidc, &path.key("oidc"), making),
             _ => Some(Filter::Plugin(it.names.first().map_or("", String::as_str).into())),
         }
     }
@@ -51,12 +53,7 @@ impl Reader<'_, '_> {
             Some(text) => Some(self.claim_rule(&text, &path.key("claims"))?),
             None => None,
         };
-        let at = path.key("forwardHeaders");
-        let mut told = Vec::new();
-        for (name, claim) in it.forward_headers.iter().flatten() {
-            self.is_name(name, &at.key(name))?;
-            told.push((name.as_str().into(), ClaimPath::read(claim)));
-        }
+        let told = self.told(it.forward_headers.as_ref(), &path.key("forwardHeaders"))?;
         Some(Filter::Token(Box::new(TokenAuth {
             keys,
             parameter: text(it.token_key.as_ref()),
@@ -123,7 +120,7 @@ impl Reader<'_, '_> {
     }
 
     /// How TLS is spoken to an issuer: as PEM, or in Secrets where it is an object's.
-    fn client_tls(
+    pub(super) fn client_tls(
         &mut self,
         it: &written::FilterTlsSpec,
         path: &FieldPath,
@@ -142,17 +139,8 @@ impl Reader<'_, '_> {
         path: &FieldPath,
         making: &mut Making<'_>,
     ) -> Option<TokenKeys> {
-        if let Some(place) = value.strip_prefix(SECRET_URN) {
-            let Some((name, key)) =
-                place.split_once(':').filter(|(name, key)| !name.is_empty() && !key.is_empty())
-            else {
-                let message = format!("`{value}` names no key of a Secret");
-                let help = "write urn:k8s:secret:NAME:KEY";
-                self.findings.invalid(codes::INVALID_VALUE, path, message, help);
-                return None;
-            };
-            self.named_secret(Some(&name.to_owned()), (path, SecretPurpose::Signing), making)?;
-            return Some(TokenKeys::Kept(key.into()));
+        if let Some(key) = self.in_secret(value, (path, SecretPurpose::Signing), making)? {
+            return Some(TokenKeys::Kept(key));
         }
         let secret = match is(it.signing_secret_base64_encoded) {
             true => STANDARD.decode(value.trim()),
@@ -167,6 +155,39 @@ impl Reader<'_, '_> {
         self.usable(KeyRing::secret(&secret).map(|_| TokenKeys::Secret(secret.into())), path)
     }
 
+    /// Under which key of a Secret a text is, where it says so.
+    pub(super) fn in_secret(
+        &mut self,
+        value: &Arc<str>,
+        (path, purpose): (&FieldPath, SecretPurpose),
+        making: &mut Making<'_>,
+    ) -> Option<Option<Arc<str>>> {
+        let Some(place) = value.strip_prefix(SECRET_URN) else { return Some(None) };
+        let named = place.split_once(':').filter(|(name, key)| !name.is_empty() && !key.is_empty());
+        let Some((name, key)) = named else {
+            let message = format!("`{value}` names no key of a Secret");
+            let help = "write urn:k8s:secret:NAME:KEY";
+            self.findings.invalid(codes::INVALID_VALUE, path, message, help);
+            return None;
+        };
+        self.named_secret(Some(&name.to_owned()), (path, purpose), making)?;
+        Some(Some(key.into()))
+    }
+
+    /// Lines that endpoints are told, and claims.
+    pub(super) fn told(
+        &mut self,
+        written: Option<&BTreeMap<String, String>>,
+        path: &FieldPath,
+    ) -> Option<Vec<(Arc<str>, ClaimPath)>> {
+        let mut told = Vec::new();
+        for (name, claim) in written.into_iter().flatten() {
+            self.is_name(name, &path.key(name))?;
+            told.push((name.as_str().into(), ClaimPath::read(claim)));
+        }
+        Some(told)
+    }
+
     fn usable(&mut self, keys: Result<TokenKeys, KeyFault>, path: &FieldPath) -> Option<TokenKeys> {
         let said = |why: &KeyFault| format!("tokens cannot be verified by it: {why}");
         let help = "write the issuer's key as it publishes it";
@@ -175,7 +196,7 @@ impl Reader<'_, '_> {
         keys.inspect_err(invalid).ok()
     }
 
-    fn claim_rule(&mut self, text: &str, path: &FieldPath) -> Option<ClaimRule> {
+    pub(super) fn claim_rule(&mut self, text: &str, path: &FieldPath) -> Option<ClaimRule> {
         match rule::claims(text) {
             Ok(claims) => Some(claims),
             Err(mistake) => {

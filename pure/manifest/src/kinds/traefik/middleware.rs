@@ -2,6 +2,7 @@
 //! Traefik's files do. Where the two differ each field says whose it is.
 
 mod access;
+mod login;
 mod plugin;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::super::meta::IntOrString;
 use super::{LoadBalancer, Reference};
 
 pub use access::*;
+pub use login::*;
 pub use plugin::*;
 
 /// A member of a chain: an object, or a name of files.

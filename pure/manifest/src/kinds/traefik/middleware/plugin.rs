@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::super::super::meta::Ignored;
-use super::FilterTlsSpec;
+use super::{FilterTlsSpec, OidcSpec};
 
 /// Programs of somebody else by their names, and those that are built in here.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct PluginSpec {
     pub jwt: Option<Box<JwtSpec>>,
     /// Asks for signed requests.
     pub hmac: Option<HmacSpec>,
+    /// Has people log in.
+    pub oidc: Option<Box<OidcSpec>>,
 }
 
 /// Asks for a JSON Web Token.
@@ -103,6 +105,7 @@ impl<'de> Visitor<'de> for ByName {
             match name.as_str() {
                 "jwt" => spec.jwt = Some(map.next_value()?),
                 "hmac" => spec.hmac = Some(map.next_value()?),
+                "oidc" => spec.oidc = Some(map.next_value()?),
                 _ => _ = map.next_value::<Ignored>()?,
             }
             spec.names.push(name);

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use steelyard_dialects::traefik::users::{credentials, users};
+use steelyard_login::Keys;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::handshake_draft::SecretLink;
 use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
+use steelyard_model::routing::filter::login::{LoginAuth, SecretText};
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOKS, Use};
 use steelyard_model::routing::id::FilterId;
@@ -288,6 +290,7 @@ impl Maker<'_, '_> {
                 })
                 .map_err(|why| why.to_string()),
             (Filter::Token(auth), SecretPurpose::Signing) => signing(auth, secret),
+            (Filter::Login(auth), purpose) if purpose.is_of_login() => login(auth, purpose, secret),
             (filter, purpose) => match filter_tls(filter) {
                 Some(tls) => fill_tls(tls, purpose, secret).map_err(|why| why.to_string()),
                 None => Ok(()),
@@ -366,6 +369,7 @@ fn target(link: &ObjectLink) -> String {
 fn filter_tls(filter: &mut Filter) -> Option<&mut FilterTls> {
     match filter {
         Filter::ForwardAuth(auth) => auth.tls.as_mut(),
+        Filter::Login(auth) => auth.issuer.tls.as_mut(),
         Filter::Token(auth) => match &mut auth.keys {
             TokenKeys::Address(address) => address.tls.as_mut(),
             _ => None,
@@ -389,7 +393,7 @@ fn fill_tls(tls: &mut FilterTls, purpose: SecretPurpose, secret: &Secret) -> Res
             };
             tls.identity = text(CERTIFICATE_KEY).zip(text("tls.key"));
         }
-        SecretPurpose::Users | SecretPurpose::Credentials | SecretPurpose::Signing => {}
+        _ => {}
     }
     Ok(())
 }
@@ -401,6 +405,31 @@ fn signing(auth: &mut TokenAuth, secret: &Secret) -> Result<(), String> {
     KeyRing::secret(&value.0).map_err(|why| why.to_string())?;
     auth.keys = TokenKeys::Secret(value.0.clone());
     Ok(())
+}
+
+/// What a login needs a Secret for.
+fn login(auth: &mut LoginAuth, purpose: SecretPurpose, secret: &Secret) -> Result<(), String> {
+    let texts = match purpose {
+        SecretPurpose::ClientName => Some(&mut auth.client.id),
+        SecretPurpose::ClientSecret => auth.client.secret.as_mut(),
+        _ => auth.sealing.as_mut(),
+    };
+    let Some(text) = texts else { return Ok(()) };
+    let SecretText::Kept(key) = text else { return Ok(()) };
+    let value = secret.data.get(&**key).ok_or_else(|| format!("it has no key `{key}`"))?;
+    *text = SecretText::Known(value.0.clone());
+    if purpose != SecretPurpose::Sealing && text.text().is_none() {
+        return Err("what is under the key is no text".to_owned());
+    }
+    let is_sealing = match purpose {
+        SecretPurpose::ClientName => false,
+        SecretPurpose::ClientSecret => auth.sealing.is_none(),
+        _ => true,
+    };
+    match auth.seal().filter(|_| is_sealing).map(|secret| Keys::derive(secret, "")) {
+        Some(Err(why)) => Err(why.reason().to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// What to do without a plugin, of those that people have most.

@@ -39,6 +39,13 @@ impl Maker<'_, '_> {
                 auth.backend =
                     self.asked_at(&auth.address, auth.tls.as_ref(), &draft.id, &place)?;
             }
+            Filter::Login(auth) => {
+                let place = place(&["plugin", "oidc", "issuer"]);
+                let tls = auth.issuer.tls.clone();
+                for (url, backend) in &mut auth.issuer.origins {
+                    *backend = self.asked_at(url, tls.as_ref(), &draft.id, &place)?;
+                }
+            }
             Filter::Token(auth) => {
                 if let TokenKeys::Address(at) = &mut auth.keys {
                     let place = place(&["plugin", "jwt", "jwksUrl"]);

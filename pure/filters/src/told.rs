@@ -1,0 +1,35 @@
+//! What endpoints are told of who asks, and nothing that a client has made up.
+
+use std::sync::Arc;
+
+use steelyard_http::RequestEdits;
+use steelyard_model::routing::claims::ClaimPath;
+use steelyard_tokens::Claims;
+
+use crate::context::{Context, Note};
+use crate::response::Response;
+use crate::spellings;
+
+/// Notes who it is, and writes what is told of him into lines; what a client sends in these goes,
+/// in every spelling. The answer instead, where a claim is none that endpoints can be told.
+pub(crate) fn tell(
+    claims: &Claims,
+    user: Option<&ClaimPath>,
+    told: &[(Arc<str>, ClaimPath)],
+    cx: &mut Context<'_>,
+    head: &mut RequestEdits<'_>,
+) -> Option<Box<Response>> {
+    if let Some(user) = user.and_then(|path| claims.text(path)) {
+        cx.notes.push(Note::User(user.as_ref().into()));
+    }
+    for (name, path) in told {
+        spellings::remove(head, name);
+        let Some(value) = claims.text(path) else { continue };
+        // A value that would end its line is none that endpoints can be told.
+        if head.lines().set(name, value.as_bytes()).is_err() {
+            cx.notes.push(Note::Reason("a claim of the token is no value of a header"));
+            return Some(Box::new(Response::bare(403)));
+        }
+    }
+    None
+}
