@@ -10,6 +10,7 @@ mod conversion;
 mod differences;
 mod dynamic;
 mod election;
+mod functions;
 mod middlewares;
 mod normal;
 mod routers;
@@ -227,12 +228,38 @@ fn rules_of_traefik() {
     run_of("traefik", &["rules"], &["http-rule"], rules::of_requests);
     run_of("traefik", &["rules"], &["tcp-rule"], rules::of_connections);
     run_of("traefik", &["rules"], &["rule-priority"], rules::number);
+    run_of("traefik", &["rules"], &["rule-domains"], rules::domains);
+    run_of("traefik", &["rules"], &["rule-tree"], rules::tree);
+    run_of("traefik", &["rules"], &["rule-precedence"], rules::precedence);
+    run_of("traefik", &["rules"], &["routing-path"], rules::routing_path);
+    run_of("traefik", &["rules"], &["strict-prefix"], rules::strict_prefix);
 }
 
 #[test]
 fn configuration_of_traefik() {
     run_of("traefik", &["crd"], &["provider"], dynamic::of_kinds);
     run_of("traefik", &["ingress"], &["provider"], dynamic::of_ingresses);
+    run_of("traefik", &["crd", "ingress"], &["function"], functions::of);
+}
+
+/// No kind of case of these suites is passed over.
+#[test]
+fn every_kind_of_traefik_is_run() {
+    let ran = [
+        "function",
+        "http-rule",
+        "provider",
+        "routing-path",
+        "rule-domains",
+        "rule-precedence",
+        "rule-priority",
+        "rule-tree",
+        "strict-prefix",
+        "tcp-rule",
+    ];
+    for case in cases("traefik", &["crd", "ingress", "rules"]) {
+        assert!(ran.contains(&case.kind()), "{}: kind {}", case.name, case.kind());
+    }
 }
 
 /// What is not carried out yet is read, and nothing more is held of it.

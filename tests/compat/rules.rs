@@ -1,13 +1,21 @@
 //! Traefik's rules: what its own tests expect of a rule's text, and of requests and connections.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
-use steelyard_dialects::traefik::rule::{ReadRule, RuleMistake, RuleSubject, RuleSyntax, rule};
+use steelyard_dialects::traefik::rule::{
+    ReadRule, RuleMistake, RuleProblem, RuleSubject, RuleSyntax, rule,
+};
 use steelyard_http::head::Slots;
 use steelyard_http::{ForwardedPolicy, RequestHead, RequestSubject, Vouching};
 use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
+use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::subject::Subject;
 use steelyard_testbed::probe::Probe;
 
 use super::Case;
@@ -58,6 +66,175 @@ pub(crate) fn number(case: &Case) -> Vec<String> {
     let found = rule(text, about, RuleSyntax::V3).map(|read| read.number);
     let expected = case.content["expected"].as_i64();
     if found.as_ref().ok().copied() == expected { Vec::new() } else { vec![format!("{found:?}")] }
+}
+
+/// The hosts, or server names, that a rule names; of what is wrong in it nothing is said here.
+pub(crate) fn domains(case: &Case) -> Vec<String> {
+    let (about, syntax) = match case.content["protocol"] == "tcp" {
+        true if case.name.contains("-v2-") => (RuleSubject::Connections, RuleSyntax::V2),
+        true => (RuleSubject::Connections, RuleSyntax::V3),
+        false => (RuleSubject::Requests, RuleSyntax::V3),
+    };
+    let expected = &case.content["expected"];
+    let text = case.content["rule"].as_str().unwrap_or_default();
+    let is_known = |read: &ReadRule| {
+        !read.mistakes.iter().any(|it| matches!(it.what, RuleProblem::UnknownMatcher { .. }))
+    };
+    let read = rule(text, about, syntax).ok().filter(is_known);
+    let Some(read) = read.filter(|_| expected["error"] != true) else {
+        let is_right = expected["error"] == true;
+        return (!is_right).then(|| format!("{text} is no rule")).into_iter().collect();
+    };
+    let mut found = Vec::new();
+    names(&read.rule, &mut found);
+    let wanted: Vec<&str> = rows(&expected["domains"]).filter_map(Value::as_str).collect();
+    if found == wanted { Vec::new() } else { vec![format!("{found:?}, not {wanted:?}")] }
+}
+
+fn names(rule: &Rule, found: &mut Vec<String>) {
+    match rule {
+        Rule::All(rules) | Rule::Any(rules) => rules.iter().for_each(|it| names(it, found)),
+        Rule::Not(rule) => names(rule, found),
+        Rule::One(
+            Matcher::Host(HostPattern::Exact(name)) | Matcher::Sni(HostPattern::Exact(name)),
+        ) => {
+            found.push(name.to_string());
+        }
+        Rule::One(_) => {}
+    }
+}
+
+/// Whether a text is a rule, and each condition in it has its argument: the matcher of the cases
+/// has one, as ours of methods has.
+pub(crate) fn tree(case: &Case) -> Vec<String> {
+    let content = &case.content;
+    let text = content["rule"].as_str().unwrap_or_default();
+    let ours = text.replace("m(", "Method(").replace("M(", "METHOD(");
+    let read = rule(&ours, RuleSubject::Requests, RuleSyntax::V3);
+    let unknown = |read: &ReadRule| {
+        read.mistakes.iter().any(|it| matches!(it.what, RuleProblem::UnknownMatcher { .. }))
+    };
+    let is_error = read.as_ref().map_or(true, unknown);
+    if is_error || content["parseError"] == true {
+        let is_right = is_error == (content["parseError"] == true);
+        return (!is_right).then(|| format!("{ours}: {read:?}")).into_iter().collect();
+    }
+    let read = read.expect("it is no error");
+    let wanted = leaves(&content["tree"]);
+    let found = conditions(&read.rule, true);
+    let is_alike = wanted.len() == found.len()
+        && wanted.iter().zip(&found).all(|(wanted, (is, matcher))| {
+            let value = wanted["value"][0].as_str().unwrap_or_default();
+            match matcher {
+                Matcher::Method(method) => {
+                    wanted["valid"] == true
+                        && **method == *value.to_uppercase()
+                        && *is == (wanted["not"] != true)
+                }
+                Matcher::Invalid(_) => wanted["valid"] != true,
+                _ => false,
+            }
+        });
+    if is_alike { Vec::new() } else { vec![format!("{found:?}, not {wanted:?}")] }
+}
+
+fn leaves(tree: &Value) -> Vec<&Value> {
+    match tree["left"].is_null() {
+        true => vec![tree],
+        false => [leaves(&tree["left"]), leaves(&tree["right"])].concat(),
+    }
+}
+
+/// Conditions in their order, and whether each is to hold.
+fn conditions(rule: &Rule, is: bool) -> Vec<(bool, &Matcher)> {
+    match rule {
+        Rule::All(rules) | Rule::Any(rules) => {
+            rules.iter().flat_map(|it| conditions(it, is)).collect()
+        }
+        Rule::Not(rule) => conditions(rule, !is),
+        Rule::One(matcher) => vec![(is, matcher)],
+    }
+}
+
+/// The path as rules compare it.
+pub(crate) fn routing_path(case: &Case) -> Vec<String> {
+    let text = format!(
+        "GET {} HTTP/1.1\r\nHost: a\r\n\r\n",
+        case.content["path"].as_str().unwrap_or_default()
+    );
+    let mut slots = Slots::default();
+    let Ok(Some(head)) = RequestHead::parse(text.as_bytes(), &mut slots) else {
+        return vec!["it is no request".to_owned()];
+    };
+    let subject = RequestSubject::new(&head, IpAddr::from([0; 4]));
+    let found = subject.path(PathForm::Readable);
+    let expected = case.content["expected"].as_str().unwrap_or_default();
+    if found == expected { Vec::new() } else { vec![format!("{found}, not {expected}")] }
+}
+
+/// A prefix by whole elements, as the rule that Traefik makes of one.
+pub(crate) fn strict_prefix(case: &Case) -> Vec<String> {
+    let content = &case.content;
+    let text = content["rule"].as_str().unwrap_or_default();
+    let read = rule(text, RuleSubject::Requests, RuleSyntax::V3).expect("a rule");
+    let own = PathShape::elements(content["path"].as_str().unwrap_or_default());
+    let asked = serde_json::json!({ "url": content["requestPath"] });
+    let by_rule = request_holds(&read.rule, &asked);
+    let own = Rule::One(Matcher::Path(PathPattern::normal(own)));
+    let expected = content["expected"] == true;
+    let is_right = by_rule == expected && request_holds(&own, &asked) == expected;
+    (!is_right).then(|| format!("{by_rule} for {asked}")).into_iter().collect()
+}
+
+/// Which of several routes is taken: the highest number, then the provider that is named first.
+pub(crate) fn precedence(case: &Case) -> Vec<String> {
+    let content = &case.content;
+    let is_tcp = content["protocol"] == "tcp";
+    let about = if is_tcp { RuleSubject::Connections } else { RuleSubject::Requests };
+    let providers: Vec<&Value> = rows(&content["providersPrecedence"]).collect();
+    let routes: Vec<Arc<Route>> = rows(&content["routes"])
+        .enumerate()
+        .map(|(index, written)| {
+            let text = written["rule"].as_str().unwrap_or_default();
+            let read = rule(text, about, RuleSyntax::V3).expect("a rule");
+            let usual = if is_tcp { 0 } else { read.number };
+            let place = providers.iter().position(|it| **it == written["provider"]);
+            let rank = Rank {
+                ladder: Ladder::Priority,
+                number: written["priority"].as_i64().unwrap_or(usual),
+                specific: Specificity::new(
+                    HostSpecificity::Any,
+                    PathSpecificity::Length(Reverse(0)),
+                ),
+                provider: place.map_or(u8::MAX, |at| u8::try_from(at).unwrap_or(u8::MAX)),
+                created: None,
+                object: "".into(),
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+            };
+            Arc::new(Route { rank, rule: read.rule, written: written.clone() })
+        })
+        .collect();
+    let chosen = routes.iter().min_by(|a, b| a.rank.before(&b.rank)).filter(|first| {
+        // All of a case match, so that the order alone decides.
+        let matches = |route: &&Arc<Route>| match is_tcp {
+            true => route.rule.holds(&connection(&content["connection"])),
+            false => request_holds(&route.rule, &content["request"]),
+        };
+        routes.iter().all(|it| matches(&it)) && matches(first)
+    });
+    let expected = &content["expected"];
+    let is_expected = |route: &Arc<Route>| match expected {
+        Value::String(name) => route.written["name"] == **name,
+        other => route.written["provider"] == other["provider"],
+    };
+    if chosen.is_some_and(is_expected) { Vec::new() } else { vec![format!("not {expected}")] }
+}
+
+/// A route as a case writes it.
+struct Route {
+    rank: Rank,
+    rule: Rule,
+    written: Value,
 }
 
 /// The rule, where it is to be one; else what did not hold, if anything.
