@@ -185,6 +185,18 @@ fn copies_have_their_share_and_their_bodies_up_to_a_size() {
     assert_eq!(it.a.count(), 105);
 }
 
+#[test]
+fn of_ten_thousand_requests_a_share_is_copied() {
+    let mut it = Field::new();
+    it.apply(mirror(&[("b", 30)], CopiedBody::Without));
+    let mut client = Client::connect(it.address);
+    for _ in 0..10_000 {
+        assert_eq!(client.get("app", "/").text(), "a");
+    }
+    eventually("a share is copied", || it.b.count() == 3_000);
+    assert_eq!((it.a.count(), it.copies("unsent")), (10_000, 0));
+}
+
 /// Mirrors that hang, that take no connection, that fail and that are not there: the answer is the
 /// main one's, as soon as it is there.
 #[test]

@@ -84,6 +84,7 @@ fn weights_of_nested_backends_are_counted() {
     let inner = weighted(vec![to("b", 1), to("c", 2), to("down", 9)]);
     it.apply(weighted(vec![to("a", 3), edge("inner", 3, &[])]), &[("inner", inner)]);
     it.check(18, &[("a", 9), ("b", 3), ("c", 6)]);
+    it.check(10_008, &[("a", 5_004), ("b", 1_668), ("c", 3_336)]);
     it.apply(weighted(vec![to("a", 0), to("down", 5), to("b", 1)]), &[]);
     it.check(4, &[("b", 4)]);
     it.apply(weighted(vec![to("down", 1), to("a", 0)]), &[]);
