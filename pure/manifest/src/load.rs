@@ -94,14 +94,19 @@ pub fn load_unnamed(source: &Source, limits: &ReadLimits) -> Vec<Object> {
     loading.loaded.objects
 }
 
-/// The object at `spot`, as if the text began where it was cut.
+/// The object at `spot`, as if the text began where it was cut. Of a text that can be cut no more
+/// is looked at than the part that it is in, or each of many places would cost the file.
 pub(crate) fn again(spot: &Spot) -> Option<Object> {
-    let text = spot.text.source.decode(&spot.text.limits).ok()?;
+    let source = &spot.text.source;
     let cut = Cut { start: usize::try_from(spot.start).ok()?, line: spot.line };
+    let part = match cut == Cut::default() {
+        true => Documents::part(source.decode(&spot.text.limits).ok()?, cut),
+        false => source.part(cut.start)?,
+    };
     let mut words = Words::default();
     let mut loading = Loading::new(&spot.text, &mut words);
     let index = usize::try_from(spot.index).ok()?;
-    loading.documents(Documents::part(text, cut), |loaded| loaded.objects.len() > index);
+    loading.documents(part, |loaded| loaded.objects.len() > index);
     loading.loaded.objects.into_iter().nth(index)
 }
 

@@ -107,6 +107,22 @@ impl Source {
         self.utf8(bytes)
     }
 
+    /// The text from byte `start` of it up to the next line that begins a document. What is before
+    /// and after is not looked at: it was, when the text was decoded.
+    pub(crate) fn part(&self, start: usize) -> Option<&str> {
+        let (SourceText::Bytes(bytes) | SourceText::Kept(bytes, _)) = &self.text else {
+            return None;
+        };
+        let rest = without_mark(bytes).get(start..)?;
+        let begins = |at: &usize| {
+            let line = &rest[at + 1..];
+            line.starts_with(b"---") && line.get(3).is_none_or(u8::is_ascii_whitespace)
+        };
+        let ends = (0..rest.len()).filter(|at| rest[*at] == b'\n');
+        let end = ends.into_iter().find(|at| begins(at)).map_or(rest.len(), |at| at + 1);
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+
     /// What is to be said where bytes of before stand.
     pub(crate) fn lapse(&self, limits: &ReadLimits) -> Option<Box<Diagnostic>> {
         let SourceText::Kept(_, lapse) = &self.text else { return None };
