@@ -11,6 +11,7 @@ mod differences;
 mod dynamic;
 mod election;
 mod functions;
+mod heads;
 mod middlewares;
 mod normal;
 mod routers;
@@ -266,4 +267,7 @@ fn every_kind_of_traefik_is_run() {
 #[test]
 fn middlewares_of_traefik() {
     run_of("traefik", &["middlewares"], &["middleware"], middlewares::of_requests);
+    run_of("traefik", &["middlewares"], &["function"], heads::of_functions);
+    run_of("traefik", &["middlewares"], &["forwarded-headers"], heads::of_forwarding);
+    run_of("traefik", &["middlewares"], &["tcp-middleware"], heads::of_connections);
 }

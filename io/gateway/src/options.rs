@@ -216,7 +216,9 @@ impl From<&Timeouts> for Limits {
         Self {
             request_body: timeouts.request_body,
             write: timeouts.write,
+            endpoint_write: timeouts.write,
             response_head: timeouts.response_head,
+            response_body: None,
             half_closed: timeouts.half_closed,
         }
     }

@@ -8,6 +8,7 @@ use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{CertificateHeader, CertificateParts, NameParts};
 use steelyard_model::routing::filter::content::{Compression, ContentCoding};
+use steelyard_model::routing::filter::limit::RetryRule;
+use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsPolicy};
 use support::filtering::{change, echoed, put_filters};
 use support::tls::{Authority, Secured, provider, secure, secure_gateway};
@@ -298,4 +301,289 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+fn millis(time: u64) -> Option<Duration> {
+    Some(Duration::from_millis(time))
+}
+
+const NO_TIMES: RouteTimeouts =
+    RouteTimeouts { total: None, attempt: None, connect: None, idle_read: None, idle_send: None };
+
+/// Says this, and then nothing, for as long as it is let.
+fn stuck(says: &'static str) -> Server {
+    Server::start(move |mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while Received::read(&mut reader).is_some() {
+            let _ = stream.write_all(says.as_bytes());
+        }
+    })
+}
+
+/// Asks again where nobody answered in time, after a while.
+fn again(interval: Option<Duration>) -> Filter {
+    Filter::Retry(RetryRule {
+        attempts: 3,
+        timeout: None,
+        interval,
+        max_body: Some(100),
+        statuses: vec![(504, 504)],
+        is_by_status_alone: false,
+        is_for_all_methods: false,
+    })
+}
+
+/// Who does not answer in time is answered for, over both protocols, and a client that goes on
+/// asking is served.
+#[test]
+fn requests_and_attempts_end_in_their_time() {
+    let server = stuck("");
+    for (times, filters) in [
+        (RouteTimeouts { total: millis(150), ..NO_TIMES }, vec![]),
+        (RouteTimeouts { attempt: millis(150), ..NO_TIMES }, vec![]),
+        (RouteTimeouts { idle_read: millis(150), ..NO_TIMES }, vec![]),
+        (RouteTimeouts { total: millis(150), ..NO_TIMES }, vec![Filter::ContentType]),
+        // A pause between attempts is within the time of all.
+        (
+            RouteTimeouts { total: millis(400), attempt: millis(150), ..NO_TIMES },
+            vec![again(Some(Duration::from_secs(3600)))],
+        ),
+    ] {
+        let all = [vec![Filter::Timeouts(times)], filters].concat();
+        let (_gateway, address) = passing(server.address, all.clone());
+        let began = Instant::now();
+        let mut client = Client::connect(address);
+        let answer = client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").receive();
+        assert_eq!(answer.status(), 504, "{all:?}");
+        assert!(began.elapsed() >= Duration::from_millis(140), "{all:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{all:?}");
+        h2::run(async {
+            let mut connection = h2::connect(address).await;
+            let whole = h2::ask(&mut connection, h2::request("GET", "/"), b"").await.unwrap();
+            assert_eq!(whole.status, 504, "{all:?}");
+        });
+    }
+}
+
+/// A route says it itself, and another attempt has its own time.
+#[test]
+fn another_attempt_has_a_time_of_its_own() {
+    let server = Server::start(|mut stream, number| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while Received::read(&mut reader).is_some() {
+            if number > 0 {
+                let _ = stream.write_all(&support::ok("late"));
+            }
+        }
+    });
+    let routes = [route("main", "*", "/", &[server.address])];
+    let (gateway, address) = gateway_with(&routes, options());
+    let mut map = routing(&routes);
+    put_filters(&mut map, "main", vec![again(None)]);
+    let times = RouteTimeouts { attempt: millis(150), total: millis(20_000), ..NO_TIMES };
+    change(&mut map, "main", |route| route.timeouts = Some(Box::new(times)));
+    gateway.apply(&map, 2);
+    assert_eq!(support::get(address, "a", "/").text(), "late");
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 2);
+}
+
+/// A body that stops is cut off, one that goes on slowly is not, unless all of it has a time.
+#[test]
+fn bodies_that_stop_are_cut_off() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab";
+    let stopping = stuck(head);
+    let slow = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let _ = Received::read(&mut reader);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+        for piece in [b"a", b"b", b"c", b"d", b"e", b"f"] {
+            std::thread::sleep(Duration::from_millis(100));
+            let _ = stream.write_all(piece);
+        }
+    });
+    let idle = RouteTimeouts { idle_read: millis(1_000), ..NO_TIMES };
+    let whole = RouteTimeouts { total: millis(250), ..NO_TIMES };
+    for (server, times, expected) in [
+        (&stopping, RouteTimeouts { idle_read: millis(150), ..NO_TIMES }, None),
+        (&slow, idle, Some("abcdef")),
+        (&slow, whole, None),
+    ] {
+        let (_gateway, address) = passing(server.address, vec![Filter::Timeouts(times)]);
+        let mut client = Client::connect(address);
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = support::head(&mut client.reader).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let mut body = vec![0; expected.map_or(10, str::len)];
+        let read = client.reader.read_exact(&mut body);
+        match expected {
+            Some(expected) => assert_eq!(body, expected.as_bytes()),
+            None => assert!(read.is_err(), "{times:?}"),
+        }
+    }
+}
+
+/// What has become a tunnel has no time but that in which it may be silent.
+#[test]
+fn tunnels_end_by_silence_alone() {
+    let server = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let _ = Received::read(&mut reader);
+        let _ = stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
+        let _ = std::io::copy(&mut reader, &mut stream);
+    });
+    for (times, lives) in [
+        (RouteTimeouts { total: millis(200), attempt: millis(200), ..NO_TIMES }, true),
+        (RouteTimeouts { idle_read: millis(300), ..NO_TIMES }, false),
+    ] {
+        let (_gateway, address) = passing(server.address, vec![Filter::Timeouts(times)]);
+        let mut client = Client::connect(address);
+        client
+            .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        assert!(support::head(&mut client.reader).unwrap().starts_with("HTTP/1.1 101"));
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(100));
+            client.send("x");
+            let mut back = [0; 1];
+            client.reader.read_exact(&mut back).unwrap();
+        }
+        if !lives {
+            let began = Instant::now();
+            assert!(matches!(client.reader.read(&mut [0; 1]), Ok(0) | Err(_)));
+            assert!(began.elapsed() < Duration::from_secs(20));
+        }
+    }
+}
+
+/// A frame of gRPC with this message.
+fn message(text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+    [&[0][..], &length, text].concat()
+}
+
+/// A gateway to an endpoint of gRPC that echoes, by way of these filters.
+fn grpc(filters: Vec<Filter>) -> (Gateway, SocketAddr, h2::Endpoint) {
+    let endpoint = h2::Endpoint::start(100, |_, _| h2::Deed::Grpc);
+    let routes = [route("main", "*", "/", &[endpoint.address])];
+    let (gateway, address) = gateway_with(&routes, options());
+    let mut map = routing(&routes);
+    support::speak_http2(&mut map, "main");
+    put_filters(&mut map, "main", filters);
+    gateway.apply(&map, 2);
+    (gateway, address, endpoint)
+}
+
+const TRAILERS: &[u8] = b"grpc-message: done\r\ngrpc-status: 0\r\nx-sum: 6\r\n";
+
+/// Browsers get gRPC by HTTP/1.1 and HTTP/2: what stands behind an answer is its last frame, and
+/// nothing stands behind it any more.
+#[test]
+fn browsers_speak_grpc() {
+    let origins = || vec![Arc::from("https://app.test")];
+    let (_gateway, address, _endpoint) = grpc(vec![Filter::GrpcWeb(origins())]);
+    let body = message(b"a");
+    let length = u32::try_from(TRAILERS.len()).unwrap().to_be_bytes();
+    let expected = [&body, &[0x80][..], &length, TRAILERS].concat();
+    let ask = |kind: &str, body: &[u8]| {
+        let head = format!(
+            "POST /x.Y/Z HTTP/1.1\r\nHost: a\r\nOrigin: https://app.test\r\nX-Grpc-Web: 1\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Client::connect(address).send([head.as_bytes(), body].concat()).receive()
+    };
+    let answer = ask("application/grpc-web+proto", &body);
+    assert_eq!((answer.status(), &answer.body), (200, &expected));
+    assert_eq!(answer.header("content-type"), Some("application/grpc-web+proto"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.test"));
+    assert!(answer.header("access-control-expose-headers").unwrap().ends_with("grpc-message"));
+    let text = ask("application/grpc-web-text", base64(&body).as_bytes());
+    assert_eq!(text.header("content-type"), Some("application/grpc-web-text+proto"));
+    let parts = String::from_utf8(text.body).unwrap();
+    assert!(parts.is_ascii() && parts.len().is_multiple_of(4), "{parts}");
+    assert!(base64_of(&parts) == expected, "{parts}");
+    // What is no base64 comes to no endpoint.
+    assert_eq!(ask("application/grpc-web-text", b"AAA").status(), 400);
+    assert_eq!(ask("application/grpc-web-text", b"AA*=").status(), 400);
+    h2::run(async {
+        let mut connection = h2::connect(address).await;
+        let mut request = h2::request("POST", "/x.Y/Z");
+        request.headers_mut().insert("content-type", "application/grpc-web+proto".parse().unwrap());
+        let whole = h2::ask(&mut connection, request, &body).await.unwrap();
+        assert_eq!((whole.status, &whole.body[..]), (200, &expected[..]));
+        assert_eq!(whole.trailers, None);
+        // gRPC itself passes as it is.
+        let mut request = h2::request("POST", "/x.Y/Z");
+        request.headers_mut().insert("content-type", "application/grpc+proto".parse().unwrap());
+        let whole = h2::ask(&mut connection, request, &body).await.unwrap();
+        assert_eq!(&whole.body[..], body);
+        assert_eq!(whole.trailers.unwrap().get("grpc-status").unwrap(), "0");
+    });
+}
+
+fn base64_of(parts: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => 0,
+    };
+    let mut out = Vec::new();
+    for group in parts.as_bytes().chunks(4) {
+        let number = group.iter().fold(0_u32, |all, byte| all << 6 | u32::from(digit(*byte)));
+        let padding = group.iter().filter(|byte| **byte == b'=').count();
+        out.extend_from_slice(&number.to_be_bytes()[1..4 - padding]);
+    }
+    out
+}
+
+/// What stands behind bodies passes frames that have these in hand, both ways and by both
+/// protocols; what means something in a head does not.
+#[test]
+fn trailers_pass_filters_that_have_bodies_in_hand() {
+    let compress = Filter::Compress(Box::new(Compression {
+        excluded: Vec::new(),
+        included: Vec::new(),
+        smallest: 1,
+        encodings: vec![ContentCoding::Gzip],
+        default: None,
+    }));
+    let server = Server::answering(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n\
+          5\r\nhello\r\n0\r\nX-Sum: 5\r\nSet-Cookie: a=b\r\nContent-Length: 7\r\n\r\n"
+            .to_vec()
+    });
+    let (_gateway, address) = passing(server.address, vec![compress.clone()]);
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nTE: trailers\r\n\r\n");
+    let head = support::head(&mut client.reader).unwrap();
+    assert!(head.contains("Content-Encoding: gzip"), "{head}");
+    let mut all = Vec::new();
+    while !all.ends_with(b"\r\n\r\n") {
+        let mut byte = [0; 1];
+        client.reader.read_exact(&mut byte).unwrap();
+        all.push(byte[0]);
+    }
+    assert!(all.ends_with(b"\r\n0\r\nX-Sum: 5\r\n\r\n"), "{}", all.escape_ascii());
+    h2::run(async {
+        let mut connection = h2::connect(address).await;
+        let mut request = h2::request("GET", "/");
+        request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+        let whole = h2::ask(&mut connection, request, b"").await.unwrap();
+        let trailers = whole.trailers.unwrap();
+        assert_eq!((trailers.len(), trailers.get("x-sum").unwrap().as_bytes()), (1, &b"5"[..]));
+    });
+    // And from an endpoint of HTTP/2, whose own way they do not take then.
+    let (_gateway, address, _endpoint) = grpc(vec![compress, Filter::GrpcWeb(Vec::new())]);
+    h2::run(async {
+        let mut connection = h2::connect(address).await;
+        let mut request = h2::request("POST", "/x.Y/Z");
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+        let whole = h2::ask(&mut connection, request, &message(b"a")).await.unwrap();
+        assert_eq!(whole.trailers.unwrap().get("x-sum").unwrap(), "6");
+    });
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_http::{RequestEdits, ResponseEdits, TrailerLine};
 
 use crate::ask::{Ask, Got};
 use crate::context::{Context, Ending};
@@ -118,7 +118,7 @@ pub enum Piece {
     /// What came so far is to go on now.
     Flush,
     /// The end, with trailers.
-    End(Vec<(Box<str>, Box<[u8]>)>),
+    End(Vec<TrailerLine>),
 }
 
 /// How a body goes on.

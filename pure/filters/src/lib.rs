@@ -23,6 +23,7 @@ pub mod context;
 pub mod frame;
 pub mod gate;
 mod gathered;
+mod grpc_web;
 mod headers;
 mod led;
 mod limit;

@@ -17,6 +17,7 @@ use crate::compress::Compress;
 use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::grpc_web::GrpcWeb;
 use crate::headers::{HeaderFrame, WrittenLines};
 use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
@@ -68,6 +69,7 @@ frames! {
     Certificate(ToldCertificate),
     Characters(AllowedCharacters),
     ContentType(ContentType),
+    GrpcWeb(GrpcWeb),
     Headers(HeaderFrame),
     InFlight(InFlight),
     Login(Login),
@@ -105,6 +107,7 @@ impl Recipe {
             Filter::ContentType => Made::ContentType(ContentType::default()),
             Filter::Compress(it) => Made::Compress(Compress::new(it)),
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
+            Filter::GrpcWeb(origins) => Made::GrpcWeb(GrpcWeb::new(origins)),
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
             Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
             Filter::Login(it) => {

@@ -2,9 +2,9 @@
 //!
 //! Payload is never touched. Framing is written canonically: chunk sizes without leading zeros,
 //! padding or extensions, and behind them the trailers that may go on. For HTTP/1.0 clients, and
-//! where somebody has the body in hand, chunks are taken apart and trailers left out; what ends
-//! with the endpoint's connection is put into chunks for everybody else, since a connection that
-//! breaks looks like one that ends.
+//! where somebody has the body in hand, chunks are taken apart, and the former get no trailers.
+//! What ends with the endpoint's connection is put into chunks for everybody else, since a
+//! connection that breaks looks like one that ends.
 //!
 //! A canonical body is forwarded as the bytes that came: what is dropped moves the rest of a piece
 //! to the front, in place.
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::chunked::{BadChunk, Chunked, LAST_CHUNK, Part};
 use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::trailers;
+use crate::trailers::TrailerLine;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,24 @@ impl Body {
         trailers::fields(&self.trailers)
     }
 
+    /// The same, but for what names its client and may not, for who has it in hand.
+    pub fn trailer_lines(&self) -> Vec<TrailerLine> {
+        let is_free = |name: &[u8]| !self.policy.as_ref().is_some_and(|it| it.names_client(name));
+        let own =
+            |(name, value): (&[u8], &[u8])| Some((str::from_utf8(name).ok()?.into(), value.into()));
+        self.trailers().filter(|(name, _)| is_free(name)).filter_map(own).collect()
+    }
+
+    /// Whether something may stand behind it.
+    pub fn is_chunked(&self) -> bool {
+        matches!(self.kind, Kind::Chunked(_) | Kind::Plain(_))
+    }
+
+    /// The payload of a request's body alone: it names no client that this one does not.
+    pub fn into_payload(self, framing: Framing) -> Self {
+        Self { policy: self.policy, ..Self::payload(framing, true) }
+    }
+
     /// What the next hop gets when the connection ends at this point and that is a proper end;
     /// `None` when something is missing.
     pub fn end(&self) -> Option<&'static [u8]> {
@@ -184,10 +203,16 @@ impl Wrapping {
         }
     }
 
-    /// Appends the end.
-    pub fn end(self, out: &mut Vec<u8>) {
-        if self == Self::Chunks {
-            out.extend_from_slice(LAST_CHUNK);
+    /// Appends the end, with what stands behind it where that can be told.
+    pub fn end(self, trailers: &[TrailerLine], out: &mut Vec<u8>) {
+        match self {
+            Self::Plain => {}
+            Self::Chunks if trailers.is_empty() => out.extend_from_slice(LAST_CHUNK),
+            Self::Chunks => {
+                out.extend_from_slice(b"0\r\n");
+                trailers::push(trailers, out);
+                out.extend_from_slice(b"\r\n");
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct RequestChanges {
     pub query: Option<Option<Box<str>>>,
     /// Another end of the body: for who has another body to send.
     pub framing: Option<Framing>,
+    /// What stands behind the answer is wanted, also where the client does not say so.
+    pub takes_trailers: bool,
 }
 
 /// A response's head, and what is to be changed about it.
@@ -141,6 +143,11 @@ impl<'h> RequestEdits<'h> {
     /// What is changed about its lines.
     pub fn lines(&mut self) -> &mut LineEdits {
         &mut self.changes.lines
+    }
+
+    /// Says that what stands behind the answer is wanted.
+    pub fn take_trailers(&mut self) {
+        self.changes.takes_trailers = true;
     }
 
     /// Changes the method: a token.

@@ -43,6 +43,8 @@ pub struct Exchange<O, B> {
     download: Download<B>,
     reuse: Reuse,
     waits: Waits,
+    /// All of it is to be over by then.
+    due: Option<Instant>,
     /// The client has closed its side: it waits for its answer and says nothing more.
     half_closed: bool,
     /// The client's connection is to end with this exchange.
@@ -154,6 +156,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             download: Download::new(scratch),
             reuse: Reuse::new(terms.expects),
             waits: Waits::new(limits.into()),
+            due: None,
             half_closed: false,
             closing: false,
             broken: None,
@@ -191,6 +194,12 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.reuse = Reuse::new(self.terms.expects);
         self.waits.forget_all();
         self.upload.begin(&mut self.reuse);
+    }
+
+    /// The attempt, and the response with it, is to be over by then, whatever moves. What becomes a
+    /// tunnel has no such end.
+    pub fn end_by(&mut self, due: Option<Instant>) {
+        self.due = due;
     }
 
     /// The client's connection is to end with this exchange.
@@ -291,6 +300,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The endpoint's slot has more bytes.
     pub fn endpoint_sent(&mut self) {
         self.waits.forget(Wait::EndpointSpeaks);
+        self.waits.forget(Wait::EndpointGoesOn);
         self.waits.forget(Wait::Silence);
         let read = self.download.received(self.reading(), &mut self.reuse);
         self.note(read);
@@ -327,13 +337,17 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     /// Whether anything is limited in time now; if so, [`Exchange::wait`] is to be asked.
     pub fn is_limited(&self) -> bool {
-        Wait::ALL.into_iter().any(|wait| self.limit_counts(wait))
+        self.due.is_some() || Wait::ALL.into_iter().any(|wait| self.limit_counts(wait))
     }
 
     /// Nothing can be done at `now`: until when to wait at most. What took too long by then is the
     /// end of the exchange.
     pub fn wait(&mut self, now: Instant) -> Option<Instant> {
-        let mut first = None;
+        let mut first = self.due;
+        if first.is_some_and(|due| due <= now) {
+            self.fail(Break::EndpointTimeout);
+            return None;
+        }
         for wait in Wait::ALL {
             if !self.limit_counts(wait) {
                 self.waits.forget(wait);
@@ -493,6 +507,10 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             }
             Wait::EndpointSpeaks => {
                 head && self.upload.is_written() && self.waits.limits().response_head.is_some()
+            }
+            Wait::EndpointGoesOn => {
+                let has_begun = self.download.stage == Stage::Body;
+                has_begun && self.download.reads() && self.waits.limits().response_body.is_some()
             }
             // A connection that is broken one way says soon that it is the other way too.
             Wait::EndpointEnds => head && self.upload.is_refused(),

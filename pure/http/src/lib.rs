@@ -63,5 +63,6 @@ pub use response::{Asked, Persistence, ResponseHead};
 pub use span::{AttemptSpan, RequestSpan, SpanCounts, SpanSink};
 pub use subject::RequestSubject;
 pub use trace::TraceParent;
+pub use trailers::TrailerLine;
 pub use upgrade::Upgrades;
 pub use view::{Head, RequestView, ResponseView, Scheme};

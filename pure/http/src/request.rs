@@ -245,7 +245,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         self.lines_for(hop).copy_to(out);
         push_framing(self.restated, out);
         self.push_own(hop, out);
-        self.push_hop(out);
+        self.push_hop(self.takes_trailers, out);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -259,9 +259,9 @@ impl<'h, 'b> RequestHead<'h, 'b> {
 
     /// What is for the next hop alone: which protocols may follow, and that trailers go on to the
     /// client (RFC 9110 §10.1.4).
-    fn push_hop(&self, out: &mut Vec<u8>) {
+    fn push_hop(&self, takes_trailers: bool, out: &mut Vec<u8>) {
         self.upgrade.push_lines(out);
-        if self.takes_trailers {
+        if takes_trailers {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }

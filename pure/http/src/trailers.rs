@@ -58,6 +58,21 @@ const REFUSED: [&str; 34] = [
     "x-scheme",
 ];
 
+/// A line behind a body, as somebody has it in hand: its name and its value.
+pub type TrailerLine = (Box<str>, Box<[u8]>);
+
+/// Appends those of `lines` that may stand behind a chunked body, as we write them.
+pub(crate) fn push(lines: &[TrailerLine], out: &mut Vec<u8>) {
+    let ends_line = |byte: &u8| matches!(byte, 0..=8 | 10..=31 | 127);
+    let fits =
+        |(name, value): &&TrailerLine| is_kept(name.as_bytes()) && !value.iter().any(ends_line);
+    for (name, value) in lines.iter().filter(fits) {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
 /// The lines of `section`, each with its line end, that go on, as we write them; of a request,
 /// those of them that name no client by this `policy`.
 pub(crate) fn kept(section: &[u8], policy: Option<&ForwardedPolicy>) -> Vec<u8> {
@@ -118,6 +133,22 @@ mod tests {
             assert_eq!(String::from_utf8(out.clone()).expect("ASCII"), expected, "{section:?}");
             assert_eq!(kept(&out, None), out, "what goes on goes on again");
         }
+    }
+
+    #[test]
+    fn what_somebody_made_goes_on_by_the_same_rules() {
+        let line = |name: &str, value: &[u8]| (name.into(), value.into());
+        let lines: [TrailerLine; 6] = [
+            line("grpc-status", b"0"),
+            line("Set-Cookie", b"a=b"),
+            line("x-a", b"b\r\nHost: c"),
+            line("x b", b"1"),
+            line("content_length", b"1"),
+            line("x-c", b"\xff d"),
+        ];
+        let mut out = Vec::new();
+        push(&lines, &mut out);
+        assert_eq!(out, b"grpc-status: 0\r\nx-c: \xff d\r\n");
     }
 
     #[test]

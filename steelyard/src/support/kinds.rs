@@ -18,12 +18,11 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("Middleware", "spec.forwardAuth", Planned, UNBUILT),
     ("Middleware", "spec.rateLimit.redis", Planned, UNBUILT),
     ("Middleware", "spec.errors", Planned, UNBUILT),
-    ("Middleware", "spec.grpcWeb", Planned, UNBUILT),
     (
         "Middleware",
         "spec.plugin",
         Different,
-        "`jwt`, `hmac` and `oidc` are built in; with another, 503",
+        "`jwt`, `hmac`, `oidc` and `timeouts` are built in; with another, 503",
     ),
     ("Middleware", "headers.featurePolicy", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "headers.sslRedirect", Different, "does nothing, as with Traefik 3"),

@@ -11,6 +11,7 @@ mod choice;
 mod endpoints;
 mod leaf;
 mod picking;
+mod times;
 mod uses;
 
 use std::cell::{Cell, RefCell};
@@ -18,9 +19,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use steelyard_balance::tree::EdgePath;
 use steelyard_filters::{Admission, ConnectionGate, NoAdmission, Recipe};
+use steelyard_http::Limits;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
 use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
@@ -37,6 +40,8 @@ pub(crate) use choice::Picked;
 use endpoints::SetState;
 pub(crate) use endpoints::Target;
 pub(crate) use leaf::Leaf;
+pub(crate) use times::RequestTimes;
+use times::RouteTimes;
 pub(crate) use uses::Recipes;
 use uses::RouteUses;
 
@@ -59,6 +64,8 @@ pub(crate) struct RouteState {
     uses: RouteUses,
     /// What connections pass.
     gates: Vec<ConnectionGate>,
+    /// How long what may take, where it says so.
+    times: Option<Box<RouteTimes>>,
     /// The configuration that was last known to have the route.
     seen: Cell<u64>,
 }
@@ -149,6 +156,7 @@ impl Scene<'_> {
             way: self.way(route, uses.is_some() && gates.is_some()),
             uses: uses.unwrap_or_default(),
             gates: gates.unwrap_or_default(),
+            times: self.times(route),
             seen: Cell::new(self.live.version),
         });
         self.states.routes.borrow_mut().insert(route.id.clone(), made.clone());
@@ -276,6 +284,16 @@ impl RouteState {
 
     pub(crate) fn manner(&self) -> Manner {
         self.route.manner
+    }
+
+    /// How long what may take of a request that came at `started`.
+    pub(crate) fn times(&self, started: Instant) -> RequestTimes {
+        self.times.as_ref().map(|times| times.since(started)).unwrap_or_default()
+    }
+
+    /// The same for an exchange; `usual` where the route says nothing.
+    pub(crate) fn limits(&self, usual: &Rc<Limits>) -> Rc<Limits> {
+        self.times.as_ref().map_or_else(|| usual.clone(), |times| times.limits())
     }
 
     /// Whether other routes are asked before anybody is.

@@ -18,8 +18,38 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
+/// Why a filter does not get what it asks for, and nobody goes on.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The client went away.
+    Gone,
+    /// All of the request is to be over by now.
+    Late,
+}
+
 /// What comes of an ask of a frame of `course`.
 pub(crate) async fn answer(
+    ask: Ask,
+    course: &mut Course,
+    core: &Core,
+    client: &impl Wire,
+) -> Result<Got, Stopped> {
+    let due = course.due;
+    let answering = carried_out(ask, course, core, client);
+    let Some(due) = due else { return Ok(answering.await?) };
+    match tokio::time::timeout_at(due.into(), answering).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Stopped::Late),
+    }
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+async fn carried_out(
     ask: Ask,
     course: &mut Course,
     core: &Core,

@@ -11,7 +11,7 @@ use tokio::task::spawn_local;
 
 use crate::core::Core;
 use crate::core::listener::Listener;
-use crate::core::live::{Chosen, Leaf, Picked, RouteState};
+use crate::core::live::{Chosen, Leaf, Picked, RequestTimes, RouteState};
 use crate::core::stock::Stocked;
 use crate::core::waiting::Waiting;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
@@ -67,6 +67,8 @@ async fn sent(core: &Rc<Core>, request: CopiedRequest) -> bool {
         client: &Nobody,
         exchange: Exchange::new(terms, limits, &bytes[..], body, None, Vec::new()),
         started,
+        times: RequestTimes::default(),
+        attempt_due: None,
         trace: Trace::default(),
         tap: (),
         aside: None,

@@ -10,7 +10,7 @@ use steelyard_filters::{
 };
 use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
-    ResponseView, Scheme, Slots, Vouching,
+    ResponseView, Scheme, Slots, TrailerLine, Vouching,
 };
 
 use steelyard_model::routing::id::RouteId;
@@ -33,6 +33,8 @@ pub(crate) struct Course {
     pub(crate) has_body: bool,
     /// What this request is to find out for others.
     pub(crate) leads: Vec<Lead>,
+    /// When all of it is to be over.
+    pub(crate) due: Option<Instant>,
     is_over: bool,
 }
 
@@ -73,6 +75,7 @@ impl Course {
             changes: RequestChanges::default(),
             has_body: false,
             leads: Vec::new(),
+            due: None,
             is_over: false,
         }
     }
@@ -155,13 +158,23 @@ impl Course {
     }
 
     /// Some of the request's body comes in, perhaps the last of it.
-    pub(crate) fn bring(&mut self, payload: Bytes, is_end: bool, out: &mut Vec<Piece>) -> Flow {
-        pass(payload, is_end, |piece| self.request(piece, out))
+    pub(crate) fn bring(
+        &mut self,
+        payload: Bytes,
+        end: Option<Vec<TrailerLine>>,
+        out: &mut Vec<Piece>,
+    ) -> Flow {
+        pass(payload, end, |piece| self.request(piece, out))
     }
 
     /// Some of the response's body goes out, perhaps the last of it.
-    pub(crate) fn send(&mut self, payload: Bytes, is_end: bool, out: &mut Vec<Piece>) -> Flow {
-        pass(payload, is_end, |piece| self.response(piece, out))
+    pub(crate) fn send(
+        &mut self,
+        payload: Bytes,
+        end: Option<Vec<TrailerLine>>,
+        out: &mut Vec<Piece>,
+    ) -> Flow {
+        pass(payload, end, |piece| self.response(piece, out))
     }
 
     /// What has come of the response is to go out now, as far as frames hold it back.
@@ -244,10 +257,14 @@ impl Course {
     }
 }
 
-fn pass(payload: Bytes, is_end: bool, mut piece: impl FnMut(Piece) -> Flow) -> Flow {
+fn pass(
+    payload: Bytes,
+    end: Option<Vec<TrailerLine>>,
+    mut piece: impl FnMut(Piece) -> Flow,
+) -> Flow {
     let mut last = None;
     let data = (!payload.is_empty()).then_some(Piece::Data(payload));
-    for it in data.into_iter().chain(is_end.then(|| Piece::End(Vec::new()))) {
+    for it in data.into_iter().chain(end.map(Piece::End)) {
         match piece(it) {
             Flow::Go => {}
             Flow::WaitUntil(until) => last = last.max(Some(until)),

@@ -5,13 +5,13 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steelyard_http::{After, Break, Clean, Verdict};
 
 use crate::core::Core;
 use crate::core::listener::Listener;
-use crate::core::live::{BackendState, Chosen, Leaf, Picked, Target};
+use crate::core::live::{BackendState, Chosen, Leaf, Picked, RequestTimes, Target};
 use crate::exchange::aside::Aside;
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
@@ -29,6 +29,9 @@ pub(crate) struct Dispatch<'c, 'r, T, C> {
     pub(crate) client: &'c C,
     pub(crate) exchange: Exchange<'r>,
     pub(crate) started: Instant,
+    /// How long what may take, and when the present attempt is to be over.
+    pub(crate) times: RequestTimes,
+    pub(crate) attempt_due: Option<Instant>,
     pub(crate) trace: Trace,
     /// Who has a hand in it.
     pub(crate) tap: T,
@@ -123,7 +126,13 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 self.place.core.warn(&failed, &service.name, "");
                 return Done::Answer(failed.fault, self.exchange.may_stay());
             };
-            waiter.wait().await;
+            if let Some(due) = self.times.due {
+                if tokio::time::timeout_at(due.into(), waiter.wait()).await.is_err() {
+                    return Done::Answer(Fault::UpstreamTimeout, self.exchange.may_stay());
+                }
+            } else {
+                waiter.wait().await;
+            }
             failed = match self.at_any(leaf).await {
                 Err(failed) if failed.fault == Fault::Full => failed,
                 Err(failed) => return Done::Answer(failed.fault, self.exchange.may_stay()),
@@ -173,7 +182,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     fn may_go_on(&mut self, service: &BackendState) -> bool {
         let (core, now) = (self.place.core, Instant::now());
         let limit = core.options().timeouts.connect_all;
-        if now.saturating_duration_since(self.started) > limit {
+        if now.saturating_duration_since(self.started) > limit || self.times.is_over(now) {
             return false;
         }
         if !service.budget.spend(now) {
@@ -187,9 +196,14 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         true
     }
 
+    /// How long connecting may take.
+    fn connect_limit(&self) -> Duration {
+        self.times.connect(self.place.core.options().timeouts.connect, self.attempt_due)
+    }
+
     async fn at_name(&mut self, tried: Tried<'_>, name: &Arc<str>, port: u16) -> Attempt {
         let core = self.place.core;
-        let limit = core.options().timeouts.connect;
+        let limit = self.connect_limit();
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -218,6 +232,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         host: Option<&str>,
     ) -> impl Future<Output = Attempt> {
         async move {
+            self.attempt_due = self.times.attempt();
             let upstream = tried.service.origin(upstream, host);
             self.trace.endpoint = Some(upstream.clone());
             // What switches protocols needs a connection of its own.
@@ -233,7 +248,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 let (stream, is_fresh) = match kept.take() {
                     Some(kept) => (kept, false),
                     None => {
-                        let limit = core.options().timeouts.connect;
+                        let limit = self.connect_limit();
                         let connected = Box::pin(upstream.connect(limit)).await;
                         match self.met(connected, tried) {
                             Ok(stream) => (stream, true),
@@ -256,7 +271,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// The same over connections that requests share. What was not looked at may be sent again, and
     /// again: an endpoint that goes away says so to all that came too late.
     async fn at_sessions(&mut self, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
-        let limit = self.place.core.options().timeouts.connect;
+        let limit = self.connect_limit();
         for _ in 0..MOST_DECLINED {
             let errand = match upstream.sessions.kept() {
                 Some(errand) => errand,
@@ -332,6 +347,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             let is_told = core.log.is_some() || core.tracer.is_some();
             self.trace.sent = is_told.then(Instant::now);
             self.exchange.begin();
+            self.exchange.end_by(self.attempt_due);
             let said = loop {
                 let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
                 let said = self.place.drive(exchange, client, &stream, tap).await;
@@ -359,7 +375,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 let ahead = self.exchange.take_ahead();
                 let listener = self.place.listener;
                 let at: (&Core, &Listener) = (core, listener);
-                let tunnel = Box::pin(tunnel(at, self.client, stream, ahead));
+                let tunnel = Box::pin(tunnel(at, self.client, stream, ahead, self.times.idle()));
                 return Ok(match tunnel.await {
                     (bytes, true) => Done::TunnelCut(bytes),
                     (bytes, false) => Done::Tunnelled(bytes),
@@ -440,6 +456,6 @@ impl From<Break> for Fault {
 }
 
 /// Time since the request came in.
-fn since(started: Instant) -> std::time::Duration {
+fn since(started: Instant) -> Duration {
     Instant::now().saturating_duration_since(started)
 }

@@ -172,7 +172,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
         cx: &mut Context<'_>,
     ) {
         loop {
-            self.carry_trailers();
+            self.carry_trailers(exchange);
             tap.go_on(exchange);
             self.write_endpoint(exchange, cx);
             self.write_client(exchange, cx);
@@ -184,10 +184,16 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
         }
     }
 
-    /// What stands behind a body goes on with its end.
-    fn carry_trailers(&self) {
-        self.client.trailers().into_iter().for_each(|it| self.endpoint.carry(it));
-        self.endpoint.trailers().into_iter().for_each(|it| self.client.carry(it));
+    /// What stands behind a body goes on with its end. What somebody has in hand goes on as he
+    /// leaves it, among the bytes.
+    fn carry_trailers(&self, exchange: &Exchange<'_>) {
+        let (request, response) = exchange.trailers_in_hand();
+        if !request {
+            self.client.trailers().into_iter().for_each(|it| self.endpoint.carry(it));
+        }
+        if !response {
+            self.endpoint.trailers().into_iter().for_each(|it| self.client.carry(it));
+        }
     }
 
     fn write_endpoint(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {

@@ -7,7 +7,7 @@ use steelyard_filters::{Answerer, Ask, Flow, Got, Outward, Piece, Response};
 use steelyard_http::{Head, ResponseChanges};
 
 use crate::core::Core;
-use crate::exchange::asks;
+use crate::exchange::asks::{self, Stopped};
 use crate::exchange::course::Course;
 use crate::exchange::drive::{Exchange, Tap};
 use crate::wire::Wire;
@@ -40,6 +40,17 @@ pub(crate) enum Back {
     Again(Duration),
     /// The client has gone.
     Gone,
+    /// All of it was to be over by now.
+    Late,
+}
+
+impl From<Stopped> for Back {
+    fn from(why: Stopped) -> Self {
+        match why {
+            Stopped::Gone => Self::Gone,
+            Stopped::Late => Self::Late,
+        }
+    }
 }
 
 impl<'c> Hand<'c> {
@@ -60,9 +71,15 @@ impl<'c> Hand<'c> {
     fn request_goes_on(&mut self, exchange: &mut Exchange<'_>) {
         while let Some(came) = exchange.request_came() {
             let mut out = Vec::new();
-            let flow = self.course.bring(Bytes::from(came.payload), came.is_end, &mut out);
-            for (payload, is_end) in out.iter().filter_map(given) {
-                exchange.give_request(payload, is_end);
+            let end = came.is_end.then_some(came.trailers);
+            let flow = self.course.bring(Bytes::from(came.payload), end, &mut out);
+            for piece in &out {
+                match piece {
+                    Piece::Data(bytes) => exchange.give_request(bytes, false),
+                    // Everything goes on at once.
+                    Piece::Flush => {}
+                    Piece::End(trailers) => exchange.end_request(trailers),
+                }
             }
             match flow {
                 Flow::Go => {}
@@ -83,7 +100,8 @@ impl<'c> Hand<'c> {
         while let Some(came) = exchange.response_came() {
             is_under_way = !came.is_end;
             let mut out = Vec::new();
-            let flow = self.course.send(Bytes::from(came.payload), came.is_end, &mut out);
+            let end = came.is_end.then_some(came.trailers);
+            let flow = self.course.send(Bytes::from(came.payload), end, &mut out);
             if !self.give_out(exchange, &out, flow) {
                 return;
             }
@@ -98,8 +116,13 @@ impl<'c> Hand<'c> {
 
     /// Gives the client what frames let out; whether there may be more.
     fn give_out(&mut self, exchange: &mut Exchange<'_>, out: &[Piece], flow: Flow) -> bool {
-        for (payload, is_end) in out.iter().filter_map(given) {
-            exchange.give_response(payload, is_end);
+        for piece in out {
+            match piece {
+                Piece::Data(bytes) => exchange.give_response(bytes, false),
+                // Everything goes on at once.
+                Piece::Flush => {}
+                Piece::End(trailers) => exchange.end_response(trailers),
+            }
         }
         match flow {
             Flow::Go => true,
@@ -146,16 +169,6 @@ impl<'c> Hand<'c> {
         }
         self.is_down = true;
         true
-    }
-}
-
-/// What a piece comes to on the wire: bytes, and whether they are the last.
-fn given(piece: &Piece) -> Option<(&[u8], bool)> {
-    match piece {
-        Piece::Data(bytes) => Some((bytes, false)),
-        // Everything goes on at once.
-        Piece::Flush => None,
-        Piece::End(_) => Some((b"", true)),
     }
 }
 
@@ -215,7 +228,7 @@ impl Tap for Hand<'_> {
                             got = answer;
                             continue;
                         }
-                        Err(asks::Gone) => Some(Back::Gone),
+                        Err(why) => Some(why.into()),
                     }
                 }
                 Some(Outward::Again(after)) => Some(Back::Again(after)),
@@ -255,7 +268,7 @@ pub(crate) async fn outward_with(
             }
             Outward::Ask(ask) => match asks::answer(ask, course, core, client).await {
                 Ok(answer) => got = answer,
-                Err(asks::Gone) => return Back::Gone,
+                Err(why) => return why.into(),
             },
         }
     }

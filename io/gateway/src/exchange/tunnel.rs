@@ -4,21 +4,24 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
+use crate::wire::timer::Timer;
 
-/// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already.
+/// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already, and
+/// `idle` how long both may say nothing.
 /// Returns how many bytes went to the client, and whether it had all the time it gets.
 pub(crate) async fn tunnel(
     (core, listener): (&Core, &Listener),
     client: &impl Wire,
     upstream: impl Wire,
     ahead: Option<Buffer>,
+    idle: Option<Duration>,
 ) -> (u64, bool) {
     let stall = core.options().timeouts.write;
     let (up, down) = (Cell::new(0), Cell::new(0));
@@ -31,13 +34,43 @@ pub(crate) async fn tunnel(
     let back = pump(core, &upstream, client, &down, stall);
     // An error on either side ends both; a proper end lets the other side finish.
     let mut both = pin!(async { drop(tokio::try_join!(forth, back)) });
+    let mut silence = idle.map(Silence::new);
     let is_cut = poll_fn(|cx| match both.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(false),
         Poll::Pending if core.is_cut(listener) => Poll::Ready(true),
-        Poll::Pending => Poll::Pending,
+        Poll::Pending => match &mut silence {
+            Some(silence) => silence.poll((up.get(), down.get()), cx).map(|()| true),
+            None => Poll::Pending,
+        },
     });
     let is_cut = is_cut.await;
     (down.get(), is_cut)
+}
+
+/// How long nothing was said.
+struct Silence {
+    limit: Duration,
+    timer: Timer,
+    heard: Instant,
+    /// Bytes both ways by then.
+    carried: (u64, u64),
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        let heard = Instant::now();
+        // Longer than anybody lives is for ever.
+        let limit = limit.min(Duration::from_hours(24 * 365 * 30));
+        Self { limit, timer: Timer::new(heard + limit), heard, carried: (0, 0) }
+    }
+
+    /// Ready when it was too long.
+    fn poll(&mut self, carried: (u64, u64), cx: &mut Context<'_>) -> Poll<()> {
+        if self.carried != carried {
+            (self.heard, self.carried) = (Instant::now(), carried);
+        }
+        self.timer.poll_late(self.heard + self.limit, cx)
+    }
 }
 
 async fn pump(

@@ -179,6 +179,8 @@ pub(crate) enum Deed {
     Nothing,
     /// More than anybody has to take.
     Large,
+    /// Says what it was as gRPC does.
+    Grpc,
     /// Says how long it is, and what stands behind it only when the request has ended.
     Late,
 }
@@ -286,6 +288,19 @@ async fn answer(
     let trailers = body.trailers().await?;
     if let Some(mut send) = late {
         return send.send_trailers(trailers.unwrap_or_default());
+    }
+    if deed == Deed::Grpc {
+        open.fetch_sub(1, Ordering::SeqCst);
+        let response = Response::builder().header("content-type", "application/grpc+proto");
+        let mut send = respond.send_response(response.body(()).unwrap(), false)?;
+        push(&mut send, &got, false).await?;
+        let wants = parts.headers.get("te").is_some_and(|it| it == "trailers");
+        let message = if wants { "done" } else { "nobody wants them" };
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", 0.into());
+        trailers.insert("grpc-message", message.parse().unwrap());
+        trailers.insert("x-sum", got.len().into());
+        return send.send_trailers(trailers);
     }
     let response = Response::builder().header("x-a", "1").header("set-cookie", "a=b");
     if deed == Deed::Nothing {

@@ -34,6 +34,8 @@ fn what_would_not_do_what_it_says_is_refused() {
     for (spec, code) in [
         ("{}", codes::MISSING_FIELD),
         ("addPrefix: {}", codes::MISSING_FIELD),
+        ("plugin: {timeouts: {request: soon}}", codes::INVALID_VALUE),
+        ("plugin: {timeouts: {request: 1s, backendRequest: 2s}}", codes::INVALID_VALUE),
         ("addPrefix: {prefix: \"/a\\r\\nb\"}", codes::INVALID_VALUE),
         ("addPrefix: {prefix: /a}\nreplacePath: {path: /b}", codes::FIELDS_EXCLUSIVE),
         ("stripPrefixRegex: {regex: ['(']}", codes::INVALID_VALUE),
@@ -114,6 +116,12 @@ fn what_is_not_said_is_as_traefik_has_it() {
             "max_request: 0, mem_request: 1048576, max_response: 0, mem_response: 1048576",
         ),
         ("forwardAuth: {address: 'http://a'}", "max_response: None"),
+        (
+            "plugin: {timeouts: {request: 10s, backendRequest: 3, idleRead: 0s}}",
+            "total: Some(10s), attempt: Some(3s), connect: None, idle_read: None, idle_send: None",
+        ),
+        ("contentType: {autoDetect: true}", "ContentType"),
+        ("contentType: {autoDetect: false}", "Chain([])"),
     ] {
         let lowered = lowered(&object(spec));
         let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };

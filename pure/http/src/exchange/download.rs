@@ -285,6 +285,9 @@ impl<B: Loan> Download<B> {
         if let Some(tap) = &mut self.tap {
             tap.came.extend_from_slice(&buffer[start..start + fed.forward]);
             tap.is_whole = self.body.is_done();
+            if tap.is_whole {
+                tap.trailers = self.body.trailer_lines();
+            }
             release(&mut self.slot, start + fed.consumed);
             if self.body.is_done() {
                 reuse.see(Seen::ResponseEnds { persistent: self.persistent, over });

@@ -6,6 +6,7 @@ use super::{Break, Exchange, Stage};
 use crate::body::{Body, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::response::ResponseHead;
+use crate::trailers::TrailerLine;
 
 impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The head of the final response is held until it is passed on or dropped.
@@ -115,7 +116,18 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     /// What is to go on of the request's body.
     pub fn give_request(&mut self, payload: &[u8], is_end: bool) {
-        self.upload.give(payload, is_end, &mut self.reuse);
+        self.upload.give(payload, is_end.then_some(&[]), &mut self.reuse);
+    }
+
+    /// Nothing more is to go on of it but this, behind it.
+    pub fn end_request(&mut self, trailers: &[TrailerLine]) {
+        self.upload.give(b"", Some(trailers), &mut self.reuse);
+    }
+
+    /// Whether what stands behind the request's body, and behind the response's, goes through
+    /// somebody else's hands with it.
+    pub fn trailers_in_hand(&self) -> (bool, bool) {
+        (self.upload.has_trailers_in_hand(), self.download.has_trailers_in_hand())
     }
 
     /// Nothing more of the request's body is taken for the moment, or more is again.
@@ -130,7 +142,12 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     /// What is to go on of the response's body.
     pub fn give_response(&mut self, payload: &[u8], is_end: bool) {
-        self.download.give(payload, is_end);
+        self.download.give(payload, is_end.then_some(&[]));
+    }
+
+    /// Nothing more is to go on of it but this, behind it.
+    pub fn end_response(&mut self, trailers: &[TrailerLine]) {
+        self.download.give(b"", Some(trailers));
     }
 
     /// Nothing more of the response's body is taken for the moment, or more is again.

@@ -1,4 +1,5 @@
-//! How long what may take within an exchange. Nothing limits a whole one: slow is not stuck.
+//! How long what may take within an exchange. Nothing limits a whole one but who wants that for its
+//! route ([`Exchange::end_by`](super::Exchange::end_by)): slow is not stuck.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,10 +11,14 @@ use super::Break;
 pub struct Limits {
     /// For the next piece of a request's body.
     pub request_body: Duration,
-    /// For a client or endpoint to take more bytes.
+    /// For a client to take more bytes.
     pub write: Duration,
+    /// For an endpoint to take more bytes.
+    pub endpoint_write: Duration,
     /// For a response's head, from the last byte of the request.
     pub response_head: Option<Duration>,
+    /// For the next bytes of a response, once its head has come.
+    pub response_body: Option<Duration>,
     /// For the next bytes to a client that has closed its side.
     pub half_closed: Duration,
 }
@@ -25,6 +30,7 @@ pub(super) enum Wait {
     ClientTakes,
     ClientSends,
     EndpointSpeaks,
+    EndpointGoesOn,
     EndpointEnds,
     Silence,
 }
@@ -45,11 +51,12 @@ struct Began {
 }
 
 impl Wait {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::EndpointTakes,
         Self::ClientTakes,
         Self::ClientSends,
         Self::EndpointSpeaks,
+        Self::EndpointGoesOn,
         Self::EndpointEnds,
         Self::Silence,
     ];
@@ -57,7 +64,9 @@ impl Wait {
     /// What it means that it took too long.
     pub(super) fn is_over(self) -> Break {
         match self {
-            Self::EndpointTakes | Self::EndpointSpeaks => Break::EndpointTimeout,
+            Self::EndpointTakes | Self::EndpointSpeaks | Self::EndpointGoesOn => {
+                Break::EndpointTimeout
+            }
             Self::EndpointEnds => Break::EndpointClosed,
             Self::ClientSends => Break::RequestTimeout,
             Self::ClientTakes | Self::Silence => Break::ClientGone,
@@ -108,9 +117,11 @@ impl Waits {
     /// Until when it may take, if it is limited: counted from when it was first waited for.
     pub(super) fn until(&mut self, wait: Wait, now: Instant) -> Option<Instant> {
         let limit = match wait {
-            Wait::EndpointTakes | Wait::ClientTakes | Wait::EndpointEnds => self.limits.write,
+            Wait::EndpointTakes => self.limits.endpoint_write,
+            Wait::ClientTakes | Wait::EndpointEnds => self.limits.write,
             Wait::ClientSends => self.limits.request_body,
             Wait::EndpointSpeaks => self.limits.response_head?,
+            Wait::EndpointGoesOn => self.limits.response_body?,
             Wait::Silence => self.limits.half_closed,
         };
         let began = self.began.get_or_insert_default();

@@ -1,12 +1,17 @@
 //! A body that goes through somebody else's hands between who sends it and who gets it.
 
 use crate::body::Wrapping;
+use crate::trailers::TrailerLine;
 
 /// A body in somebody else's hands.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
     /// Came, and was not taken yet.
     pub(super) came: Vec<u8>,
+    /// What stood behind it.
+    pub(super) trailers: Vec<TrailerLine>,
+    /// What comes has room for that.
+    pub(super) has_trailers: bool,
     /// All of it has come.
     pub(super) is_whole: bool,
     /// Whoever takes it knows that.
@@ -26,6 +31,8 @@ pub struct Came {
     pub payload: Vec<u8>,
     /// Nothing follows.
     pub is_end: bool,
+    /// What stood behind it, at the end.
+    pub trailers: Vec<TrailerLine>,
 }
 
 impl Tap {
@@ -40,6 +47,8 @@ impl Tap {
             return None;
         }
         self.is_told = self.is_whole;
-        Some(Came { payload: std::mem::take(&mut self.came), is_end: self.is_whole })
+        let payload = std::mem::take(&mut self.came);
+        let trailers = std::mem::take(&mut self.trailers);
+        Some(Came { payload, is_end: self.is_whole, trailers })
     }
 }

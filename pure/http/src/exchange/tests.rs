@@ -54,7 +54,14 @@ fn terms(framing: Framing) -> Terms {
 
 fn limits() -> Limits {
     let second = Duration::from_secs(1);
-    Limits { request_body: second, write: second, response_head: None, half_closed: second }
+    Limits {
+        request_body: second,
+        write: second,
+        endpoint_write: second,
+        response_head: None,
+        response_body: None,
+        half_closed: second,
+    }
 }
 
 fn exchange(framing: Framing) -> Exchange<&'static [u8], Bytes> {
@@ -179,7 +186,7 @@ fn from_endpoint(exchange: &mut Exchange<&'static [u8], Bytes>, bytes: &[u8]) {
 }
 
 fn came(payload: &[u8], is_end: bool) -> Option<Came> {
-    Some(Came { payload: payload.to_vec(), is_end })
+    Some(Came { payload: payload.to_vec(), is_end, trailers: Vec::new() })
 }
 
 #[test]

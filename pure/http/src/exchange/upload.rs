@@ -5,6 +5,7 @@ use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
 use crate::body::{Body, Wrapping};
 use crate::chunked::BadChunk;
+use crate::trailers::TrailerLine;
 
 /// Bytes of what frames a body that is kept: of many small chunks it may be more than they are.
 const MOST_FRAMING: usize = 4 * 1024;
@@ -195,6 +196,9 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         if let Some(tap) = &mut self.tap {
             tap.came.extend_from_slice(&buffer[..fed.forward]);
             tap.is_whole = self.body.is_done();
+            if tap.is_whole {
+                tap.trailers = self.body.trailer_lines();
+            }
             release(&mut self.slot, fed.consumed);
             return Ok(());
         }
@@ -224,7 +228,8 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     /// From now on its pieces are taken and given by somebody else. `is_ended`: what is in the
     /// opening is all that will be.
     pub(super) fn tap(&mut self, wrapping: Wrapping, is_ended: bool) {
-        let tap = Tap { is_ended, wrapping, ..Tap::default() };
+        let has_trailers = self.body.is_chunked();
+        let tap = Tap { is_ended, wrapping, has_trailers, ..Tap::default() };
         self.tap = Some(Box::new(tap));
         (self.is_woven, self.at_hand) = (true, is_ended);
     }
@@ -239,17 +244,22 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         self.tap.as_deref_mut()
     }
 
+    /// Whether what stands behind it goes through somebody else's hands.
+    pub(super) fn has_trailers_in_hand(&self) -> bool {
+        self.tap.as_ref().is_some_and(|tap| tap.has_trailers)
+    }
+
     /// What somebody else made of the body.
-    pub(super) fn give(&mut self, payload: &[u8], is_end: bool, reuse: &mut Reuse) {
+    pub(super) fn give(&mut self, payload: &[u8], end: Option<&[TrailerLine]>, reuse: &mut Reuse) {
         let Some(tap) = self.tap.as_mut().filter(|tap| !tap.is_ended) else { return };
         let before = self.woven.len();
         tap.wrapping.push(payload, &mut self.woven);
-        if is_end {
+        if let Some(trailers) = end {
             tap.is_ended = true;
-            tap.wrapping.end(&mut self.woven);
+            tap.wrapping.end(trailers, &mut self.woven);
         }
         self.owe(before, payload.len(), reuse);
-        if is_end {
+        if end.is_some() {
             reuse.see(Seen::RequestEnds);
         }
     }

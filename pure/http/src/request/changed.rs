@@ -86,7 +86,9 @@ impl RequestHead<'_, '_> {
             out.extend_from_slice(name.as_bytes());
             push_line(out, ": ", value);
         }
-        self.push_hop(out);
+        // Who switches protocols has no answer that would have any.
+        let wants = changes.takes_trailers && self.upgrade.is_empty();
+        self.push_hop(self.takes_trailers || wants, out);
         out.extend_from_slice(b"\r\n");
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn limits() -> Limits {
     Limits {
         request_body: Duration::from_secs(60),
         write: Duration::from_secs(60),
+        endpoint_write: Duration::from_secs(60),
         response_head: None,
+        response_body: None,
         half_closed: Duration::from_secs(10),
     }
 }

@@ -19,6 +19,7 @@ use crate::routing::asked::AskedUrl;
 use crate::routing::id::FilterId;
 use crate::routing::pattern::Expression;
 use crate::routing::rule::Rule;
+use crate::routing::times::RouteTimeouts;
 use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
@@ -112,6 +113,8 @@ pub enum Filter {
     Chain(Vec<FilterId>),
     /// A program of somebody else, which is never carried out: its name.
     Plugin(Arc<str>),
+    /// How long what may take on a route that uses it, where the route itself says nothing of it.
+    Timeouts(RouteTimeouts),
     /// Lets only so many connections of one address in at once.
     InFlightConnections(u64),
     /// Passes what one of these passes (nginx's `satisfy any`); else answers as the last.
@@ -285,6 +288,7 @@ impl Filter {
             Self::Nginx(step) => step.kind(),
             Self::Chain(_) => "chain",
             Self::Plugin(_) => "plugin",
+            Self::Timeouts(_) => "timeouts",
             Self::InFlightConnections(_) => "in-flight-connections",
             Self::AnyOf(_) => "any-of",
             Self::When(..) => "when",
@@ -312,6 +316,8 @@ impl Filter {
             | Self::Retry(_)
             | Self::Compress(_)
             | Self::ContentType
+            | Self::Timeouts(_)
+            | Self::GrpcWeb(_)
             | Self::ClientCertificate(_)
             | Self::Nginx(_)
             | Self::Chain(_) => true,

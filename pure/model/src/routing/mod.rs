@@ -24,6 +24,7 @@ pub mod route;
 pub mod rule;
 pub mod subject;
 pub mod text;
+pub mod times;
 pub mod tls;
 pub mod transport;
 pub mod world;

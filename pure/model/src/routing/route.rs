@@ -1,13 +1,13 @@
 //! Routes: which requests and connections go where.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::object::Provenance;
 use crate::routing::filter::Use;
 use crate::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
+use crate::routing::times::RouteTimeouts;
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,21 +64,6 @@ pub enum Destination {
     /// To routes that are asked after its own uses were passed (Traefik's parents). Where none of
     /// them matches, the answer is 404.
     Routes(Vec<RouteId>),
-}
-
-/// How long things may take; none means without limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RouteTimeouts {
-    /// From the request's head to the answer's end.
-    pub total: Option<Duration>,
-    /// One attempt at one endpoint.
-    pub attempt: Option<Duration>,
-    /// Connecting.
-    pub connect: Option<Duration>,
-    /// Between two reads from the endpoint.
-    pub idle_read: Option<Duration>,
-    /// Between two writes to the endpoint.
-    pub idle_send: Option<Duration>,
 }
 
 /// In whose manner requests are passed on: which headers of a client stay, what the endpoint is

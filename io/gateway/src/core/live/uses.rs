@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_filters::{ConnectionGate, Recipe};
-use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::pattern::HostPattern;
@@ -61,6 +61,10 @@ pub(super) fn have_lapsed(recipes: &Recipes) -> bool {
 impl Scene<'_> {
     /// What frames of these uses are made of; none if any of them is not built.
     pub(super) fn recipes(&self, uses: &[Use]) -> Option<Recipes> {
+        self.recipes_of(uses, false)
+    }
+
+    fn recipes_of(&self, uses: &[Use], of_route: bool) -> Option<Recipes> {
         if uses.is_empty() {
             return Some(Recipes::default());
         }
@@ -70,6 +74,10 @@ impl Scene<'_> {
         let mut recipes = Vec::new();
         for usage in uses {
             for one in usage.expanded(filters)? {
+                // A route sees to it itself.
+                if of_route && matches!(filter(&one), Some(Filter::Timeouts(_))) {
+                    continue;
+                }
                 recipes.push(Recipe::of(&one, filter(&one), &mut memory)?);
             }
         }
@@ -106,7 +114,8 @@ impl Scene<'_> {
             Some((part, it.host.clone(), self.recipes(&it.uses)?))
         };
         let listeners = listeners.into_iter().map(made).collect::<Option<_>>()?;
-        let route = if route.uses.is_empty() { None } else { Some(self.recipes(&route.uses)?) };
+        let route =
+            if route.uses.is_empty() { None } else { Some(self.recipes_of(&route.uses, true)?) };
         Some(RouteUses { listeners, route })
     }
 

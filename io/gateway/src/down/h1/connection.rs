@@ -344,7 +344,7 @@ impl<C: Wire> Connection<C> {
         let core = self.core.clone();
         let terms = Terms::from(&*request);
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = core.limits.clone();
+        let limits = chosen.route.limits(&core.limits);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -357,6 +357,8 @@ impl<C: Wire> Connection<C> {
             // It is large, and made where it stays.
             exchange: Exchange::new(terms, limits, &self.out, body, held, core.scratch.take()),
             started: request.started,
+            times: chosen.route.times(request.started),
+            attempt_due: None,
             trace: Trace::default(),
             tap: (),
             aside: Aside::of(chosen, request.client, request.bytes_in),

@@ -11,6 +11,7 @@ use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RedisStore, RetryRule,
 };
 use steelyard_model::routing::filter::trigger::{Trigger, TriggerSubject};
+use steelyard_model::routing::times::RouteTimeouts;
 
 use super::{Making, Reader, is, text, texts};
 use crate::codes;
@@ -213,6 +214,38 @@ impl Reader<'_, '_> {
         };
         self.findings.invalid(codes::INVALID_VALUE, path, message, help);
         None
+    }
+
+    /// How long what may take: 0 is without limit, as Gateway API has it.
+    pub(super) fn timeouts(
+        &mut self,
+        it: &written::TimeoutsSpec,
+        path: &FieldPath,
+    ) -> Option<Filter> {
+        let mut limit = |written: &Option<IntOrString>, name: &str| match written {
+            None => Some(None),
+            Some(_) => {
+                let time = self.time(written.as_ref(), &path.key(name))?;
+                Some(Some(time).filter(|time| !time.is_zero()))
+            }
+        };
+        let timeouts = RouteTimeouts {
+            total: limit(&it.request, "request")?,
+            attempt: limit(&it.backend_request, "backendRequest")?,
+            connect: limit(&it.connect, "connect")?,
+            idle_read: limit(&it.idle_read, "idleRead")?,
+            idle_send: limit(&it.idle_send, "idleSend")?,
+        };
+        if let (Some(total), Some(attempt)) = (timeouts.total, timeouts.attempt)
+            && attempt > total
+        {
+            let message = "an attempt may take longer than the whole request";
+            let help = "write a backendRequest that is not longer than request";
+            let at = path.key("backendRequest");
+            self.findings.invalid(codes::INVALID_VALUE, &at, message, help);
+            return None;
+        }
+        Some(Filter::Timeouts(timeouts))
     }
 
     /// A time that is more than nothing.

@@ -34,6 +34,9 @@ impl Reader<'_, '_> {
             self.findings.exclusive(&path.key(second), &path.key(first));
             return None;
         }
+        if let Some(timeouts) = &it.timeouts {
+            return self.timeouts(timeouts, &path.key("timeouts"));
+        }
         match (&it.jwt, &it.hmac, &it.oidc) {
             (Some(jwt), ..) => self.token(jwt, &path.key("jwt"), making),
             (_, Some(hmac), _) => self.signature(hmac, &path.key("hmac")),

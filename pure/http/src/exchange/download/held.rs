@@ -5,6 +5,7 @@ use crate::body::{Body, Framing, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::head::Slots;
 use crate::response::{Persistence, ResponseHead};
+use crate::trailers::TrailerLine;
 
 impl<B: Loan> Download<B> {
     /// Shows the head that is held.
@@ -82,7 +83,8 @@ impl<B: Loan> Download<B> {
             if http10 {
                 persistence = Persistence::Close;
             }
-            self.tap = Some(Box::new(Tap { wrapping, ..Tap::default() }));
+            let has_trailers = head.framing == Framing::Chunked;
+            self.tap = Some(Box::new(Tap { wrapping, has_trailers, ..Tap::default() }));
         } else if is_tapped && reading.asked.head {
             // Nobody knows how long it would be.
             changes.framing = Some(Framing::None);
@@ -132,14 +134,20 @@ impl<B: Loan> Download<B> {
         self.tap.as_deref_mut()
     }
 
+    /// Whether what stands behind it goes through somebody else's hands, or may yet: all of it may
+    /// have come before its head is looked at.
+    pub(in crate::exchange) fn has_trailers_in_hand(&self) -> bool {
+        self.stage == Stage::Held || self.tap.as_ref().is_some_and(|tap| tap.has_trailers)
+    }
+
     /// What somebody else made of the body.
-    pub(in crate::exchange) fn give(&mut self, payload: &[u8], is_end: bool) {
+    pub(in crate::exchange) fn give(&mut self, payload: &[u8], end: Option<&[TrailerLine]>) {
         let Some(tap) = self.tap.as_mut().filter(|tap| !tap.is_ended) else { return };
         tap.wrapping.push(payload, &mut self.head);
         self.count += payload.len() as u64;
-        if is_end {
+        if let Some(trailers) = end {
             tap.is_ended = true;
-            tap.wrapping.end(&mut self.head);
+            tap.wrapping.end(trailers, &mut self.head);
             let is_written = self.sent == self.head.len();
             self.stage = if is_written { Stage::Whole } else { Stage::Ending };
         }

@@ -16,7 +16,7 @@ use steelyard_model::routing::id::RouteId;
 use super::{Connection, Told};
 use crate::down::h1::answer::{Answer, write_response};
 use crate::down::h1::request::{Filtered, Inside, Request, Way};
-use crate::exchange::asks::{self, unless_gone};
+use crate::exchange::asks::{self, Stopped};
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::Trace;
 use crate::exchange::hand::{Back, outward_with};
@@ -71,6 +71,8 @@ impl<C: Wire> Connection<C> {
         let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
         let journey = self.journey(route, request.client);
         let mut course = Course::new(take(recipes), journey, take(head), self.vouching.clone());
+        let route = way.steps.last().and_then(Inside::route);
+        course.due = route.and_then(|route| route.times(request.started).due);
         let mut trace = Trace::default();
         let over = self.travel(&mut course, request, way, &mut trace).await;
         let route = way.steps.last().and_then(Inside::route).cloned();
@@ -97,7 +99,7 @@ impl<C: Wire> Connection<C> {
                 Inward::Ask(ask) => match asks::answer(ask, &mut course, &core, &self.stream).await
                 {
                     Ok(got) => got,
-                    Err(asks::Gone) => return After::Close,
+                    Err(_) => return After::Close,
                 },
             };
         };
@@ -173,14 +175,27 @@ impl<C: Wire> Connection<C> {
                     return over;
                 }
                 Back::Gone => return Over::cut(Fault::ClientGone),
+                Back::Late => return self.late(course, request).await,
                 Back::Again(after) => {
-                    let pause = tokio::time::sleep(after);
-                    if unless_gone(&core, &self.stream, pause).await.is_err() {
-                        return Over::cut(Fault::ClientGone);
+                    let pause = Ask::Sleep(after);
+                    match asks::answer(pause, course, &core, &self.stream).await {
+                        Ok(_) => {}
+                        Err(Stopped::Gone) => return Over::cut(Fault::ClientGone),
+                        Err(Stopped::Late) => return self.late(course, request).await,
                     }
                 }
             }
         }
+    }
+
+    /// All of it was to be over by now: no filter is waited for any more.
+    async fn late(&mut self, course: &mut Course, request: &Request) -> Over {
+        let fault = Fault::UpstreamTimeout;
+        let response = Answer::fault(fault, request.wants_html).to_response();
+        let changes = ResponseChanges::default();
+        let mut over = self.say(course, response, changes, request.asked, true).await;
+        over.told.why = Some(fault);
+        over
     }
 
     fn leaving(&self, response: Response, request: &Request, why: Option<Fault>) -> Leaving {
@@ -206,9 +221,12 @@ impl<C: Wire> Connection<C> {
                     Ok(got) => got,
                     Err(response) => return Ok(Entered::Answer(response)),
                 },
-                Inward::Ask(ask) => asks::answer(ask, course, &core, &self.stream)
-                    .await
-                    .map_err(|asks::Gone| Fault::ClientGone)?,
+                Inward::Ask(ask) => asks::answer(ask, course, &core, &self.stream).await.map_err(
+                    |why| match why {
+                        Stopped::Gone => Fault::ClientGone,
+                        Stopped::Late => Fault::UpstreamTimeout,
+                    },
+                )?,
             };
         }
     }
@@ -238,6 +256,8 @@ impl<C: Wire> Connection<C> {
             }
             Onward::Ambiguous => answer(Answer::fault(Fault::Rejected(Reject::Path), html)),
         };
+        let due = step.route().and_then(|route| route.times(request.started).due);
+        course.due = course.due.into_iter().chain(due).min();
         course.deepen(recipes, step.route().map(|route| route.id()));
         way.steps.push(step);
         true
@@ -280,7 +300,8 @@ impl<C: Wire> Connection<C> {
         let status = changes.status.unwrap_or(response.status);
         if course.stack().changes_response() && !matches!(status, 204 | 304) {
             let mut out = Vec::new();
-            if let Flow::Fail(other) = course.send(response.body.clone(), true, &mut out) {
+            let end = Some(Vec::new());
+            if let Flow::Fail(other) = course.send(response.body.clone(), end, &mut out) {
                 (response, changes) = (*other, ResponseChanges::default());
             } else {
                 let bytes = out.iter().filter_map(|piece| match piece {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::super::super::meta::Ignored;
+use super::super::super::meta::{Ignored, IntOrString};
 use super::{FilterTlsSpec, OidcSpec};
 
 /// Programs of somebody else by their names, and those that are built in here.
@@ -20,6 +20,24 @@ pub struct PluginSpec {
     pub hmac: Option<HmacSpec>,
     /// Has people log in.
     pub oidc: Option<Box<OidcSpec>>,
+    /// Says how long what may take.
+    pub timeouts: Option<TimeoutsSpec>,
+}
+
+/// How long what may take of a route's requests.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TimeoutsSpec {
+    /// A whole request.
+    pub request: Option<IntOrString>,
+    /// An attempt at an endpoint.
+    pub backend_request: Option<IntOrString>,
+    /// Connecting.
+    pub connect: Option<IntOrString>,
+    /// Between two pieces from the endpoint.
+    pub idle_read: Option<IntOrString>,
+    /// Between two pieces to the endpoint.
+    pub idle_send: Option<IntOrString>,
 }
 
 /// Asks for a JSON Web Token.
@@ -106,6 +124,7 @@ impl<'de> Visitor<'de> for ByName {
                 "jwt" => spec.jwt = Some(map.next_value()?),
                 "hmac" => spec.hmac = Some(map.next_value()?),
                 "oidc" => spec.oidc = Some(map.next_value()?),
+                "timeouts" => spec.timeouts = Some(map.next_value()?),
                 _ => _ = map.next_value::<Ignored>()?,
             }
             spec.names.push(name);

@@ -37,7 +37,7 @@ impl<C: Wire> Connection<C> {
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = core.limits.clone();
+        let limits = chosen.route.limits(&core.limits);
         let scratch = core.scratch.take();
         let mut exchange = Exchange::new(terms, limits, &self.out, body, held, scratch);
         Self::prepare(&core, &mut self.note, &mut exchange);
@@ -58,7 +58,18 @@ impl<C: Wire> Connection<C> {
         let started = request.started;
         let client = &self.stream;
         let aside = Aside::of(chosen, request.client, request.bytes_in);
-        let mut dispatch = Dispatch { place, client, exchange, started, trace: so_far, tap, aside };
+        let times = chosen.route.times(started);
+        let mut dispatch = Dispatch {
+            place,
+            client,
+            exchange,
+            started,
+            times,
+            attempt_due: None,
+            trace: so_far,
+            tap,
+            aside,
+        };
         let done = dispatch.serve(chosen).await;
         let Dispatch { mut exchange, trace: traced, tap, .. } = dispatch;
         let Hand { failed, back, .. } = tap;
@@ -135,7 +146,7 @@ impl<C: Wire> Connection<C> {
             match piece {
                 Piece::Data(bytes) => opened.wrapping.push(bytes, &mut self.out),
                 Piece::Flush => {}
-                Piece::End(_) => opened.wrapping.end(&mut self.out),
+                Piece::End(trailers) => opened.wrapping.end(trailers, &mut self.out),
             }
         }
         if !course.has_body {
@@ -224,6 +235,7 @@ struct Opened {
 impl Opened {
     fn of(course: &mut Course, request: &Request, pieces: &[Piece]) -> Self {
         let is_ended = matches!(pieces.last(), Some(Piece::End(_)));
+        let has_trailers = matches!(pieces.last(), Some(Piece::End(it)) if !it.is_empty());
         let is_chunked = course.stack().changes_request() || request.framing == Framing::Chunked;
         let length = |piece: &Piece| match piece {
             Piece::Data(bytes) => bytes.len() as u64,
@@ -231,11 +243,11 @@ impl Opened {
         };
         let (framing, wrapping) = match course.has_body {
             false => (None, Wrapping::Plain),
-            true if is_ended => {
+            true if is_ended && !has_trailers => {
                 let length = pieces.iter().map(length).sum();
                 (Some(Framing::Length(length)), Wrapping::Plain)
             }
-            true if is_chunked => (Some(Framing::Chunked), Wrapping::Chunks),
+            true if is_chunked || has_trailers => (Some(Framing::Chunked), Wrapping::Chunks),
             true => (None, Wrapping::Plain),
         };
         Self { framing, wrapping, is_ended, is_as_asked: true, until: None }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use steelyard_filters::{Flow, Got, Piece, Response};
-use steelyard_http::{Body, Reject, release};
+use steelyard_http::{Body, Framing, Reject, release};
 
 use super::Connection;
 use crate::down::h1::request::Request;
@@ -74,7 +74,8 @@ impl<C: Wire> Connection<C> {
         let payload = Bytes::copy_from_slice(&buffer[..fed.forward]);
         request.bytes_in += fed.payload as u64;
         release(&mut self.held, fed.consumed);
-        Ok(course.bring(payload, request.body.is_done(), out))
+        let end = request.body.is_done().then(|| request.body.trailer_lines());
+        Ok(course.bring(payload, end, out))
     }
 
     /// The next bytes of a body.
@@ -103,6 +104,7 @@ impl<C: Wire> Connection<C> {
 /// From now on frames have the body in hand.
 pub(super) fn have_body(course: &mut Course, request: &mut Request) {
     if !std::mem::replace(&mut course.has_body, true) {
-        request.body = Body::payload(request.framing, true);
+        let body = std::mem::replace(&mut request.body, Body::new(Framing::None));
+        request.body = body.into_payload(request.framing);
     }
 }
