@@ -8,7 +8,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_filters::{
-    Answerer, Ask, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Memory, Recipe, Response,
+    Answerer, Ask, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Letter, Memory, Recipe,
+    Response,
 };
 use steelyard_http::{
     ForwardedPolicy, Head, RequestEdits, RequestHead, RequestView, ResponseEdits, ResponseView,
@@ -61,10 +62,41 @@ pub(crate) fn of_requests(case: &Case) -> Vec<String> {
     let Some(recipe) = Recipe::of(&usage, Some(&filter), &mut Memory::default()) else {
         return vec![format!("{} has no frame", filter.kind())];
     };
-    passed(case, &recipe)
+    passed(&case.content["request"], &case.content, &recipe)
+}
+
+/// What of the request about a request is not as Traefik's test wants it.
+pub(crate) fn of_functions(case: &Case) -> Vec<String> {
+    if case.content["function"].as_str() != Some("forwardAuthRequestHeaders") {
+        return Vec::new();
+    }
+    let input = &case.content["input"];
+    let spec = json!({"forwardAuth": {
+        "address": "http://auth.test",
+        "authRequestHeaders": input["authRequestHeaders"],
+        "trustForwardHeader": input["trustForwardHeader"],
+    }});
+    let Some(filter) = built(&spec) else { return vec!["it is not taken".to_owned()] };
+    let usage = Use { filter: "m".into(), state: "m".into() };
+    let Some(recipe) = Recipe::of(&usage, Some(&filter), &mut Memory::default()) else {
+        return vec!["it has no frame".to_owned()];
+    };
+    let mut wrong = passed(&input["request"], &case.content, &recipe);
+    // Its requests come from nowhere.
+    wrong.retain(|it| !it.starts_with("x-forwarded-for: ") && !it.starts_with("x-real-ip: "));
+    wrong
 }
 
 fn built(middleware: &Value) -> Option<Filter> {
+    let mut middleware = middleware.clone();
+    // Objects name Services by their ports.
+    let errors = &mut middleware["errors"];
+    let told = errors.get("nginxHeaders").cloned();
+    if errors["service"].is_string() {
+        errors["service"] = json!({"name": "error", "port": 80});
+    } else if errors.is_null() {
+        middleware.as_object_mut().map(|all| all.remove("errors"));
+    }
     let object = json!({
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "Middleware",
@@ -75,9 +107,20 @@ fn built(middleware: &Value) -> Option<Filter> {
     let loaded = load(&source, &ReadLimits::default());
     let lowered = lower(loaded.objects.first()?, &LowerOptions::default());
     match lowered.items.into_iter().next() {
-        Some(Item::Filter(draft)) => Some(draft.filter),
+        Some(Item::Filter(draft)) => Some(with_lines(draft.filter, told.as_ref())),
         _ => None,
     }
+}
+
+/// With lines that only ingress-nginx has of errors.
+fn with_lines(filter: Filter, told: Option<&Value>) -> Filter {
+    let (Filter::ErrorPages(mut pages), Some(told)) = (filter.clone(), told) else { return filter };
+    let lines = told.as_object().into_iter().flatten();
+    let lines = lines.map(|(name, values)| {
+        (name.as_str().into(), values[0].as_str().unwrap_or_default().into())
+    });
+    pages.told = Some(lines.collect());
+    Filter::ErrorPages(pages)
 }
 
 /// A request as it goes on the wire.
@@ -115,8 +158,8 @@ fn sent(request: &Value) -> Sent {
     Sent { raw, scheme: if is_tls { Scheme::Https } else { Scheme::Http }, peer }
 }
 
-fn passed(case: &Case, recipe: &Recipe) -> Vec<String> {
-    let Sent { raw, scheme, peer } = sent(&case.content["request"]);
+fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
+    let Sent { raw, scheme, peer } = sent(request);
     let mut slots = Slots::default();
     let head = RequestHead::parse(raw.as_bytes(), &mut slots);
     let Ok(Some(mut head)) = head else { return vec![format!("{raw:?} is refused")] };
@@ -134,25 +177,69 @@ fn passed(case: &Case, recipe: &Recipe) -> Vec<String> {
     };
     let mut frame = recipe.frame();
     let mut request = RequestEdits::new(&head);
-    let expected = &case.content["expected"];
-    let (answer, mut wrong) = match frame.enter(&mut cx, &mut request, Got::Nothing) {
-        Enter::Next => (of_backend(&case.content["backend"]), sent_on(&request, expected)),
+    let expected = &case["expected"];
+    let mut entered = frame.enter(&mut cx, &mut request, Got::Nothing);
+    let mut wrong = Vec::new();
+    if let Enter::Ask(Ask::Fetch { letter, .. }) = &entered {
+        if case["function"].as_str() == Some("forwardAuthRequestHeaders") {
+            return asked(letter, expected);
+        }
+        let got = fetched(letter, &case["authServer"]);
+        entered = frame.enter(&mut cx, &mut request, got);
+    }
+    let (answer, more) = match entered {
+        Enter::Next => (of_backend(&case["backend"]), sent_on(&request, expected)),
         Enter::Answer(answer) => {
             let called = expected["nextCalled"].as_bool() == Some(true);
             (*answer, Vec::from_iter(called.then(|| "it answers itself".to_owned())))
         }
         Enter::Ask(ask) => return vec![format!("it asks for {ask:?}")],
     };
+    wrong.extend(more);
     let mut response = ResponseEdits::new(&answer);
     let mut left = frame.leave(&mut cx, &mut response, Got::Nothing);
     if let Leave::Ask(Ask::Begin { .. }) = left {
         left = frame.leave(&mut cx, &mut response, Got::Begin(answer.body.clone()));
     }
+    if let Leave::Ask(Ask::Fetch { letter, .. }) = &left {
+        wrong.extend(asked(letter, &expected["errorRequest"]));
+        let got = fetched(letter, &case["errorService"]);
+        left = frame.leave(&mut cx, &mut response, got);
+    } else if expected["errorServiceCalled"].as_bool() == Some(true) {
+        wrong.push("it asks for no page".to_owned());
+    }
     match left {
-        Leave::Next => {}
+        Leave::Next => wrong.extend(received(&response, &answer, expected)),
+        Leave::Replace(other) => {
+            wrong.extend(received(&ResponseEdits::new(&*other), &other, expected));
+        }
         other => return vec![format!("it leaves by {other:?}")],
     }
-    wrong.extend(received(&response, &answer, expected));
+    wrong
+}
+
+/// What a server of the case answers.
+fn fetched(letter: &Letter, server: &Value) -> Got {
+    let response = of_backend(&server["response"]);
+    match response.body.len() > letter.max {
+        true => Got::TooLarge,
+        false => Got::Response(Box::new(response)),
+    }
+}
+
+/// What of a request of the filter's own is not as expected.
+fn asked(letter: &Letter, expected: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let host = expected["host"].as_str().filter(|host| **host != *letter.authority);
+    wrong.extend(host.map(|host| format!("{host} is asked, not {}", letter.authority)));
+    let target = expected["requestURI"].as_str().filter(|uri| **uri != *letter.target);
+    wrong.extend(target.map(|uri| format!("{uri} is asked for, not {}", letter.target)));
+    let said = Response {
+        lines: letter.lines.added().map(|(name, value)| (name.into(), value.into())).collect(),
+        ..Response::default()
+    };
+    let is_exact = expected["headersExact"].as_bool().unwrap_or_default();
+    wrong.extend(lines(&said, &expected["headers"], is_exact));
     wrong
 }
 

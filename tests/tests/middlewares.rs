@@ -4,7 +4,9 @@
 //! its answer, and what is to be seen: `> ` at the endpoint, `< ` by the client. A line that begins
 //! with `no ` there is not to be there.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -65,6 +67,43 @@ fn routes(objects: &[&str]) -> Result<String> {
     Ok(routes)
 }
 
+/// Somebody who is asked: who may pass (`/verify`), and keys (`/keys`).
+fn keeper() -> Result<SocketAddr> {
+    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"9dwASG0Z6ZbChEJCGx_a6kzM4jGdp7kE_-pgtkcugjY"}]}"#;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let said = |head: &str, name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+    };
+    let answer = move |head: &str| -> String {
+        let from = ["X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri"];
+        let [scheme, host, uri] = from.map(|name| said(head, name).unwrap_or_default());
+        match said(head, "Cookie").and_then(|it| it.strip_prefix("session=").map(str::to_owned)) {
+            _ if head.starts_with("GET /keys") => format!("200 OK\r\n\r\n{KEYS}"),
+            Some(user) if host == "asks.test" => {
+                format!("200 OK\r\nX-User: {user}\r\nSet-Cookie: seen=1\r\n\r\n")
+            }
+            Some(user) => format!("200 OK\r\nX-User: {user}\r\n\r\n"),
+            None if host == "asks.test" => {
+                format!("302 Found\r\nLocation: /login?from={scheme}://{host}{uri}\r\n\r\n")
+            }
+            None => "401 Unauthorized\r\n\r\n".to_owned(),
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut head = String::new();
+            let mut reader = BufReader::new(&stream);
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|it| it > 0)
+            {
+            }
+            _ = (&stream).write_all(format!("HTTP/1.1 {}", answer(&head)).as_bytes());
+        }
+    });
+    Ok(address)
+}
+
 /// Head and content of what a client gets.
 fn ask(up: &Up, row: &Row<'_>, version: &str) -> Result<String> {
     let mut command = Command::new("curl");
@@ -100,6 +139,7 @@ fn each_example_does_what_its_document_says() -> Result<()> {
     let folder = Scratch::new()?;
     let objects = blocks("yaml");
     folder.write("echo.yaml", &service("echo", echo.address))?;
+    folder.write("keeper.yaml", &service("keeper", keeper()?))?;
     folder.write("middlewares.yaml", &objects.join("\n---\n"))?;
     folder.write("routes.yaml", &routes(&objects)?)?;
     let up = Up::start(folder.path())?;

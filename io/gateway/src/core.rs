@@ -2,6 +2,7 @@
 //! configuration's version, which is read once per request.
 
 pub(crate) mod arrival;
+mod askings;
 mod chance;
 pub(crate) mod datagrams;
 mod ebb;
@@ -32,6 +33,7 @@ use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
+use askings::Askings;
 use chance::Chance;
 use listener::Listener;
 use live::{Live, Scene, States};
@@ -89,6 +91,8 @@ pub(crate) struct Core {
     chance: Chance,
     /// What is kept of requests, and copies of them.
     pub(crate) stock: Stock,
+    /// Requests of filters' own.
+    pub(crate) askings: Askings,
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
@@ -138,6 +142,7 @@ impl Core {
             tick: Cell::new(Instant::now()),
             chance: Chance::new(chance),
             stock: Stock::default(),
+            askings: Askings::default(),
             live: RefCell::new(live),
             warnings: Warnings::default(),
         })

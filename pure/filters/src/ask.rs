@@ -28,7 +28,8 @@ pub enum Ask {
         /// How long they are waited for.
         patience: Duration,
     },
-    /// A request of the frame's own: [`Got::Response`], or [`Got::Unanswered`].
+    /// A request of the frame's own: [`Got::Response`], [`Got::TooLarge`] if the answer has more
+    /// bytes than the letter lets it have, or [`Got::Unanswered`].
     Fetch {
         /// Where to.
         to: BackendId,
@@ -58,7 +59,7 @@ pub struct Letter {
     pub lines: LineEdits,
     /// Body.
     pub body: Bytes,
-    /// Bytes of the answer's body, at most; what has more counts as no answer.
+    /// Bytes of the answer's body, at most.
     pub max: usize,
     /// How long it may take.
     pub patience: Duration,
@@ -74,7 +75,7 @@ pub enum Got {
     Nothing,
     /// The body.
     Body(Bytes),
-    /// The body has more bytes.
+    /// The body has more bytes, or the answer's.
     TooLarge,
     /// What has come of the response's body; nothing where there is none.
     Begin(Bytes),

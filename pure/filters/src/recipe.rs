@@ -16,6 +16,7 @@ use crate::characters::AllowedCharacters;
 use crate::compress::Compress;
 use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
+use crate::forward::ForwardAuth;
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::grpc_web::GrpcWeb;
 use crate::headers::{HeaderFrame, WrittenLines};
@@ -25,6 +26,7 @@ use crate::limit::rate::Rate;
 use crate::login::Login;
 use crate::memory::{Lifespan, Memory};
 use crate::nginx::NginxFrame;
+use crate::pages::Pages;
 use crate::password::Password;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
@@ -70,9 +72,11 @@ frames! {
     Characters(AllowedCharacters),
     ContentType(ContentType),
     GrpcWeb(GrpcWeb),
+    Forward(ForwardAuth),
     Headers(HeaderFrame),
     InFlight(InFlight),
     Login(Login),
+    Pages(Pages),
     Password(Password),
     Nginx(NginxFrame),
     Rate(Rate),
@@ -108,6 +112,8 @@ impl Recipe {
             Filter::Compress(it) => Made::Compress(Compress::new(it)),
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
             Filter::GrpcWeb(origins) => Made::GrpcWeb(GrpcWeb::new(origins)),
+            Filter::ErrorPages(it) => Made::Pages(Pages::new(it)),
+            Filter::ForwardAuth(it) => Made::Forward(ForwardAuth::new(it, || memory.of(usage))),
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
             Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
             Filter::Login(it) => {

@@ -1,7 +1,8 @@
-//! Lines that endpoints may take for others: many servers read `_` in names as `-`, and know no
-//! case.
+//! Lines that endpoints may take for others: many servers read `_` in names as `-`, some every sign
+//! that is no letter or digit, and they know no case.
 
 use steelyard_http::{Head as _, RequestEdits};
+use steelyard_model::routing::pattern::Expression;
 
 /// Takes away all lines that may be taken for `name`.
 pub(crate) fn remove(head: &mut RequestEdits<'_>, name: &str) {
@@ -16,9 +17,42 @@ pub(crate) fn remove(head: &mut RequestEdits<'_>, name: &str) {
     }
 }
 
-fn is_taken_for(line: &str, name: &str) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+/// Whether a line may be taken for `name`.
+pub(crate) fn is_taken_for(line: &str, name: &str) -> bool {
     line.len() == name.len() && line.bytes().map(plain).eq(name.bytes().map(plain))
+}
+
+/// Takes away all lines that may be taken for one whose name, as Go's servers spell it
+/// (`X-Auth-User`), an expression matches.
+pub(crate) fn remove_matching(head: &mut RequestEdits<'_>, names: &Expression) {
+    let mut found = Vec::new();
+    head.each(&mut |line, _| {
+        if names.is_found_in(&canonical(line)) {
+            found.push(line.to_owned());
+        }
+    });
+    for line in found {
+        _ = head.lines().remove(&line);
+    }
+}
+
+/// A name as Go's servers spell it, signs as hyphens: `x_auth-USER` is `X-Auth-User`.
+pub(crate) fn canonical(name: &str) -> String {
+    let mut is_first = true;
+    let spelled = name.chars().map(|letter| {
+        let is_letter = letter.is_ascii_alphanumeric();
+        let begins = std::mem::replace(&mut is_first, !is_letter);
+        match (is_letter, begins) {
+            (false, _) => '-',
+            (true, true) => letter.to_ascii_uppercase(),
+            (true, false) => letter.to_ascii_lowercase(),
+        }
+    });
+    spelled.collect()
+}
+
+fn plain(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 #[cfg(test)]
@@ -29,12 +63,24 @@ mod tests {
     #[test]
     fn every_spelling_goes_and_nothing_else() {
         let lines =
-            &[("X-User", "1"), ("x_user", "2"), ("X-uSeR", "3"), ("X-Users", "4"), ("XUser", "5")];
+            &[("X-User", "1"), ("x_user", "2"), ("X.uSeR", "3"), ("X-Users", "4"), ("XUser", "5")];
         let asked = Asked::get("a.b", "/").with_all(lines);
         let mut head = RequestEdits::new(&asked);
         remove(&mut head, "X_User");
         let mut left = Vec::new();
         head.each(&mut |name, _| left.push(name.to_owned()));
         assert_eq!(left, ["X-Users", "XUser"]);
+    }
+
+    #[test]
+    fn expressions_are_held_against_names_as_go_spells_them() {
+        let lines =
+            &[("x_auth-USER", "1"), ("X-Auth", "2"), ("X-Authority", "3"), ("x.auth.a", "4")];
+        let asked = Asked::get("a.b", "/").with_all(lines);
+        let mut head = RequestEdits::new(&asked);
+        remove_matching(&mut head, &Expression::new("^X-Auth-").unwrap());
+        let mut left = Vec::new();
+        head.each(&mut |name, _| left.push(name.to_owned()));
+        assert_eq!(left, ["X-Auth", "X-Authority"]);
     }
 }

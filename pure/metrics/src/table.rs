@@ -65,6 +65,9 @@ families! {
             ["service"] "Attempts at another endpoint, by service";
         COPIED_REQUESTS: Kind::Counter, "steelyard_copied_requests_total"
             ["outcome"] "Copies of requests for mirrors, by what came of them";
+        FILTER_ASKS: Kind::Counter, "steelyard_filter_asks_total"
+            ["outcome"]
+            "Requests of filters' own, to who says who may pass or has pages, by what came of them";
         SERVICE_SERVER_UP: Kind::Gauge, "traefik_service_server_up"
             ["service", "url"] "Whether an endpoint passes its check: 1, or 0; by service and endpoint";
         RETRIES_WITHHELD: Kind::Counter, "steelyard_service_retries_withheld_total"

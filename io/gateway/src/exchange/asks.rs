@@ -1,6 +1,7 @@
 //! Carries out what filters ask for, apart from the body of the request itself.
 
 use std::future::{pending, poll_fn};
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -64,7 +65,17 @@ async fn carried_out(
             let passed = course.passed();
             let fetching = fetch(core, &to, &letter, course.client(), &passed);
             let fetched = unless_gone(core, client, fetching).await?;
-            Ok(fetched.map_or(Got::Unanswered, |it| Got::Response(Box::new(it))))
+            let (outcome, got) = match fetched {
+                Ok(answer) => ("answered", Got::Response(Box::new(answer))),
+                Err(error) => match error.kind() {
+                    ErrorKind::FileTooLarge => ("too-large", Got::TooLarge),
+                    ErrorKind::TimedOut => ("late", Got::Unanswered),
+                    ErrorKind::QuotaExceeded => ("too-many", Got::Unanswered),
+                    _ => ("away", Got::Unanswered),
+                },
+            };
+            core.counters.count_asked(outcome);
+            Ok(got)
         }
         Ask::Work(job) => {
             let Some(labour) = core.shared.labour() else { return Ok(Got::Unanswered) };

@@ -21,8 +21,9 @@ use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
-/// What a backend answers to a request of a filter for a request of `client`; none where it does
-/// not, in time and in the size that the filter allows. `passed` are lines that say which gateways
+/// What a backend answers to a request of a filter for a request of `client`; an error of the kind
+/// `FileTooLarge` where it is more than the filter allows, and others where there is none in time.
+/// `passed` are lines that say which gateways
 /// that one has passed.
 pub(crate) async fn fetch(
     core: &Core,
@@ -30,8 +31,9 @@ pub(crate) async fn fetch(
     letter: &Letter,
     client: IpAddr,
     passed: &[u8],
-) -> Option<Response> {
-    let head = head(core, letter, passed)?;
+) -> io::Result<Response> {
+    let head = head(core, letter, passed).ok_or(io::ErrorKind::InvalidInput)?;
+    let _asking = core.askings.begin(to).ok_or(io::ErrorKind::QuotaExceeded)?;
     let fetched = within(letter.patience, async {
         let (upstream, may_share) = upstream(core, to, client).await?;
         if may_share && !upstream.is_alone() {
@@ -51,7 +53,7 @@ pub(crate) async fn fetch(
     if let Err(error) = &fetched {
         tracing::debug!(%error, backend = %to, "a filter gets no answer");
     }
-    fetched.ok()
+    fetched
 }
 
 /// The letter's head; none where it would not be one.
@@ -184,7 +186,7 @@ pub(crate) async fn exchange<E: Origin>(
             if reading.is_cut {
                 break;
             }
-            return Err(io::Error::other("the body is too large"));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         if body.is_done() {
             let over = slot.as_ref().map_or(0, |rest| rest.len());

@@ -242,6 +242,10 @@ pub(crate) fn expose(
     for (service, count) in sums(samples, |sample| &sample.retries) {
         retries.put([service], count);
     }
+    let mut asked = out.family(&table::FILTER_ASKS);
+    for (outcome, count) in sums(samples, |sample| &sample.asked) {
+        asked.put([outcome], count);
+    }
     let mut copies = out.family(&table::COPIED_REQUESTS);
     for (outcome, count) in sums(samples, |sample| &sample.copies) {
         copies.put([outcome], count);
@@ -337,6 +341,7 @@ mod tests {
             open: vec![(("web".into(), Protocol::Tcp), 2)],
             retries: vec![("s".into(), 1)],
             copies: vec![("answered", 4)],
+            asked: vec![("late", 5)],
             unspent: vec![("s".into(), 2)],
             room: vec![(("web".into(), "progress"), 1)],
             tcp: vec![(
@@ -395,6 +400,7 @@ mod tests {
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
             "steelyard_service_retries_withheld_total{service=\"s\"} 6\n",
+            "steelyard_filter_asks_total{outcome=\"late\"} 15\n",
             "traefik_entrypoint_requests_tls_total{entrypoint=\"web\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 6\n",
             "traefik_router_requests_tls_total{router=\"r\",service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
             "traefik_service_requests_tls_total{service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",

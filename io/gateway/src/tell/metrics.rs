@@ -140,6 +140,7 @@ pub(crate) struct Counters {
     open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     copies: RefCell<HashMap<&'static str, u64>>,
+    asked: RefCell<HashMap<&'static str, u64>>,
     unspent: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     tcp: RefCell<HashMap<ByService, TcpCount>>,
@@ -164,6 +165,8 @@ pub(crate) struct Sample {
     pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     pub(crate) copies: Vec<(&'static str, u64)>,
+    /// Requests of filters' own, by what came of them.
+    pub(crate) asked: Vec<(&'static str, u64)>,
     /// Requests that were not tried again since too many were, by service.
     pub(crate) unspent: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
@@ -234,6 +237,11 @@ impl Counters {
     /// A copy of a request came to this.
     pub(crate) fn count_copy(&self, outcome: &'static str) {
         *self.copies.borrow_mut().entry(outcome).or_default() += 1;
+    }
+
+    /// A filter has asked, and this came of it.
+    pub(crate) fn count_asked(&self, outcome: &'static str) {
+        *self.asked.borrow_mut().entry(outcome).or_default() += 1;
     }
 
     /// A request to `service` is not tried again, since too many were.
@@ -352,6 +360,7 @@ impl Counters {
             series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
+            asked: self.asked.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
             copies: self.copies.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
             unspent: self.unspent.borrow().iter().map(|(it, count)| (it.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),

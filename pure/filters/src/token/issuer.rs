@@ -111,7 +111,7 @@ impl Issuer {
                 kept.keys.store(Some(Arc::new(learnt(kept, &answer, cx.now))));
                 self.tell(address, cx);
             }
-            Got::Unanswered if self.leads => self.miss(kept, address, cx),
+            Got::Unanswered | Got::TooLarge if self.leads => self.miss(kept, address, cx),
             Got::Unanswered => self.has_asked = true,
             _ => {}
         }

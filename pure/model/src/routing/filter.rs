@@ -310,6 +310,8 @@ impl Filter {
             | Self::Signature(_)
             | Self::Token(_)
             | Self::Login(_)
+            | Self::ForwardAuth(_)
+            | Self::ErrorPages(_)
             | Self::InFlight(_)
             | Self::Buffers(_)
             | Self::CircuitBreaker(_)

@@ -252,6 +252,7 @@ fn error_pages_come_from_a_backend_of_their_own() {
         backend: "pages".into(),
         query: "".into(),
         request_headers: None,
+        told: None,
     }));
     let world = Draft::new()
         .filter("errors", pages)

@@ -1,20 +1,27 @@
 //! Middlewares that say who may pass, and who it was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{
-    AllowedClients, AskedAuth, CertificateHeader, CertificateParts, ClientPlace, ClientSource,
-    FilterTls, NameParts, PasswordAuth,
+    AllowedClients, AskedAuth, AskedCache, AskedManner, CertificateHeader, CertificateParts,
+    ClientPlace, ClientSource, FilterTls, NameParts, PasswordAuth,
 };
 use steelyard_model::{FieldPath, Severity};
 use steelyard_passwords::{DigestUsers, Users};
 
 use super::{Making, Reader, is, text, texts};
 use crate::codes;
+
+/// How long the answer of `forwardAuth` may take: Traefik has no option for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an answer counts at most.
+const LONGEST_CACHED: Duration = Duration::from_hours(24);
 
 impl Reader<'_, '_> {
     pub(super) fn allowed(
@@ -151,9 +158,14 @@ impl Reader<'_, '_> {
         if let Some(url) = &sign_in {
             self.is_value(url, &path.key("authSigninURL"))?;
         }
+        let cache = match &it.auth_cache {
+            Some(cache) => Some(self.auth_cache(cache, &path.key("authCache"))?),
+            None => None,
+        };
         Some(Filter::ForwardAuth(Box::new(AskedAuth {
             address,
             backend: "".into(),
+            patience: PATIENCE,
             trusts_forwarded: is(it.trust_forward_header),
             response_headers: texts(it.auth_response_headers.as_ref()),
             response_headers_regex: expression,
@@ -167,7 +179,30 @@ impl Reader<'_, '_> {
             keeps_location: is(it.preserve_location_header),
             keeps_method: is(it.preserve_request_method),
             sign_in,
+            manner: AskedManner::Traefik,
+            cache,
         })))
+    }
+
+    /// How long answers count: an option of ours.
+    fn auth_cache(&mut self, it: &written::AuthCacheSpec, path: &FieldPath) -> Option<AskedCache> {
+        let at = path.key("duration");
+        if it.duration.is_none() {
+            self.findings.missing(&at, "write how long an answer counts, such as 10s");
+        }
+        let duration = self.time(it.duration.as_ref(), &at)?;
+        if duration.is_zero() || duration > LONGEST_CACHED {
+            let message = format!("answers cannot count for {duration:?}");
+            let help = "write from 1ms to 24h";
+            self.findings.invalid(codes::INVALID_VALUE, &at, message, help);
+            return None;
+        }
+        let at = path.key("headers");
+        for (index, name) in it.headers.iter().flatten().enumerate() {
+            self.is_name(name, &at.index(index))?;
+        }
+        let lines = texts(it.headers.as_ref());
+        Some(AskedCache { lines, durations: vec![((200, 299), duration)] })
     }
 
     /// How TLS is spoken to whom a middleware asks.

@@ -47,6 +47,7 @@ impl Reader<'_, '_> {
             backend: "".into(),
             query,
             request_headers: it.error_request_headers.as_ref().map(|it| texts(Some(it))),
+            told: None,
         })))
     }
 

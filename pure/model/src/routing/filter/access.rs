@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -70,6 +71,8 @@ pub struct AskedAuth {
     pub backend: BackendId,
     /// It is told what clients say in `X-Forwarded-*`.
     pub trusts_forwarded: bool,
+    /// How long its answer may take.
+    pub patience: Duration,
     /// Lines of its answer that endpoints are told.
     pub response_headers: Vec<Arc<str>>,
     /// The same, by an expression.
@@ -92,8 +95,49 @@ pub struct AskedAuth {
     pub keeps_location: bool,
     /// It is asked by the request's method, not by GET.
     pub keeps_method: bool,
-    /// Where who may not pass is led.
+    /// Where who has not said who he is (401) is led.
     pub sign_in: Option<Arc<str>>,
+    /// In whose manner it is asked, and its answer taken.
+    pub manner: AskedManner,
+    /// How long its answers count.
+    pub cache: Option<AskedCache>,
+}
+
+/// In whose manner somebody is asked who may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskedManner {
+    /// Traefik's `forwardAuth`: it is told in `X-Forwarded-*`, and whatever it answers but 2xx is
+    /// the client's answer.
+    Traefik,
+    /// ingress-nginx's `auth-url`: it is told in `X-Original-*`; 401 and 403 are the client's
+    /// answer, without their bodies, and others but 2xx are 500.
+    Nginx(Box<NginxAsking>),
+}
+
+/// What ingress-nginx has beside. Texts are as they are sent: what varies in them was put in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxAsking {
+    /// `auth-method`; none is GET.
+    pub method: Option<Arc<str>>,
+    /// `auth-request-redirect`; none is what was asked for.
+    pub redirect: Option<Arc<str>>,
+    /// `auth-proxy-set-headers`.
+    pub lines: Vec<(Arc<str>, Arc<str>)>,
+    /// The parameter by which `sign_in` is told what was asked for: `rd`.
+    pub parameter: Arc<str>,
+    /// Clients get its cookies whatever the status of their answer.
+    pub always_cookies: bool,
+}
+
+/// How long answers count that somebody gave who was asked who may pass. One counts for requests
+/// alone that were told about in the same words: method, site, path, query and address of the
+/// client, and these lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedCache {
+    /// Lines of the request that tell clients apart; none is all that the one who is asked is told.
+    pub lines: Vec<Arc<str>>,
+    /// Answers of these statuses count so long: the first range that has one. Others do not.
+    pub durations: Vec<((u16, u16), Duration)>,
 }
 
 /// How TLS is spoken to whom a filter asks.

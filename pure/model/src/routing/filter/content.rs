@@ -19,6 +19,9 @@ pub struct ErrorPages {
     pub query: Arc<str>,
     /// Lines of the request that are told there; none is all.
     pub request_headers: Option<Vec<Arc<str>>>,
+    /// ingress-nginx's `custom-http-errors`: lines that it is told beside `X-Code`, `X-Format` and
+    /// `X-Original-URI`, and the status is the one that it answers. None is Traefik's manner.
+    pub told: Option<Vec<(Arc<str>, Arc<str>)>>,
 }
 
 /// Writes header lines. An empty value takes a line away.

@@ -55,6 +55,18 @@ pub struct ForwardAuthSpec {
     /// Where who may not pass is led.
     #[serde(rename = "authSigninURL")]
     pub auth_signin_url: Option<String>,
+    /// How long its answers count: an option of ours.
+    pub auth_cache: Option<AuthCacheSpec>,
+}
+
+/// How long answers count of whom is asked who may pass.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AuthCacheSpec {
+    /// So long.
+    pub duration: Option<IntOrString>,
+    /// Lines that tell clients apart; none is all that it is told.
+    pub headers: Option<Vec<String>>,
 }
 
 /// How TLS is spoken to whom a middleware asks.
