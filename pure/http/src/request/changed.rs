@@ -9,15 +9,22 @@ use crate::name::Name;
 use crate::path;
 use crate::view::{Head, RequestView, Scheme};
 
-/// The lines that go on, but for Host, of which [`RequestView::authority`] tells more.
+/// The lines that go on, but for Host, of which [`RequestView::authority`] tells more; and what a
+/// peer that is believed says of the client, which goes on in our words.
 impl Head for RequestHead<'_, '_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        if name.eq_ignore_ascii_case("host") { None } else { self.lines.kept(name) }
+        if name.eq_ignore_ascii_case("host") {
+            return None;
+        }
+        self.lines.kept(name).or_else(|| {
+            let mut said = self.believed().filter(|line| line.name.eq_ignore_ascii_case(name));
+            said.next().map(|line| line.value)
+        })
     }
 
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
         let named = self.lines.stay().filter(|line| !line.name.eq_ignore_ascii_case("host"));
-        named.for_each(|line| see(line.name, line.value));
+        named.chain(self.believed()).for_each(|line| see(line.name, line.value));
     }
 }
 
@@ -43,7 +50,17 @@ impl RequestView for RequestHead<'_, '_> {
     }
 }
 
-impl RequestHead<'_, '_> {
+impl<'h, 'b> RequestHead<'h, 'b> {
+    /// What is said of the client, where its peer may say such things.
+    fn believed(&self) -> impl Iterator<Item = &'h httparse::Header<'b>> {
+        let is_believed = self.vouched.is_some_and(|it| it.is_believed);
+        let headers = if is_believed { self.lines.headers } else { &[] };
+        headers.iter().filter(|line| {
+            let is_said = Name::of(line.name.as_bytes()) == Name::Forwarded;
+            is_said && !line.name.eq_ignore_ascii_case("proxy")
+        })
+    }
+
     pub(super) fn forward_changed(
         &self,
         hop: &Hop<'_>,

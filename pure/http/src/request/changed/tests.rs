@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
+use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::route::Manner;
 
 use super::*;
 use crate::body::Framing;
 use crate::edits::RequestEdits;
+use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::head::Slots;
 use crate::path::Spelling;
 use crate::request::client_lines;
@@ -157,4 +161,25 @@ fn an_upgrade_goes_on_with_other_lines() {
     let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let out = forward(sent, |it| it.lines().set("X-A", b"1").unwrap(), None);
     assert!(out.ends_with("X-A: 1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), "{out}");
+}
+
+/// What a peer that is believed says is seen, and nothing that is only taken for it.
+#[test]
+fn who_is_believed_is_seen_to_speak_for_others() {
+    const SAID: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9\r\nX_Forwarded_For: \
+                        8.8.8.8\r\nProxy: x\r\nx-forwarded-uri: /a\r\nX-A: 1\r\n\r\n";
+    for (trust, expected) in [
+        (Trust::default(), &["X-A=1"][..]),
+        (Trust::Everybody, &["X-A=1", "X-Forwarded-For=9.9.9.9", "x-forwarded-uri=/a"]),
+    ] {
+        let policy = ForwardedPolicy { trust: trust.clone(), ..ForwardedPolicy::default() };
+        let mut slots = Slots::default();
+        let mut head = RequestHead::parse(SAID.as_bytes(), &mut slots).unwrap().unwrap();
+        head.settle(&Vouching::new(Arc::new(policy), [10, 0, 0, 1].into()));
+        let mut seen = Vec::new();
+        head.each(&mut |name, value| seen.push(format!("{name}={}", value.escape_ascii())));
+        assert_eq!(seen, expected, "{trust:?}");
+        let uri = (trust == Trust::Everybody).then_some(&b"/a"[..]);
+        assert_eq!(head.first("X-Forwarded-Uri"), uri, "{trust:?}");
+    }
 }
