@@ -335,3 +335,70 @@ fn an_answer_is_kept_for_the_same_request_alone() {
         assert!(!enters(&second, None, 9), "its time is over");
     }
 }
+
+/// What Authelia, Authentik and oauth2-proxy say of themselves: which lines they read, what they
+/// answer, and which lines applications get.
+#[test]
+fn contracts_that_others_have_written_down_are_kept() {
+    let asked = Asked::get("http://app.test", "/page?a=b")
+        .with("Cookie", "session=1")
+        .with("Remote_User", "root")
+        .with("X-Authentik-Username", "root")
+        .with("X-Auth-Request-User", "root");
+    let traefik = |url: &str, names: &[&str]| AskedAuth {
+        address: AskedUrl::read(url).unwrap(),
+        response_headers: names.iter().map(|name| (*name).into()).collect(),
+        user_header: None,
+        ..auth()
+    };
+    let by_nginx = |url: &str, names: &[&str]| {
+        let it = NginxAsking { parameter: "rd".into(), ..NginxAsking::default() };
+        let sign_in = Some("https://in.test/start".into());
+        AskedAuth { sign_in, manner: nginx(it).manner, ..traefik(url, names) }
+    };
+    let authelia = "http://authelia.test/api/authz/forward-auth";
+    let authentik = "http://authentik.test/outpost.goauthentik.io/auth";
+    let read =
+        ["X-Forwarded-Method: GET", "X-Forwarded-Host: app.test", "X-Forwarded-Uri: /page?a=b"];
+    let original = ["X-Original-URL: http://app.test/page?a=b", "X-Original-Method: GET"];
+    for (auth, lines, told, location) in [
+        (
+            traefik(authelia, &["Remote-User", "Remote-Groups", "Remote-Email", "Remote-Name"]),
+            &read[..],
+            ("Remote-User", "ann"),
+            "https://in.test/?rd=x",
+        ),
+        (
+            traefik(&format!("{authentik}/traefik"), &["X-authentik-username", "X-authentik-jwt"]),
+            &read,
+            ("X-Authentik-Username", "ann"),
+            "https://in.test/?rd=x",
+        ),
+        (
+            by_nginx(&format!("{authentik}/nginx"), &["X-authentik-username"]),
+            &original,
+            ("X-Authentik-Username", "ann"),
+            "https://in.test/start?rd=http%3A%2F%2Fapp.test%2Fpage%3Fa%3Db",
+        ),
+        (
+            by_nginx("http://oauth2-proxy.test/oauth2/auth", &["X-Auth-Request-User"]),
+            &original,
+            ("X-Auth-Request-User", "ann"),
+            "https://in.test/start?rd=http%3A%2F%2Fapp.test%2Fpage%3Fa%3Db",
+        ),
+    ] {
+        let all = shown(&letter(&auth, &asked));
+        let has = |line: &str| all.iter().any(|it| it == line);
+        assert!(has("Cookie: session=1") && lines.iter().all(|line| has(line)), "{all:?}");
+        let told_on = judged(&auth, &asked, answer(200, &[told])).unwrap();
+        let values: Vec<_> = told_on
+            .iter()
+            .filter(|it| crate::spellings::is_taken_for(it.split(':').next().unwrap(), told.0))
+            .collect();
+        assert_eq!(values, [&format!("{}: {}", told.0, told.1)], "{told_on:?}");
+        let status = if auth.sign_in.is_some() { 401 } else { 302 };
+        let no = answer(status, &[("Location", "https://in.test/?rd=x")]);
+        let refusal = judged(&auth, &asked, no).unwrap_err();
+        assert_eq!((refusal.status, refusal.first("location")), (302, Some(location.as_bytes())));
+    }
+}
