@@ -26,6 +26,10 @@ const LARGEST: usize = 1 << 20;
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Lines that ask for a part, or for nothing where it is known (RFC 9110 §13.1, §14.2).
+const PARTIAL: [&str; 6] =
+    ["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
+
 /// The page of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Pages {
@@ -99,7 +103,11 @@ impl Frame for Pages {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         let wanted = self.pages.request_headers.as_deref();
         let is_wanted = |name: &str| {
-            wanted.is_none_or(|all| all.iter().any(|it| it.eq_ignore_ascii_case(name)))
+            // A page is wanted whole, whatever is known of what was asked for.
+            let is_for_another = PARTIAL.iter().any(|it| it.eq_ignore_ascii_case(name));
+            let is_named =
+                wanted.is_none_or(|all| all.iter().any(|it| it.eq_ignore_ascii_case(name)));
+            is_named && !is_for_another
         };
         let mut lines = copied(head, is_wanted);
         if wanted.is_none() {
@@ -235,6 +243,17 @@ mod tests {
         ] {
             assert!(told.contains(&line), "{told:?}");
         }
+    }
+
+    #[test]
+    fn a_page_is_wanted_whole() {
+        let request = Asked::get("http://a.test", "/").with("Range", "bytes=0-1").with("X-A", "1");
+        let (mut frame, mut world) = (Pages::new(&pages("")), World::new());
+        let mut head = RequestEdits::new(&request);
+        _ = frame.enter(&mut world.context(), &mut head, Got::Nothing);
+        let lines = frame.asked.unwrap().lines;
+        let names: Vec<_> = lines.added().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names[0], "X-A", "{names:?}");
     }
 
     #[test]
