@@ -96,10 +96,7 @@ pub(super) fn key(stamp: &[u8], cache: &AskedCache, letter: &Letter) -> [u8; 32]
     for (name, value) in letter.lines.added() {
         let is_it = |it: &&str| it.eq_ignore_ascii_case(name);
         let lines = &cache.lines;
-        if lines.is_empty()
-            || OWN.iter().any(|it| is_it(&it))
-            || lines.iter().any(|it| is_it(&&**it))
-        {
+        if lines.is_empty() || OWN.iter().any(is_it) || lines.iter().any(|it| is_it(&&**it)) {
             add(name.to_ascii_lowercase().as_bytes());
             add(value);
         }
