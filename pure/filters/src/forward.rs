@@ -6,7 +6,8 @@
 //! kept counts for a request that it would have been asked about in the same words.
 
 mod answers;
-pub(crate) mod letter;
+pub(crate) mod copied;
+mod letter;
 pub(crate) mod nginx;
 mod place;
 

@@ -15,7 +15,7 @@ use steelyard_model::routing::filter::content::ErrorPages;
 
 use crate::ask::{Ask, Got, Letter};
 use crate::context::{Context, Note};
-use crate::forward::letter::{copied, uri};
+use crate::forward::copied::{copied, uri};
 use crate::forward::nginx::escaped;
 use crate::frame::{Enter, Frame, Leave};
 use crate::response::Response;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use steelyard_http::{Head as _, LineEdits, RequestEdits, RequestView as _, Scheme};
 use steelyard_model::routing::filter::access::{AskedAuth, AskedManner};
 
+use super::copied::{copied, uri};
 use super::nginx;
 use crate::ask::Letter;
 use crate::context::Context;
@@ -92,24 +93,6 @@ fn lines(auth: &AskedAuth, cx: &Context<'_>, head: &RequestEdits<'_>) -> LineEdi
         }
     }
     lines
-}
-
-/// Lines of the request that are for others than the next hop, as far as they are wanted. What
-/// would make another request of this one is left out.
-pub(crate) fn copied(head: &RequestEdits<'_>, is_wanted: impl Fn(&str) -> bool) -> LineEdits {
-    let mut lines = LineEdits::default();
-    head.each(&mut |name, value| {
-        if !is_taken_for(name, "Expect") && is_wanted(name) {
-            _ = lines.add(name, value);
-        }
-    });
-    lines
-}
-
-/// Path and query.
-pub(crate) fn uri(head: &RequestEdits<'_>) -> String {
-    let query = head.query().map_or(String::new(), |query| format!("?{query}"));
-    format!("{}{query}", head.path())
 }
 
 fn port(authority: &str, scheme: &str) -> String {

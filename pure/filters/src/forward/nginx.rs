@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use steelyard_http::{LineEdits, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::access::{AskedAuth, AskedManner, NginxAsking};
 
-use super::letter::{copied, uri};
+use super::copied::{copied, uri};
 use crate::context::Context;
 use crate::response::Response;
 use crate::spellings::is_taken_for;
