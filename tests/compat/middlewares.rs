@@ -171,6 +171,7 @@ fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
     let mut cx = Context {
         now: Instant::now(),
         clock: || 1_000_000,
+        random: || None,
         journey: &journey,
         cause: Answerer::Backend,
         notes: &mut notes,
