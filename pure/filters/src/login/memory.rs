@@ -35,10 +35,13 @@ pub(super) enum Renewed {
 }
 
 /// Values by what is random enough to be a place.
-struct Places<T>(Box<[ArcSwapOption<([u8; 16], T)>]>);
+struct Places<T>(Box<[Place<T>]>);
+
+/// What is at a place, and what it is of.
+type Place<T> = ArcSwapOption<([u8; 16], T)>;
 
 impl<T: Clone> Places<T> {
-    fn at(&self, key: [u8; 16]) -> &ArcSwapOption<([u8; 16], T)> {
+    fn at(&self, key: [u8; 16]) -> &Place<T> {
         &self.0[usize::from(u16::from_be_bytes([key[0], key[1]])) % PLACES]
     }
 
