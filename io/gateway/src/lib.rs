@@ -22,10 +22,11 @@ mod wire;
 pub use crate::core::datagrams::HandedSession;
 pub use gateway::{Gateway, StartError};
 pub use options::{
-    AccessLog, Bind, Binding, GatewayOptions, LogFields, LogFilters, LogFormat, MetricViews, Shown,
-    Timeouts, Tracing,
+    AccessLog, Bind, Binding, GatewayOptions, LogFields, LogFilters, LogFormat, MetricViews,
+    OwnAnswers, Shown, Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
+pub use tell::date::rfc3339;
 pub use tell::endpoints::{EndpointFitness, EndpointReport};
 pub use tell::recent::FailedRequest;
 pub use tell::request_id::RequestId;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use steelyard_filters::OwnServices;
 use steelyard_host::places::Places;
 use steelyard_http::{ForwardedPolicy, Limits, SpanSink};
 use steelyard_metrics::BucketBounds;
@@ -51,12 +52,18 @@ pub struct GatewayOptions {
     pub kept: Arc<AtomicUsize>,
     /// What `X-Forwarded-Server` says: the host's name.
     pub server_name: String,
+    /// What the program's own services answer; none: a route to one is refused.
+    pub own: Option<OwnAnswers>,
     /// Called when much memory has become free that was needed for a burst; on a thread where it
     /// may take its time.
     pub return_memory: fn(),
     /// Nothing is taken from any listener before [`crate::Gateway::begin`]: another process does.
     pub waits: bool,
 }
+
+/// What the program's own services answer (`api@internal` and its kin).
+#[derive(Clone)]
+pub struct OwnAnswers(pub Arc<dyn OwnServices>);
 
 /// Which requests are traced, and where what is told of them goes.
 #[derive(Clone)]
@@ -77,6 +84,12 @@ pub struct MetricViews {
     pub routers: bool,
     /// By service.
     pub services: bool,
+}
+
+impl fmt::Debug for OwnAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnAnswers")
+    }
 }
 
 impl Default for MetricViews {
@@ -184,6 +197,7 @@ impl Default for GatewayOptions {
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),
+            own: None,
             return_memory: || {},
             waits: false,
         }

@@ -17,7 +17,8 @@ fn gateway_where(
     standard: bool,
     routes: &[Served],
 ) -> (Gateway, std::net::SocketAddr) {
-    let policy = ForwardedPolicy { trust, client_header: client_header.map(Into::into), standard };
+    let client_header = client_header.map(Into::into);
+    let policy = ForwardedPolicy { trust, client_header, standard, ..ForwardedPolicy::default() };
     let forwarded = [("web".to_owned(), Arc::new(policy))].into();
     let options =
         GatewayOptions { workers: 1, forwarded, server_name: "gw".into(), ..Default::default() };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_model::routing::backend::Internal;
 use steelyard_model::routing::filter::{Filter, Use};
 
 use crate::addresses::AllowedAddresses;
@@ -27,6 +28,7 @@ use crate::login::Login;
 use crate::memory::{Lifespan, Memory};
 use crate::nginx::NginxFrame;
 use crate::pages::Pages;
+use crate::own::{Own, OwnServices};
 use crate::password::Password;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
@@ -79,6 +81,7 @@ frames! {
     Pages(Pages),
     Password(Password),
     Nginx(NginxFrame),
+    Own(Own),
     Rate(Rate),
     Redirect(Redirect),
     Retry(Retry),
@@ -132,6 +135,11 @@ impl Recipe {
             Filter::Token(it) => Made::Token(Token::new(it, memory.of(usage))?),
             _ => return None,
         }))
+    }
+
+    /// What answers in the name of a service of the program itself.
+    pub fn own(service: Internal, answers: &Arc<dyn OwnServices>) -> Self {
+        Self(Made::Own(Own::new(service, answers.clone())))
     }
 
     /// Whether what it keeps counts no more, and it is to be made again.

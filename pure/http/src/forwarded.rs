@@ -27,6 +27,24 @@ pub struct ForwardedPolicy {
     pub client_header: Option<Box<str>>,
     /// Whether endpoints are told in `Forwarded` (RFC 7239) too, and it is read.
     pub standard: bool,
+    /// `X-Forwarded-For` goes on as somebody trusted has sent it, and nobody is added to it
+    /// (Traefik's `notAppendXForwardedFor`).
+    pub keeps_list: bool,
+    /// What becomes of header lines whose names have underscores.
+    pub underscores: Underscores,
+}
+
+/// What becomes of header lines whose names have underscores (Traefik's
+/// `underscoreHeadersStrategy`); those that pass for managed ones never go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Underscores {
+    /// They go on.
+    #[default]
+    Kept,
+    /// They are left out, as if they had not come.
+    Dropped,
+    /// The request is refused.
+    Refused,
 }
 
 /// What the peer of one connection may say of others.
@@ -50,6 +68,10 @@ pub struct Vouched {
     pub is_believed: bool,
     /// `Forwarded` is written.
     pub standard: bool,
+    /// Nobody is added to `X-Forwarded-For`.
+    pub keeps_list: bool,
+    /// Lines whose names have underscores are as if they had not come.
+    pub drops_underscores: bool,
 }
 
 /// Header lines, one after the other.
@@ -102,15 +124,29 @@ impl Vouching {
 
     /// Whether requests need a look at all.
     pub(crate) fn matters(&self) -> bool {
-        self.is_trusted || self.policy.client_header.is_some() || self.policy.standard
+        let ForwardedPolicy { client_header, standard, keeps_list, underscores, .. } =
+            &*self.policy;
+        self.is_trusted
+            || client_header.is_some()
+            || *standard
+            || *keeps_list
+            || *underscores != Underscores::Kept
     }
 
     /// Whether lines of this name are kept from going on: they name the client, and the peer may
     /// not, or they are spelled as only some servers read them.
     pub(crate) fn keeps_back(&self, name: &str) -> bool {
+        if self.policy.underscores == Underscores::Dropped && name.contains('_') {
+            return true;
+        }
         let Some(known) = self.policy.client_header.as_deref() else { return false };
         let is_known = name.eq_ignore_ascii_case(known);
         if is_known { !self.is_trusted } else { is_shadow(name, known) }
+    }
+
+    /// Whether a head with a line of this name is refused.
+    pub(crate) fn refuses(&self, name: &str) -> bool {
+        self.policy.underscores == Underscores::Refused && name.contains('_')
     }
 
     /// Who asks by a head with these lines.
@@ -119,7 +155,13 @@ impl Vouching {
             (Trust::Ranges(_), true) => self.named(lines).unwrap_or(self.peer),
             _ => self.peer,
         };
-        Vouched { client, is_believed: self.is_trusted, standard: self.policy.standard }
+        Vouched {
+            client,
+            is_believed: self.is_trusted,
+            standard: self.policy.standard,
+            keeps_list: self.policy.keeps_list,
+            drops_underscores: self.policy.underscores == Underscores::Dropped,
+        }
     }
 
     fn named(&self, lines: &Lines<'_>) -> Option<IpAddr> {
@@ -288,7 +330,12 @@ mod tests {
     fn policy(ranges: &[&str], header: Option<&str>) -> Arc<ForwardedPolicy> {
         let ranges = ranges.iter().map(|range| range.parse().expect("a range")).collect();
         let client_header = header.map(Into::into);
-        Arc::new(ForwardedPolicy { trust: Trust::Ranges(ranges), client_header, standard: true })
+        Arc::new(ForwardedPolicy {
+            trust: Trust::Ranges(ranges),
+            client_header,
+            standard: true,
+            ..ForwardedPolicy::default()
+        })
     }
 
     fn settle(policy: Arc<ForwardedPolicy>, peer: &str, lines: &[(&str, &str)]) -> String {

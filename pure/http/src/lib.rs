@@ -48,7 +48,7 @@ pub use exchange::{
     release,
 };
 pub use exercise::exercise;
-pub use forwarded::{ForwardedPolicy, Vouched, Vouching};
+pub use forwarded::{ForwardedPolicy, Underscores, Vouched, Vouching};
 pub use h2::{
     Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, TooManyHeads, crosses, may_trail,
     request_to_h1, response_to_h1,

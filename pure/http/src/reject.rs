@@ -40,6 +40,7 @@ pub enum Reject {
     TooManyHeaders,
     /// Of HTTP/2: pseudo-header fields that are missing, or are none (RFC 9113 §8.3).
     Pseudo,
+    /// A line whose name has an underscore, where the entry point lets none in.
     /// Of HTTP/2: a field that is about a connection, or whose name or value has what none may
     /// have (RFC 9113 §8.2).
     Field,

@@ -168,6 +168,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         vouched.client
     }
 
+    /// Whether the peer may not send a line that the request has.
+    pub fn is_refused(&self, vouching: &Vouching) -> bool {
+        vouching.matters() && self.lines.headers.iter().any(|line| vouching.refuses(line.name))
+    }
+
     /// The path as it came; `*` for the whole server.
     pub fn asked(&self) -> &'b str {
         self.asked
@@ -189,10 +194,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let lines = self.lines.headers.iter();
         let named = lines.filter(move |line| line.name.eq_ignore_ascii_case(name));
         let is_believed = self.vouched.is_some_and(|it| it.is_believed);
+        let drops = self.vouched.is_some_and(|it| it.drops_underscores);
         let is_ours = move |name: &str| match Name::of(name.as_bytes()) {
             Name::Shadow => true,
             Name::Forwarded => !is_believed || name.eq_ignore_ascii_case("proxy"),
-            _ => false,
+            _ => drops && name.contains('_'),
         };
         named.filter(move |line| !is_ours(line.name)).map(|line| line.value)
     }

@@ -32,6 +32,12 @@ pub(crate) fn http_date() -> String {
     Civil::from_unix(unix_now()).http()
 }
 
+/// `1994-11-06T08:49:37.000000000Z` (RFC 3339).
+pub fn rfc3339(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Civil::from_unix(since.as_secs()).rfc3339(since.subsec_nanos()).to_string()
+}
+
 impl Civil {
     /// From seconds since 1970. Counts in eras of 400 years that begin in March, so that leap
     /// days come last.

@@ -92,10 +92,17 @@ impl RequestHead<'_, '_> {
 
     /// Whom the request has passed. Who names the client in another way names nobody here.
     fn push_passed(&self, vouched: Vouched, peer: &[u8], out: &mut Vec<u8>) {
+        let begun = out.len();
         out.extend_from_slice(b"X-Forwarded-For: ");
         let before = out.len();
         if vouched.is_believed {
             self.push_all("x-forwarded-for", out);
+        }
+        if vouched.keeps_list {
+            let is_there = out.len() > before;
+            out.truncate(if is_there { out.len() - ", ".len() } else { begun });
+            out.extend_from_slice(if is_there { b"\r\n" } else { b"" });
+            return;
         }
         let client = vouched.client.to_string();
         if out.len() == before && client.as_bytes() != peer {

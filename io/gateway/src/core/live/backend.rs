@@ -11,7 +11,9 @@ use steelyard_balance::pick::Attempts;
 use steelyard_balance::tree::{Portion, Shape, Tree, token};
 use steelyard_balance::{Lot, SmoothWeighted};
 use steelyard_filters::Recipe;
-use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Endpoints, RefusalReason};
+use steelyard_model::routing::backend::{
+    Backend, BackendNode, Edge, Endpoints, Internal, RefusalReason,
+};
 use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
@@ -20,6 +22,7 @@ use super::endpoints::Roster;
 use super::picking::Picking;
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState, Target};
+use crate::options::OwnAnswers;
 use crate::shared::origins::OriginHandshakes;
 use crate::shared::standing::{EndpointStanding, EndpointStandings, Line, Lineup, Spot};
 use crate::up::upstream::Upstream;
@@ -84,6 +87,8 @@ pub(super) enum Form {
     Leaf(Arc<BackendNode>, EndpointSetId, RefCell<Rc<SetState>>),
     /// Sends to others.
     Inner(Arc<BackendNode>, Vec<Branch>),
+    /// Answers by itself: a service of the program.
+    Own(Internal, OwnAnswers),
     /// Answers that it must not serve.
     Refused(u16, Arc<str>),
     /// Leads to nothing.
@@ -344,7 +349,7 @@ impl Tree for Wood<'_> {
                 let is_there = roster.open > 0 && lineup().has_any();
                 if is_there { Shape::of(&leaf.backend) } else { Shape::Nothing }
             }
-            Form::Refused(..) => Shape::Leaf(None),
+            Form::Own(..) | Form::Refused(..) => Shape::Leaf(None),
             Form::Inner(node, _) => Shape::Inner(&node.backend),
             Form::Nothing => Shape::Nothing,
         }
@@ -393,6 +398,10 @@ impl Form {
             Backend::Refused { why: RefusalReason::Reference(_), status: UNSERVED, .. } => {
                 Self::Nothing
             }
+            Backend::Internal(service) => match &scene.shared.options.own {
+                Some(answers) => Self::Own(*service, answers.clone()),
+                None => Self::unserved(),
+            },
             Backend::Refused { status, why, .. } => Self::Refused(*status, why.to_string().into()),
             _ => Self::unserved(),
         }

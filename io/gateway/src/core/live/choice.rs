@@ -30,7 +30,9 @@ impl Standing {
         caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        let Form::Inner(..) = &*self.form else { return self.pick_here(scene, caller, None) };
+        let Form::Inner(..) = &*self.form else {
+            return self.pick_here(scene, caller, None, recipes);
+        };
         let wood = Wood(scene);
         let choice = choose_from(&wood, self.clone(), path, caller);
         let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
@@ -40,15 +42,17 @@ impl Standing {
             standing.extend(edge, scene, recipes);
             standing = wood.follow(&standing, edge);
         }
-        leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues))
+        leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues), recipes)
     }
 
-    /// The same at a leaf.
+    /// The same at a leaf. What answers by itself does so in a frame: it is the innermost of all,
+    /// and nobody is picked behind it.
     fn pick_here(
         self,
         scene: &Scene<'_>,
         caller: &Caller<'_>,
         beside: Option<Box<Beside>>,
+        recipes: &mut Vec<Recipe>,
     ) -> Picked {
         match &*self.form {
             Form::Leaf(node, id, set) => {
@@ -58,6 +62,10 @@ impl Standing {
                     return Picked::Nothing;
                 }
                 Picked::Leaf(Leaf::new(self.state, endpoints, roster, scene, caller, beside))
+            }
+            Form::Own(service, answers) => {
+                recipes.push(Recipe::own(*service, &answers.0));
+                Picked::Nothing
             }
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
             Form::Inner(..) | Form::Nothing => Picked::Nothing,

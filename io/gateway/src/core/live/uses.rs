@@ -105,7 +105,9 @@ impl Scene<'_> {
         let known = &self.live.config.routing.listeners;
         let listeners = route.listeners.iter().filter_map(|id| known.get(id));
         let mut listeners = Vec::from_iter(listeners);
-        if listeners.iter().all(|it| it.uses.is_empty()) {
+        // Connections as they come pass none of what requests pass.
+        let is_used = route.kind.is_of_requests();
+        if !is_used || listeners.iter().all(|it| it.uses.is_empty()) {
             listeners.clear();
         }
         listeners.sort_by(|a, b| a.host.cmp(&b.host));

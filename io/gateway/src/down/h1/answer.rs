@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
 use steelyard_filters::Response;
 use steelyard_http::{
     Asked, Head, LineEdits, Page, RequestHead, ResponseChanges, ResponseEdits, ResponseView,
@@ -112,8 +113,8 @@ impl Answer {
     }
 }
 
-/// Appends a response that filters made or changed. Lines that nobody may write are left out.
-/// Returns how much of it is body.
+/// Appends the head of a response that filters made or changed. Lines that nobody may write are
+/// left out. Returns the body that follows.
 pub(crate) fn write_response(
     response: &Response,
     changes: ResponseChanges,
@@ -122,7 +123,7 @@ pub(crate) fn write_response(
     close: bool,
     id: Option<RequestId>,
     out: &mut Vec<u8>,
-) -> u64 {
+) -> Bytes {
     let seen = ResponseEdits::resume(response, changes);
     let mut lines = LineEdits::default();
     seen.each(&mut |name, value| {
@@ -152,9 +153,7 @@ pub(crate) fn write_response(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(if close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
-    let body = if is_bodiless || asked.head { b"" } else { &*response.body };
-    out.extend_from_slice(body);
-    body.len() as u64
+    if is_bodiless || asked.head { Bytes::new() } else { response.body.clone() }
 }
 
 /// What the request is called, so that who got this answer can ask why.
@@ -183,9 +182,11 @@ fn reason(status: u16) -> &'static str {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        418 => "I'm a teapot",
         421 => "Misdirected Request",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
@@ -220,9 +221,11 @@ mod tests {
             (401, "Unauthorized"),
             (403, "Forbidden"),
             (404, "Not Found"),
+            (405, "Method Not Allowed"),
             (408, "Request Timeout"),
             (413, "Content Too Large"),
             (414, "URI Too Long"),
+            (418, "I'm a teapot"),
             (421, "Misdirected Request"),
             (429, "Too Many Requests"),
             (431, "Request Header Fields Too Large"),

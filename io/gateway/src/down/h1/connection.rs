@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use steelyard_http::{
     After, Reject, Scheme, Terms, Vouching, client_lines, empty_lines, may_be_complete, release,
 };
@@ -95,6 +96,9 @@ struct Told {
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_AT_END: Duration = Duration::from_secs(1);
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
+
+/// Bytes of a body that are written together with its head, at most.
+const MOST_COPIED: usize = 16 * 1024;
 
 /// Bytes of empty lines tolerated before a request.
 const MAX_BLANK: usize = 8;
@@ -459,6 +463,20 @@ impl<C: Wire> Connection<C> {
         let stall = self.core.options().timeouts.write;
         let writing = self.stream.write_all(&self.out, stall);
         self.waiting.unless_pressed(writing).await.is_some_and(|outcome| outcome.is_ok())
+    }
+
+    /// The same with a body behind it. A large one may be what many are sent, and is not copied
+    /// for any of them.
+    async fn write_response_out(&mut self, body: Bytes) -> bool {
+        if body.len() <= MOST_COPIED {
+            self.out.extend_from_slice(&body);
+            return self.write_out().await;
+        }
+        let stall = self.core.options().timeouts.write;
+        self.write_out().await && {
+            let writing = self.stream.write_all(&body, stall);
+            self.waiting.unless_pressed(writing).await.is_some_and(|outcome| outcome.is_ok())
+        }
     }
 
     /// What cannot be understood is answered, and that was it.

@@ -138,6 +138,9 @@ impl Context<'_> {
             Ok(head) => head,
             Err(decision) => return *decision,
         };
+        if head.is_refused(self.vouching) {
+            return Decision::Reject(Reject::Field);
+        }
         let len = head.len;
         let client = head.settle(self.vouching);
         let mut request = Request::new(&head, self.started, client, self.vouching);

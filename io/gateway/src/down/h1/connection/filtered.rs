@@ -317,10 +317,10 @@ impl<C: Wire> Connection<C> {
         self.out.clear();
         let date = crate::tell::date::http_date();
         let id = self.name(status, None);
-        let bytes_out = write_response(&response, changes, &date, asked, close, id, &mut self.out);
-        let told = Told { status, bytes_out, why: None };
+        let body = write_response(&response, changes, &date, asked, close, id, &mut self.out);
+        let told = Told { status, bytes_out: body.len() as u64, why: None };
         self.note_answer();
-        let (after, ending) = match self.write_out().await {
+        let (after, ending) = match self.write_response_out(body).await {
             false => (After::Close, Ending::Aborted),
             true if close => (After::Linger, Ending::Finished),
             true => (After::Next, Ending::Finished),
