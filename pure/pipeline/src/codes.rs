@@ -80,6 +80,8 @@ pub const POOL_NOT_ANNOUNCED: Code = Code::new("pool-not-announced");
 pub const POOL_OFF_SUBNETS: Code = Code::new("pool-off-subnets");
 /// Two pools share addresses.
 pub const POOL_OVERLAP: Code = Code::new("pool-overlap");
+/// A route leads to a service of the program itself that is not there.
+pub const OWN_SERVICE_OFF: Code = Code::new("own-service-off");
 /// Two routes have the same host and path.
 pub const ROUTE_DUPLICATE: Code = Code::new("route-duplicate");
 /// Node selectors that select none of the nodes.
@@ -94,6 +96,8 @@ pub const TARGET_PORT_MISSING: Code = Code::new("target-port-missing");
 pub const TLS_NAME_NOT_COVERED: Code = Code::new("tls-name-not-covered");
 /// TLS is asked for where no entry point of the routes serves it.
 pub const TLS_NOT_SERVED: Code = Code::new("tls-not-served");
+/// What all requests at an entry point are to pass cannot be had.
+pub const ENTRY_POINT_CLOSED: Code = Code::new("entry-point-closed");
 /// A TLS Secret is named that does not exist.
 pub const TLS_SECRET_MISSING: Code = Code::new("tls-secret-missing");
 /// A TLS Secret holds no certificate and key that can be used.

@@ -13,7 +13,7 @@ use crate::known::Known;
 use crate::options::ResolveOptions;
 use crate::tables::Join;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::routes::{known_transports, redirections, sockets, to_tls};
+use crate::tables::routes::{exposed, known_transports, redirections, sockets, to_tls};
 use crate::tables::row::{Items, Row};
 
 /// An object that may be joined with others, by kind and name.
@@ -40,6 +40,7 @@ impl Joined {
         let to_tls = to_tls(&options.entry_points);
         routing.filters.insert(to_tls.id.clone(), Arc::new(to_tls));
         redirections(&options.entry_points, &mut routing);
+        exposed(&options.exposure, &options.entry_points, &mut routing);
         let snapshot = Snapshot {
             routing,
             load_balancer_class: options.load_balancer_class.clone(),
@@ -139,6 +140,9 @@ impl Joined {
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
             Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), Some(it))),
             Row::Policy(it) => routing.tls_policies.push((it.id.clone(), Some(it))),
+            Row::Listeners(all) => {
+                routing.listeners.extend(all.iter().map(|it| (it.id.clone(), Some(it.clone()))));
+            }
             Row::Material(Err(_))
             | Row::Object(..)
             | Row::Flag(_)
@@ -187,6 +191,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
 
 /// Both, one after the other.
 fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
+    first.listeners.extend(then.listeners);
     first.routes.extend(then.routes);
     first.backends.extend(then.backends);
     first.endpoint_sets.extend(then.endpoint_sets);

@@ -1,6 +1,7 @@
 //! How objects are joined.
 
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
+use steelyard_model::routing::exposure::Exposure;
 use steelyard_model::{NamespacedName, ProviderOptions};
 
 /// How to join.
@@ -14,6 +15,8 @@ pub struct ResolveOptions {
     pub load_balancer_class: Option<String>,
     /// Where the gateway listens.
     pub entry_points: Vec<EntryPoint>,
+    /// Which services of the program itself there are.
+    pub exposure: Exposure,
     /// The Secret whose certificate is shown where none is for the name that is asked for.
     pub default_certificate: Option<NamespacedName>,
     /// Whether objects of Traefik's kinds may name some of other namespaces
@@ -54,6 +57,7 @@ impl Default for ResolveOptions {
             config_namespace: None,
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
+            exposure: Exposure::default(),
             default_certificate: None,
             allow_cross_namespace: false,
             as_traefik: false,

@@ -16,6 +16,7 @@ mod endpoints;
 mod gateway;
 mod golden;
 mod order;
+mod own;
 mod pools;
 mod ranks;
 mod routes;

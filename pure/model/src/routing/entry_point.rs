@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::object::Provenance;
 use crate::protocol::Protocol;
+use crate::routing::filter::content::EncodedCharacters;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
 
@@ -32,6 +33,13 @@ pub struct EntryPoint {
     pub is_default: bool,
     /// Who asks here is led elsewhere.
     pub redirection: Option<EntryPointRedirection>,
+    /// What every request passes first: filters by the names that other providers have for them
+    /// (`NAMESPACE-NAME@kubernetescrd`).
+    pub filters: Vec<Arc<str>>,
+    /// Which encoded characters paths may have; none is all that may be anywhere.
+    pub characters: Option<EncodedCharacters>,
+    /// The terms of handshakes where no route names others, by such a name.
+    pub tls_options: Option<Arc<str>>,
     /// What asks for it; none for one that is built in or a static option.
     pub place: Option<Provenance>,
 }
@@ -55,6 +63,11 @@ pub const PLAIN: BuiltIn = BuiltIn { name: "web", port: 80, alias: "http", is_se
 /// HTTP over TLS.
 pub const SECURE: BuiltIn =
     BuiltIn { name: "websecure", port: 443, alias: "https", is_secure: true };
+/// The name of the entry point of the program's own services. It is there where it is asked for,
+/// and routes that name no entry point are not on it.
+pub const OWN: &str = "traefik";
+/// Its port, unless it is moved.
+pub const OWN_PORT: u16 = 8080;
 /// All of them.
 pub const BUILT_IN: [BuiltIn; 2] = [PLAIN, SECURE];
 
@@ -79,6 +92,9 @@ impl EntryPoint {
             forwarded: Trust::Nobody,
             is_default: false,
             redirection: None,
+            filters: Vec::new(),
+            characters: None,
+            tls_options: None,
             place: None,
         }
     }

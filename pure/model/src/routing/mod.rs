@@ -12,6 +12,7 @@ pub mod care;
 pub mod claims;
 pub mod cookie;
 pub mod entry_point;
+pub mod exposure;
 pub mod filter;
 pub mod id;
 pub mod listener;

@@ -89,6 +89,8 @@ pub(crate) enum Cell {
     Closed(NamespacedName),
     /// What requests or connections pass, as an object says.
     Filter(Tag, NamespacedName),
+    /// The listeners of entry points, with what all pass there.
+    Listeners,
     /// The routes of an Ingress that is ours.
     Routed(NamespacedName),
     /// The routes of an object of Traefik's kinds.
@@ -262,7 +264,7 @@ impl Cell {
             Self::Stands => 7,
             Self::Closed(_) => 8,
             Self::Filter(..) => 9,
-            Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 10,
+            Self::Listeners | Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 10,
             Self::NamedBy(_) => 11,
             Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 12,
         }
@@ -283,6 +285,7 @@ impl Cell {
             Self::Fallback,
             Self::Announced,
             Self::Stands,
+            Self::Listeners,
         ];
         cells.into_iter()
     }

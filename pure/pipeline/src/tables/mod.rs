@@ -97,6 +97,7 @@ impl Tables for Join {
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
             Cell::Filter(tag, id) => routes::filters(*tag, id, reads, &self.options, said),
+            Cell::Listeners => routes::guarded(reads, &self.options, said),
             Cell::Routed(id) => routes::routed(id, reads, &self.options, said),
             Cell::Routers(tag, id) => routes::routers(*tag, id, reads, &self.options, said),
             Cell::Described(id) => routes::described(id, reads, &self.options, said),
@@ -184,6 +185,7 @@ impl Join {
             }
             Item::Policy(_) => {
                 links.cell(Cell::Policy(id.clone()));
+                known_as(tag, id, links);
                 let is_default = tls::is_default(&id.name);
                 is_default.then(|| links.entry(Cell::DefaultPolicies));
             }

@@ -5,6 +5,7 @@ mod backend;
 mod class;
 mod elsewhere;
 mod entry_points;
+mod exposed;
 mod location;
 mod manner;
 mod origin;
@@ -37,11 +38,13 @@ use origin::OriginTerms;
 
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
+pub(crate) use exposed::exposed;
 pub(super) use location::hosts_of_expressions;
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
-pub(super) use routers::{described, filters, routers};
+use routers::characters;
+pub(super) use routers::{described, filters, guarded, routers};
 pub(super) use transports::transport;
 
 /// Every Service that a set names.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::filter::FilterNode;
+use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
@@ -41,6 +42,8 @@ pub(crate) enum Row {
     Named(Option<NamespacedName>),
     /// By which terms handshakes are held.
     Policy(Arc<TlsPolicy>),
+    /// Those of entry points that ask for something.
+    Listeners(Arc<[Arc<Listener>]>),
     /// What a Secret is as a certificate.
     Material(Result<Arc<Certificate>, Unfit>),
     Service(Backed),

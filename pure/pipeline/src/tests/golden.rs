@@ -40,6 +40,9 @@ fn every_code_has_an_input() {
             if name == "outside-config-namespace" {
                 options.config_namespace = Some("metallb-system".into());
             }
+            if name == "entry-point-closed" {
+                options.entry_points[0].filters = vec!["default-login@kubernetescrd".into()];
+            }
             let found = provoked(&yaml, &options);
             assert!(found.contains(name), "{name}: {found:?}");
             count += 1;

@@ -1,12 +1,10 @@
 //! Options of entry points.
 
 use super::Form::{Below, List, Number, Switch, Text, Time, Word};
-use super::OptionFate::{Cosmetic, Later, Reads, Refused};
+use super::OptionFate::{Cosmetic, Later, Reads};
 use super::{StaticOption, rows};
 
 const OWN_TIMES: &str = "a peer that makes no progress is given up, and a slow one is not";
-const CHARACTER: &str = "the character would be let in; what hides a path from a rule is refused \
-                         in any case";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
 const OWN: &str = "the program's own number counts";
 const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
@@ -23,23 +21,20 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.forwardedHeaders.connection" List, "",
         Later("headers that `Connection` names are taken out, as everywhere");
     "entryPoints.*.forwardedHeaders.insecure" Switch, "false", Reads;
-    "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false",
-        Later("the client's address is appended");
+    "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.rfc7239" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.trustedIPs" List, "", Reads;
     "entryPoints.*.http.encodeQuerySemicolons" Switch, "false", Later("queries go on as they came");
-    "entryPoints.*.http.encodedCharacters.allowEncodedBackSlash" Switch, "true", Refused(CHARACTER);
-    "entryPoints.*.http.encodedCharacters.allowEncodedHash" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedBackSlash" Switch, "true", Reads;
+    "entryPoints.*.http.encodedCharacters.allowEncodedHash" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedNullCharacter" Switch, "true",
         Cosmetic("an encoded NUL is refused in any case");
-    "entryPoints.*.http.encodedCharacters.allowEncodedPercent" Switch, "true", Refused(CHARACTER);
-    "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true",
-        Refused(CHARACTER);
-    "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Refused(CHARACTER);
-    "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Refused(CHARACTER);
+    "entryPoints.*.http.encodedCharacters.allowEncodedPercent" Switch, "true", Reads;
+    "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true", Reads;
+    "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Reads;
+    "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Reads;
     "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Later(OWN);
-    "entryPoints.*.http.middlewares" List, "",
-        Refused("middlewares of entry points are not carried out yet, and may keep somebody out");
+    "entryPoints.*.http.middlewares" List, "", Reads;
     "entryPoints.*.http.redirections.entryPoint.permanent" Switch, "true", Reads;
     "entryPoints.*.http.redirections.entryPoint.priority" Number, "9223372036854775806", Reads;
     "entryPoints.*.http.redirections.entryPoint.scheme" Word(&["http", "https"]), "https", Reads;
@@ -50,12 +45,8 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.tls.domains" List, "", Later(CERTIFICATES);
     "entryPoints.*.http.tls.domains.main" Text, "", Later(CERTIFICATES);
     "entryPoints.*.http.tls.domains.sans" List, "", Later(CERTIFICATES);
-    "entryPoints.*.http.tls.options" Text, "default",
-        Refused("options of an entry point are not carried out yet, and may ask for clients' \
-                 certificates: name them on the routes");
-    "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep",
-        Refused("headers with underscores would be let in; those that pass for managed ones are \
-                 taken out in any case");
+    "entryPoints.*.http.tls.options" Text, "default", Reads;
+    "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep", Reads;
     "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Later(OWN);
     "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Later(OWN);
     "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096", Later(OWN);

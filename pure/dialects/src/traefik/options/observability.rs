@@ -5,7 +5,6 @@ use super::OptionFate::{Cosmetic, Later, Reads};
 use super::{StaticOption, rows};
 
 const INTERNALS: &str = "requests to services of the program's own are told of as all others";
-const METRICS: &str = "metrics are at /metrics of the admin interface (--admin)";
 const PUSHED: &str = "metrics are not sent: they are at /metrics of the admin interface";
 const TRACED: &str = "tracing.otlp.http.endpoint says whether requests are traced";
 const QUERIES: &str = "queries are shown as they came";
@@ -33,14 +32,14 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "metrics.datadog.**" Below, "", Later(PUSHED);
     "metrics.influxDB2.**" Below, "", Later(PUSHED);
     "metrics.otlp.**" Below, "", Later(PUSHED);
-    "metrics.prometheus" Switch, "false", Cosmetic(METRICS);
+    "metrics.prometheus" Switch, "false", Reads;
     "metrics.prometheus.addEntryPointsLabels" Switch, "true", Reads;
     "metrics.prometheus.addRoutersLabels" Switch, "false", Reads;
     "metrics.prometheus.addServicesLabels" Switch, "true", Reads;
     "metrics.prometheus.buckets" Text, "0.1,0.3,1.2,5", Reads;
-    "metrics.prometheus.entryPoint" Text, "traefik", Later(METRICS);
+    "metrics.prometheus.entryPoint" Text, "traefik", Reads;
     "metrics.prometheus.headerLabels.*" Text, "", Later("series have no labels of headers");
-    "metrics.prometheus.manualRouting" Switch, "false", Cosmetic(METRICS);
+    "metrics.prometheus.manualRouting" Switch, "false", Reads;
     "metrics.statsD.**" Below, "", Later(PUSHED);
     "tracing" Switch, "false", Cosmetic(TRACED);
     "tracing.addInternals" Switch, "false", Later(INTERNALS);

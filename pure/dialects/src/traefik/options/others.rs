@@ -5,32 +5,30 @@ use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const AT_HOME: &str = "nothing here phones home";
-const API: &str = "the admin interface (--admin) has an API and a page of its own";
-const PING: &str = "the admin interface (--admin) answers /healthz and /readyz";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
 const FOR_ALL: &str = "say it in a ServersTransport, and name that on the services";
 const BELIEVED: &str = "it restricts whom to believe, and is not honoured";
 const CNAME: &str = "hosts are compared as they are asked for";
 
 pub(super) const ROWS: &[StaticOption] = rows! {
-    "api" Switch, "false", Later(API);
-    "api.basePath" Text, "/", Later(API);
-    "api.dashboard" Switch, "true", Later(API);
+    "api" Switch, "false", Reads;
+    "api.basePath" Text, "/", Reads;
+    "api.dashboard" Switch, "true", Reads;
     "api.dashboardName" Text, "", Cosmetic("the page has a name of its own");
     "api.debug" Switch, "false", Later("nothing is shown for debugging");
     "api.disableDashboardAd" Switch, "false", Cosmetic("there is none");
-    "api.insecure" Switch, "false", Later(API);
-    "ping" Switch, "false", Later(PING);
-    "ping.entryPoint" Text, "traefik", Later(PING);
-    "ping.manualRouting" Switch, "false", Later(PING);
-    "ping.terminatingStatusCode" Number, "503", Later(PING);
+    "api.insecure" Switch, "false", Reads;
+    "ping" Switch, "false", Reads;
+    "ping.entryPoint" Text, "traefik", Reads;
+    "ping.manualRouting" Switch, "false", Reads;
+    "ping.terminatingStatusCode" Number, "503", Reads;
     "certificatesResolvers.*.**" Below, "", Later(CERTIFICATES);
     "configFile" Text, "", Reads;
     "core.defaultRuleSyntax" Word(&["v3", "v2"]), "v3",
         Planned("rules are read as v3: write `syntax: v2` on the routes");
     "experimental.**" Below, "", Later("there are no plugins, and one way to speak to servers");
     "global.checkNewVersion" Switch, "true", Cosmetic(AT_HOME);
-    "global.notAppendXForwardedFor" Switch, "false", Later("the client's address is appended");
+    "global.notAppendXForwardedFor" Switch, "false", Reads;
     "global.sendAnonymousUsage" Switch, "false", Cosmetic(AT_HOME);
     "hostResolver.cnameFlattening" Switch, "false", Later(CNAME);
     "hostResolver.resolvConfig" Text, "/etc/resolv.conf", Later(CNAME);

@@ -1,6 +1,6 @@
 //! Where routes are tried: the entry points that there are, and those that an object asks for.
 
-use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
+use steelyard_model::routing::entry_point::{EntryPoint, OWN, SECURE};
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
 use steelyard_model::routing::pattern::{PathPattern, PathShape};
@@ -49,18 +49,21 @@ impl<'a> EntryPoints<'a> {
         Self::of(RouteKind::Http, all)
     }
 
-    /// By default routes go to every entry point but those for TLS, by what they say or by port.
+    /// By default routes go to every entry point but those for TLS, by what they say or by port,
+    /// and the one of the program's own services.
     pub(super) fn of(kind: RouteKind, all: &'a [EntryPoint]) -> Self {
         let protocol = if kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
         let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == protocol).collect();
+        let is_own = |it: &&EntryPoint| it.id.as_str() == OWN;
+        let (own, users): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_own);
         if all.iter().any(|it| it.is_default) {
             let default = all.iter().copied().filter(|it| it.is_default).collect();
             return Self { all, default, is_chosen: true };
         }
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
-        let mut default: Vec<&EntryPoint> = all.iter().copied().filter(is_plain).collect();
+        let mut default: Vec<&EntryPoint> = users.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
-            default.extend(&all);
+            default.extend(if users.is_empty() { &own } else { &users });
         }
         Self { all, default, is_chosen: false }
     }
@@ -101,8 +104,9 @@ impl<'a> EntryPoints<'a> {
         if self.is_chosen {
             return Vec::new();
         }
-        let is_it =
-            |it: &&EntryPoint| it.is_secure && !self.default.iter().any(|its| its.id == it.id);
+        let is_it = |it: &&EntryPoint| {
+            it.is_secure && it.id.as_str() != OWN && !self.default.iter().any(|its| its.id == it.id)
+        };
         self.all.iter().copied().filter(is_it).collect()
     }
 

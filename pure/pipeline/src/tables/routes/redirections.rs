@@ -6,19 +6,16 @@
 
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::{Backend, BackendNode, Internal};
+use steelyard_model::routing::backend::Internal;
 use steelyard_model::routing::entry_point::{EntryPoint, EntryPointRedirection};
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
-use steelyard_model::routing::id::{BackendId, FilterId, RouteId};
+use steelyard_model::routing::id::{FilterId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ObjectRef, Provenance};
-
-/// Where requests would go that a redirection lets through; it lets none.
-const NOBODY: &str = "noop@internal";
 
 /// Adds the routes of entry points that redirect.
 pub(crate) fn redirections(entry_points: &[EntryPoint], routing: &mut RoutingMap) {
@@ -30,10 +27,6 @@ pub(crate) fn redirections(entry_points: &[EntryPoint], routing: &mut RoutingMap
             routing.filters.insert(filter.id.clone(), Arc::new(filter));
             routing.routes.insert(route.id.clone(), Arc::new(route));
         }
-        let id = BackendId::from(NOBODY);
-        let backend = Backend::Internal(Internal::Noop);
-        let node = BackendNode { id: id.clone(), place: None, service: None, backend };
-        routing.backends.insert(id, Arc::new(node));
     }
 }
 
@@ -89,7 +82,8 @@ fn route(
         },
         rule: Arc::new(rule),
         uses: vec![Use { filter: filter.clone(), state: filter.as_str().into() }],
-        to: Destination::Backend(NOBODY.into()),
+        // It lets nobody through.
+        to: Destination::Backend(Internal::Noop.into()),
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,

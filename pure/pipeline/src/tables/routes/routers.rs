@@ -3,6 +3,7 @@
 //! What is named and is not there, or must not be reached this way, costs the route that leads
 //! there: it is refused, so that its requests end nowhere else.
 
+mod guarded;
 mod passed;
 mod reached;
 mod servers;
@@ -19,6 +20,7 @@ use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
 
+pub(in crate::tables) use guarded::{characters, guarded};
 pub(super) use passed::passed_by;
 
 use super::class;

@@ -23,6 +23,7 @@ use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identi
 use steelyard_tokens::KeyRing;
 
 use super::super::elsewhere;
+use super::guarded::ENTRY_POINT;
 use super::{Maker, UNSERVED};
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -130,8 +131,7 @@ impl Maker<'_, '_> {
                 }
             }
             LinkTarget::Provided(name) => {
-                let owner = &link.place.object;
-                if &*owner.kind != "Ingress" && !elsewhere::is_of_file(&owner.id()) {
+                if !names_anybody(link) && !elsewhere::is_of_file(&link.place.object.id()) {
                     self.may_name_provided(name, &link.place)?;
                 }
                 let called = Cell::Called(tag == Tag::MiddlewareTcp, name.clone());
@@ -160,7 +160,7 @@ impl Maker<'_, '_> {
         id: &NamespacedName,
         link: &ObjectLink,
     ) -> Result<(), RefusalReason> {
-        if &*link.place.object.kind == "Ingress" {
+        if names_anybody(link) {
             return Ok(());
         }
         self.may_name(id, &link.place)
@@ -356,6 +356,12 @@ fn faults_of_users(filter: &Filter) -> Option<(usize, Vec<(usize, UserFault)>)> 
         }
         _ => None,
     }
+}
+
+/// Whether who names a filter by its whole name may name one of any namespace: Ingresses, and
+/// whoever starts this.
+fn names_anybody(link: &ObjectLink) -> bool {
+    matches!(&*link.place.object.kind, "Ingress" | ENTRY_POINT)
 }
 
 fn target(link: &ObjectLink) -> String {

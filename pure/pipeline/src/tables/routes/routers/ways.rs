@@ -136,22 +136,25 @@ impl Maker<'_, '_> {
         place: &Provenance,
     ) -> Result<BackendId, RefusalReason> {
         self.may_name_provided(name, place)?;
-        let internal = match name {
-            "api@internal" => Internal::Api,
-            "dashboard@internal" => Internal::Dashboard,
-            "ping@internal" => Internal::Ping,
-            "prometheus@internal" => Internal::Prometheus,
-            "noop@internal" => Internal::Noop,
-            _ => {
+        match Internal::NAMED.into_iter().find(|it| it.name() == name) {
+            Some(service) if self.options.exposure.has(service) => Ok(service.into()),
+            Some(service) => Err(self.not_exposed(service, place)),
+            None => {
                 let help = "name a Service or a TraefikService";
-                return Err(self.unprovided(name, &field(place, "name"), UNSERVED, help));
+                Err(self.unprovided(name, &field(place, "name"), UNSERVED, help))
             }
-        };
-        let id = BackendId::from(format!("{name}#{}", place.object));
-        if self.routed.own.iter().all(|known| known.id != id) {
-            self.describe(id.clone(), place, Backend::Internal(internal));
         }
-        Ok(id)
+    }
+
+    /// Says of a service of the program itself that it is there only where it is asked for.
+    fn not_exposed(&mut self, service: Internal, place: &Provenance) -> RefusalReason {
+        let name = service.name();
+        let message = format!("`{name}` is not there unless it is asked for: {UNSERVED}");
+        let help = format!("start with --{}", service.option());
+        let code = codes::OWN_SERVICE_OFF;
+        let place = field(place, "name");
+        self.diagnostics.push(Diagnostic::at(Severity::Warning, code, &place, message, help));
+        RefusalReason::Reference(place)
     }
 
     /// Says that no other provider has what is named.

@@ -1,0 +1,87 @@
+//! Entry points' own filters and terms, and services of the program itself.
+
+use std::sync::Arc;
+
+use steelyard_model::Diagnostic;
+use steelyard_model::routing::backend::Internal;
+use steelyard_model::routing::entry_point::EntryPoint;
+use steelyard_model::routing::exposure::{ExposedRoute, Exposure};
+use steelyard_model::routing::id::ListenerId;
+use steelyard_model::routing::listener::Security;
+use steelyard_model::routing::route::Route;
+
+use super::*;
+use crate::codes;
+
+/// What all requests at an entry point pass is had, or closes it; and its routes alone.
+#[test]
+fn what_all_pass_at_an_entry_point() {
+    let text = "apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata: {name: m, namespace: x}\n\
+                spec: {addPrefix: {prefix: /a}}\n---\napiVersion: traefik.io/v1alpha1\n\
+                kind: Middleware\nmetadata: {name: closing, namespace: x}\n\
+                spec: {plugin: {geoblock: {}}}\n---\napiVersion: traefik.io/v1alpha1\n\
+                kind: TLSOption\nmetadata: {name: strong, namespace: x}\n\
+                spec: {minVersion: VersionTLS13}\n";
+    for (names, options, uses, policy, closed) in [
+        (&["x-m@kubernetescrd"][..], None, "x/m@kubernetescrd", None, false),
+        (&[], Some("x-strong@kubernetescrd"), "", Some("x-strong"), false),
+        (&[], Some("x-none@kubernetescrd"), "", Some("#refused"), false),
+        (&[], Some("default"), "", None, false),
+        (&["x-none@kubernetescrd"], None, "#closed", None, true),
+        (&["x-m@kubernetescrd", "y@file"], None, "x/m@kubernetescrd #closed", None, true),
+        (&["x-closing@kubernetescrd"], None, "x/closing@kubernetescrd #closed", None, true),
+    ] {
+        let mut resolving = ResolveOptions::default();
+        resolving.entry_points[0].filters = names.iter().map(|it| (*it).into()).collect();
+        resolving.entry_points[0].tls_options = options.map(Into::into);
+        let snapshot = resolve(&items(text), &resolving);
+        let listeners = &snapshot.routing.listeners;
+        let of = |id: &str| listeners.get(&ListenerId::from(id)).cloned().expect("it is there");
+        let used: Vec<String> = of("web").uses.iter().map(|it| it.filter.to_string()).collect();
+        assert_eq!(used.join(" "), uses, "{names:?}");
+        assert!(of("websecure/tls").uses.is_empty(), "another entry point");
+        let Security::Terminate { policy: held, .. } = of("web/tls").security.clone() else {
+            panic!("it is for TLS")
+        };
+        assert_eq!(held.map(|it| it.to_string()).as_deref(), policy, "{options:?}");
+        let says = |it: &Diagnostic| it.code == codes::ENTRY_POINT_CLOSED;
+        assert_eq!(snapshot.diagnostics.iter().any(says), closed, "{names:?}");
+    }
+}
+
+/// Services of the program itself are there where they are asked for, and not on entry points of
+/// users.
+#[test]
+fn services_of_the_program_itself() {
+    let text = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\n\
+                spec: {entryPoints: [web], routes: [{match: Host(`a.b`), services: [{name: \
+                api@internal, kind: TraefikService}]}]}\n";
+    let is_off = |it: &Diagnostic| it.code == codes::OWN_SERVICE_OFF;
+    let shut = resolve(&items(text), &ResolveOptions::default());
+    assert!(shut.diagnostics.iter().any(is_off));
+    let route = ExposedRoute {
+        name: "api".into(),
+        entry_point: "traefik".into(),
+        prefix: "/api".into(),
+        service: Internal::Api,
+        number: i64::MAX - 1,
+    };
+    let mut options = ResolveOptions::default();
+    options.exposure = Exposure { services: [Internal::Api].into(), routes: vec![route] };
+    options.entry_points.push(EntryPoint::new("traefik", 8080));
+    let open = resolve(&items(&(text.to_owned() + "---\n" + A_ANYWHERE)), &options);
+    assert!(!open.diagnostics.iter().any(is_off));
+    let at = |id: &str| -> Vec<String> {
+        let routes = open.routing.routes.values();
+        let is_it = |it: &&Arc<Route>| it.id.as_str().starts_with(id);
+        let found = routes.filter(is_it).flat_map(|it| &it.listeners);
+        found.map(ToString::to_string).collect()
+    };
+    assert_eq!(at("api@internal"), ["traefik"]);
+    assert_eq!(at("default/anywhere"), ["web", "websecure/tls"], "nobody asked for `traefik`");
+}
+
+/// A route that names no entry point.
+const A_ANYWHERE: &str = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\n\
+    metadata: {name: anywhere}\nspec: {routes: [{match: Host(`c.d`), services: [{name: a, port: \
+    80}]}]}\n";
