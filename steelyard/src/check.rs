@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Holdings, Severity};
+use steelyard_pipeline::codes::ENTRY_POINT_CLOSED;
 use steelyard_terminal::OutputFormat;
 
 use crate::args::{Level, WorldArgs};
@@ -55,6 +59,19 @@ tlsoptions,tlsstores,serverstransports,serverstransporttcps,middlewares,middlewa
 
 Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 
+/// Says of an entry point that is closed how many routes that costs.
+fn count_closed(found: &mut Diagnostic, routing: &RoutingMap) {
+    let Some(object) = found.object.as_ref().filter(|_| found.code == ENTRY_POINT_CLOSED) else {
+        return;
+    };
+    let is_there = |route: &&Arc<Route>| {
+        let points = routing.entry_points_of(route);
+        route.kind.is_of_requests() && points.iter().any(|it| *it.as_str() == *object.name)
+    };
+    let count = routing.routes.values().filter(is_there).count();
+    found.message.push_str(&format!(" ({count} of them)"));
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -64,12 +81,13 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let Input { world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
     let is_empty = world.is_empty();
     let known = world.known.clone();
-    let (_, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
+    let (snapshot, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
     lacks.tell(&mut diagnostics);
     known.advise(&mut diagnostics);
     let least = args.severity.into();
-    let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
+    let mut found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
+    found.iter_mut().for_each(|it| count_closed(it, &snapshot.routing));
     match args.output {
         OutputFormat::Json => {
             let shown: Vec<&Diagnostic> =

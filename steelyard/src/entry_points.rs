@@ -4,6 +4,7 @@
 
 mod access_log;
 mod duration;
+mod exposure;
 mod given;
 mod providers;
 
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use steelyard_dynamic::DynamicOptions;
 use steelyard_gateway::{AccessLog, MetricViews};
-use steelyard_http::ForwardedPolicy;
+use steelyard_http::{ForwardedPolicy, Underscores};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::{
-    BUILT_IN, BuiltIn, EntryPoint, EntryPointRedirection, PLAIN, SECURE, Trust,
+    BUILT_IN, BuiltIn, EntryPoint, EntryPointRedirection, OWN, OWN_PORT, PLAIN, SECURE, Trust,
 };
+use steelyard_model::routing::filter::content::EncodedCharacters;
 use steelyard_model::routing::ranges::{NAMED, listed};
 
 use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
@@ -83,11 +85,20 @@ const GRACE: &str = ".transport.lifecycle.gracetimeout";
 const TLS: &str = ".http.tls";
 const AS_DEFAULT: &str = ".asdefault";
 const REDIRECTION: &str = ".http.redirections.entrypoint";
+const MIDDLEWARES: &str = ".http.middlewares";
+const CHARACTERS: &str = ".http.encodedcharacters.allowencoded";
+const NOT_APPENDED: &str = ".forwardedheaders.notappendxforwardedfor";
+const UNDERSCORES: &str = ".http.underscoreheadersstrategy";
+const TLS_OPTIONS: &str = ".http.tls.options";
 const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-const OF_ENTRY_POINTS: [&str; 12] = [
+const OF_ENTRY_POINTS: [&str; 16] = [
     GRACE,
+    NOT_APPENDED,
+    UNDERSCORES,
     TLS,
+    TLS_OPTIONS,
+    MIDDLEWARES,
     AS_DEFAULT,
     REDIRECTED_TO,
     SANITIZE_PATH,
@@ -120,6 +131,7 @@ impl StaticOptions {
         }
         options.check_entry_points()?;
         options.check_tracing()?;
+        options.check_exposure()?;
         Ok((options, rest))
     }
 
@@ -159,8 +171,8 @@ impl StaticOptions {
             Some((entry_point_name(option, of)?, *of))
         });
         for (name, of) in named {
-            let is_built_in = BUILT_IN.iter().any(|it| it.name == name);
-            if !is_built_in && self.address(name).is_none() {
+            let is_there = self.is_entry_point(name);
+            if !is_there {
                 return Err(format!(
                     "--entrypoints.{name}{of}: there is no entry point {name:?}; \
                      --entrypoints.{name}.address makes one"
@@ -184,7 +196,7 @@ impl StaticOptions {
                 Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
                 None => {
                     let to = to.to_ascii_lowercase();
-                    BUILT_IN.iter().any(|it| it.name == to) || self.address(&to).is_some()
+                    self.is_entry_point(&to)
                 }
             };
             let to = self.values.get(&format!("entrypoints.{name}{of}"));
@@ -297,6 +309,11 @@ impl StaticOptions {
     /// Whose word about clients is taken, by entry point.
     pub fn forwarded(&self) -> BTreeMap<String, Arc<ForwardedPolicy>> {
         let mut all = BTreeMap::<String, ForwardedPolicy>::new();
+        if self.is_on("global.notappendxforwardedfor") {
+            for point in self.entry_points((PLAIN.port, SECURE.port)) {
+                all.entry(point.id.to_string()).or_default().keeps_list = true;
+            }
+        }
         for (name, trust) in self.believed(TRUSTED_IPS, INSECURE) {
             all.entry(name.to_owned()).or_default().trust = trust;
         }
@@ -309,6 +326,8 @@ impl StaticOptions {
         };
         each(CLIENT_IP_HEADER, &|policy, value| policy.client_header = Some(value.into()));
         each(RFC_7239, &|policy, value| policy.standard = value == "true");
+        each(UNDERSCORES, &|policy, value| policy.underscores = strategy(value));
+        each(NOT_APPENDED, &|policy, value| policy.keeps_list = value == "true");
         all.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect()
     }
 
@@ -332,11 +351,19 @@ impl StaticOptions {
                 points.insert(name, EntryPoint { protocol, ..EntryPoint::new(name, port) });
             }
         }
+        if self.needs_own() && !points.contains_key(OWN) {
+            points.insert(OWN, EntryPoint::new(OWN, free_port(&points)));
+        }
         let ports = points.iter().map(|(name, it)| ((*name).to_owned(), it.port)).collect();
         for (name, point) in &mut points {
             point.is_secure |= self.is_on(&format!("entrypoints.{name}{TLS}"));
             point.is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
             point.redirection = self.redirection(name, &ports);
+            point.characters = self.characters(name);
+            point.filters = self.names(&format!("entrypoints.{name}{MIDDLEWARES}"));
+            let options = self.values.get(&format!("entrypoints.{name}{TLS_OPTIONS}"));
+            point.tls_options = options.filter(|it| !it.is_empty()).map(|it| it.as_str().into());
+            point.is_secure |= point.tls_options.is_some();
         }
         points.into_values().collect()
     }
@@ -361,6 +388,47 @@ impl StaticOptions {
             is_permanent: get("permanent").is_none_or(|value| value == "true"),
             number: get("priority").and_then(|it| it.parse().ok()).unwrap_or(i64::MAX - 1),
         })
+    }
+
+    /// Whether there is an entry point of this name.
+    fn is_entry_point(&self, name: &str) -> bool {
+        BUILT_IN.iter().any(|it| it.name == name)
+            || self.address(name).is_some()
+            || name == OWN && self.needs_own()
+    }
+
+    /// Which encoded characters paths may have at an entry point, where not all of them.
+    fn characters(&self, point: &str) -> Option<EncodedCharacters> {
+        let may = |which: &str| {
+            let said = self.values.get(&format!("entrypoints.{point}{CHARACTERS}{which}"));
+            said.is_none_or(|value| value == "true")
+        };
+        let allowed = EncodedCharacters {
+            slash: may("slash"),
+            back_slash: may("backslash"),
+            // It is refused anywhere.
+            null: true,
+            semicolon: may("semicolon"),
+            percent: may("percent"),
+            question_mark: may("questionmark"),
+            hash: may("hash"),
+        };
+        let all = EncodedCharacters {
+            slash: true,
+            back_slash: true,
+            null: true,
+            semicolon: true,
+            percent: true,
+            question_mark: true,
+            hash: true,
+        };
+        (allowed != all).then_some(allowed)
+    }
+
+    /// Names with commas between.
+    fn names(&self, option: &str) -> Vec<Arc<str>> {
+        let names = self.values.get(option).into_iter().flat_map(|list| list.split(','));
+        names.map(str::trim).filter(|it| !it.is_empty()).map(Into::into).collect()
     }
 
     fn is_on(&self, option: &str) -> bool {
@@ -394,6 +462,21 @@ impl StaticOptions {
     fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
+}
+
+/// What becomes of lines whose names have underscores.
+fn strategy(value: &str) -> Underscores {
+    match value.to_ascii_lowercase().as_str() {
+        "delete" => Underscores::Dropped,
+        "reject" => Underscores::Refused,
+        _ => Underscores::Kept,
+    }
+}
+
+/// The port of the program's own services, or the next one that no other entry point has.
+fn free_port(points: &BTreeMap<&str, EntryPoint>) -> u16 {
+    let is_free = |port: &u16| points.values().all(|it| it.port != *port);
+    (OWN_PORT..).find(is_free).unwrap_or(OWN_PORT)
 }
 
 /// Names of the options of Traefik's providers of a cluster that are understood.
@@ -527,6 +610,91 @@ mod tests {
             let error = take(line).unwrap_err();
             assert!(error.contains(why), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn what_of_the_program_itself_is_shown() {
+        let shown = |line: &str| {
+            let (options, _) = take(line).unwrap();
+            let exposure = options.exposure();
+            let services = exposure.services.iter().map(|it| it.name().replace("@internal", ""));
+            let place = |it: &steelyard_model::routing::exposure::ExposedRoute| {
+                format!("{}:{}{}", it.name, it.entry_point, it.prefix)
+            };
+            let own = options.entry_points((80, 443)).into_iter().find(|it| it.id.as_str() == OWN);
+            let services: Vec<String> = services.collect();
+            let routes: Vec<String> = exposure.routes.iter().map(place).collect();
+            (services.join(" "), routes.join(" "), own.map(|it| it.port))
+        };
+        for (line, services, routes, port) in [
+            ("up", "", "", None),
+            ("up --api=false --ping=false", "", "", None),
+            ("up --metrics.prometheus.addRoutersLabels", "", "", None),
+            ("up --api", "api dashboard", "", None),
+            ("up --api.dashboard=false", "api", "", None),
+            (
+                "up --api.insecure",
+                "api dashboard",
+                "api:traefik/api dashboard:traefik/",
+                Some(8080),
+            ),
+            (
+                "up --api.insecure --api.dashboard=false --api.basePath=/t/",
+                "api",
+                "api:traefik/t/api",
+                Some(8080),
+            ),
+            ("up --ping", "ping", "ping:traefik/ping", Some(8080)),
+            ("up --ping.manualRouting", "ping", "", Some(8080)),
+            ("up --ping.entryPoint=web", "ping", "ping:web/ping", None),
+            ("up --ping --entrypoints.traefik.address=:9", "ping", "ping:traefik/ping", Some(9)),
+            ("up --ping --entrypoints.web.address=:8080", "ping", "ping:traefik/ping", Some(8081)),
+            (
+                "up --metrics.prometheus.entryPoint=web",
+                "prometheus",
+                "prometheus:web/metrics",
+                None,
+            ),
+        ] {
+            let expected = (services.to_owned(), routes.to_owned(), port);
+            assert_eq!(shown(line), expected, "{line}");
+        }
+        for (line, part) in [
+            ("up --ping.entryPoint=nowhere", "there is no entry point \"nowhere\""),
+            ("up --ping.terminatingStatusCode=7", "wants a status"),
+        ] {
+            assert!(take(line).unwrap_err().contains(part), "{line}");
+        }
+    }
+
+    #[test]
+    fn entry_points_are_shown_as_they_are_set() {
+        let line = "up --entryPoints.web.forwardedHeaders.trustedIPs=10.0.0.1,10.0.0.2 \
+                    --entryPoints.web.http.sanitizePath=false --entryPoints.db.address=:5432";
+        let shown = take(line).unwrap().0.shown_entry_points();
+        assert_eq!(
+            serde_json::Value::from(shown),
+            serde_json::json!([
+                { "address": ":5432", "name": "db" },
+                {
+                    "address": ":80",
+                    "forwardedHeaders": { "trustedIPs": ["10.0.0.1", "10.0.0.2"] },
+                    "http": { "sanitizePath": false },
+                    "name": "web",
+                },
+                { "address": ":443", "name": "websecure" },
+            ])
+        );
+    }
+
+    #[test]
+    fn what_all_pass_at_an_entry_point() {
+        let line = "up --entryPoints.web.http.middlewares=a@file,default-b@kubernetescrd \
+                    --entryPoints.db.address=:1 --entryPoints.db.http.tls.options=strong@file";
+        let points = take(line).unwrap().0.entry_points((80, 443));
+        let [db, web, _] = &points[..] else { panic!("{points:?}") };
+        assert_eq!(web.filters, ["a@file", "default-b@kubernetescrd"].map(Into::into));
+        assert_eq!((db.tls_options.as_deref(), db.is_secure), (Some("strong@file"), true));
     }
 
     #[test]
@@ -695,12 +863,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_difference_is_said() {
-        let line = "up --providers.kubernetesingress=true --api.insecure --log.level=DEBUG \
+        let line = "up --providers.kubernetesingress=true --ocsp.responderOverrides.a=b --log.level=DEBUG \
                     --global.sendAnonymousUsage=false --entrypoints.web.transport.lifeCycle.graceTimeOut=3s";
         let (options, _) = take(line).unwrap();
         let said = options.remarks();
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].starts_with("--api.insecure is not honoured yet: "));
+        assert!(said[0].starts_with("--ocsp.responderoverrides.a is not honoured yet: "));
         assert_eq!(options.grace(), Some(Duration::from_secs(3)));
     }
 

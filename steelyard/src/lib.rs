@@ -23,6 +23,7 @@ mod load;
 pub mod lock_file;
 mod logging;
 mod mind;
+mod own;
 pub mod pipeline;
 pub mod plan;
 pub mod planning;

@@ -1,6 +1,7 @@
 //! What of Traefik's kinds and options is there: tables, of which docs/traefik.md is made.
 //! `UPDATE=1 cargo test -p steelyard support` writes it. Another table is a line of [`TABLES`].
 
+mod api;
 mod kinds;
 mod providers;
 
@@ -8,7 +9,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// All of it, in order of the document.
-const TABLES: [fn() -> Vec<SupportTable>; 2] = [kinds::tables, providers::tables];
+const TABLES: [fn() -> Vec<SupportTable>; 3] = [kinds::tables, providers::tables, api::tables];
 
 const FILE: &str = "docs/traefik.md";
 

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use steelyard::pipeline::Pipeline;
 use steelyard::planning;
+use steelyard_exhibit::{Exhibit, Exhibited, Features};
 use steelyard_manifest::{
     ClusterEvent, ClusterObject, RawObject, Role, Selection, Sight, Source, Verb, Watched, render,
     watched,
 };
+use steelyard_model::routing::backend::Internal;
 use steelyard_model::{Diagnostic, Holdings, Snapshot};
 use steelyard_pipeline::ResolveOptions;
 use steelyard_plan::{Facts, Plan, Planner};
@@ -79,6 +81,46 @@ fn edit() {
         let (_, later) = look(&after, 60);
         let said = render::text(&found, &[after], false);
         let all = format!("{said}\n--- before\n{first}--- at once\n{at_once}--- later\n{later}");
+        compare(&all, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What Traefik's API shows: `NAME.in.yaml` against what is answered to each path of `NAME.paths`.
+#[test]
+fn exhibit() {
+    let mut wrong = Vec::new();
+    for input in entries(&root().join("tests/golden/exhibit")) {
+        let name = input.to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".in.yaml") else { continue };
+        let source = Source::new("app.yaml", std::fs::read(&input).unwrap());
+        let mut options = ResolveOptions::default();
+        options.exposure.services = Internal::NAMED.into();
+        let (world, _) =
+            Pipeline::new(options).follow(&Sight::complete(vec![source]), Instant::now());
+        let findings: Vec<&Diagnostic> = world.snapshot.diagnostics.iter().collect();
+        let features = Features { access_log: true, ..Features::default() };
+        let down = [("default-shop-80@kubernetescrd".to_owned(), "10.0.0.6:80".to_owned())];
+        let exhibit = Exhibit::of(Exhibited {
+            routing: &world.snapshot.routing,
+            findings: &findings,
+            down: &down,
+            entry_points: &[serde_json::json!({ "address": ":80", "name": "web" })],
+            features: &features,
+        });
+        let mut all = String::new();
+        let paths = std::fs::read_to_string(format!("{name}.paths")).unwrap();
+        for target in paths.lines() {
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let shown = exhibit.answer(path, query);
+            let next = shown.next_page.map(|it| format!(", next page {it}")).unwrap_or_default();
+            let body = String::from_utf8(shown.body.bytes().to_vec()).unwrap();
+            let body = match serde_json::from_str::<Value>(&body) {
+                Ok(value) => format!("{value:#}\n"),
+                Err(_) => body,
+            };
+            let _ = writeln!(all, "GET {target}\n{}{next}\n{body}", shown.status);
+        }
         compare(&all, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -263,6 +264,157 @@ fn a_long_connection_outlives_an_edit_and_is_waited_for_at_the_end() -> Result<(
     let took = asked.elapsed().as_secs();
     ensure!((DRAIN - 1..PATIENCE.as_secs()).contains(&took), "{took} s");
     ensure!(up.process.wait_for_end()?.success(), "{}", up.process.printed());
+    Ok(())
+}
+
+/// The path that the document of the API shows, and the status that it is answered with.
+fn documented() -> Result<Vec<(String, u16)>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/traefik-api.md");
+    let text = std::fs::read_to_string(path)?;
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `GET ")?.split_once("` | "));
+    let row = |(target, rest): (&str, &str)| {
+        let status = rest.split(' ').next().context("a status")?.parse()?;
+        Ok((target.to_owned(), status))
+    };
+    rows.map(row).collect()
+}
+
+const DASHBOARD: &str = r#"
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: local}
+spec: {ipAllowList: {sourceRange: [127.0.0.0/8]}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: nobody}
+spec: {ipAllowList: {sourceRange: [192.0.2.0/24]}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: traefik-dashboard}
+spec:
+  entryPoints: [web]
+  routes:
+  - match: Host(`dash.test`) && (PathPrefix(`/dashboard`) || PathPrefix(`/api`))
+    kind: Rule
+    middlewares: [{name: local}]
+    services: [{name: api@internal, kind: TraefikService}]
+  - match: Host(`shut.test`)
+    middlewares: [{name: nobody}]
+    services: [{name: api@internal, kind: TraefikService}]
+  - match: Host(`noop.test`)
+    services: [{name: noop@internal, kind: TraefikService}]
+  - match: Host(`metrics.test`)
+    services: [{name: prometheus@internal, kind: TraefikService}]
+"#;
+
+#[test]
+fn the_api_answers_as_its_document_says_and_nowhere_else() -> Result<()> {
+    let (folder, _shop, _api) = shop()?;
+    folder.write("routes.yaml", ROUTES)?;
+    folder.write("dashboard.yaml", DASHBOARD)?;
+    let own = format!("--entrypoints.traefik.address=127.0.0.1:{}", http::free_port()?);
+    let options: Vec<&OsStr> =
+        [&*own, "--api.insecure=true", "--ping=true"].into_iter().map(OsStr::new).collect();
+    let mut up = Up::launch(&[], folder.path(), &options)?;
+    up.wait_until_ready()?;
+    let at: SocketAddr = own.split_once('=').context("an address")?.1.parse()?;
+    let documented = documented()?;
+    ensure!(documented.len() > 20, "too few: {documented:?}");
+    for (target, status) in &documented {
+        let answer = http::get(at, "any.test", target)?;
+        ensure!(answer.status == *status, "{target}: {answer:?}");
+        let is_json = answer.header("content-type") == Some("application/json");
+        ensure!(is_json == target.starts_with("/api/"), "{target}: {answer:?}");
+    }
+    // What is in force is shown, and an edit at once.
+    let routers = || -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&http::get(at, "", "/api/http/routers?search=shop.test")?.body)?)
+    };
+    ensure!(routers()?.as_array().is_some_and(|all| all.len() == 2), "{:#}", routers()?);
+    folder.write("routes.yaml", &ROUTES.replace("shop.test", "moved.test"))?;
+    let is_gone = || routers().is_ok_and(|all| all.as_array().is_some_and(Vec::is_empty));
+    wait::until("the edit is shown", is_gone)?;
+    // By a route of the user's, behind a filter of his; and not by any other way.
+    for (host, path, status) in [
+        ("dash.test", "/api/overview", 200),
+        ("dash.test", "/dashboard/", 200),
+        ("dash.test", "/dashboard/page.js", 200),
+        ("shut.test", "/api/overview", 403),
+        ("noop.test", "/", 418),
+        // Nobody has asked for metrics.
+        ("metrics.test", "/", 503),
+        ("layers.test", "/api/overview", 404),
+        ("any.test", "/ping", 404),
+        ("any.test", "/api/rawdata", 404),
+    ] {
+        let answer = up.get(host, path)?;
+        ensure!(answer.status == status, "{host}{path}: {answer:?}");
+    }
+    let routes = http::get(at, "shop.test", "/shop/1")?;
+    ensure!(routes.status == 404, "no route of users is on the entry point: {routes:?}");
+    // It is read, and by nothing else than reading.
+    for (request, status) in [
+        ("POST /api/rawdata HTTP/1.1\r\nContent-Length: 2\r\n", 405),
+        ("PUT /api/providers/rest HTTP/1.1\r\nContent-Length: 2\r\n", 405),
+        ("DELETE /api/http/routers HTTP/1.1\r\n", 405),
+    ] {
+        let bytes = format!("{request}Host: x\r\nConnection: close\r\n\r\n{{}}");
+        let answer = http::exchange(&mut connect(at)?, bytes.as_bytes())?;
+        ensure!(answer.status == status, "{request}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_entry_point_has_filters_of_its_own() -> Result<()> {
+    let (folder, _shop, _api) = shop()?;
+    folder.write("routes.yaml", ROUTES)?;
+    folder.write("dashboard.yaml", DASHBOARD)?;
+    let other = format!("--entrypoints.other.address=127.0.0.1:{}", http::free_port()?);
+    let options: Vec<&OsStr> = [
+        &*other,
+        "--entrypoints.web.http.middlewares=default-local@kubernetescrd",
+        "--entrypoints.web.http.encodedCharacters.allowEncodedSlash=false",
+        "--entrypoints.web.http.underscoreHeadersStrategy=delete",
+        "--entrypoints.web.forwardedHeaders.insecure=true",
+        "--entrypoints.web.forwardedHeaders.notAppendXForwardedFor=true",
+        "--entrypoints.other.http.underscoreHeadersStrategy=reject",
+        "--entrypoints.other.http.middlewares=default-nobody@kubernetescrd",
+    ]
+    .into_iter()
+    .map(OsStr::new)
+    .collect();
+    let mut up = Up::launch(&[], folder.path(), &options)?;
+    up.wait_until_ready()?;
+    ensure!(up.get("shop.test", "/")?.status == 200, "who may come in");
+    // What the entry point says of characters, names of headers and whom requests have passed.
+    ensure!(up.get("shop.test", "/a%2Fb")?.status == 400, "an encoded slash");
+    ensure!(up.get("shop.test", "/a%3Bb")?.status == 200, "an encoded semicolon");
+    let lines = |more: &str| {
+        let bytes = format!("GET / HTTP/1.1\r\nHost: shop.test\r\n{more}Connection: close\r\n\r\n");
+        http::exchange(&mut connect(up.web)?, bytes.as_bytes())
+    };
+    let answer = lines("X-Forwarded-For: 192.0.2.7\r\nX_A: 1\r\nX-B: 2\r\n")?;
+    let body = answer.body.to_ascii_lowercase();
+    ensure!(answer.status == 200 && body.contains("192.0.2.7"), "{answer:?}");
+    ensure!(!body.contains("192.0.2.7, 127.0.0.1"), "nobody is added: {answer:?}");
+    ensure!(body.contains("x-b") && !body.contains("x_a"), "as if it had not come: {answer:?}");
+    let anywhere = ROUTES.replace("entryPoints: [web]", "entryPoints: [web, other]");
+    folder.write("routes.yaml", &anywhere)?;
+    let at: SocketAddr = other.split_once('=').context("an address")?.1.parse()?;
+    let is_closed = || http::get(at, "shop.test", "/").is_ok_and(|it| it.status == 403);
+    wait::until("the other entry point lets nobody in", is_closed)?;
+    ensure!(up.get("shop.test", "/")?.status == 200, "it is another one");
+    // What is not there any more closes the entry point, and no other.
+    folder
+        .write("dashboard.yaml", &DASHBOARD.replace("name: local}\nspec", "name: gone}\nspec"))?;
+    up.wait_for("shop.test", 503)?;
+    let said = up.read("diagnostics")?.to_string();
+    ensure!(said.contains("entry-point-closed"), "{said}");
+    ensure!(http::get(at, "shop.test", "/")?.status == 503, "a route of both is closed on both");
     Ok(())
 }
 

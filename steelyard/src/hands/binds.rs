@@ -8,6 +8,7 @@ use steelyard_forward::Forwarder;
 use steelyard_gateway::{Bind, Binding, Gateway, Sockets};
 use steelyard_lending::LentPlace;
 use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::OWN;
 use steelyard_plan::Serve;
 
 use crate::entry_points::StaticOptions;
@@ -60,6 +61,17 @@ pub(crate) fn on_loopback(fixed: &StaticOptions, ports: (u16, u16)) -> Vec<Bind>
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     on(fixed, ports, loopback, everywhere)
+}
+
+/// Where the program's own services are where everything else is at vips: no Service has a port for
+/// them, as a rule.
+pub(crate) fn of_own(fixed: &StaticOptions, ports: (u16, u16), at_vips: &[Bind]) -> Vec<Bind> {
+    if at_vips.iter().any(|bind| bind.entry_point == OWN) {
+        return Vec::new();
+    }
+    let mut own = on_loopback(fixed, ports);
+    own.retain(|bind| bind.entry_point == OWN);
+    own
 }
 
 /// Default entry points on `hosts`; those that the user placed without a host on `placed`. `ports`

@@ -90,7 +90,9 @@ impl EntryPoints {
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
         if snapshot.services.values().any(|it| is_gateway(it)) {
-            return binds::at_vips(decided, self.forwarder.as_deref()).await;
+            let mut binds = binds::at_vips(decided, self.forwarder.as_deref()).await;
+            binds.extend(binds::of_own(&self.fixed, self.ports, &binds));
+            return binds;
         }
         if snapshot.routing.routes.is_empty() {
             Vec::new()

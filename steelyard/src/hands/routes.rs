@@ -11,18 +11,21 @@ use steelyard_model::routing::world::RoutingMap;
 
 use super::{Applied, Doing, Hand};
 use crate::mind::Decided;
+use crate::own::Own;
 
 /// The gateway's routes, and what it was told last.
 pub(crate) struct Routes {
     gateway: Arc<Gateway>,
+    /// Shows what is in force on entry points.
+    own: Arc<Own>,
     told: Option<RoutingMap>,
     silent: Arc<BTreeSet<SocketAddr>>,
     lacking: Arc<BTreeMap<CertificateId, Lacking>>,
 }
 
 impl Routes {
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, told: None, silent: Arc::default(), lacking: Arc::default() }
+    pub(crate) fn new(gateway: Arc<Gateway>, own: Arc<Own>) -> Self {
+        Self { gateway, own, told: None, silent: Arc::default(), lacking: Arc::default() }
     }
 
     /// Endpoints that requests got no connection to, where they are others than last time.
@@ -62,6 +65,7 @@ impl Hand for Routes {
             self.gateway.apply(routing, decided.generation);
             self.told = Some(routing.clone());
         }
+        self.own.show(decided);
         Box::pin(std::future::ready(Ok(())))
     }
 }

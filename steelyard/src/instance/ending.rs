@@ -38,7 +38,8 @@ impl Instance {
     }
 
     async fn end(self, drain: Duration, mut hurried: watch::Receiver<bool>) {
-        let Self { parts, mut hands, settings, .. } = self;
+        let Self { parts, mut hands, settings, own_services, .. } = self;
+        own_services.end();
         hands.board.set_plight(Some(Unready::Ending));
         hands.board.show();
         let Parts { gateway, forwarder, passer, mut speaker, admin } = parts;

@@ -42,6 +42,7 @@ use crate::hands::descriptors::Descriptors;
 use crate::hands::history::History;
 use crate::hands::{self, listeners};
 use crate::mind::{Decided, Mind, OwnFacts};
+use crate::own::Own;
 use crate::tell::current::Current;
 use crate::tell::unready::Unready;
 
@@ -67,6 +68,8 @@ pub(crate) struct Instance {
     /// All of the cluster that was awaited has been heard.
     is_informed: bool,
     parts: Parts,
+    /// What the program's own services answer.
+    own_services: Arc<Own>,
     waiting: Waiting,
 }
 

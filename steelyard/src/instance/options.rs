@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
+use steelyard_filters::OwnServices;
 use steelyard_forward::ForwardOptions;
-use steelyard_gateway::GatewayOptions;
+use steelyard_gateway::{GatewayOptions, OwnAnswers};
 use steelyard_speaker::{ConflictPolicy, Expectation, Formers, Gate, Membership, SpeakerOptions};
 
 use super::Settings;
 use super::sharing::Conflict;
 use super::traces::tracing;
 use crate::hands::descriptors::Rooms;
+use crate::own::Own;
 use tokio::sync::watch;
 
 /// How long a node may be without its speaker before its flows are taken for ended: its image may
@@ -71,7 +73,11 @@ pub(super) fn speaker_options(
 
 /// # Errors
 /// When requests are to be traced, and cannot be.
-pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<GatewayOptions> {
+pub(super) fn gateway_options(
+    settings: &Settings,
+    rooms: &Rooms,
+    own: &Arc<Own>,
+) -> Result<GatewayOptions> {
     let fixed = &settings.world.fixed;
     Ok(GatewayOptions {
         workers: settings.serve.workers.map_or(0, usize::from),
@@ -87,6 +93,7 @@ pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<Gate
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),
+        own: Some(OwnAnswers(Arc::clone(own) as Arc<dyn OwnServices>)),
         return_memory: steelyard_host::memory::give_back,
         waits: settings.inheritance.is_heir,
         ..GatewayOptions::default()

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use steelyard_admin::{Admin, LiveParts, Published};
+use steelyard_admin::{Admin, LiveParts, Metrics, Published};
 use steelyard_forward::{
     ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
 };
@@ -36,6 +36,7 @@ use crate::hands::names::Names;
 use crate::hands::routes::Routes;
 use crate::load;
 use crate::mind::{Company, Mind, OwnFacts};
+use crate::own::Own;
 use crate::tell::board::{Board, BoardSources};
 use crate::tell::endpoints::endpoints;
 use crate::tell::requests::requests;
@@ -50,13 +51,16 @@ impl Instance {
         let lock = Assignments::read(settings.lock.clone(), own.follows())?;
         let mut descriptors = Descriptors::start();
         let late = LateParts::default();
+        let own_services = Arc::new(Own::new(&settings.world.fixed));
         let gateway = match settings.duties.routes {
             true => {
-                Some(Arc::new(Gateway::start(gateway_options(&settings, &descriptors.rooms)?)?))
+                let options = gateway_options(&settings, &descriptors.rooms, &own_services)?;
+                Some(Arc::new(Gateway::start(options)?))
             }
             false => None,
         };
-        let published = late.publisher(gateway.clone(), &descriptors.rooms, &settings);
+        let published =
+            late.publisher(gateway.clone(), &descriptors.rooms, &settings, &own_services);
         let (waiting, expects, waits) = Waiting::of(&settings);
         let late_parts = LateStart { published: &published, expects, waits };
         let parts = start_parts(&settings, gateway, late_parts, &descriptors.rooms).await?;
@@ -87,7 +91,14 @@ impl Instance {
         let history = History::default();
         Ok(Self {
             mind,
-            hands: all_hands(&settings, lock, &parts, (&senses, published), (lends, &history)),
+            hands: all_hands(
+                &settings,
+                lock,
+                &parts,
+                (&senses, published),
+                (lends, &history),
+                &own_services,
+            ),
             own,
             senses,
             history,
@@ -95,6 +106,7 @@ impl Instance {
             next_repair: Instant::now() + REPAIR,
             is_informed: false,
             parts,
+            own_services,
             waiting,
             settings,
         })
@@ -131,16 +143,21 @@ impl LateParts {
         gateway: Option<Arc<Gateway>>,
         rooms: &Rooms,
         settings: &Settings,
+        own: &Own,
     ) -> Arc<Published> {
+        let serves = gateway.clone();
         let asked = gateway.clone();
         let requests = Arc::new(move || requests(asked.as_deref()));
         let asked = gateway.clone();
         let endpoints = Arc::new(move || endpoints(asked.as_deref()));
         let (rooms, late, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
-        let metrics = Arc::new(move || {
+        let metrics: Metrics = Arc::new(move || {
             let (speaker, meter) = (late.speaker(), late.meter.get());
             expose((gateway.as_deref(), meter), &rooms, speaker.as_deref(), standings.as_ref())
         });
+        if let Some(gateway) = &serves {
+            own.begin(gateway, &metrics);
+        }
         let is_shared = settings.sharing.is_some();
         let spreads = self.clone();
         let rebalance = Arc::new(move || {
@@ -283,6 +300,7 @@ fn all_hands(
     parts: &Parts,
     (senses, published): (&Senses, Arc<Published>),
     (lends, history): (Lends, &History),
+    own: &Arc<Own>,
 ) -> AllHands {
     let Parts { gateway, forwarder, speaker, .. } = parts;
     let Lends { lender, mut borrower } = lends;
@@ -317,7 +335,7 @@ fn all_hands(
         lock,
         chronicle: Chronicle::new(history.clone()),
         names: Names::default(),
-        routes: gateway.clone().map(Routes::new),
+        routes: gateway.clone().map(|it| Routes::new(it, Arc::clone(own))),
         entry_points: gateway.as_ref().map(&mut entry_points),
         lending: lender.map(|it| Lending::new(it, forwarder.clone(), history.clone())),
         forwarding: forwarder.as_ref().map(forwarding),

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use steelyard_balance::eligible;
-use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::backend::{Backend, RefusalReason};
 use steelyard_model::routing::route::Route;
-use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::routing::world::{RouteEnd, RoutingMap};
 use steelyard_model::{Endpoint, Host};
 use steelyard_plan::Plan;
 use steelyard_tls::RouteCertificates;
@@ -36,7 +36,13 @@ impl<'a> Lack<'a> {
             return Some(Self::Refused(why));
         }
         let ends = routing.ends(route).into_iter().filter(|end| end.weight > 0);
-        let all = ends.filter_map(|end| end.endpoints).map(|set| {
+        let ends: Vec<RouteEnd<'_>> = ends.collect();
+        // What answers by itself needs nobody.
+        let answers = |end: &RouteEnd<'_>| matches!(end.node.backend, Backend::Internal(_));
+        if ends.iter().any(answers) {
+            return None;
+        }
+        let all = ends.into_iter().filter_map(|end| end.endpoints).map(|set| {
             set.endpoints.iter().map(|(endpoint, _)| endpoint.clone()).collect::<Vec<_>>()
         });
         let all: Vec<Vec<Endpoint>> = all.collect();

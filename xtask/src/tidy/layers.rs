@@ -77,6 +77,7 @@ const IO: &[&str] = &[
 /// External crates of the binary: it wires, and draws.
 const BINARY: &[&str] = &[
     "anyhow",
+    "bytes",
     "clap",
     "clap_complete",
     "http",
