@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let tokens: Vec<Asked> = (0..TOKENS).map(|number| bearing(&key, number)).collect();
     let one = &tokens[..1];
     let rate = rate(u64::from(u32::MAX), 1_000_000);
-    let flight = Filter::InFlight(InFlightLimit { amount: 1_000, of: Counted::Host });
+    let flight = Filter::InFlight(InFlightLimit { amount: 1_000, of: Counted::Host, status: 429 });
     let token = Filter::Token(Box::new(auth));
     let mut rows = Vec::new();
     for (name, filter, asked, requests, goal) in [
@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn rate(average: u64, burst: u64) -> Filter {
     let (period, of) = (Duration::from_secs(1), Counted::Client(Default::default()));
-    Filter::RateLimit(Box::new(RateLimit { average, period, burst, of, redis: None }))
+    Filter::RateLimit(Box::new(RateLimit { average, period, burst, of, redis: None, status: 429 }))
 }
 
 fn usage() -> Use {

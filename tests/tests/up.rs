@@ -165,7 +165,7 @@ fn what_cannot_be_noted_is_not_announced_and_costs_nothing_else() -> Result<()> 
 fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
     let (folder, _backend) = application()?;
     for (name, annotation) in [
-        ("range", "nginx.ingress.kubernetes.io/whitelist-source-range: 192.0.2.0/24"),
+        ("range", "nginx.ingress.kubernetes.io/whitelist-source-range: nobody"),
         ("basic", "nginx.ingress.kubernetes.io/auth-type: basic"),
         ("login", "nginx.ingress.kubernetes.io/auth-url: \"http://login.test/\""),
         ("mutual", "nginx.ingress.kubernetes.io/auth-tls-secret: default/ca"),

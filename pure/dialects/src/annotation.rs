@@ -120,14 +120,7 @@ fn heed(
             let help = "the routes are served without it; remove it if they are fine so";
             effect::not_honoured(key, message, help, findings);
         }
-        State::Later(Miss::Canary) => {
-            effects.is_unserved = true;
-            let message =
-                format!("annotation `{key}` is not honoured yet: the canary gets no requests");
-            let help = "remove the Ingress, or keep it for later";
-            effect::not_honoured(key, message, help, findings);
-        }
-        State::Cosmetic => {}
+        State::Cosmetic | State::Guards => {}
     }
 }
 

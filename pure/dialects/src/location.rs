@@ -4,9 +4,13 @@
 //! whole Ingress then, the routes are closed. Values are data from end to end: none of them is a
 //! part of any configuration, so there is nothing to escape from.
 
+mod access;
+mod backend;
+mod canary;
 mod cors;
 mod expressions;
 mod led;
+mod limit;
 mod value;
 
 use steelyard_model::routing::filter::Filter;
@@ -40,6 +44,10 @@ pub(crate) fn read(
     cors::read(&mut asked);
     led::read(&mut asked);
     expressions::read(&mut asked);
+    limit::read(&mut asked);
+    access::read(&mut asked);
+    backend::read(&mut asked);
+    canary::read(&mut asked);
     asked.reading.passes.sort_by_key(|it| it.phase);
 }
 

@@ -115,9 +115,6 @@ fn the_examples() {
         closed("auth-url"),
         closed("auth-signin"),
         closed("auth-response-headers"),
-        closed("auth-type"),
-        closed("auth-secret"),
-        closed("whitelist-source-range"),
     ];
     expected.sort();
     assert_eq!(errors, expected);

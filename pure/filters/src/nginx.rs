@@ -7,11 +7,14 @@ mod rewrite;
 use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_model::routing::filter::access::{ClientSource, Networks};
 use steelyard_model::routing::filter::nginx::NginxStep;
 
 use crate::ask::Got;
-use crate::context::Context;
+use crate::client;
+use crate::context::{Context, Note};
 use crate::frame::{Enter, Frame, Leave};
+use crate::response::Response;
 
 /// One of them on one request.
 #[derive(Clone, Debug)]
@@ -27,11 +30,22 @@ impl NginxFrame {
     }
 }
 
+/// Refuses clients of these addresses.
+fn deny(ranges: &Networks, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+    let client = client::address(&ClientSource::default(), cx.journey.peer, head);
+    if client.is_some_and(|client| !ranges.contains(client)) {
+        return Enter::Next;
+    }
+    cx.notes.push(Note::Reason("the client's address is among those that are not let in"));
+    Enter::Answer(Box::new(Response::bare(403)))
+}
+
 impl Frame for NginxFrame {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         match &*self.step {
             NginxStep::Cors(cors) => cors::enter(cors, &mut self.origin, cx, head),
             NginxStep::Return(to) => led::enter(to, cx, head),
+            NginxStep::Deny(ranges) => deny(ranges, cx, head),
             NginxStep::Rewrite(rewrite) => rewrite::enter(rewrite, cx, head),
         }
     }

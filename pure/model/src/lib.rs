@@ -9,6 +9,7 @@
 
 pub mod address_wish;
 pub mod advertisement;
+mod balance_draft;
 pub mod bgp;
 pub mod community;
 pub mod diagnostic;
@@ -40,6 +41,7 @@ pub use address_wish::{
     AddressRequest, AddressWish, BadRequest, DeprecatedAnnotation, PoolRequest,
 };
 pub use advertisement::{L2Advertisement, PreferredNodes};
+pub use balance_draft::BalanceDraft;
 pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
 pub use community::Community;
 pub use diagnostic::{Alike, Code, Diagnostic, Location, Missing, Severity};
@@ -57,8 +59,8 @@ pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
-    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OpenPath, OriginTlsDraft,
-    OwnFilter, PassPhase, PortRef, RouteDraft, RouteSet, TlsSecret,
+    BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, IngressClass, OpenPath,
+    OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef, RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

@@ -3,10 +3,11 @@
 
 use std::sync::{Arc, LazyLock};
 
+use crate::balance_draft::BalanceDraft;
 use crate::diagnostic::Diagnostic;
 use crate::link::ObjectLink;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
-use crate::routing::backend::RefusalReason;
+use crate::routing::backend::{CanaryAffinity, CanaryChoice, RefusalReason};
 use crate::routing::filter::Filter;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::pattern::{HostPattern, PathShape};
@@ -80,6 +81,12 @@ pub struct ClassReading {
     pub filters: Vec<ObjectLink>,
     /// What its requests pass by its own words, in the order in which they are passed.
     pub passes: Vec<OwnFilter>,
+    /// Names and passwords that are asked for.
+    pub password: Option<Box<PasswordDraft>>,
+    /// How endpoints are chosen.
+    pub balance: Option<Box<BalanceDraft>>,
+    /// Its backends stand beside those of another Ingress.
+    pub canary: Option<Box<CanaryDraft>>,
     /// In words of ingress-nginx: paths of all its hosts are regular expressions.
     pub has_expressions: bool,
     /// Where it asks that handshakes for its hosts are passed on to its backends as they come.
@@ -105,6 +112,28 @@ pub struct OwnFilter {
     pub filter: Filter,
     /// The route whose requests pass it; none is each of them.
     pub of: Option<RouteId>,
+}
+
+/// Names and passwords that are asked for; they are in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordDraft {
+    /// Which.
+    pub secret: NamespacedName,
+    /// Where it is named.
+    pub place: Provenance,
+    /// Each key is a name, and its value a hash; else there are lines of both under `auth`.
+    pub is_map: bool,
+    /// What it is for.
+    pub realm: Arc<str>,
+}
+
+/// Who goes to the backends of an Ingress that stand beside those of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryDraft {
+    /// Who goes there.
+    pub by: CanaryChoice,
+    /// Who was sent there once.
+    pub affinity: CanaryAffinity,
 }
 
 /// When a filter is passed: in ingress-nginx's order, which is to be seen.

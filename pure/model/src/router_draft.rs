@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::balance_draft::CookieDraft;
 use crate::endpoint::Endpoint;
 pub use crate::link::{LinkTarget, ObjectLink};
 use crate::object::{ObjectRef, Provenance};
 use crate::route_draft::{BackendRef, ClassName, TlsSecret};
-use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SameSite};
+use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason};
 use crate::routing::care::Care;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::rank::Rank;
@@ -139,25 +140,6 @@ pub enum ServersOf {
         /// Where they are written.
         place: Provenance,
     },
-}
-
-/// A cookie that leads back, as Traefik's kinds have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CookieDraft {
-    /// Its name; none is one of the backend's own.
-    pub name: Option<Arc<str>>,
-    /// `Secure`.
-    pub is_secure: bool,
-    /// `HttpOnly`.
-    pub is_http_only: bool,
-    /// `SameSite`.
-    pub same_site: Option<SameSite>,
-    /// `Max-Age` in seconds; 0 says nothing, less ends it.
-    pub max_age: i64,
-    /// `Path`; none is `/`.
-    pub path: Option<Arc<str>>,
-    /// `Domain`.
-    pub domain: Option<Arc<str>>,
 }
 
 /// Who is asked for a Service.

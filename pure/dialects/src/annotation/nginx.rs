@@ -3,7 +3,7 @@
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::OriginScheme;
 
-use super::row::states::{CANARY, COSMETIC, LATER, RESTRICTS};
+use super::row::states::{COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, ITS_PATH, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
 
@@ -62,10 +62,10 @@ const ORIGIN_VERSIONS: State = State::Reads(|written, wishes, _| {
 });
 
 const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
-    "affinity" LATER, [];
-    "affinity-canary-behavior" LATER, [];
-    "affinity-mode" LATER, [];
-    "allowlist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "affinity" GROUPED, [];
+    "affinity-canary-behavior" GROUPED, [];
+    "affinity-mode" GROUPED, [];
+    "allowlist-source-range" State::Guards, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
     "app-root" GROUPED, [];
     "auth-always-set-cookie" LATER, ["false"];
     "auth-cache-duration" COSMETIC, [];
@@ -76,11 +76,11 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-keepalive-timeout" COSMETIC, [];
     "auth-method" LATER, [];
     "auth-proxy-set-headers" LATER, [];
-    "auth-realm" COSMETIC, [];
+    "auth-realm" GROUPED, [];
     "auth-request-redirect" LATER, [];
     "auth-response-headers" RESTRICTS, [];
-    "auth-secret" RESTRICTS, [];
-    "auth-secret-type" RESTRICTS, [];
+    "auth-secret" State::Guards, [];
+    "auth-secret-type" State::Guards, [];
     "auth-signin" RESTRICTS, [];
     "auth-signin-redirect-param" LATER, [];
     "auth-snippet" RESTRICTS, [];
@@ -90,16 +90,16 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-tls-secret" RESTRICTS, [];
     "auth-tls-verify-client" RESTRICTS, ["off"];
     "auth-tls-verify-depth" RESTRICTS, [];
-    "auth-type" RESTRICTS, [];
+    "auth-type" State::Guards, [];
     "auth-url" RESTRICTS, [];
     "backend-protocol" SPOKEN, ["auto_http"];
-    "canary" CANARY, ["false"];
-    "canary-by-cookie" LATER, [];
-    "canary-by-header" LATER, [];
-    "canary-by-header-pattern" LATER, [];
-    "canary-by-header-value" LATER, [];
-    "canary-weight" LATER, [];
-    "canary-weight-total" LATER, [];
+    "canary" GROUPED, ["false"];
+    "canary-by-cookie" GROUPED, [];
+    "canary-by-header" GROUPED, [];
+    "canary-by-header-pattern" GROUPED, [];
+    "canary-by-header-value" GROUPED, [];
+    "canary-weight" GROUPED, [];
+    "canary-weight-total" GROUPED, [];
     "client-body-buffer-size" COSMETIC, [];
     "configuration-snippet" RESTRICTS, [];
     "connection-proxy-header" COSMETIC, [];
@@ -112,7 +112,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "custom-headers" LATER, [];
     "custom-http-errors" LATER, [];
     "default-backend" LATER, [];
-    "denylist-source-range" RESTRICTS, [];
+    "denylist-source-range" State::Guards, [];
     "disable-proxy-intercept-errors" LATER, ["false"];
     "enable-access-log" COSMETIC, [];
     "enable-cors" GROUPED, ["false"];
@@ -127,14 +127,14 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "from-to-www-redirect" LATER, ["false"];
     "http2-push-preload" COSMETIC, [];
     "limit-allowlist" LATER, [];
-    "limit-burst-multiplier" RESTRICTS, [];
-    "limit-connections" RESTRICTS, ["0"];
+    "limit-burst-multiplier" State::Guards, [];
+    "limit-connections" State::Guards, ["0"];
     "limit-rate" COSMETIC, [];
     "limit-rate-after" COSMETIC, [];
-    "limit-rpm" RESTRICTS, ["0"];
-    "limit-rps" RESTRICTS, ["0"];
+    "limit-rpm" State::Guards, ["0"];
+    "limit-rps" State::Guards, ["0"];
     "limit-whitelist" LATER, [];
-    "load-balance" COSMETIC, [];
+    "load-balance" GROUPED, [];
     "mirror-host" LATER, [];
     "mirror-request-body" LATER, ["on"];
     "mirror-target" LATER, [];
@@ -178,13 +178,13 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "service-upstream" LATER, ["false"];
     "session-cookie-change-on-failure" LATER, ["false"];
     "session-cookie-conditional-samesite-none" COSMETIC, [];
-    "session-cookie-domain" LATER, [];
+    "session-cookie-domain" GROUPED, [];
     "session-cookie-expires" LATER, [];
-    "session-cookie-max-age" LATER, [];
-    "session-cookie-name" LATER, [];
-    "session-cookie-path" LATER, [];
-    "session-cookie-samesite" LATER, [];
-    "session-cookie-secure" LATER, [];
+    "session-cookie-max-age" GROUPED, [];
+    "session-cookie-name" GROUPED, [];
+    "session-cookie-path" GROUPED, [];
+    "session-cookie-samesite" GROUPED, [];
+    "session-cookie-secure" GROUPED, [];
     "ssl-ciphers" LATER, [];
     "ssl-passthrough" State::PassesOn, ["false"];
     "ssl-prefer-server-ciphers" COSMETIC, [];
@@ -192,12 +192,12 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "stream-snippet" RESTRICTS, [];
     "temporal-redirect" GROUPED, [];
     "temporal-redirect-code" GROUPED, [];
-    "upstream-hash-by" LATER, [];
+    "upstream-hash-by" GROUPED, [];
     "upstream-hash-by-subset" COSMETIC, [];
     "upstream-hash-by-subset-size" COSMETIC, [];
-    "upstream-vhost" LATER, [];
+    "upstream-vhost" GROUPED, [];
     "use-port-in-redirects" LATER, ["false"];
     "use-regex" GROUPED, ["false"];
-    "whitelist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "whitelist-source-range" State::Guards, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
     "x-forwarded-prefix" GROUPED, [];
 };

@@ -28,6 +28,8 @@ pub(crate) enum Carrier {
 pub(crate) enum State {
     /// It is read, and honoured.
     Reads(fn(&Entry<'_>, &mut Wishes, &mut Findings<'_>)),
+    /// It is read with others of its group (`location.rs`), and keeps somebody out.
+    Guards,
     /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak;
     /// otherwise routes must not be served.
     Speaks(fn(&str) -> Option<OriginScheme>),
@@ -50,8 +52,6 @@ pub(crate) enum Miss {
     /// and cookies that we do not set are here: without the headers, browsers refuse what they
     /// would allow.
     Function,
-    /// The routes are not for all requests: they are not served.
-    Canary,
 }
 
 impl Annotation {
@@ -75,7 +75,7 @@ impl Annotation {
 
     /// Whether it keeps somebody out.
     pub(crate) fn restricts(&self) -> bool {
-        matches!(self.state, State::Refused)
+        matches!(self.state, State::Refused | State::Guards)
     }
 }
 
@@ -112,5 +112,4 @@ pub(super) mod states {
     pub(in super::super) const RESTRICTS: State = State::Refused;
     pub(in super::super) const COSMETIC: State = State::Cosmetic;
     pub(in super::super) const LATER: State = State::Later(Miss::Function);
-    pub(in super::super) const CANARY: State = State::Later(Miss::Canary);
 }

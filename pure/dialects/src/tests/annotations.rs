@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 49] = [
+const READ: [(&str, &str); 79] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -38,6 +38,36 @@ const READ: [(&str, &str); 49] = [
     ("service.sticky.cookie.path", "/a"),
     ("ssl-redirect", "false"),
     ("app-root", "/app"),
+    ("affinity", "cookie"),
+    ("affinity-canary-behavior", "legacy"),
+    ("affinity-mode", "persistent"),
+    ("session-cookie-domain", "a.b"),
+    ("session-cookie-max-age", "5"),
+    ("session-cookie-name", "a"),
+    ("session-cookie-path", "/a"),
+    ("session-cookie-samesite", "Lax"),
+    ("session-cookie-secure", "true"),
+    ("canary", "true"),
+    ("canary-by-cookie", "a"),
+    ("canary-by-header", "a"),
+    ("canary-by-header-pattern", "a"),
+    ("canary-by-header-value", "a"),
+    ("canary-weight", "5"),
+    ("canary-weight-total", "200"),
+    ("upstream-hash-by", "$host"),
+    ("upstream-vhost", "a.b"),
+    ("load-balance", "ewma"),
+    ("auth-realm", "a"),
+    ("auth-secret", "b"),
+    ("auth-secret-type", "auth-map"),
+    ("auth-type", "basic"),
+    ("allowlist-source-range", "10.0.0.0/8"),
+    ("whitelist-source-range", "10.0.0.0/8"),
+    ("denylist-source-range", "10.0.0.0/8"),
+    ("limit-burst-multiplier", "7"),
+    ("limit-connections", "7"),
+    ("limit-rpm", "7"),
+    ("limit-rps", "7"),
     ("enable-cors", "true"),
     ("cors-allow-credentials", "false"),
     ("cors-allow-headers", "X-A"),
@@ -74,6 +104,23 @@ fn beside(name: &str) -> &'static str {
         name if name.starts_with("proxy-ssl-") => {
             "nginx.ingress.kubernetes.io/proxy-ssl-secret: default/a"
         }
+        "affinity" | "canary" => "",
+        "auth-secret" => "nginx.ingress.kubernetes.io/auth-type: basic",
+        "canary-by-header-pattern" | "canary-by-header-value" => {
+            "nginx.ingress.kubernetes.io/canary: \"true\", \
+             nginx.ingress.kubernetes.io/canary-by-header: a"
+        }
+        "affinity-canary-behavior" => "nginx.ingress.kubernetes.io/canary: \"true\"",
+        "limit-burst-multiplier" => "nginx.ingress.kubernetes.io/limit-rps: \"7\"",
+        "auth-type" => "nginx.ingress.kubernetes.io/auth-secret: a",
+        name if name.starts_with("auth-realm") || name.starts_with("auth-secret") => {
+            "nginx.ingress.kubernetes.io/auth-type: basic, \
+             nginx.ingress.kubernetes.io/auth-secret: a"
+        }
+        name if name.starts_with("affinity-") || name.starts_with("session-cookie-") => {
+            "nginx.ingress.kubernetes.io/affinity: cookie"
+        }
+        name if name.starts_with("canary-") => "nginx.ingress.kubernetes.io/canary: \"true\"",
         name if name.starts_with("cors-") => "nginx.ingress.kubernetes.io/enable-cors: \"true\"",
         _ => "",
     }
@@ -171,7 +218,7 @@ fn what_becomes_of_each_row_is_seen() {
         let value = read.map_or("something/of-users", |(_, value)| value);
         let with = outcome(&key, value);
         let (codes, closed) = match row.state {
-            State::Reads(_) | State::Speaks(_) => {
+            State::Reads(_) | State::Guards | State::Speaks(_) => {
                 assert!(read.is_some(), "{key} is read: give it a value here");
                 assert!(with.item != without.item, "{key}: {value} makes no difference");
                 (vec![], false)
@@ -183,8 +230,8 @@ fn what_becomes_of_each_row_is_seen() {
                 (vec![], false)
             }
             State::Refused => (vec![codes::ACCESS_NOT_HONOURED], true),
-            State::Later(miss) => {
-                assert_eq!(with.unserved, miss == Miss::Canary, "{key}");
+            State::Later(_) => {
+                assert!(!with.unserved, "{key}");
                 (vec![codes::ANNOTATION_NOT_HONOURED], false)
             }
         };
@@ -239,7 +286,6 @@ by `UPDATE=1 cargo test -p steelyard-dialects annotations`; do not edit.
 - **closes (protocol)**: the backend wants another protocol than HTTP/1.1 or HTTP/2; the
   routes answer 503 (`backend-protocol-not-honoured`).
 - **later**: it is not honoured yet; routes are served without it (`annotation-not-honoured`).
-- **later (not served)**: the same, and its routes are not for all requests, so they are not there.
 - **no difference**: it changes nothing that is to be seen.
 
 Values that ask for what is done anyway are as if the annotation were not there. Other names under
@@ -258,12 +304,11 @@ fn page() -> String {
         out += "| annotation | on | | as if it were not there |\n|---|---|---|---|\n";
         for row in vocabulary.rows() {
             let state = match row.state {
-                State::Reads(_) => "read",
+                State::Reads(_) | State::Guards => "read",
                 State::Speaks(_) | State::PassesOn => "read, or closes (protocol)",
                 State::Refused => "closes",
                 State::Cosmetic => "no difference",
                 State::Later(Miss::Function) => "later",
-                State::Later(Miss::Canary) => "later (not served)",
             };
             let neutral: Vec<_> = row.neutral.iter().map(|value| format!("`{value}`")).collect();
             let (name, kind, neutral) = (row.name, row.on.kind(), neutral.join(", "));

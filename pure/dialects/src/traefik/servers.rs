@@ -6,7 +6,7 @@ use steelyard_manifest::kinds::{IntOrString, traefik as raw};
 use steelyard_model::router_draft::{
     AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, ServersOf, WayDraft, WayTarget,
 };
-use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite};
+use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite, StickyValue};
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
 use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, Severity};
 
@@ -178,6 +178,8 @@ impl Reader<'_, '_> {
         let text =
             |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Into::into);
         CookieDraft {
+            says: StickyValue::Server,
+            is_as_asked: false,
             name: text(&written.name),
             is_secure: written.secure.unwrap_or_default(),
             is_http_only: written.http_only.unwrap_or_default(),

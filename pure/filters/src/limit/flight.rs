@@ -18,6 +18,7 @@ use crate::response::Response;
 pub(crate) struct InFlight {
     of: Arc<Counted>,
     amount: u64,
+    status: u16,
     kept: Kept<Counts>,
     seed: u64,
     /// It was let in.
@@ -26,7 +27,14 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn new(limit: &InFlightLimit, kept: Kept<Counts>, seed: u64) -> Self {
-        Self { of: Arc::new(limit.of.clone()), amount: limit.amount, kept, seed, ticket: None }
+        Self {
+            of: Arc::new(limit.of.clone()),
+            amount: limit.amount,
+            status: limit.status,
+            kept,
+            seed,
+            ticket: None,
+        }
     }
 }
 
@@ -42,7 +50,7 @@ impl Frame for InFlight {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("as many requests of this source are under way as may be"));
-        Enter::Answer(Box::new(Response::bare(429)))
+        Enter::Answer(Box::new(Response::bare(self.status)))
     }
 
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {

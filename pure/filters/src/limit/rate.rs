@@ -19,6 +19,7 @@ use crate::response::Response;
 pub(crate) struct Rate {
     of: Arc<Counted>,
     pace: Option<Pace>,
+    status: u16,
     kept: Kept<Buckets>,
     seed: u64,
     /// It has waited for its turn.
@@ -28,7 +29,14 @@ pub(crate) struct Rate {
 impl Rate {
     pub(crate) fn new(limit: &RateLimit, kept: Kept<Buckets>, seed: u64) -> Self {
         let pace = Pace::new(limit.average, limit.period, limit.burst);
-        Self { of: Arc::new(limit.of.clone()), pace, kept, seed, has_waited: false }
+        Self {
+            of: Arc::new(limit.of.clone()),
+            pace,
+            status: limit.status,
+            kept,
+            seed,
+            has_waited: false,
+        }
     }
 }
 
@@ -48,7 +56,11 @@ impl Frame for Rate {
             }
             Err(wait) => {
                 cx.notes.push(Note::Reason("more requests of this source than its rate allows"));
-                Enter::Answer(Box::new(too_many(pace, wait)))
+                let answer = match self.status {
+                    429 => too_many(pace, wait),
+                    other => Response::bare(other),
+                };
+                Enter::Answer(Box::new(answer))
             }
         }
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use steelyard_model::router_draft::CookieDraft;
+use steelyard_model::routing::backend::Algorithm;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::Transport;
-use steelyard_model::{Item, NamespacedName, Protocol};
+use steelyard_model::{BalanceDraft, Item, NamespacedName, Protocol, RouteDraft};
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +75,8 @@ pub(crate) enum Cell {
     Announced,
     /// Index: Ingresses that are ours and name a Service.
     LeadsTo(NamespacedName),
+    /// Index: canaries by what must hold.
+    Canaries(Arc<Rule>),
     /// Index: those that make expressions of all paths of a host.
     Expressions(HostPattern),
     /// Index: those that want to take what a rule is about at a listener.
@@ -122,6 +125,8 @@ pub(crate) struct Leaf {
     pub(crate) transport: TransportId,
     /// Who was here before goes the same way.
     pub(crate) sticky: Option<Box<CookieDraft>>,
+    /// How one of them is chosen, where it is not in turn.
+    pub(crate) algorithm: Option<Box<Algorithm>>,
 }
 
 /// How the endpoints of a Service port are spoken to by a route.
@@ -258,6 +263,7 @@ impl Cell {
             | Self::Announced
             | Self::LeadsTo(_)
             | Self::Expressions(_)
+            | Self::Canaries(_)
             | Self::Slot(..) => 4,
             Self::Service(_) => 5,
             Self::Gateways => 6,
@@ -292,6 +298,20 @@ impl Cell {
 }
 
 impl Leaf {
+    /// The leaf of one route, whose endpoints are chosen in its own way.
+    pub(crate) fn balanced(self, by: &BalanceDraft, draft: &RouteDraft) -> Self {
+        let at_its_path = |cookie: &CookieDraft| {
+            let path = cookie.path.clone().unwrap_or_else(|| draft.written());
+            Box::new(CookieDraft { path: Some(path), ..cookie.clone() })
+        };
+        Self {
+            id: format!("{}:{}", self.id, draft.id).into(),
+            sticky: by.cookie.as_ref().map(at_its_path),
+            algorithm: by.algorithm.clone().map(Box::new),
+            ..self
+        }
+    }
+
     /// Of which port `asked` is asked, where that is another.
     pub(crate) fn new(
         service: NamespacedName,
@@ -304,7 +324,7 @@ impl Leaf {
         let Spoken { transport, is_otherwise } = spoken;
         let otherwise = if is_otherwise { format!(":{transport}") } else { String::new() };
         let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
-        Self { id, service, port, set, transport, sticky: None }
+        Self { id, service, port, set, transport, sticky: None, algorithm: None }
     }
 
     /// The same for who does not read what the Service's annotations say of it.

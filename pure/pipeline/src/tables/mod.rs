@@ -124,6 +124,9 @@ impl Tables for Join {
                 let secrets = set.set.tls_secrets.iter();
                 secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
+                for rule in routes::rules_of_canaries(&set) {
+                    links.entry(Cell::Canaries(rule.clone()));
+                }
                 for host in routes::hosts_of_expressions(&set) {
                     links.entry(Cell::Expressions(host.clone()));
                 }

@@ -10,6 +10,7 @@ mod location;
 mod manner;
 mod origin;
 mod parts;
+mod password;
 mod redirections;
 mod routers;
 mod sticky;
@@ -17,6 +18,7 @@ mod transports;
 
 use std::sync::Arc;
 
+use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
@@ -39,7 +41,7 @@ use origin::OriginTerms;
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
-pub(super) use location::hosts_of_expressions;
+pub(super) use location::{hosts_of_expressions, rules_of_canaries};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
@@ -85,6 +87,8 @@ pub(super) fn routed(
     let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);
     let mut routed = Routed::default();
     location::define(&read, &mut routed);
+    let password = password::password(&read, reads, diagnostics);
+    routed.filters.extend(password.iter().flatten().cloned());
     for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
         for listener in &listeners {
@@ -102,12 +106,23 @@ pub(super) fn routed(
         let protocol = Protocol::Tcp;
         let mut join = Join { protocol, reads, origin: &origin, lets_names, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
-        let backend = match passed.1.as_ref().filter(|_| !is_refused(&backend, draft)) {
+        let backend = match is_refused(&backend, draft) {
+            true => backend,
+            false => location::beside_canary(draft, &read, backend, (&mut join, &mut routed)),
+        };
+        let backend = match passed
+            .1
+            .as_ref()
+            .or(password.as_ref().err())
+            .filter(|_| !is_refused(&backend, draft))
+        {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
         };
         let mut http = route(draft, &read, free, backend, options);
         location::express(draft, join.reads, &mut http);
+        let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter));
+        location::ask(&mut http, &read, asked.collect());
         http.uses.extend(passed.0.iter().cloned());
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);

@@ -38,6 +38,7 @@ impl Reader<'_, '_> {
         };
         let criterion = it.source_criterion.as_ref();
         Some(Filter::RateLimit(Box::new(RateLimit {
+            status: 429,
             average: self.amount(&path.key("average"), it.average)?,
             period,
             burst: self.amount(&burst, Some(it.burst.unwrap_or(1)))?,
@@ -55,6 +56,7 @@ impl Reader<'_, '_> {
     ) -> Option<Filter> {
         let criterion = it.source_criterion.as_ref();
         Some(Filter::InFlight(InFlightLimit {
+            status: 429,
             amount: self.amount(&path.key("amount"), it.amount)?,
             of: self.counted(criterion, &path.key("sourceCriterion"), || Counted::Host)?,
         }))

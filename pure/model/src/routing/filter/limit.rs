@@ -18,6 +18,8 @@ pub struct RateLimit {
     pub of: Counted,
     /// Where it is counted, for many replicas; none is here.
     pub redis: Option<RedisStore>,
+    /// The status of who is one too many; of 429 it is said when to come again.
+    pub status: u16,
 }
 
 /// What is counted together.
@@ -63,6 +65,8 @@ pub struct InFlightLimit {
     pub amount: u64,
     /// Of each of these.
     pub of: Counted,
+    /// The status of who is one too many.
+    pub status: u16,
 }
 
 /// Keeps bodies until they are whole. Sizes are bytes; 0 is any.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::routing::filter::access::Networks;
 use crate::routing::pattern::Expression;
 
 /// One thing that is done to them.
@@ -12,6 +13,8 @@ pub enum NginxStep {
     Cors(NginxCors),
     /// Answers with a redirection.
     Return(NginxReturn),
+    /// Refuses clients of these addresses, with 403.
+    Deny(Networks),
     /// Asks for another path.
     Rewrite(NginxRewrite),
 }
@@ -72,6 +75,7 @@ impl NginxStep {
         match self {
             Self::Cors(_) => "nginx-cors",
             Self::Return(_) => "nginx-return",
+            Self::Deny(_) => "nginx-deny",
             Self::Rewrite(_) => "nginx-rewrite",
         }
     }

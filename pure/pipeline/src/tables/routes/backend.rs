@@ -83,6 +83,10 @@ impl Join<'_, '_> {
             (Some(_), None) => leaf.plain(),
             _ => Leaf { sticky: heard.and_then(|it| it.sticky.clone()).map(Box::new), ..leaf },
         };
+        let leaf = match &read.reading.balance {
+            Some(balance) => leaf.balanced(balance, draft),
+            None => leaf,
+        };
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
         match refusal {

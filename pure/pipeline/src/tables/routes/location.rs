@@ -4,18 +4,21 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use steelyard_model::routing::backend::{Backend, BackendNode, Edge};
 use steelyard_model::routing::filter::{FilterNode, Use};
-use steelyard_model::routing::id::FilterId;
+use steelyard_model::routing::id::{BackendId, FilterId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{NamespacedName, OwnFilter, PassPhase, RouteDraft};
+use steelyard_model::{ClassReading, NamespacedName, OwnFilter, PassPhase, RouteDraft};
 
+use super::backend::Join;
+use super::{age, is_refused};
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
-use crate::tables::row::{ReadSet, Routed};
+use crate::tables::row::{ReadSet, Routed, Row};
 
 /// Hosts all of whose paths are expressions, by the word of an Ingress.
 pub(in crate::tables) fn hosts_of_expressions<'s>(
@@ -52,6 +55,56 @@ pub(super) fn uses(read: &ReadSet<'_>, draft: &RouteDraft, to_tls: Vec<Use>) -> 
         passes.filter(move |it| (it.phase <= PassPhase::Return) == is_before).map(usage)
     };
     of(true).chain(to_tls).chain(of(false)).collect()
+}
+
+/// Has a route ask for passwords once limits and addresses have let a request in, before what is
+/// sent on is made.
+pub(super) fn ask(route: &mut Route, read: &ReadSet<'_>, asked: Vec<Use>) {
+    let contents = read.reading.passes.iter().filter(|it| it.phase == PassPhase::Content);
+    let contents: Vec<FilterId> = contents.map(|it| id(read, it)).collect();
+    let at = route.uses.iter().position(|usage| contents.contains(&usage.filter));
+    let at = at.unwrap_or(route.uses.len());
+    route.uses.splice(at..at, asked);
+}
+
+/// What must hold for the routes of a canary.
+pub(in crate::tables) fn rules_of_canaries<'s>(
+    read: &ReadSet<'s>,
+) -> impl Iterator<Item = &'s Arc<Rule>> + use<'s> {
+    let is_canary = read.reading.canary.is_some();
+    read.set.routes.iter().filter(move |_| is_canary).map(|it| &it.rule)
+}
+
+/// The backend of a route, with that of the oldest canary beside it that is for the same. One that
+/// leads nowhere takes nobody away.
+pub(super) fn beside_canary(
+    draft: &RouteDraft,
+    read: &ReadSet<'_>,
+    main: BackendId,
+    (join, routed): (&mut Join<'_, '_>, &mut Routed),
+) -> BackendId {
+    let keys = join.reads.keys(&Cell::Canaries(draft.rule.clone()));
+    let rows: Vec<Row> = keys.iter().filter_map(|key| join.reads.row(key)).collect();
+    let oldest = rows.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)));
+    let Some(canary) = oldest.filter(|it| it.class == read.class) else { return main };
+    let Some(asked) = canary.reading.canary.as_deref() else { return main };
+    let found = canary.set.routes.iter().find(|it| it.rule == draft.rule);
+    let Some(beside) = found else { return main };
+    // Who was here before is known by the cookie of the main one.
+    let own = canary.reading.balance.clone().or_else(|| read.reading.balance.clone());
+    let reading = ClassReading { balance: own, ..canary.reading.clone() };
+    let to = join.backend(beside, &ReadSet { reading: &reading, ..canary }, routed);
+    if is_refused(&to, beside) {
+        return main;
+    }
+    let edge = |backend| Edge { backend, weight: 1, uses: Vec::new() };
+    let id = BackendId::from(format!("{}#canary", draft.id));
+    let (by, affinity) = (Box::new(asked.by.clone()), asked.affinity);
+    let (main, canary) = (edge(main), Box::new(edge(to)));
+    let backend = Backend::Canary { main, canary, by, affinity };
+    let place = Some(draft.place.clone());
+    routed.own.push(Arc::new(BackendNode { id: id.clone(), place, service: None, backend }));
+    id
 }
 
 /// Makes an expression of the path of a route, where its host has such: it is found from the begin

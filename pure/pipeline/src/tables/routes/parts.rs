@@ -57,7 +57,7 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16, protocol: Protocol) ->
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set, transport, sticky } = leaf;
+    let Leaf { id, service, port, set, transport, sticky, algorithm } = leaf;
     let sticky = sticky.as_ref().map(|asked| {
         let NamespacedName { namespace, name } = service;
         // As Traefik calls it, so that cookies of its own lead on.
@@ -65,7 +65,11 @@ pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
         Box::new(cookie(asked, &called))
     });
     let plain = Endpoints::in_turn(set.clone(), transport.clone());
-    let backend = Backend::Endpoints(Endpoints { sticky, ..plain });
+    let backend = Backend::Endpoints(Endpoints {
+        sticky,
+        algorithm: algorithm.as_deref().cloned().unwrap_or_default(),
+        ..plain
+    });
     let (id, service) = (id.clone(), Some((service.clone(), *port)));
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }

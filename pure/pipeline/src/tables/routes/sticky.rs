@@ -10,12 +10,18 @@ pub(super) fn cookie(draft: &CookieDraft, backend: &str) -> Sticky {
         Some(name) => name_as_asked(name),
         None => name_for(backend),
     };
+    let secure = match draft {
+        CookieDraft { is_secure: true, .. } => StickySecurity::Secure,
+        CookieDraft { is_as_asked: true, .. } => StickySecurity::AsAsked,
+        CookieDraft { .. } => StickySecurity::Open,
+    };
     Sticky {
+        says: draft.says,
         path: Some(draft.path.clone().unwrap_or_else(|| "/".into())),
         domain: draft.domain.clone(),
         max_age: (draft.max_age != 0).then_some(draft.max_age),
         http_only: draft.is_http_only,
-        secure: if draft.is_secure { StickySecurity::Secure } else { StickySecurity::Open },
+        secure,
         same_site: draft.same_site,
         ..Sticky::named(name)
     }

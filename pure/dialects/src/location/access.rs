@@ -1,0 +1,101 @@
+//! `allowlist-source-range`, `denylist-source-range` and `auth-type`: who may pass.
+
+use std::sync::Arc;
+
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
+use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::{NamespacedName, OwnFilter, PassPhase, PasswordDraft};
+
+use super::{Asked, value};
+use crate::annotation;
+use crate::codes;
+
+/// The status of who may not pass.
+const FORBIDDEN: u16 = 403;
+/// All addresses of both families.
+const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
+
+pub(super) fn read(asked: &mut Asked<'_, '_>) {
+    if let Some(ranges) = ranges(asked, &["denylist-source-range"]) {
+        asked.pass(PassPhase::Access, "denied", NginxStep::Deny(ranges), None);
+    }
+    // The second is the older name, which counts where the first is absent.
+    if let Some(ranges) = ranges(asked, &["allowlist-source-range", "whitelist-source-range"]) {
+        let source = ClientSource::default();
+        let allowed = AllowedClients { ranges, source, status: FORBIDDEN };
+        let (phase, name) = (PassPhase::Access, "allowed".into());
+        let filter = Filter::AllowAddresses(allowed);
+        asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+    }
+    password(asked);
+}
+
+/// The ranges by the first of these names that is there. What is no range closes the routes.
+fn ranges(asked: &mut Asked<'_, '_>, names: &[&str]) -> Option<Networks> {
+    let (name, written) = names.iter().find_map(|name| Some((*name, asked.written(name)?)))?;
+    let parts = written.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let parts: Vec<&str> = parts.collect();
+    if name != "denylist-source-range" && EVERYBODY.iter().all(|all| parts.contains(all)) {
+        return None;
+    }
+    let read = Networks::parse(&parts).ok();
+    if read.is_none() || parts.is_empty() {
+        asked.close(name, "write addresses and ranges with commas between them");
+    }
+    read
+}
+
+/// Names and passwords, which are in a Secret of the same namespace.
+fn password(asked: &mut Asked<'_, '_>) {
+    let Some(kind) = asked.written("auth-type") else {
+        for name in ["auth-secret", "auth-secret-type"] {
+            if asked.written(name).is_some() {
+                let message =
+                    format!("annotation `{}` does nothing without `auth-type`", asked.key(name));
+                let help = "add `auth-type: basic`, or remove it";
+                annotation::not_honoured(&asked.key(name), message, help, asked.findings);
+            }
+        }
+        return;
+    };
+    if kind != "basic" {
+        let message = format!(
+            "annotation `{}: {kind}` is not honoured yet: its routes answer 503",
+            asked.key("auth-type")
+        );
+        let (code, key) = (codes::ACCESS_NOT_HONOURED, asked.key("auth-type"));
+        let help = "write `basic`";
+        return annotation::close(code, &key, message, help, asked.reading, asked.findings);
+    }
+    let own = asked.findings.object().namespace.clone();
+    let written = asked.written("auth-secret").unwrap_or_default();
+    let name = match written.split_once('/') {
+        Some((namespace, name)) if *namespace == *own => name,
+        Some(_) => "",
+        None => written,
+    };
+    let is_map = match asked.written("auth-secret-type") {
+        None | Some("auth-file") => false,
+        Some("auth-map") => true,
+        Some(_) => return asked.close("auth-secret-type", "write `auth-file` or `auth-map`"),
+    };
+    let realm = asked.written("auth-realm").unwrap_or_default();
+    if value::basic(realm, " ").is_none() {
+        return asked.close("auth-realm", "write letters, digits and blanks");
+    }
+    if written.is_empty() {
+        return asked.close("auth-type", "name the Secret with the users in `auth-secret`");
+    }
+    if name.is_empty() || value::basic(name, "").is_none() {
+        return asked.close("auth-secret", "name a Secret of the same namespace");
+    }
+    let place = steelyard_model::FieldPath::annotation(&asked.key("auth-secret"));
+    let realm: Arc<str> = realm.into();
+    asked.reading.password = Some(Box::new(PasswordDraft {
+        secret: NamespacedName::new(own, name),
+        place: asked.findings.place(&place),
+        is_map,
+        realm,
+    }));
+}

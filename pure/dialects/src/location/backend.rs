@@ -1,0 +1,152 @@
+//! How endpoints are chosen and asked: `load-balance`, `upstream-hash-by`, `affinity` with its
+//! cookie, `upstream-vhost`.
+
+use std::sync::Arc;
+
+use steelyard_model::router_draft::CookieDraft;
+use steelyard_model::routing::backend::{Algorithm, HashKey, SameSite, StickyValue};
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::content::HeaderRules;
+use steelyard_model::{BalanceDraft, OwnFilter, PassPhase};
+
+use super::{Asked, value};
+
+const NAME: &str = "INGRESSCOOKIE";
+
+pub(super) fn read(asked: &mut Asked<'_, '_>) {
+    let algorithm = algorithm(asked);
+    let cookie = cookie(asked);
+    if algorithm.is_some() || cookie.is_some() {
+        asked.reading.balance = Some(Box::new(BalanceDraft { algorithm, cookie }));
+    }
+    let Some(host) = asked.written("upstream-vhost") else { return };
+    if value::basic(host, "").is_none() {
+        return asked.close("upstream-vhost", "write the name of a host");
+    }
+    let mut rules = HeaderRules::default();
+    rules.request.insert("Host".into(), host.into());
+    let (phase, name, filter) = (PassPhase::Content, "vhost".into(), Filter::Headers(rules.into()));
+    asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+}
+
+/// By a hash, else as is said.
+fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
+    if let Some(written) = asked.written("upstream-hash-by") {
+        let key = hash_key(written);
+        if key.is_none() {
+            let help = "write variables such as `$request_uri`, `$remote_addr`, `$host`, \
+                        `$http_NAME`, `$cookie_NAME`";
+            asked.close("upstream-hash-by", help);
+        }
+        return key.map(Algorithm::Maglev);
+    }
+    match asked.written("load-balance")? {
+        "ewma" => Some(Algorithm::PeakEwma),
+        "round_robin" => None,
+        _ => {
+            let help = "write `round_robin` or `ewma`, or use upstream-hash-by";
+            asked.value("load-balance", |_| None::<()>, help);
+            None
+        }
+    }
+}
+
+/// Variables and texts, one behind the other.
+fn hash_key(text: &str) -> Option<HashKey> {
+    let (mut keys, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let Some(after) = rest.strip_prefix('$') else {
+            let end = rest.find('$').unwrap_or(rest.len());
+            let (plain, further) = rest.split_at(end);
+            value::basic(plain, "_")?;
+            keys.push(HashKey::Text(plain.into()));
+            rest = further;
+            continue;
+        };
+        let (name, further) = match after.strip_prefix('{') {
+            Some(braced) => braced.split_once('}')?,
+            None => {
+                let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_';
+                after.split_at(after.find(|it| !is_part(it)).unwrap_or(after.len()))
+            }
+        };
+        keys.push(variable(name)?);
+        rest = further;
+    }
+    match <[HashKey; 1]>::try_from(keys) {
+        Ok([one]) => Some(one),
+        Err(several) => Some(HashKey::All(several)),
+    }
+}
+
+fn variable(name: &str) -> Option<HashKey> {
+    Some(match name {
+        "request_uri" => HashKey::Target,
+        "remote_addr" | "binary_remote_addr" => HashKey::Client,
+        "host" | "http_host" => HashKey::Host,
+        name => match (name.strip_prefix("http_"), name.strip_prefix("cookie_")) {
+            (Some(header), _) => HashKey::Header(header.replace('_', "-").into()),
+            (_, Some(cookie)) => HashKey::Cookie(cookie.into()),
+            (None, None) => return None,
+        },
+    })
+}
+
+fn cookie(asked: &mut Asked<'_, '_>) -> Option<CookieDraft> {
+    let is_cookie = |text: &str| (text == "cookie").then_some(());
+    asked.value("affinity", is_cookie, "write `cookie`")?;
+    let mode = |text: &str| match text {
+        "balanced" => Some(StickyValue::Key),
+        "persistent" => Some(StickyValue::Endpoint),
+        _ => None,
+    };
+    let says = asked.value("affinity-mode", mode, "write `balanced` or `persistent`");
+    let text = |text: &str| value::basic(text, "").map(Arc::from);
+    let name: Option<Arc<str>> =
+        asked.value("session-cookie-name", text, "write letters and digits");
+    let site = |text: &str| match &*text.to_ascii_lowercase() {
+        "none" => Some(SameSite::None),
+        "lax" => Some(SameSite::Lax),
+        "strict" => Some(SameSite::Strict),
+        _ => None,
+    };
+    let path = |text: &str| value::location(text).map(Arc::from);
+    Some(CookieDraft {
+        name: Some(name.unwrap_or_else(|| NAME.into())),
+        is_secure: asked.boolean("session-cookie-secure") == Some(true),
+        is_http_only: true,
+        same_site: asked.value("session-cookie-samesite", site, "write none, lax or strict"),
+        max_age: asked.number("session-cookie-max-age").unwrap_or_default(),
+        path: asked.value("session-cookie-path", path, "write a path"),
+        domain: asked.value("session-cookie-domain", text, "write the name of a host"),
+        says: says.unwrap_or(StickyValue::Key),
+        is_as_asked: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_together_is_said_by_variables() {
+        let header = |name: &str| HashKey::Header(name.into());
+        for (text, key) in [
+            ("$request_uri", Some(HashKey::Target)),
+            ("${remote_addr}", Some(HashKey::Client)),
+            ("$http_x_user", Some(header("x-user"))),
+            ("$cookie_id", Some(HashKey::Cookie("id".into()))),
+            (
+                "$host-$http_a",
+                Some(HashKey::All(vec![HashKey::Host, HashKey::Text("-".into()), header("a")])),
+            ),
+            ("$lua_thing", None),
+            ("$", None),
+            ("${host", None),
+            ("$host;}", None),
+            ("a b", None),
+        ] {
+            assert_eq!(hash_key(text), key, "{text}");
+        }
+    }
+}
