@@ -1,5 +1,6 @@
 //! `steelyard check`: what is wrong with manifests.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Holdings, Severity};
 use steelyard_pipeline::codes::ENTRY_POINT_CLOSED;
+use steelyard_plan::{PluginClosure, closed_by_plugins};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::{Level, WorldArgs};
@@ -72,6 +74,28 @@ fn count_closed(found: &mut Diagnostic, routing: &RoutingMap) {
     found.message.push_str(&format!(" ({count} of them)"));
 }
 
+/// What plugins close, as lines: who migrates reads that first.
+fn said(plugins: &BTreeMap<Arc<str>, PluginClosure>) -> String {
+    let line = |(name, closed): (&Arc<str>, &PluginClosure)| {
+        let count = closed.routes.len();
+        let routes = if count == 1 { "1 route" } else { &format!("{count} routes") };
+        let mut points = closed.entry_points.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>();
+        points.sort();
+        let all = match points.is_empty() {
+            true => String::new(),
+            false => format!(", all there is on entry point {}", points.join(", ")),
+        };
+        format!("plugin `{name}` is never run here, and closes {routes}{all}\n")
+    };
+    let lines: String = plugins.iter().map(line).collect();
+    if lines.is_empty() { lines } else { lines + "\n" }
+}
+
+/// The same as numbers.
+fn counted(plugins: &BTreeMap<Arc<str>, PluginClosure>) -> BTreeMap<&str, usize> {
+    plugins.iter().map(|(name, closed)| (&**name, closed.routes.len())).collect()
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -82,6 +106,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let is_empty = world.is_empty();
     let known = world.known.clone();
     let (snapshot, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
+    let plugins = closed_by_plugins(&snapshot.routing);
     let mut diagnostics = plan.diagnostics;
     lacks.tell(&mut diagnostics);
     known.advise(&mut diagnostics);
@@ -94,7 +119,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
                 found.iter().filter(|found| found.severity <= least).collect();
             steelyard_terminal::put(&format!(
                 "{:#}\n",
-                serde_json::json!({ "diagnostics": shown })
+                serde_json::json!({ "diagnostics": shown, "plugins": counted(&plugins) })
             ))?
         }
         OutputFormat::Text if is_empty && found.is_empty() && !sources.is_empty() => {}
@@ -102,7 +127,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
             let report = report(&found, &sources, least, steelyard_terminal::wants_color());
             let is_lost = found.len() >= MANY && least > Severity::Error;
             let hint = if is_lost && found.iter().any(Diagnostic::is_error) { HINT } else { "" };
-            steelyard_terminal::put(&(report + hint))?;
+            steelyard_terminal::put(&(said(&plugins) + &report + hint))?;
         }
     }
     Ok(load::status(&diagnostics, is_empty))

@@ -19,6 +19,7 @@ mod nodes;
 mod occupants;
 mod overshadowed;
 mod planner;
+mod plugins;
 mod rounds;
 mod routes;
 mod rows;
@@ -41,6 +42,7 @@ pub use explain::Explanation;
 pub use impediment::Impediment;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
 pub use planner::Planner;
+pub use plugins::{PluginClosure, closed_by_plugins};
 pub use routes::RouteRows;
 pub use rows::{
     AdvertisedRow, AnnouncedBy, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow,
