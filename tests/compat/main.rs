@@ -272,3 +272,9 @@ fn middlewares_of_traefik() {
     run_of("traefik", &["middlewares"], &["tcp-middleware"], heads::of_connections);
     run_of("traefik", &["middlewares"], &["function"], middlewares::of_functions);
 }
+
+#[test]
+fn what_is_said_to_be_built_has_a_frame() {
+    let wrong = middlewares::frames_of_what_is_built();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

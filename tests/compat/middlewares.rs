@@ -8,8 +8,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_filters::{
-    Answerer, Ask, Blueprint, Context, Enter, Frame, Got, Journey, Leave, Letter, Memory, Recipe,
-    Response,
+    Answerer, Ask, Blueprint, Context, Enter, Flight, Frame, Got, Journey, Leave, Letter, Memory,
+    Recipe, Response,
 };
 use steelyard_http::{
     ForwardedPolicy, Head, RequestEdits, RequestHead, RequestView, ResponseEdits, ResponseView,
@@ -18,15 +18,16 @@ use steelyard_http::{
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Item;
 use steelyard_model::routing::entry_point::Trust;
-use steelyard_model::routing::filter::{Filter, Use};
+use steelyard_model::routing::filter::token::TokenKeys;
+use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
+use steelyard_model::routing::id::FilterId;
+use steelyard_passwords::{DigestUsers, Users};
 
 use super::Case;
 
-/// What Traefik makes of other objects than its own, and what has its users in a Secret.
-const NO_OBJECTS: [&str; 12] = [
+/// What Traefik makes of other objects than its own.
+const NO_OBJECTS: [&str; 10] = [
     "",
-    "basicAuth",
-    "digestAuth",
     "requestHeaderModifier",
     "responseHeaderModifier",
     "requestRedirect",
@@ -87,6 +88,9 @@ pub(crate) fn of_functions(case: &Case) -> Vec<String> {
     wrong
 }
 
+/// What asks for names and passwords has its users in a Secret, where cases have them in place.
+const WITH_USERS: [&str; 2] = ["basicAuth", "digestAuth"];
+
 fn built(middleware: &Value) -> Option<Filter> {
     let mut middleware = middleware.clone();
     // Objects name Services by their ports.
@@ -97,6 +101,30 @@ fn built(middleware: &Value) -> Option<Filter> {
     } else if errors.is_null() {
         middleware.as_object_mut().map(|all| all.remove("errors"));
     }
+    let mut users = Vec::new();
+    for kind in WITH_USERS {
+        let Some(auth) = middleware.get_mut(kind).and_then(Value::as_object_mut) else { continue };
+        let written = auth.remove("users").unwrap_or_default();
+        let texts = written.as_array().into_iter().flatten().filter_map(Value::as_str);
+        users.extend(texts.map(Arc::<str>::from));
+        auth.insert("secret".into(), "users".into());
+    }
+    let mut filter = lowered(&middleware)?;
+    let is_there = match &mut filter {
+        Filter::BasicAuth(auth) => {
+            auth.users = users.into();
+            !Users::read(&auth.users).0.is_empty()
+        }
+        Filter::DigestAuth(auth) => {
+            auth.users = users.into();
+            !DigestUsers::read(&auth.users).0.is_empty()
+        }
+        _ => true,
+    };
+    is_there.then(|| with_lines(filter, told.as_ref()))
+}
+
+fn lowered(middleware: &Value) -> Option<Filter> {
     let object = json!({
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "Middleware",
@@ -107,7 +135,7 @@ fn built(middleware: &Value) -> Option<Filter> {
     let loaded = load(&source, &ReadLimits::default());
     let lowered = lower(loaded.objects.first()?, &LowerOptions::default());
     match lowered.items.into_iter().next() {
-        Some(Item::Filter(draft)) => Some(with_lines(draft.filter, told.as_ref())),
+        Some(Item::Filter(draft)) => Some(draft.filter),
         _ => None,
     }
 }
@@ -181,11 +209,18 @@ fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
     let expected = &case["expected"];
     let mut entered = frame.enter(&mut cx, &mut request, Got::Nothing);
     let mut wrong = Vec::new();
-    if let Enter::Ask(Ask::Fetch { letter, .. }) = &entered {
-        if case["function"].as_str() == Some("forwardAuthRequestHeaders") {
-            return asked(letter, expected);
-        }
-        let got = fetched(letter, &case["authServer"]);
+    loop {
+        let got = match entered {
+            Enter::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
+            Enter::Ask(Ask::Work(job)) => Got::Done(job.0()),
+            Enter::Ask(Ask::Fetch { letter, .. }) => {
+                if case["function"].as_str() == Some("forwardAuthRequestHeaders") {
+                    return asked(&letter, expected);
+                }
+                fetched(&letter, &case["authServer"])
+            }
+            _ => break,
+        };
         entered = frame.enter(&mut cx, &mut request, got);
     }
     let (answer, more) = match entered {
@@ -325,4 +360,69 @@ fn lines(head: &dyn Head, expected: &Value, is_exact: bool) -> Vec<String> {
     let more = found.iter().filter(|(name, _)| is_exact && !is_known(name));
     wrong.extend(more.map(|(name, value)| format!("{name}: {value} besides")));
     wrong
+}
+
+/// One of each kind, with every option it has: what is said to be built has a frame, and nothing
+/// else does.
+pub(crate) fn frames_of_what_is_built() -> Vec<String> {
+    let samples = include_str!("../../pure/dialects/src/tests/middlewares.yaml");
+    let mut wrong = Vec::new();
+    for sample in samples.split("---\n") {
+        let written = sample.lines().filter(|line| !line.starts_with('#'));
+        let spec: String = written.map(|line| format!("  {line}\n")).collect();
+        let text = format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata: {{name: m}}\nspec:\n{spec}"
+        );
+        let loaded = load(&Source::new("m.yaml", text.as_bytes()), &ReadLimits::default());
+        let item = loaded
+            .objects
+            .first()
+            .and_then(|object| lower(object, &LowerOptions::default()).items.into_iter().next());
+        let Some(Item::Filter(draft)) = item else {
+            wrong.push(format!("{text} is not taken"));
+            continue;
+        };
+        let filter = filled(draft.filter);
+        let has_frame = has_frame(&filter);
+        if filter.is_built() != has_frame && !matches!(filter, Filter::Chain(_)) {
+            wrong.push(format!("{}: built {}, a frame {has_frame}", filter.kind(), !has_frame));
+        }
+    }
+    wrong
+}
+
+/// With what is looked up elsewhere.
+fn filled(mut filter: Filter) -> Filter {
+    match &mut filter {
+        Filter::BasicAuth(auth) => auth.users = vec![Arc::from("ann:{PLAIN}x")].into(),
+        Filter::DigestAuth(auth) => {
+            auth.users = vec![format!("ann:here:{}", "0".repeat(32)).into()].into();
+        }
+        Filter::ApiKey(auth) => auth.hashes = vec!["{PLAIN}x".into()],
+        Filter::Token(auth) if matches!(auth.keys, TokenKeys::Kept(_)) => {
+            auth.keys = TokenKeys::Secret((*b"a secret of sufficient length for this").into());
+        }
+        Filter::AnyOf(members) => *members = vec!["inner".into()],
+        Filter::When(_, member) => *member = "inner".into(),
+        _ => {}
+    }
+    filter
+}
+
+fn has_frame(filter: &Filter) -> bool {
+    let node = |name: &str, filter: Filter| {
+        let id = FilterId::from(name);
+        (id.clone(), Arc::new(FilterNode { id, place: None, filter }))
+    };
+    let inner = Filter::Redirect(Redirection {
+        scheme: None,
+        host: None,
+        port: None,
+        beside: Vec::new(),
+        path: None,
+        status: 302,
+    });
+    let filters = [node("outer", filter.clone()), node("inner", inner)].into_iter().collect();
+    let usage = Use { filter: "outer".into(), state: "outer".into() };
+    Recipe::among(&usage, &filters, &mut Memory::default()).is_some()
 }

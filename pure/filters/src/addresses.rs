@@ -26,6 +26,21 @@ impl Frame for AllowedAddresses {
     }
 }
 
+/// Who is kept out, and with what they are answered. So is whose address is not known.
+#[derive(Clone, Debug)]
+pub(crate) struct RefusedAddresses(pub(crate) Arc<AllowedClients>);
+
+impl Frame for RefusedAddresses {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let client = client::address(&self.0.source, cx.journey.peer, head);
+        if client.is_some_and(|client| !self.0.ranges.contains(client)) {
+            return Enter::Next;
+        }
+        cx.notes.push(Note::Reason("the client's address is among those that are kept out"));
+        Enter::Answer(Box::new(Response::bare(self.0.status)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;

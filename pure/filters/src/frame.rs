@@ -20,6 +20,11 @@ pub trait Frame {
         None
     }
 
+    /// Whether what it keeps counts no more.
+    fn has_lapsed(&self) -> bool {
+        self.lifespan().is_some_and(Lifespan::is_over)
+    }
+
     /// What it needs of bodies: of the request's the same for all requests; of the response's
     /// what it says once it has let the head pass.
     fn needs(&self) -> Needs {
@@ -59,6 +64,11 @@ pub trait Blueprint {
 
     /// A frame for one request.
     fn frame(&self) -> Self::Frame;
+
+    /// Whether what it keeps counts no more, and it is to be made again.
+    fn has_lapsed(&self) -> bool {
+        false
+    }
 }
 
 /// What a frame needs of bodies, per direction.

@@ -20,12 +20,15 @@ mod client;
 mod compress;
 mod content_type;
 pub mod context;
+mod either;
+mod exempt;
 mod forward;
 pub mod frame;
 pub mod gate;
 mod gathered;
 mod grpc_web;
 mod headers;
+mod key;
 mod led;
 mod limit;
 mod login;
@@ -34,6 +37,7 @@ mod nginx;
 mod own;
 mod pages;
 mod password;
+mod proof;
 pub mod recipe;
 mod redirect;
 mod refusal;
@@ -48,6 +52,7 @@ mod token;
 mod told;
 #[cfg(feature = "trial")]
 pub mod trial;
+mod verified;
 mod words;
 
 #[cfg(test)]

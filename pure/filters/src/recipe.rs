@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_model::Sorted;
 use steelyard_model::routing::backend::Internal;
-use steelyard_model::routing::filter::{Filter, Use};
+use steelyard_model::routing::filter::told::ToldLines;
+use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOKS, Use};
+use steelyard_model::routing::id::FilterId;
 
-use crate::addresses::AllowedAddresses;
+use crate::addresses::{AllowedAddresses, RefusedAddresses};
 use crate::ask::Got;
 use crate::breaker::Breaker;
 use crate::buffers::Buffers;
@@ -17,10 +20,13 @@ use crate::characters::AllowedCharacters;
 use crate::compress::Compress;
 use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
+use crate::either::Either;
+use crate::exempt::Exempt;
 use crate::forward::ForwardAuth;
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::grpc_web::GrpcWeb;
 use crate::headers::{HeaderFrame, WrittenLines};
+use crate::key::ApiKey;
 use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
 use crate::limit::rate::Rate;
@@ -30,6 +36,7 @@ use crate::nginx::NginxFrame;
 use crate::own::{Own, OwnServices};
 use crate::pages::Pages;
 use crate::password::Password;
+use crate::proof::Proof;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
 use crate::rewrite::Rewritten;
@@ -44,6 +51,7 @@ use crate::trial::TrialFrame;
 pub struct Recipe(Made);
 
 /// A frame of any filter.
+#[derive(Clone)]
 pub struct AnyFrame(Made);
 
 /// Makes the closed list of frames, and a way to do the same with whichever it is.
@@ -68,6 +76,11 @@ frames! {
     Addresses(AllowedAddresses),
     Breaker(Breaker),
     Buffers(Buffers),
+    ApiKey(ApiKey),
+    Either(Either<Recipe>),
+    Exempt(Exempt<Recipe>),
+    Proof(Proof),
+    RefusedAddresses(RefusedAddresses),
     Compress(Compress),
     ByRegex(ByRegex),
     Certificate(ToldCertificate),
@@ -92,7 +105,47 @@ frames! {
     #[cfg(feature = "trial")] Trial(TrialFrame),
 }
 
+/// Filters by what they are called.
+type Filters = Sorted<FilterId, Arc<FilterNode>>;
+
 impl Recipe {
+    /// The same of a use whose filter may have others of `filters` within it.
+    pub fn among(usage: &Use, filters: &Filters, memory: &mut Memory) -> Option<Self> {
+        Self::within((usage, usage), filters, (MOST_DEPTH, &mut 0), memory).map(|(it, _)| it)
+    }
+
+    /// And what it tells endpoints, where it stands within the use `root`.
+    fn within(
+        (usage, root): (&Use, &Use),
+        filters: &Filters,
+        (depth, looks): (usize, &mut usize),
+        memory: &mut Memory,
+    ) -> Option<(Self, ToldLines)> {
+        *looks += 1;
+        let filter = filters.get(&usage.filter).map(|node| &node.filter);
+        let mut inner = |id: &FilterId| {
+            let depth = depth.checked_sub(1).filter(|_| *looks < MOST_LOOKS)?;
+            Self::within((&root.within(id), root), filters, (depth, looks), memory)
+        };
+        let made = match filter {
+            Some(Filter::AnyOf(members)) => {
+                let members = members.iter().map(inner).collect::<Option<Vec<_>>>()?;
+                let of = members.iter().map(|(_, told)| told.clone());
+                let told = of.fold(ToldLines::default(), ToldLines::and);
+                (Self(Made::Either(Either::new(members)?)), told)
+            }
+            Some(Filter::When(rule, member)) => {
+                let (recipe, told) = inner(member)?;
+                (Self(Made::Exempt(Exempt::new(rule, recipe, told.clone()))), told)
+            }
+            _ => {
+                let told = filter.map(ToldLines::of).unwrap_or_default();
+                (Self::of(usage, filter, memory)?, told)
+            }
+        };
+        Some(made)
+    }
+
     /// What frames of a use of `filter` are made of; none where there is no such filter, or it is
     /// not built yet: what uses it must not be served without it. `memory` has what it keeps.
     pub fn of(usage: &Use, filter: Option<&Filter>, memory: &mut Memory) -> Option<Self> {
@@ -104,6 +157,11 @@ impl Recipe {
         Some(Self(match filter? {
             Filter::AllowAddresses(allowed) => {
                 Made::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
+            }
+            Filter::ApiKey(it) => Made::ApiKey(ApiKey::new(it, memory.of(usage), seed)?),
+            Filter::DigestAuth(it) => Made::Proof(Proof::new(it, usage, memory.of(usage), seed)?),
+            Filter::RefuseAddresses(it) => {
+                Made::RefusedAddresses(RefusedAddresses(Arc::new(it.clone())))
             }
             Filter::BasicAuth(it) => Made::Password(Password::new(it, memory.of(usage), seed)?),
             Filter::Buffers(it) => Made::Buffers(Buffers::new(it)?),
@@ -144,7 +202,7 @@ impl Recipe {
 
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
-        each!(&self.0, frame => frame.lifespan()).is_some_and(Lifespan::is_over)
+        each!(&self.0, frame => frame.has_lapsed())
     }
 }
 
@@ -153,6 +211,10 @@ impl Blueprint for Recipe {
 
     fn frame(&self) -> AnyFrame {
         AnyFrame(self.0.clone())
+    }
+
+    fn has_lapsed(&self) -> bool {
+        Self::has_lapsed(self)
     }
 }
 
@@ -165,6 +227,10 @@ impl fmt::Debug for Recipe {
 impl Frame for AnyFrame {
     fn lifespan(&self) -> Option<&Lifespan> {
         each!(&self.0, frame => frame.lifespan())
+    }
+
+    fn has_lapsed(&self) -> bool {
+        each!(&self.0, frame => frame.has_lapsed())
     }
 
     fn needs(&self) -> Needs {

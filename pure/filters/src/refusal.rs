@@ -15,6 +15,10 @@ pub(crate) enum Refusal {
     Unreadable,
     /// It is not true.
     Wrong,
+    /// It is true, of what was given for another time.
+    Stale,
+    /// It is true, of another request.
+    Elsewhere,
     /// As many of its passwords are verified as may be.
     ManyOfOne,
     /// As many passwords are verified as may be.
@@ -31,6 +35,8 @@ impl Refusal {
             Self::Twice => "the client says twice who it is",
             Self::Unreadable => "what the client says it is cannot be read",
             Self::Wrong => "the client does not prove who it says it is",
+            Self::Stale => "the client proves it by what it has used, or had too long",
+            Self::Elsewhere => "the client proves it for another request",
             Self::ManyOfOne => "as many passwords of this client are verified as may be at once",
             Self::Many => "as many passwords are verified as may be at once",
             Self::Untellable => "the user's name is no value of a header",

@@ -2,6 +2,7 @@
 //! that is no letter or digit, and they know no case.
 
 use steelyard_http::{Head as _, RequestEdits};
+use steelyard_model::routing::filter::told::ToldLines;
 use steelyard_model::routing::pattern::Expression;
 
 /// Takes away all lines that may be taken for `name`.
@@ -22,12 +23,20 @@ pub(crate) fn is_taken_for(line: &str, name: &str) -> bool {
     line.len() == name.len() && line.bytes().map(plain).eq(name.bytes().map(plain))
 }
 
-/// Takes away all lines that may be taken for one whose name, as Go's servers spell it
-/// (`X-Auth-User`), an expression matches.
+/// Takes away all lines by which endpoints could be told what these say.
+pub(crate) fn remove_told(head: &mut RequestEdits<'_>, told: &ToldLines) {
+    told.names.iter().for_each(|name| remove(head, name));
+    told.matching.iter().for_each(|names| remove_matching(head, names));
+}
+
+/// Takes away all lines that may be taken for one whose name an expression matches, as Go's servers
+/// spell it (`X-Auth-User`), in small letters, or as it came.
 pub(crate) fn remove_matching(head: &mut RequestEdits<'_>, names: &Expression) {
     let mut found = Vec::new();
     head.each(&mut |line, _| {
-        if names.is_found_in(&canonical(line)) {
+        let spelled = canonical(line);
+        let all = [line, &spelled, &spelled.to_ascii_lowercase()];
+        if all.iter().any(|it| names.is_found_in(it)) {
             found.push(line.to_owned());
         }
     });

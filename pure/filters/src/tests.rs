@@ -4,6 +4,7 @@ mod kinds;
 mod memory;
 mod probe;
 mod properties;
+mod within;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -124,7 +124,7 @@ impl Subject for RequestSubject<'_, '_, '_> {
 }
 
 /// A part of a query, decoded as forms are (a plus is a space).
-fn text(part: &str) -> Cow<'_, str> {
+pub(crate) fn text(part: &str) -> Cow<'_, str> {
     if !part.contains(['%', '+']) {
         return Cow::Borrowed(part);
     }

@@ -25,7 +25,7 @@ pub struct FilterDraft {
     pub filter: Filter,
     /// Secrets, and what they are for.
     pub secrets: Vec<(SecretPurpose, SecretLink)>,
-    /// Of a chain: its members.
+    /// Of a chain, and what else has others within it: these.
     pub members: Vec<ObjectLink>,
     /// Of error pages: who has them.
     pub pages: Option<Box<WayDraft>>,
@@ -50,6 +50,8 @@ pub enum SecretPurpose {
     ClientSecret,
     /// What sessions are sealed with.
     Sealing,
+    /// Hashes of keys.
+    Keys,
 }
 
 impl SecretPurpose {

@@ -14,7 +14,6 @@ const UNBUILT: &str = "a route with one answers 503";
 /// Kinds, fields (all that end so, and what is below them), and what is so instead. The first that
 /// fits counts.
 const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
-    ("Middleware", "spec.digestAuth", Planned, UNBUILT),
     (
         "Middleware",
         "spec.forwardAuth",
@@ -32,7 +31,7 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
         "Middleware",
         "spec.plugin",
         Different,
-        "`jwt`, `hmac`, `oidc` and `timeouts` are built in; with another, 503",
+        "what docs/middlewares.md names is built in; with another, 503",
     ),
     ("Middleware", "headers.featurePolicy", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "headers.sslRedirect", Different, "does nothing, as with Traefik 3"),

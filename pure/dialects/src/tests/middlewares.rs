@@ -26,7 +26,7 @@ fn every_option_is_read() {
         let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{spec}") };
         kinds.insert(draft.filter.kind());
     }
-    assert_eq!(kinds.len(), 23, "{kinds:?}");
+    assert_eq!(kinds.len(), 27, "{kinds:?}");
 }
 
 #[test]
@@ -65,6 +65,25 @@ fn what_would_not_do_what_it_says_is_refused() {
         ("basicAuth: {}", codes::MISSING_FIELD),
         ("basicAuth: {secret: s, headerField: 'a b'}", codes::INVALID_VALUE),
         ("basicAuth: {secret: s, users: ['a:b']}", codes::INVALID_VALUE),
+        ("plugin: {apiKey: {}}", codes::MISSING_FIELD),
+        ("plugin: {apiKey: {keySource: {header: x}}}", codes::MISSING_FIELD),
+        (
+            "plugin: {apiKey: {keySource: {header: 'x y'}, secretValues: ['{SHA}x']}}",
+            codes::INVALID_VALUE,
+        ),
+        ("plugin: {apiKey: {keySource: {query: x}, secretValues: [secret]}}", codes::INVALID_VALUE),
+        (
+            "plugin: {apiKey: {keySource: {query: x}, secretValues: ['urn:k8s:secret:keys']}}",
+            codes::INVALID_VALUE,
+        ),
+        ("plugin: {ipDenyList: {}}", codes::MISSING_FIELD),
+        ("plugin: {ipDenyList: {sourceRange: [x]}}", codes::INVALID_VALUE),
+        ("plugin: {anyOf: {}}", codes::MISSING_FIELD),
+        ("plugin: {unless: {middleware: {name: a}}}", codes::MISSING_FIELD),
+        ("plugin: {unless: {match: PathPrefix(`/a`)}}", codes::MISSING_FIELD),
+        ("plugin: {unless: {match: 'PathPrefix(`a', middleware: {name: a}}}", codes::INVALID_VALUE),
+        ("plugin: {unless: {match: 'Path(`x`)', middleware: {name: a}}}", codes::INVALID_VALUE),
+        ("plugin: {unless: {match: 'Nobody(`x`)', middleware: {name: a}}}", codes::INVALID_VALUE),
         ("forwardAuth: {}", codes::MISSING_FIELD),
         ("forwardAuth: {address: 'auth.example'}", codes::INVALID_VALUE),
         ("forwardAuth: {address: 'http://'}", codes::INVALID_VALUE),

@@ -7,6 +7,7 @@
 mod access;
 mod content;
 mod headers;
+mod keys;
 mod limit;
 mod login;
 mod paths;
@@ -218,18 +219,20 @@ impl Reader<'_, '_> {
         } else if let Some(it) = &spec.grpc_web {
             Filter::GrpcWeb(texts(it.allow_origins.as_ref()))
         } else if let Some(it) = &spec.chain {
-            self.chain(it, &path("chain"), making)?
+            self.chained(it, &path("chain"), making)?;
+            Filter::Chain(Vec::new())
         } else {
             self.plugin(spec.plugin.as_ref()?, &path("plugin"), making)?
         })
     }
 
-    fn chain(
+    /// The members of a chain, or of what else has others within it.
+    fn chained(
         &mut self,
         it: &written::ChainSpec,
         path: &FieldPath,
         making: &mut Making<'_>,
-    ) -> Option<Filter> {
+    ) -> Option<()> {
         let path = path.key("middlewares");
         for (index, member) in it.middlewares.iter().flatten().enumerate() {
             let path = path.index(index);
@@ -237,10 +240,10 @@ impl Reader<'_, '_> {
             making.members.push(link);
         }
         if making.members.is_empty() {
-            self.findings.missing(&path, "name the middlewares of the chain");
+            self.findings.missing(&path, "name the middlewares");
             return None;
         }
-        Some(Filter::Chain(Vec::new()))
+        Some(())
     }
 
     /// What a reference means, in the spelling of who refers.

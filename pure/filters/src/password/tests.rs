@@ -1,4 +1,5 @@
 use super::*;
+use crate::ask::{Ask, Flight};
 use crate::memory::Memory;
 use crate::tests::{Asked, World, kept};
 

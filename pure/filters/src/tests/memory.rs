@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge};
 use steelyard_model::routing::entry_point::PLAIN;
+use steelyard_model::routing::filter::limit::{Counted, InFlightLimit};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
@@ -121,6 +122,32 @@ fn what_stands_within_a_filter_has_a_state_of_its_own() {
     assert!(!b.lifespan().is_over());
     apply(&mut memory, &circle, &RoutingMap::default());
     assert!(b.lifespan().is_over() && memory.is_empty());
+}
+
+/// What frames within others keep is that of the configuration, wherever they stand: in a chain
+/// beside the same filter, and within each other.
+#[test]
+fn frames_within_others_keep_what_the_configuration_has() {
+    let mut map = nested(&[]);
+    let limit = Filter::InFlight(InFlightLimit { amount: 1, of: Counted::Host });
+    for (id, filter) in [
+        ("outer", Filter::Chain(vec!["limit".into(), "when".into()])),
+        ("when", Filter::When(Rule::always(), "deeper".into())),
+        ("deeper", Filter::When(Rule::always(), "limit".into())),
+        ("limit", limit),
+    ] {
+        let node = FilterNode { id: id.into(), place: None, filter };
+        map.filters.insert(node.id.clone(), Arc::new(node));
+    }
+    let mut memory = Memory::default();
+    apply(&mut memory, &RoutingMap::default(), &map);
+    let usage = Use { filter: "outer".into(), state: "1".into() };
+    let members = usage.expanded(&map.filters).unwrap();
+    assert_eq!(members.len(), 2);
+    for member in members {
+        let recipe = crate::Recipe::among(&member, &map.filters, &mut memory).unwrap();
+        assert!(!recipe.has_lapsed(), "{member:?}");
+    }
 }
 
 proptest! {

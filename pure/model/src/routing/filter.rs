@@ -6,10 +6,12 @@
 
 pub mod access;
 pub mod content;
+pub mod key;
 pub mod limit;
 pub mod login;
 pub mod nginx;
 pub mod token;
+pub mod told;
 pub mod trigger;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::routing::times::RouteTimeouts;
 use crate::sorted::Sorted;
 use access::{AllowedClients, AskedAuth, CertificateHeader, PasswordAuth};
 use content::{Compression, EncodedCharacters, ErrorPages, HeaderRules};
+use key::KeyAuth;
 use limit::{BodyBuffers, CircuitBreaker, InFlightLimit, RateLimit, RetryRule};
 use login::LoginAuth;
 use nginx::NginxStep;
@@ -73,6 +76,10 @@ pub enum Filter {
     EncodedCharacters(EncodedCharacters),
     /// Lets clients of some addresses in.
     AllowAddresses(AllowedClients),
+    /// Keeps clients of some addresses out: of these, not of others.
+    RefuseAddresses(AllowedClients),
+    /// Asks for a key.
+    ApiKey(KeyAuth),
     /// Asks for a name and a password.
     BasicAuth(PasswordAuth),
     /// Asks for a name and the proof of a password.
@@ -196,32 +203,35 @@ impl Use {
         Self { filter: filter.clone(), state: format!("{}>{filter}", self.state).into() }
     }
 
-    /// This use, and those of all filters within it, also where they stand within each other. Each
-    /// filter is seen once.
+    /// This use, and those of all filters within it, also where they stand within each other.
+    /// Each filter is seen once for each use that it stands within: what is used, or a member of a
+    /// chain.
     pub fn each_within(
         &self,
         filters: &Sorted<FilterId, Arc<FilterNode>>,
         see: &mut dyn FnMut(&Self),
     ) {
-        let mut known = vec![self.clone()];
+        let mut known = vec![(self.clone(), self.clone())];
         let mut at = 0;
-        while let Some(usage) = known.get(at).cloned() {
+        while let Some((usage, root)) = known.get(at).cloned() {
             see(&usage);
-            let Some(node) = filters.get(&usage.filter) else {
-                at += 1;
-                continue;
-            };
+            at += 1;
+            let Some(node) = filters.get(&usage.filter) else { continue };
             for id in node.filter.inner() {
-                if known.iter().all(|known| known.filter != *id) {
-                    known.push(match (&node.filter, filters.get(id)) {
-                        (Filter::Chain(_), Some(member)) => {
-                            Self::of(&usage.state, id, &member.filter)
-                        }
-                        _ => self.within(id),
-                    });
+                let (inner, within) = match (&node.filter, filters.get(id)) {
+                    (Filter::Chain(_), Some(member)) => {
+                        let member = Self::of(&usage.state, id, &member.filter);
+                        (member.clone(), member)
+                    }
+                    _ => (root.within(id), root.clone()),
+                };
+                let is_it = |(known, root): &(Self, Self)| {
+                    known.filter == inner.filter && root.state == within.state
+                };
+                if known.len() < MOST_LOOKS && !known.iter().any(is_it) {
+                    known.push((inner, within));
                 }
             }
-            at += 1;
         }
     }
 
@@ -268,6 +278,8 @@ impl Filter {
             Self::Rewrite(_) => "rewrite",
             Self::EncodedCharacters(_) => "encoded-characters",
             Self::AllowAddresses(_) => "allow-addresses",
+            Self::RefuseAddresses(_) => "refuse-addresses",
+            Self::ApiKey(_) => "api-key",
             Self::BasicAuth(_) => "basic-auth",
             Self::DigestAuth(_) => "digest-auth",
             Self::Signature(_) => "signature",
@@ -305,7 +317,10 @@ impl Filter {
             | Self::Rewrite(_)
             | Self::EncodedCharacters(_)
             | Self::AllowAddresses(_)
+            | Self::RefuseAddresses(_)
+            | Self::ApiKey(_)
             | Self::BasicAuth(_)
+            | Self::DigestAuth(_)
             | Self::Headers(_)
             | Self::Signature(_)
             | Self::Token(_)
@@ -322,7 +337,9 @@ impl Filter {
             | Self::GrpcWeb(_)
             | Self::ClientCertificate(_)
             | Self::Nginx(_)
-            | Self::Chain(_) => true,
+            | Self::Chain(_)
+            | Self::AnyOf(_)
+            | Self::When(..) => true,
             _ => false,
         }
     }
@@ -355,7 +372,9 @@ impl Filter {
                 | Self::Signature(_)
                 | Self::Token(_)
                 | Self::ForwardAuth(_)
+                | Self::ApiKey(_)
                 | Self::AllowAddresses(_)
+                | Self::RefuseAddresses(_)
                 | Self::AnyOf(_)
         )
     }

@@ -70,15 +70,15 @@ impl Scene<'_> {
         }
         let filters = &self.live.config.routing.filters;
         let mut memory = self.shared.memory();
-        let filter = |it: &Use| filters.get(&it.filter).map(|node| &node.filter);
         let mut recipes = Vec::new();
         for usage in uses {
             for one in usage.expanded(filters)? {
                 // A route sees to it itself.
-                if of_route && matches!(filter(&one), Some(Filter::Timeouts(_))) {
+                let filter = filters.get(&one.filter).map(|node| &node.filter);
+                if of_route && matches!(filter, Some(Filter::Timeouts(_))) {
                     continue;
                 }
-                recipes.push(Recipe::of(&one, filter(&one), &mut memory)?);
+                recipes.push(Recipe::among(&one, filters, &mut memory)?);
             }
         }
         Some(recipes.into())

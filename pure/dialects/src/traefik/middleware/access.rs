@@ -29,9 +29,20 @@ impl Reader<'_, '_> {
         it: &written::AllowListSpec,
         path: &FieldPath,
     ) -> Option<Filter> {
+        let help = "name the addresses that are let in";
+        self.clients_of(it, path, help).map(Filter::AllowAddresses)
+    }
+
+    /// Clients of some addresses; `help` says what they are for.
+    pub(super) fn clients_of(
+        &mut self,
+        it: &written::AllowListSpec,
+        path: &FieldPath,
+        help: &str,
+    ) -> Option<AllowedClients> {
         let at = path.key("sourceRange");
         if it.source_range.iter().flatten().next().is_none() {
-            self.findings.missing(&at, "name the addresses that are let in");
+            self.findings.missing(&at, help);
             return None;
         }
         let ranges = self.networks(it.source_range.as_ref(), &at)?;
@@ -39,7 +50,7 @@ impl Reader<'_, '_> {
         let at = path.key("rejectStatusCode");
         let status = it.reject_status_code.filter(|status| *status != 0).unwrap_or(403);
         let status = self.findings.within(&at, Some(status), 200..=599)?;
-        Some(Filter::AllowAddresses(AllowedClients { ranges, source, status }))
+        Some(AllowedClients { ranges, source, status })
     }
 
     /// Whose address counts.

@@ -37,11 +37,24 @@ impl Reader<'_, '_> {
         if let Some(timeouts) = &it.timeouts {
             return self.timeouts(timeouts, &path.key("timeouts"));
         }
-        match (&it.jwt, &it.hmac, &it.oidc) {
-            (Some(jwt), ..) => self.token(jwt, &path.key("jwt"), making),
-            (_, Some(hmac), _) => self.signature(hmac, &path.key("hmac")),
-            (.., Some(oidc)) => self.login(oidc, &path.key("oidc"), making),
-            _ => Some(Filter::Plugin(it.names.first().map_or("", String::as_str).into())),
+        if let Some(jwt) = &it.jwt {
+            self.token(jwt, &path.key("jwt"), making)
+        } else if let Some(hmac) = &it.hmac {
+            self.signature(hmac, &path.key("hmac"))
+        } else if let Some(oidc) = &it.oidc {
+            self.login(oidc, &path.key("oidc"), making)
+        } else if let Some(key) = &it.api_key {
+            self.api_key(key, &path.key("apiKey"), making)
+        } else if let Some(list) = &it.ip_deny_list {
+            let denied = self.clients_of(list, &path.key("ipDenyList"), "name whom to keep out")?;
+            Some(Filter::RefuseAddresses(denied))
+        } else if let Some(any) = &it.any_of {
+            self.chained(any, &path.key("anyOf"), making)?;
+            Some(Filter::AnyOf(Vec::new()))
+        } else if let Some(unless) = &it.unless {
+            self.unless(unless, &path.key("unless"), making)
+        } else {
+            Some(Filter::Plugin(it.names.first().map_or("", String::as_str).into()))
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod guarded;
 mod passed;
+mod plugins;
 mod reached;
 mod servers;
 mod ways;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::super::super::meta::{Ignored, IntOrString};
-use super::{FilterTlsSpec, OidcSpec};
+use super::{AllowListSpec, ChainSpec, FilterTlsSpec, MiddlewareRef, OidcSpec};
 
 /// Programs of somebody else by their names, and those that are built in here.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,14 @@ pub struct PluginSpec {
     pub hmac: Option<HmacSpec>,
     /// Has people log in.
     pub oidc: Option<Box<OidcSpec>>,
+    /// Asks for a key.
+    pub api_key: Option<Box<ApiKeySpec>>,
+    /// Keeps clients of some addresses out.
+    pub ip_deny_list: Option<AllowListSpec>,
+    /// Lets in whom one of several lets in.
+    pub any_of: Option<ChainSpec>,
+    /// A middleware with exemptions.
+    pub unless: Option<Box<UnlessSpec>>,
     /// Says how long what may take.
     pub timeouts: Option<TimeoutsSpec>,
 }
@@ -38,6 +46,43 @@ pub struct TimeoutsSpec {
     pub idle_read: Option<IntOrString>,
     /// Between two pieces to the endpoint.
     pub idle_send: Option<IntOrString>,
+}
+
+/// Asks for a key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiKeySpec {
+    /// Where it may come.
+    pub key_source: Option<KeySourceSpec>,
+    /// Clients write it as it is, not in base64.
+    pub secret_non_base64_encoded: Option<bool>,
+    /// Hashes of the keys, or where they are: `urn:k8s:secret:NAME:KEY`.
+    pub secret_values: Option<Vec<String>>,
+}
+
+/// Where a key may come.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeySourceSpec {
+    /// A header line.
+    pub header: Option<String>,
+    /// What comes before it there.
+    pub header_auth_scheme: Option<String>,
+    /// A parameter of the query.
+    pub query: Option<String>,
+    /// A cookie.
+    pub cookie: Option<String>,
+}
+
+/// A middleware with exemptions.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UnlessSpec {
+    /// What is exempted: a rule.
+    #[serde(rename = "match")]
+    pub rule: Option<String>,
+    /// From what.
+    pub middleware: Option<MiddlewareRef>,
 }
 
 /// Asks for a JSON Web Token.
@@ -125,6 +170,10 @@ impl<'de> Visitor<'de> for ByName {
                 "hmac" => spec.hmac = Some(map.next_value()?),
                 "oidc" => spec.oidc = Some(map.next_value()?),
                 "timeouts" => spec.timeouts = Some(map.next_value()?),
+                "apiKey" => spec.api_key = Some(map.next_value()?),
+                "ipDenyList" => spec.ip_deny_list = Some(map.next_value()?),
+                "anyOf" => spec.any_of = Some(map.next_value()?),
+                "unless" => spec.unless = Some(map.next_value()?),
                 _ => _ = map.next_value::<Ignored>()?,
             }
             spec.names.push(name);

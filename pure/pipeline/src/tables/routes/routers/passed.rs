@@ -12,18 +12,20 @@ use steelyard_model::handshake_draft::SecretLink;
 use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
+use steelyard_model::routing::filter::key::{KeyAuth, secret_place};
 use steelyard_model::routing::filter::login::{LoginAuth, SecretText};
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOKS, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
-use steelyard_passwords::{DigestUsers, UserFault, Users};
+use steelyard_passwords::{DigestUsers, PasswordHash, UserFault, Users};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
 
 use super::super::elsewhere;
 use super::guarded::ENTRY_POINT;
+use super::plugins::instead_of_plugin;
 use super::{Maker, UNSERVED};
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -103,7 +105,11 @@ impl Maker<'_, '_> {
         }
         above.chains.push(id);
         for member in &draft.members {
-            if let Err((_, why)) = self.usable(member, above) {
+            let why = match self.usable(member, above) {
+                Ok(inner) => self.fits(&node, &inner, member).err(),
+                Err((_, why)) => Some(why),
+            };
+            if let Some(why) = why {
                 return Err((Some(node), why));
             }
         }
@@ -217,6 +223,33 @@ impl Maker<'_, '_> {
         self.refuse(link, codes::FILTER_UNUSABLE, message, help)
     }
 
+    /// Whether a filter may stand within another one: one of several must say who may pass, and
+    /// nothing else; what is exempted from must be one, and no chain.
+    fn fits(
+        &mut self,
+        outer: &FilterNode,
+        inner: &FilterNode,
+        link: &ObjectLink,
+    ) -> Result<(), RefusalReason> {
+        let (fits, help) = match &outer.filter {
+            Filter::AnyOf(_) => {
+                (inner.filter.restricts(), "name middlewares that say who may pass, alone")
+            }
+            Filter::When(..) => (
+                !matches!(inner.filter, Filter::Chain(_)),
+                "name a middleware of its own; a chain may have several with exemptions",
+            ),
+            _ => (true, ""),
+        };
+        if fits {
+            return Ok(());
+        }
+        let (kind, what) = (inner.filter.kind(), target(link));
+        let message =
+            format!("middleware `{what}` ({kind}) may not stand there: the route answers 503");
+        Err(self.refuse(link, codes::FILTER_UNUSABLE, message, help))
+    }
+
     fn circle(&mut self, link: &ObjectLink) -> RefusalReason {
         let message = format!(
             "middleware `{}` stands within itself, too deep or too often: the route answers 503",
@@ -237,9 +270,13 @@ impl Maker<'_, '_> {
         for (purpose, link) in &draft.secrets {
             self.fill(&mut filter, *purpose, link)?;
         }
-        if let Filter::Chain(members) = &mut filter {
-            let named = draft.members.iter();
-            *members = named.filter_map(|link| self.member(link)).collect();
+        let named = draft.members.iter();
+        match &mut filter {
+            Filter::Chain(members) | Filter::AnyOf(members) => {
+                *members = named.filter_map(|link| self.member(link)).collect();
+            }
+            Filter::When(_, member) => *member = named.filter_map(|it| self.member(it)).next()?,
+            _ => {}
         }
         if let (Filter::ErrorPages(pages), Some(way)) = (&mut filter, &draft.pages) {
             if let Some(link) = way.filters.first() {
@@ -291,6 +328,7 @@ impl Maker<'_, '_> {
                 .map_err(|why| why.to_string()),
             (Filter::Token(auth), SecretPurpose::Signing) => signing(auth, secret),
             (Filter::Login(auth), purpose) if purpose.is_of_login() => login(auth, purpose, secret),
+            (Filter::ApiKey(auth), SecretPurpose::Keys) => key_hashes(auth, secret, link),
             (filter, purpose) => match filter_tls(filter) {
                 Some(tls) => fill_tls(tls, purpose, secret).map_err(|why| why.to_string()),
                 None => Ok(()),
@@ -438,31 +476,17 @@ fn login(auth: &mut LoginAuth, purpose: SecretPurpose, secret: &Secret) -> Resul
     }
 }
 
-/// What to do without a plugin, of those that people have most.
-fn instead_of_plugin(name: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    let known = [
-        (
-            "crowdsec",
-            "let CrowdSec's firewall bouncer block addresses on the hosts instead, and take it off",
-        ),
-        ("bouncer", "let CrowdSec's firewall bouncer block addresses on the hosts instead"),
-        (
-            "cloudflare",
-            "name Cloudflare's ranges in --entrypoints.NAME.forwardedheaders.trustedips, and take \
-             it off: clients' addresses are read from there",
-        ),
-        ("realip", "name the proxies in --entrypoints.NAME.forwardedheaders.trustedips"),
-        ("real-ip", "name the proxies in --entrypoints.NAME.forwardedheaders.trustedips"),
-        ("geoblock", "countries are not looked up here: let in addresses by ipAllowList"),
-        ("geoip", "countries are not looked up here: let in addresses by ipAllowList"),
-        ("fail2ban", "let fail2ban read the access log on the host, and take it off"),
-        ("themepark", "bodies are not rewritten here: set the theme in the application"),
-        ("rewrite-body", "bodies are not rewritten here: let the application do it"),
-        ("rewritebody", "bodies are not rewritten here: let the application do it"),
-        ("sablier", "nothing is started by requests here: let the application run"),
-    ];
-    let found = known.iter().find(|(part, _)| name.contains(part));
-    let help = "take it off to open the route to everybody, or say the same with a middleware";
-    found.map_or(help, |(_, help)| help).to_owned()
+/// Hashes of keys that stand in this Secret.
+fn key_hashes(auth: &mut KeyAuth, secret: &Secret, link: &SecretLink) -> Result<(), String> {
+    for hash in &mut auth.hashes {
+        let Some((name, key)) = secret_place(hash) else { continue };
+        if *name != *link.secret.name {
+            continue;
+        }
+        let value = secret.data.get(key).ok_or_else(|| format!("it has no key `{key}`"))?;
+        let text = str::from_utf8(&value.0).map_err(|_| format!("`{key}` is no text"))?;
+        PasswordHash::read(text.trim()).map_err(|why| format!("`{key}`: {why}"))?;
+        *hash = text.trim().into();
+    }
+    Ok(())
 }

@@ -39,7 +39,7 @@ impl Default for PasswordMemory {
 
 impl PasswordMemory {
     /// Whether it is true, if that was found out.
-    pub(super) fn known(&self, digest: &Digest) -> Option<bool> {
+    pub(crate) fn known(&self, digest: &Digest) -> Option<bool> {
         match (self.good.has(digest), || self.bad.has(digest)) {
             (true, _) => Some(true),
             (false, is_bad) => is_bad().then_some(false),
@@ -47,7 +47,7 @@ impl PasswordMemory {
     }
 
     /// It was found out.
-    pub(super) fn learn(&self, digest: Digest, is_true: bool) {
+    pub(crate) fn learn(&self, digest: Digest, is_true: bool) {
         if is_true { &self.good } else { &self.bad }.add(digest);
     }
 }

@@ -1,0 +1,109 @@
+//! Any head as rules see it: that of a request as filters have made it.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
+use steelyard_model::routing::pattern::PathForm;
+use steelyard_model::routing::subject::Subject;
+
+use crate::host::Authority;
+use crate::path::{decoded, normalize, readable};
+use crate::readings::readings;
+use crate::reject::Reject;
+use crate::subject::text;
+use crate::view::RequestView;
+
+/// A request as filters have made it.
+pub struct HeadSubject<'h> {
+    head: &'h dyn RequestView,
+    host: Cow<'h, str>,
+    path: Cow<'h, str>,
+    client: IpAddr,
+    server_name: Option<&'h str>,
+    decoded: OnceCell<String>,
+    readable: OnceCell<String>,
+}
+
+impl<'h> HeadSubject<'h> {
+    /// The request `head` of `client`, perhaps over TLS with this server name.
+    ///
+    /// # Errors
+    /// Where its host or its path is none that is routed.
+    pub fn new(
+        head: &'h dyn RequestView,
+        client: IpAddr,
+        server_name: Option<&'h str>,
+    ) -> Result<Self, Reject> {
+        let host = match head.authority() {
+            "" => Cow::Borrowed(""),
+            authority => Authority::parse(authority.as_bytes())?.host,
+        };
+        let path = normalize(head.path())?;
+        let (decoded, readable) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { head, host, path, client, server_name, decoded, readable })
+    }
+
+    /// The same with the other paths that some server sees in its path; nothing where the path has
+    /// one reading.
+    pub fn readings(&self) -> impl Iterator<Item = Self> {
+        readings(&self.path).map(|path| Self {
+            head: self.head,
+            host: self.host.clone(),
+            path: Cow::Owned(path),
+            client: self.client,
+            server_name: self.server_name,
+            decoded: OnceCell::new(),
+            readable: OnceCell::new(),
+        })
+    }
+}
+
+/// The values of a query's parameters of this name, decoded; of one without `=` it is empty.
+pub fn parameters_called<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, str>> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(move |(key, _)| text(key) == name).map(|(_, value)| text(value))
+}
+
+impl Subject for HeadSubject<'_> {
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn path(&self, form: PathForm) -> &str {
+        match form {
+            PathForm::Normal => &self.path,
+            PathForm::Decoded => self.decoded.get_or_init(|| decoded(&self.path).into_owned()),
+            PathForm::Readable => self.readable.get_or_init(|| readable(&self.path).into_owned()),
+        }
+    }
+
+    fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let mut is_any = false;
+        self.head.each(&mut |line, value| {
+            is_any = is_any || line.eq_ignore_ascii_case(name) && test(value);
+        });
+        is_any
+    }
+
+    fn any_query(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        let query = self.head.query().unwrap_or_default();
+        parameters_called(query, name).any(|value| test(&value))
+    }
+
+    fn client_ip(&self) -> Option<IpAddr> {
+        Some(self.client)
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.server_name
+    }
+
+    fn offers(&self, _: &str) -> bool {
+        false
+    }
+}
