@@ -116,10 +116,10 @@ fn kept(input: &Value) -> Value {
     let mut kept = serde_json::Map::new();
     for (name, value) in lines {
         let is_its = input["headers"].as_object().is_some_and(|it| it.contains_key(&name));
-        if is_its || name == "Connection" {
-            if let Some(values) = kept.entry(name).or_insert_with(|| json!([])).as_array_mut() {
-                values.push(json!(value));
-            }
+        if (is_its || name == "Connection")
+            && let Some(values) = kept.entry(name).or_insert_with(|| json!([])).as_array_mut()
+        {
+            values.push(json!(value));
         }
     }
     Value::Object(kept)

@@ -1,6 +1,8 @@
 //! Names and passwords on real sockets, while somebody guesses them: who else is served, over
 //! HTTP/1.1 and HTTP/2, and what a reload changes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::io::{BufReader, Write as _};

@@ -4,7 +4,7 @@
 //! Who is not known costs what somebody who is known does, by the same chances, so that nobody
 //! learns names.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context as Sum, SHA256};
@@ -73,11 +73,9 @@ impl Password {
 
     /// By whose hash somebody is verified who is not known: always the same for one name.
     fn stand_in(&self, name: &str) -> usize {
-        let mut hasher =
-            foldhash::quality::FixedState::with_seed(self.verified.seed()).build_hasher();
-        name.hash(&mut hasher);
+        let number = foldhash::quality::FixedState::with_seed(self.verified.seed()).hash_one(name);
         let count = u64::try_from(self.terms.users.len()).unwrap_or(1).max(1);
-        usize::try_from(hasher.finish() % count).unwrap_or_default()
+        usize::try_from(number % count).unwrap_or_default()
     }
 
     /// Whether it is true, or what is to be done to find that out.

@@ -73,7 +73,10 @@ impl DigestUsers {
     }
 }
 
-fn user(line: &str) -> Result<((Box<str>, Box<str>), DigestUser), UserFault> {
+/// A name, and a realm.
+type InRealm = (Box<str>, Box<str>);
+
+fn user(line: &str) -> Result<(InRealm, DigestUser), UserFault> {
     let mut parts = line.split(':');
     let (Some(name), Some(realm), Some(hash), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())

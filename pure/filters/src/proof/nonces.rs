@@ -73,7 +73,7 @@ impl Mint {
     /// The number of one that is ours, and not too old.
     pub(super) fn number_of(&self, nonce: &str, now: u64) -> Option<u64> {
         let (said, seal) = nonce.split_at_checked(2 * NUMBER)?;
-        if !verify_slices_are_equal(seal.as_bytes(), self.seal(said).as_bytes()).is_ok() {
+        if verify_slices_are_equal(seal.as_bytes(), self.seal(said).as_bytes()).is_err() {
             return None;
         }
         let (number, given) = said.split_at(NUMBER);

@@ -61,7 +61,7 @@ impl Table {
     fn add(&self, digest: Digest) {
         let window = self.window(&digest);
         let free = window.iter().position(|it| it.load().is_none());
-        let at = free.unwrap_or(usize::from(digest[31]) % WINDOW);
+        let at = free.unwrap_or_else(|| usize::from(digest[31]) % WINDOW);
         window[at].store(Some(Arc::new(digest)));
     }
 

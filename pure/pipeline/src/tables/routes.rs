@@ -110,12 +110,8 @@ pub(super) fn routed(
             true => backend,
             false => location::beside_canary(draft, &read, backend, (&mut join, &mut routed)),
         };
-        let backend = match passed
-            .1
-            .as_ref()
-            .or(password.as_ref().err())
-            .filter(|_| !is_refused(&backend, draft))
-        {
+        let why = passed.1.as_ref().or_else(|| password.as_ref().err());
+        let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
         };

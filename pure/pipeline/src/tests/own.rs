@@ -66,8 +66,8 @@ fn services_of_the_program_itself() {
         service: Internal::Api,
         number: i64::MAX - 1,
     };
-    let mut options = ResolveOptions::default();
-    options.exposure = Exposure { services: [Internal::Api].into(), routes: vec![route] };
+    let exposure = Exposure { services: [Internal::Api].into(), routes: vec![route] };
+    let mut options = ResolveOptions { exposure, ..ResolveOptions::default() };
     options.entry_points.push(EntryPoint::new("traefik", 8080));
     let open = resolve(&items(&(text.to_owned() + "---\n" + A_ANYWHERE)), &options);
     assert!(!open.diagnostics.iter().any(is_off));
