@@ -342,7 +342,7 @@ fn a_frame_asks_a_backend() {
     // Too large for what the frame allows.
     let large = Server::answering(|_| ok(&"x".repeat(1001)));
     let it = filtering_with(options(), &[server.address], &[large.address], &[], uses);
-    assert_eq!(get(it.address, "a", "/who").status(), 502);
+    assert_eq!(get(it.address, "a", "/who").status(), 413);
 }
 
 #[test]

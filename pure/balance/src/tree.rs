@@ -273,6 +273,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                 CanaryValue::AlwaysOrNever => word(value),
                 CanaryValue::Exact(text) => (*value == **text).then_some(true),
                 CanaryValue::Regex(expression) => expression.is_found_in(value).then_some(true),
+                CanaryValue::Nothing => Some(false),
             }
         });
         let cookie = || word(self.asker.cookie(by.cookie.as_ref()?)?);

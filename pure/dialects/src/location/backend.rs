@@ -10,6 +10,7 @@ use steelyard_model::routing::filter::content::HeaderRules;
 use steelyard_model::{BalanceDraft, OwnFilter, PassPhase};
 
 use super::{Asked, value};
+use crate::annotation;
 
 const NAME: &str = "INGRESSCOOKIE";
 
@@ -32,11 +33,18 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 /// By a hash, else as is said.
 fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
     if let Some(written) = asked.written("upstream-hash-by") {
+        if !written.chars().all(is_hashed) {
+            asked.close("upstream-hash-by", KNOWN);
+            return None;
+        }
         let key = hash_key(written);
         if key.is_none() {
-            let help = "write variables such as `$request_uri`, `$remote_addr`, `$host`, \
-                        `$http_NAME`, `$cookie_NAME`";
-            asked.close("upstream-hash-by", help);
+            let annotation = asked.key("upstream-hash-by");
+            let message = format!(
+                "annotation `{annotation}: {written}` has a variable that is not known here: its \
+                 requests are shared out as without it"
+            );
+            annotation::not_honoured(&annotation, message, KNOWN, asked.findings);
         }
         return key.map(Algorithm::Maglev);
     }
@@ -51,14 +59,21 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
     }
 }
 
-/// Variables and texts, one behind the other.
+const KNOWN: &str = "write variables such as `$request_uri`, `$remote_addr`, `$host`, \
+                     `$http_NAME`, `$cookie_NAME`, `$arg_NAME`";
+
+/// What ingress-nginx takes there.
+fn is_hashed(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-_${}".contains(letter)
+}
+
+/// Variables and texts, one behind the other; none where a variable is not known here.
 fn hash_key(text: &str) -> Option<HashKey> {
     let (mut keys, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let Some(after) = rest.strip_prefix('$') else {
             let end = rest.find('$').unwrap_or(rest.len());
             let (plain, further) = rest.split_at(end);
-            value::basic(plain, "_")?;
             keys.push(HashKey::Text(plain.into()));
             rest = further;
             continue;
@@ -84,10 +99,11 @@ fn variable(name: &str) -> Option<HashKey> {
         "request_uri" => HashKey::Target,
         "remote_addr" | "binary_remote_addr" => HashKey::Client,
         "host" | "http_host" => HashKey::Host,
-        name => match (name.strip_prefix("http_"), name.strip_prefix("cookie_")) {
-            (Some(header), _) => HashKey::Header(header.replace('_', "-").into()),
-            (_, Some(cookie)) => HashKey::Cookie(cookie.into()),
-            (None, None) => return None,
+        name => match name.split_once('_')? {
+            ("http", header) => HashKey::Header(header.replace('_', "-").into()),
+            ("cookie", cookie) => HashKey::Cookie(cookie.into()),
+            ("arg", parameter) => HashKey::Query(parameter.into()),
+            _ => return None,
         },
     })
 }
@@ -140,13 +156,23 @@ mod tests {
                 "$host-$http_a",
                 Some(HashKey::All(vec![HashKey::Host, HashKey::Text("-".into()), header("a")])),
             ),
+            (
+                "${request_uri}-${arg_user}",
+                Some(HashKey::All(vec![
+                    HashKey::Target,
+                    HashKey::Text("-".into()),
+                    HashKey::Query("user".into()),
+                ])),
+            ),
             ("$lua_thing", None),
             ("$", None),
             ("${host", None),
-            ("$host;}", None),
-            ("a b", None),
         ] {
+            assert!(text.chars().all(is_hashed), "{text}");
             assert_eq!(hash_key(text), key, "{text}");
+        }
+        for text in ["$host;}", "a b", "$host\n", "$(id)"] {
+            assert!(!text.chars().all(is_hashed), "{text}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
         (None, Some(_)) => {
             let read = |text: &str| Expression::new(text).ok();
             let read = asked.value("canary-by-header-pattern", read, "write an expression");
-            read.map(CanaryValue::Regex)
+            Some(read.map_or(CanaryValue::Nothing, CanaryValue::Regex))
         }
         (None, None) => Some(CanaryValue::AlwaysOrNever),
     };

@@ -139,6 +139,8 @@ pub enum HashKey {
     Cookie(Arc<str>),
     /// Path and query, as they came.
     Target,
+    /// A parameter of the query, as it came; its name in any case.
+    Query(Arc<str>),
     /// The host that is asked.
     Host,
     /// This text.
@@ -277,6 +279,8 @@ pub enum CanaryValue {
     Exact(Arc<str>),
     /// Those that match do, others leave it open.
     Regex(Expression),
+    /// None does, and nothing is left open: an expression that cannot be read.
+    Nothing,
 }
 
 /// What a session cookie means to a canary.

@@ -64,6 +64,12 @@ impl<'h> Caller<'h> {
                     bytes.extend_from_slice(query.as_bytes());
                 }
             }
+            HashKey::Query(name) => {
+                let query = self.head.and_then(|head| head.query()).unwrap_or_default();
+                let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+                let found = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name));
+                bytes.extend_from_slice(found.map_or("", |(_, value)| value).as_bytes());
+            }
             HashKey::Host => {
                 let host = self.head.map(|head| head.authority().to_ascii_lowercase());
                 bytes.extend_from_slice(host.unwrap_or_default().as_bytes());
