@@ -40,7 +40,9 @@ pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> 
     let unasked = unasked.filter_map(|it| {
         steelyard_tls::question(it).err().and_then(|why| steelyard_tls::unstapled(it, why))
     });
-    lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing)).chain(unasked)
+    let disagreements = steelyard_tls::disagreements(routing);
+    let of_names = steelyard_tls::coverage(routing).into_iter().chain(disagreements);
+    lapsing.chain(of_origins).chain(of_names).chain(unasked)
 }
 
 /// What there is to say of them today, in its place; `asked` is what came of asking their signers.

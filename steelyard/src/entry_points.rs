@@ -89,11 +89,15 @@ const MIDDLEWARES: &str = ".http.middlewares";
 const CHARACTERS: &str = ".http.encodedcharacters.allowencoded";
 const NOT_APPENDED: &str = ".forwardedheaders.notappendxforwardedfor";
 const UNDERSCORES: &str = ".http.underscoreheadersstrategy";
+const IDLE: &str = ".transport.respondingtimeouts.idletimeout";
+const STREAMS: &str = ".http2.maxconcurrentstreams";
 const TLS_OPTIONS: &str = ".http.tls.options";
 const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-const OF_ENTRY_POINTS: [&str; 16] = [
+const OF_ENTRY_POINTS: [&str; 18] = [
     GRACE,
+    IDLE,
+    STREAMS,
     NOT_APPENDED,
     UNDERSCORES,
     TLS,
@@ -291,6 +295,26 @@ impl StaticOptions {
         let said = self.values.iter().filter_map(|(option, value)| {
             let name = entry_point_name(option, UDP_TIMEOUT)?;
             Some((name.to_owned(), duration(value).expect("checked when it was taken")))
+        });
+        said.collect()
+    }
+
+    /// How long connections may wait for their next request, by entry point.
+    pub fn idle_times(&self) -> BTreeMap<String, Duration> {
+        let said = self.values.iter().filter_map(|(option, value)| {
+            let name = entry_point_name(option, IDLE)?;
+            // As with Traefik none is no limit.
+            let limit = duration(value).filter(|it| !it.is_zero());
+            Some((name.to_owned(), limit.unwrap_or(Duration::from_hours(24))))
+        });
+        said.collect()
+    }
+
+    /// Requests that a connection of HTTP/2 may have at once, by entry point.
+    pub fn streams(&self) -> BTreeMap<String, u32> {
+        let said = self.values.iter().filter_map(|(option, value)| {
+            let name = entry_point_name(option, STREAMS)?;
+            Some((name.to_owned(), value.parse::<u32>().ok().filter(|it| *it > 0)?))
         });
         said.collect()
     }
@@ -504,6 +528,10 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         let is_time = duration(value).is_some_and(|it| !it.is_zero());
         let wrong = || format!("{name} wants a time, 3s or 1m, not {value:?}");
         return is_time.then_some(()).ok_or_else(wrong);
+    }
+    if entry_point_name(name, IDLE).is_some() {
+        let wrong = || format!("{name} wants a time, 90s or 3m, not {value:?}");
+        return duration(value).map(drop).ok_or_else(wrong);
     }
     if BELIEVED.iter().any(|(some, _)| entry_point_name(name, some).is_some()) {
         let wrong =

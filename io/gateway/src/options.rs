@@ -46,6 +46,12 @@ pub struct GatewayOptions {
     /// How long a session of UDP may be silent, by entry point; where nothing is said, see
     /// [`Timeouts::udp_silent`].
     pub udp_silent: BTreeMap<String, Duration>,
+    /// How long a connection may wait for its next request, by entry point; where nothing is said,
+    /// see [`Timeouts::idle`].
+    pub idle: BTreeMap<String, Duration>,
+    /// Requests that a connection of HTTP/2 may have at once, by entry point, where that is fewer
+    /// than the program's own number.
+    pub streams: BTreeMap<String, u32>,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -194,6 +200,8 @@ impl Default for GatewayOptions {
             forwarded: BTreeMap::new(),
             proxied: BTreeMap::new(),
             udp_silent: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            streams: BTreeMap::new(),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),

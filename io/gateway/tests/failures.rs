@@ -202,6 +202,18 @@ fn a_request_that_does_not_come_in_time() {
     assert!(client.is_closed(), "idle for too long");
 }
 
+/// What an entry point says of it counts there, before what the program says for all.
+#[test]
+fn an_entry_point_says_how_long_its_connections_may_wait() {
+    let backend = Server::echo("one");
+    let idle = [("web".to_owned(), Duration::from_millis(50))].into();
+    let options = GatewayOptions { workers: 1, idle, ..GatewayOptions::default() };
+    let (_gateway, address) = gateway_with(&[route("one", "*", "/", &[backend.address])], options);
+    let mut client = Client::connect(address);
+    assert_eq!(client.get("a", "/").status(), 200);
+    assert!(client.is_closed());
+}
+
 /// What a route, an edge or a leaf asks for and nothing does yet may restrict: it is not served
 /// without.
 #[test]

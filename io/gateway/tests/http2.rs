@@ -47,6 +47,22 @@ fn many_requests_at_a_time_get_their_own_answers() {
     assert!(server.accepted.load(Ordering::SeqCst) <= 128, "no more than streams at a time");
 }
 
+/// An entry point may allow fewer requests at a time, and no more than the program does.
+#[test]
+fn an_entry_point_says_how_many_requests_may_be_under_way() {
+    let server = Server::echo("s");
+    for (wanted, allowed) in [(3, 3), (5_000, 128)] {
+        let streams = [("web".to_owned(), wanted)].into();
+        let options = GatewayOptions { workers: 1, streams, ..GatewayOptions::default() };
+        let (_gateway, address) = gateway_with(&[route("r", "*", "/", &[server.address])], options);
+        run(async {
+            let mut sender = connect(address).await;
+            assert_eq!(ask(&mut sender, request("GET", "/"), b"").await.unwrap().status, 200);
+            assert_eq!(sender.current_max_send_streams(), allowed);
+        });
+    }
+}
+
 #[test]
 fn an_endpoint_sees_one_request_of_http1() {
     let server = Server::echo("s");

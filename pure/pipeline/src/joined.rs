@@ -33,7 +33,7 @@ pub(crate) struct Joined {
 impl Joined {
     /// Without any object.
     pub(crate) fn new(options: ResolveOptions) -> Self {
-        let mut routing = sockets(&options.entry_points);
+        let mut routing = sockets(&options.entry_points, options.as_traefik);
         for transport in known_transports() {
             routing.transports.insert(transport.id.clone(), Arc::new(transport));
         }

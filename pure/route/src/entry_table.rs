@@ -43,6 +43,8 @@ pub struct EntryTable<T> {
     ahead: RuleTable<T>,
     /// What HTTPS routes ask of handshakes for their hosts.
     policies: HostMap<PolicyVotes>,
+    /// Where these disagree, the default one counts.
+    yields: bool,
 }
 
 /// Places of listeners that serve one host: an entry point's own, and one of each Gateway.
@@ -131,11 +133,13 @@ impl<T: Candidate> EntryTable<T> {
             udp: RuleTable::new(Indexed::Sni),
             ahead: RuleTable::new(Indexed::Sni),
             policies: HostMap::default(),
+            yields: false,
         }
     }
 
     /// Adds a listener, without routes.
     pub fn listen(&mut self, listener: Arc<Listener>) {
+        self.yields |= listener.yields;
         let gap = self.listeners.iter().position(Option::is_none);
         let at = gap.unwrap_or_else(|| {
             self.listeners.push(None);
@@ -254,17 +258,25 @@ impl<T: Candidate> EntryTable<T> {
         }
         let name = subject.server_name().unwrap_or_default();
         if let Some(votes) = self.policies.named(name).next() {
-            return path(votes);
+            return self.path(votes);
         }
         let places = self.taking(subject);
         if let Some(choice) = self.choose_tcp(&places, |it| &it.named, subject) {
             return TlsPath::Tcp(choice);
         }
         if let Some(votes) = self.policies.any() {
-            return path(votes);
+            return self.path(votes);
         }
         let unnamed = self.choose_tcp(&places, |it| &it.unnamed, subject);
         unnamed.map_or(TlsPath::Https(None), TlsPath::Tcp)
+    }
+
+    fn path<'t>(&self, votes: &'t PolicyVotes) -> TlsPath<'t, T> {
+        match votes.verdict() {
+            Verdict::Agreed(policy) => TlsPath::Https(policy),
+            Verdict::Disagreed if self.yields => TlsPath::Https(None),
+            Verdict::Disagreed => TlsPath::Refuse,
+        }
     }
 
     /// Where a handshake goes that Postgres' own message asked for: to TCP routes only.
@@ -315,6 +327,7 @@ impl<T: Candidate> EntryTable<T> {
         let votes = self.policies.matching(server_name).next();
         match votes.map_or(Verdict::Agreed(None), PolicyVotes::verdict) {
             Verdict::Agreed(policy) => Ok(policy),
+            Verdict::Disagreed if self.yields => Ok(None),
             Verdict::Disagreed => Err(NotHeld),
         }
     }
@@ -403,11 +416,4 @@ impl<T: Candidate> ListenerRoutes<T> {
 
 fn is<T>(known: Option<&ListenerRoutes<T>>, id: &ListenerId) -> bool {
     known.is_some_and(|known| known.listener.id == *id)
-}
-
-fn path<T>(votes: &PolicyVotes) -> TlsPath<'_, T> {
-    match votes.verdict() {
-        Verdict::Agreed(policy) => TlsPath::Https(policy),
-        Verdict::Disagreed => TlsPath::Refuse,
-    }
 }

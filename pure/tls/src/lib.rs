@@ -6,6 +6,7 @@
 //!
 //! Invariants: bytes of any content end in a value; a key is never shown.
 
+mod agreement;
 mod chain;
 pub mod codes;
 mod coverage;
@@ -24,6 +25,7 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::disagreements;
 pub use chain::{CertificateText, ClientChain};
 pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;

@@ -90,6 +90,8 @@ pub(super) fn gateway_options(
         forwarded: fixed.forwarded(),
         proxied: fixed.proxied(),
         udp_silent: fixed.udp_silent(),
+        idle: fixed.idle_times(),
+        streams: fixed.streams(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),

@@ -28,6 +28,10 @@ pub(crate) struct Listener {
     /// Who may say by a PROXY header where a connection comes from; where it is nobody, none is
     /// read.
     pub(crate) proxied: Arc<Trust>,
+    /// How long a connection may wait for its next request.
+    pub(crate) idle: Duration,
+    /// Requests that a connection of HTTP/2 may have at once, where that is said.
+    pub(crate) streams: Option<u32>,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     /// Since when that is so.
@@ -47,12 +51,15 @@ pub(crate) struct ListenerParts {
     pub(crate) path: Spelling,
     pub(crate) forwarded: Arc<ForwardedPolicy>,
     pub(crate) proxied: Arc<Trust>,
+    pub(crate) idle: Duration,
+    pub(crate) streams: Option<u32>,
     pub(crate) open: Rc<Cell<i64>>,
 }
 
 impl Listener {
     pub(crate) fn new(parts: ListenerParts) -> Self {
-        let ListenerParts { entry_point, address, path, forwarded, proxied, open } = parts;
+        let ListenerParts { entry_point, address, path, forwarded, proxied, idle, streams, open } =
+            parts;
         let point = EntryPointId::from(&*entry_point);
         let (closing, closed, cut) = (Cell::new(false), Cell::new(None), Cell::new(false));
         Self {
@@ -62,6 +69,8 @@ impl Listener {
             path,
             forwarded,
             proxied,
+            idle,
+            streams,
             closing,
             closed,
             cut,
@@ -97,6 +106,8 @@ impl Listener {
             path: Spelling::Normal,
             forwarded: Arc::default(),
             proxied: Arc::default(),
+            idle: Duration::from_secs(180),
+            streams: None,
             open: Rc::default(),
         }))
     }

@@ -310,6 +310,13 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
         proxied: core.options().proxied.get(&bind.entry_point).cloned().unwrap_or_default(),
+        idle: core
+            .options()
+            .idle
+            .get(&bind.entry_point)
+            .copied()
+            .unwrap_or(core.options().timeouts.idle),
+        streams: core.options().streams.get(&bind.entry_point).copied(),
         open: core.counters.open_at(&entry_point, bind.protocol),
         entry_point,
         address: address.to_string(),

@@ -122,10 +122,11 @@ pub(crate) async fn serve(arrival: Arrival) {
     }
 }
 
-fn builder() -> Builder {
+/// A connection has no more requests at once than are `wanted`.
+fn builder(wanted: Option<u32>) -> Builder {
     let mut builder = Builder::new();
     builder
-        .max_concurrent_streams(MOST_STREAMS)
+        .max_concurrent_streams(wanted.unwrap_or(MOST_STREAMS).min(MOST_STREAMS))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
@@ -142,7 +143,7 @@ impl Session {
         let limit = core.options().timeouts.head;
         let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
         let link = Link::from_client(stream.clone(), held, Rc::clone(&conduct));
-        let handshake = builder().handshake(link);
+        let handshake = builder(listener.streams).handshake(link);
         let began = Instant::now();
         let shaken = within(limit, async { Ok(handshake.await) });
         let connection = waiting.unless_pressed(shaken).await?.ok()?.ok()?;
@@ -236,8 +237,7 @@ impl Session {
                 return look;
             }
         }
-        let idle = self.client.core.options().timeouts.idle;
-        let until = self.ending.unwrap_or(self.idle_since + idle);
+        let until = self.ending.unwrap_or(self.idle_since + self.client.listener.idle);
         self.timer.poll_late(until, cx).map(|()| Event::Late)
     }
 

@@ -24,6 +24,9 @@ pub struct Listener {
     pub gateway: Option<Arc<str>>,
     /// What every exchange on it passes first.
     pub uses: Vec<Use>,
+    /// Where policies of one host disagree, handshakes for it are held by the default one, as with
+    /// Traefik; else not at all.
+    pub yields: bool,
     /// What answers where no route does; none means the 404 page.
     pub fallback: Option<BackendId>,
     /// What asks for it; none for the entry point's own.
@@ -40,6 +43,7 @@ impl Listener {
             host: HostPattern::Any,
             gateway: None,
             uses: Vec::new(),
+            yields: false,
             fallback: None,
             place: None,
         }

@@ -376,6 +376,11 @@ fn policies_of_one_host_that_disagree_refuse_its_handshakes() {
     assert_eq!(agreed.world().hello("websecure", &hello("a.lan")), "https by mtls");
     let disagreed = Draft::new().route(with("one", "/", "mtls")).route(with("two", "/x", "modern"));
     assert_eq!(disagreed.world().hello("websecure", &hello("a.lan")), "refused");
+    let yielding = Draft::default()
+        .listener(Listener { yields: true, ..tls("websecure") })
+        .route(with("one", "/", "mtls"))
+        .route(with("two", "/x", "modern"));
+    assert_eq!(yielding.world().hello("websecure", &hello("a.lan")), "https");
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl<C: Wire> Connection<C> {
                 }
             }
             self.is_new = false;
-            deadline = self.ended + self.core.options().timeouts.idle;
+            deadline = self.ended + self.listener.idle;
         };
         // What it was lent serves others.
         self.core.sheets.take_back(&mut self.out, &mut self.note);

@@ -47,7 +47,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.tls.domains.sans" List, "", Later(CERTIFICATES);
     "entryPoints.*.http.tls.options" Text, "default", Reads;
     "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep", Reads;
-    "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Later(OWN);
+    "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Reads;
     "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Later(OWN);
     "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096", Later(OWN);
     "entryPoints.*.http3" Below, "", Later(HTTP3);
@@ -66,8 +66,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.transport.lifeCycle.graceTimeOut" Time, "10s", Reads;
     "entryPoints.*.transport.lifeCycle.requestAcceptGraceTimeout" Time, "0",
         Later("new connections are refused as soon as it ends");
-    "entryPoints.*.transport.respondingTimeouts.idleTimeout" Time, "180s",
-        Later("connections are kept for three minutes");
+    "entryPoints.*.transport.respondingTimeouts.idleTimeout" Time, "180s", Reads;
     "entryPoints.*.transport.respondingTimeouts.readTimeout" Time, "60s", Later(OWN_TIMES);
     "entryPoints.*.transport.respondingTimeouts.writeTimeout" Time, "0", Later(OWN_TIMES);
     "entryPoints.*.udp.timeout" Time, "3s", Reads;

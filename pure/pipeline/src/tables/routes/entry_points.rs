@@ -3,6 +3,7 @@
 use steelyard_model::routing::entry_point::{EntryPoint, OWN, SECURE};
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
+use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::pattern::{PathPattern, PathShape};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::world::RoutingMap;
@@ -23,9 +24,10 @@ const CHALLENGES: &str = "/.well-known/acme-challenge";
 /// The annotation that names entry points.
 const ENTRY_POINTS: &str = "traefik.ingress.kubernetes.io/router.entrypoints";
 
-/// Sockets with their listeners.
-pub(crate) fn sockets(entry_points: &[EntryPoint]) -> RoutingMap {
+/// Sockets with their listeners; `as_traefik` where those are held to what Traefik does.
+pub(crate) fn sockets(entry_points: &[EntryPoint], as_traefik: bool) -> RoutingMap {
     let listeners = entry_points.iter().flat_map(EntryPoint::listeners);
+    let listeners = listeners.map(|it| Listener { yields: as_traefik, ..it });
     RoutingMap {
         entry_points: entry_points.iter().map(|it| (it.id.clone(), it.clone().into())).collect(),
         listeners: listeners.map(|it| (it.id.clone(), it.into())).collect(),

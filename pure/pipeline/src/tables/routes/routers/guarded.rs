@@ -56,6 +56,7 @@ pub(in crate::tables) fn guarded(
                     security => security,
                 },
                 uses: uses.clone(),
+                yields: options.as_traefik,
                 ..listener
             })
         }));

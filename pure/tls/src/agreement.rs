@@ -1,0 +1,72 @@
+//! Hosts whose routes ask for different terms of handshakes.
+//!
+//! A handshake is for a host, and there is one of it for all routes of that: where they disagree
+//! none can be held as each of them asks. Traefik holds it by the default options then, which may
+//! ask for less; here it is refused unless the listener yields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::listener::Security;
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{Diagnostic, Provenance, Severity};
+
+use crate::codes::TLS_OPTIONS_CONFLICT;
+
+/// What is asked of handshakes for one host at one entry point: by name, and who asks first.
+type Asked<'r> = BTreeMap<&'r str, &'r Provenance>;
+
+/// What there is to say of hosts whose routes disagree: once for each, at a route that names terms
+/// of its own.
+pub fn disagreements(routing: &RoutingMap) -> Vec<Diagnostic> {
+    let routes = || routing.routes.values().filter(|it| it.kind.is_of_requests());
+    // As a rule nobody names any.
+    let named: BTreeSet<&HostPattern> =
+        routes().filter(|it| it.tls_policy.is_some()).map(|it| it.rule.host()).collect();
+    let mut asked: BTreeMap<(&EntryPointId, &HostPattern), (Asked<'_>, bool)> = BTreeMap::new();
+    for route in routes().filter(|it| named.contains(it.rule.host())) {
+        for (point, policy, yields) in terms(routing, route) {
+            let (all, yielding) = asked.entry((point, route.rule.host())).or_default();
+            all.entry(policy).or_insert(&route.place);
+            *yielding |= yields;
+        }
+    }
+    let conflicts = asked.into_iter().filter(|(_, (all, _))| all.len() > 1);
+    conflicts.filter_map(|((point, host), (all, yields))| said(point, host, &all, yields)).collect()
+}
+
+/// What a route asks for, at each of its listeners that ends TLS.
+fn terms<'r>(
+    routing: &'r RoutingMap,
+    route: &'r Route,
+) -> impl Iterator<Item = (&'r EntryPointId, &'r str, bool)> {
+    let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
+    listeners.filter_map(|listener| {
+        let Security::Terminate { policy, .. } = &listener.security else { return None };
+        let policy = route.tls_policy.as_ref().or(policy.as_ref());
+        let policy = policy.map_or("default", |it| it.as_str());
+        Some((&listener.entry_point, policy, listener.yields))
+    })
+}
+
+fn said(
+    point: &EntryPointId,
+    host: &HostPattern,
+    all: &Asked<'_>,
+    yields: bool,
+) -> Option<Diagnostic> {
+    let (_, place) = all.iter().find(|(policy, _)| **policy != "default")?;
+    let names: Vec<&str> = all.keys().copied().collect();
+    let so = match yields {
+        true => "handshakes for it are held by the default options",
+        false => "handshakes for it are refused",
+    };
+    let message = format!(
+        "routes of {host} at entry point `{point}` ask for different TLS options ({}): {so}",
+        names.join(", ")
+    );
+    let help = "name the same TLS options on all routes of the host";
+    Some(Diagnostic::at(Severity::Error, TLS_OPTIONS_CONFLICT, place, message, help))
+}
