@@ -19,9 +19,8 @@ use steelyard_model::routing::route::Manner;
 use super::{Case, middlewares};
 
 /// Functions that have no like of their own here, and why.
-const NO_LIKE: [(&str, &str); 3] = [
+const NO_LIKE: [(&str, &str); 2] = [
     ("parseAcceptEncoding", "what is accepted is not written down, it is chosen from at once"),
-    ("forwardAuthRequestHeaders", "what is asked for another's sake is tried with its filter"),
     ("nginxVariables", "variables stand in what class nginx has alone"),
 ];
 
@@ -31,6 +30,7 @@ pub(crate) fn of_functions(case: &Case) -> Vec<String> {
         (case.content["function"].as_str().unwrap_or_default(), &case.content["input"]);
     let found = match function {
         "compressEncoding" => return compressed(case),
+        "forwardAuthRequestHeaders" => return middlewares::of_questions(case),
         "deniedEncodedCharacters" => denied(input),
         "removeConnectionHeaders" => kept(input),
         "isWebsocketRequest" => json!(is_websocket(input)),

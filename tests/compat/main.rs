@@ -270,7 +270,6 @@ fn middlewares_of_traefik() {
     run_of("traefik", &["middlewares"], &["function"], heads::of_functions);
     run_of("traefik", &["middlewares"], &["forwarded-headers"], heads::of_forwarding);
     run_of("traefik", &["middlewares"], &["tcp-middleware"], heads::of_connections);
-    run_of("traefik", &["middlewares"], &["function"], middlewares::of_functions);
 }
 
 #[test]

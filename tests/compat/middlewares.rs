@@ -18,6 +18,7 @@ use steelyard_http::{
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Item;
 use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::filter::login::SecretText;
 use steelyard_model::routing::filter::token::TokenKeys;
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::FilterId;
@@ -67,10 +68,7 @@ pub(crate) fn of_requests(case: &Case) -> Vec<String> {
 }
 
 /// What of the request about a request is not as Traefik's test wants it.
-pub(crate) fn of_functions(case: &Case) -> Vec<String> {
-    if case.content["function"].as_str() != Some("forwardAuthRequestHeaders") {
-        return Vec::new();
-    }
+pub(crate) fn of_questions(case: &Case) -> Vec<String> {
     let input = &case.content["input"];
     let spec = json!({"forwardAuth": {
         "address": "http://auth.test",
@@ -401,6 +399,11 @@ fn filled(mut filter: Filter) -> Filter {
         Filter::ApiKey(auth) => auth.hashes = vec!["{PLAIN}x".into()],
         Filter::Token(auth) if matches!(auth.keys, TokenKeys::Kept(_)) => {
             auth.keys = TokenKeys::Secret((*b"a secret of sufficient length for this").into());
+        }
+        Filter::Login(auth) => {
+            let known = || SecretText::Known((*b"a secret of sufficient length for this").into());
+            (auth.client.id, auth.client.secret) = (known(), Some(known()));
+            auth.sealing = Some(known());
         }
         Filter::AnyOf(members) => *members = vec!["inner".into()],
         Filter::When(_, member) => *member = "inner".into(),
