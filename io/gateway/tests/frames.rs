@@ -587,3 +587,57 @@ fn trailers_pass_filters_that_have_bodies_in_hand() {
         assert_eq!(whole.trailers.unwrap().get("x-sum").unwrap(), "6");
     });
 }
+
+/// What a client writes behind a body stays here where its request passes filters: endpoints that
+/// read it as lines of the head would believe that a filter has said it.
+#[test]
+fn nothing_goes_on_behind_a_body_that_filters_speak_for() {
+    let server = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while let Some(asked) = support::head(&mut reader) {
+            let is_chunked = asked.contains("Transfer-Encoding");
+            let is_whole =
+                |came: &[u8]| if is_chunked { came.ends_with(b"\r\n\r\n") } else { came == b"a" };
+            let mut came = Vec::new();
+            while !is_whole(&came) {
+                let mut byte = [0; 1];
+                if reader.read_exact(&mut byte).is_err() {
+                    return;
+                }
+                came.push(byte[0]);
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", came.len());
+            stream.write_all(&[head.as_bytes(), &came].concat()).unwrap();
+        }
+    });
+    for filters in [vec![Filter::ContentType], vec![again(None)]] {
+        let (_gateway, address) = passing(server.address, filters.clone());
+        let mut client = Client::connect(address);
+        let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(&format!("{request}1\r\na\r\n0\r\nX-User: root\r\n\r\n"));
+        for came in [client.receive().text(), h2::run(behind(address))] {
+            assert!(["a", "1\r\na\r\n0\r\n\r\n"].contains(&&*came), "{came:?}");
+        }
+
+        let endpoint = h2::Endpoint::start(100, |_, _| h2::Deed::Echo);
+        let routes = [route("main", "*", "/", &[endpoint.address])];
+        let (gateway, address) = gateway_with(&routes, options());
+        let mut map = routing(&routes);
+        support::speak_http2(&mut map, "main");
+        put_filters(&mut map, "main", filters);
+        gateway.apply(&map, 2);
+        let text = h2::run(behind(address));
+        assert!(text.contains("trailers: None\n"), "{text}");
+    }
+}
+
+/// What an endpoint has seen of a request of HTTP/2 with a line behind its body.
+async fn behind(address: SocketAddr) -> String {
+    let mut sender = h2::connect(address).await;
+    let (response, mut send) = sender.send_request(h2::request("POST", "/"), false).unwrap();
+    send.send_data(bytes::Bytes::from_static(b"a"), false).unwrap();
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("x-user", http::HeaderValue::from_static("root"));
+    send.send_trailers(trailers).unwrap();
+    h2::whole(response.await.unwrap()).await.unwrap().text()
+}

@@ -42,6 +42,8 @@ pub(crate) struct ForwardAuth {
     kept: Option<Kept<AuthAnswers>>,
     /// The body has been asked for.
     has_body: bool,
+    /// Who is asked was asked.
+    has_asked: bool,
     /// By what the answer is kept.
     key: Option<[u8; 32]>,
     /// Cookies that clients get, as lines.
@@ -52,7 +54,15 @@ impl ForwardAuth {
     pub(crate) fn new(auth: &AskedAuth, kept: impl FnOnce() -> Kept<AuthAnswers>) -> Self {
         let kept = auth.cache.as_ref().map(|_| kept());
         let (auth, stamp) = (Arc::new(auth.clone()), answers::stamp(auth));
-        Self { auth, stamp, kept, has_body: false, key: None, cookies: Vec::new() }
+        Self {
+            auth,
+            stamp,
+            kept,
+            has_body: false,
+            has_asked: false,
+            key: None,
+            cookies: Vec::new(),
+        }
     }
 
     /// Asks, where nothing is known yet.
@@ -65,6 +75,7 @@ impl ForwardAuth {
             }
             self.key = Some(key);
         }
+        self.has_asked = true;
         Enter::Ask(Ask::Fetch { to: self.auth.backend.clone(), letter: Box::new(letter) })
     }
 
@@ -173,9 +184,7 @@ impl Frame for ForwardAuth {
             Got::Nothing => return self.ask(cx, head, Bytes::new()),
             Got::Body(body) => return self.ask(cx, head, body),
             Got::Response(answer) => return self.judge(cx, head, &answer),
-            Got::TooLarge if self.key.is_none() && self.has_body => {
-                (TOO_MUCH, "the body is too large to ask with it")
-            }
+            Got::TooLarge if !self.has_asked => (TOO_MUCH, "the body is too large to ask with it"),
             Got::TooLarge => (TOO_MUCH, "who is asked says more than is taken"),
             _ => (UNASKED, "who is to be asked does not answer"),
         };

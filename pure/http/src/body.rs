@@ -39,6 +39,8 @@ pub struct Body {
     trailers: Vec<u8>,
     /// Of a request, by which they name no client.
     policy: Option<Arc<ForwardedPolicy>>,
+    /// No trailers go on.
+    ends_bare: bool,
 }
 
 /// What became of some bytes.
@@ -103,7 +105,18 @@ impl Body {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, trailers: Vec::new(), policy: None }
+        Self { kind, trailers: Vec::new(), policy: None, ends_bare: false }
+    }
+
+    /// The same, but nothing that stands behind it goes on: of a request whose head says what its
+    /// sender may not, since who reads it may put its trailers among its headers.
+    pub fn ending_bare(self) -> Self {
+        Self { ends_bare: true, ..self }
+    }
+
+    /// Whether nothing that stands behind it goes on.
+    pub fn ends_bare(&self) -> bool {
+        self.ends_bare
     }
 
     /// An answer's body, for a client of HTTP/1.0 or of HTTP/1.1.
@@ -136,7 +149,7 @@ impl Body {
     /// What stood behind a body of which only the payload goes on, once it is done: the fields that
     /// may go on, for who frames it in another way.
     pub fn trailers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        trailers::fields(&self.trailers)
+        trailers::fields(if self.ends_bare { b"" } else { &self.trailers })
     }
 
     /// The same, but for what names its client and may not, for who has it in hand.
@@ -154,7 +167,8 @@ impl Body {
 
     /// The payload of a request's body alone: it names no client that this one does not.
     pub fn into_payload(self, framing: Framing) -> Self {
-        Self { policy: self.policy, ..Self::payload(framing, true) }
+        let Self { policy, ends_bare, .. } = self;
+        Self { policy, ends_bare, ..Self::payload(framing, true) }
     }
 
     /// What the next hop gets when the connection ends at this point and that is a proper end;
@@ -183,7 +197,12 @@ impl Body {
                 Ok(Fed { opening, closing, ..Fed::whole(bytes.len()) })
             }
             Kind::Chunked(chunks) => {
-                feed_chunks(chunks, &mut self.trailers, self.policy.as_deref(), bytes)
+                let policy = self.policy.as_deref();
+                let ends_bare = self.ends_bare;
+                feed_chunks(chunks, &mut self.trailers, bytes, |trailers| match ends_bare {
+                    true => Vec::new(),
+                    false => trailers::kept(trailers, policy),
+                })
             }
             Kind::Plain(chunks) => {
                 keep(chunks, &mut self.trailers, bytes, |part| part == Part::Payload)
@@ -259,15 +278,15 @@ impl std::fmt::Debug for SizeLine {
 fn feed_chunks(
     chunks: &mut Chunked,
     trailers: &mut Vec<u8>,
-    policy: Option<&ForwardedPolicy>,
     bytes: &mut [u8],
+    kept: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> Result<Fed, BadChunk> {
     let goes_on = |part| matches!(part, Part::Payload | Part::Framing);
     let mut fed = keep(chunks, trailers, bytes, goes_on)?;
     if !chunks.is_done() {
         return Ok(fed);
     }
-    let kept = trailers::kept(&std::mem::take(trailers), policy);
+    let kept = kept(&std::mem::take(trailers));
     if !kept.is_empty() {
         fed.closing = Cow::Owned([b"0\r\n", &*kept, b"\r\n"].concat());
         return Ok(fed);

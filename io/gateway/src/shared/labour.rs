@@ -62,13 +62,14 @@ fn carry_out((job, to): Task) {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc as plain;
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
 
     /// Jobs beyond those that may wait are refused at once; those that wait are done.
     #[tokio::test]
     async fn nothing_piles_up() {
-        let labour = Arc::new(Labour::start().unwrap());
+        let labour = Labour::start().unwrap();
         let (release, held) = plain::channel::<()>();
         let held = Arc::new(Mutex::new(held));
         let job = |held: Arc<Mutex<plain::Receiver<()>>>| {
@@ -77,19 +78,19 @@ mod tests {
                 Bytes::from_static(b"done")
             }))
         };
-        let all = (0..QUEUE + THREADS + 30).map(|_| {
-            let (labour, job) = (labour.clone(), job(held.clone()));
-            tokio::spawn(async move { labour.done(job).await })
-        });
-        let all: Vec<_> = all.collect();
-        tokio::task::yield_now().await;
-        drop(release);
-        let (mut done, mut refused) = (0, 0);
-        for task in all {
-            match task.await.unwrap() {
-                Some(found) => done += usize::from(found == "done"),
-                None => refused += 1,
+        // Each is asked for once before any is done.
+        let (mut waiting, mut refused) = (Vec::new(), 0);
+        for _ in 0..QUEUE + THREADS + 30 {
+            let mut one = Box::pin(labour.done(job(held.clone())));
+            match one.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(found) => refused += usize::from(found.is_none()),
+                Poll::Pending => waiting.push(one),
             }
+        }
+        drop(release);
+        let mut done = 0;
+        for one in waiting {
+            done += usize::from(one.await.is_some_and(|found| found == "done"));
         }
         assert!((QUEUE..=QUEUE + THREADS).contains(&done), "{done} done, {refused} refused");
         assert!(refused >= 30, "{refused}");

@@ -220,6 +220,18 @@ fn a_body_is_sent_where_it_is_wanted_and_small_enough() {
 }
 
 #[test]
+fn what_is_too_large_is_named() {
+    let auth = AskedAuth { forwards_body: true, ..auth() };
+    let asked = Asked::by("POST", "a.test", "/");
+    let mut head = RequestEdits::new(&asked);
+    let (mut frame, mut world) = (frame(&auth), World::new());
+    frame.enter(&mut world.context(), &mut head, Got::Nothing);
+    frame.enter(&mut world.context(), &mut head, Got::Body("hello".into()));
+    frame.enter(&mut world.context(), &mut head, Got::TooLarge);
+    assert_eq!(world.notes, [Note::Reason("who is asked says more than is taken")]);
+}
+
+#[test]
 fn clients_get_the_cookies_that_are_named() {
     let auth = AskedAuth { cookies: vec!["session".into()], ..auth() };
     let asked = Asked::get("a.test", "/");

@@ -125,7 +125,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// Whether what stands behind the request's body, and behind the response's, goes through
-    /// somebody else's hands with it.
+    /// somebody else's hands with it, or nowhere.
     pub fn trailers_in_hand(&self) -> (bool, bool) {
         (self.upload.has_trailers_in_hand(), self.download.has_trailers_in_hand())
     }

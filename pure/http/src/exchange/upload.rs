@@ -244,9 +244,9 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         self.tap.as_deref_mut()
     }
 
-    /// Whether what stands behind it goes through somebody else's hands.
+    /// Whether what stands behind it goes through somebody else's hands, or nowhere.
     pub(super) fn has_trailers_in_hand(&self) -> bool {
-        self.tap.as_ref().is_some_and(|tap| tap.has_trailers)
+        self.body.ends_bare() || self.tap.as_ref().is_some_and(|tap| tap.has_trailers)
     }
 
     /// What somebody else made of the body.

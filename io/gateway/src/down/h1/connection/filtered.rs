@@ -3,14 +3,14 @@
 mod attempt;
 mod body;
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use steelyard_filters::{
     Answerer, Ask, Ending, Flow, Got, Inward, Journey, Piece, Recipe, Response,
 };
-use steelyard_http::{After, Asked, Reject, ResponseChanges, Upgrades};
+use steelyard_http::{After, Asked, Body, Framing, Reject, ResponseChanges, Upgrades};
 use steelyard_model::routing::id::RouteId;
 
 use super::{Connection, Told};
@@ -66,7 +66,12 @@ impl Over {
 
 impl<C: Wire> Connection<C> {
     /// Serves a request that passes filters.
+    ///
+    /// Filters tell endpoints by lines of its head what its client may not: so nothing goes on that
+    /// its client has written behind its body, where some endpoints read lines too.
     pub(super) async fn filtered(&mut self, request: &mut Request, plan: &mut Filtered) -> After {
+        let body = replace(&mut request.body, Body::new(Framing::None));
+        request.body = body.ending_bare();
         let Filtered { recipes, head, way } = plan;
         let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
         let journey = self.journey(route, request.client);
