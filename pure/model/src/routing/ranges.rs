@@ -39,8 +39,22 @@ pub fn ranges(text: &str) -> Option<Vec<IpNet>> {
     if text.eq_ignore_ascii_case(NAMED) {
         return Some(CLOUDFLARE.iter().map(|it| it.parse().expect("a range")).collect());
     }
-    let one = text.parse::<IpNet>().ok();
-    one.or_else(|| text.parse::<IpAddr>().map(IpNet::from).ok()).map(|range| vec![range])
+    range(text).map(|range| vec![range])
+}
+
+/// The range that `text` means, which may be an address. One of IPv4 that is written in IPv6
+/// (`::ffff:10.0.0.0/104`) is one of IPv4, as with Go: clients are never known by such addresses.
+pub fn range(text: &str) -> Option<IpNet> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    let mapped = match net {
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().zip(net.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let net = match mapped {
+        Some((address, length)) => IpNet::new(address.into(), length).ok()?,
+        None => net,
+    };
+    Some(net.trunc())
 }
 
 /// The ranges of a list with commas.
@@ -68,6 +82,16 @@ mod tests {
             ("", 0),
         ] {
             assert_eq!(ranges(text).map_or(0, |it| it.len()), count, "{text}");
+        }
+        for (text, meant) in [
+            ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
+            ("::ffff:a01:203", "10.1.2.3/32"),
+            ("::ffff:10.1.2.3/128", "10.1.2.3/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:0:0/95", "::fffe:0:0/95"),
+            ("fd00::1/8", "fd00::/8"),
+        ] {
+            assert_eq!(range(text).map(|it| it.to_string()).as_deref(), Some(meant), "{text}");
         }
         assert_eq!(listed("10.0.0.1, cloudflare").map(|it| it.len()), Ok(23));
         assert_eq!(listed("10.0.0.1,,x"), Err(""));

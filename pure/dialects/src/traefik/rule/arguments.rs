@@ -1,12 +1,12 @@
 //! Arguments of a matcher, as they are asked for.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::Expression;
+use steelyard_model::routing::ranges::range;
 use steelyard_model::routing::rule::Rule;
 
 use super::mistake::{RuleMistake, RuleProblem};
@@ -105,9 +105,7 @@ impl Argument<'_> {
     }
 
     pub(super) fn clients(&self) -> Result<Matcher, RuleMistake> {
-        let net = self.text.parse::<IpNet>().ok();
-        let net = net.or_else(|| Some(IpNet::from(self.text.parse::<IpAddr>().ok()?)));
-        net.map(Matcher::ClientIp).ok_or_else(|| self.wrong(RuleProblem::NoAddress))
+        range(self.text).map(Matcher::ClientIp).ok_or_else(|| self.wrong(RuleProblem::NoAddress))
     }
 
     pub(super) fn protocol(&self) -> Result<Matcher, RuleMistake> {

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::routing::asked::AskedUrl;
 use crate::routing::id::BackendId;
 use crate::routing::pattern::Expression;
+use crate::routing::ranges::range;
 
 /// Lets clients of some addresses in, and answers others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,8 +204,7 @@ impl Networks {
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, usize> {
         let mut read = Self::default();
         for (index, text) in texts.iter().map(AsRef::as_ref).enumerate() {
-            let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            read.nets.push(net.map_err(|_| index)?.trunc());
+            read.nets.push(range(text).ok_or(index)?);
             read.texts.push(text.into());
         }
         Ok(read)
