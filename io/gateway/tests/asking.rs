@@ -199,6 +199,36 @@ fn who_waits_for_an_answer_is_in_nobodys_way() {
     eventually("nobody is asked about", || open.load(Ordering::SeqCst) == 0);
 }
 
+/// Bodies that wait for an answer have 64 MiB of a core's memory, and who comes then is told so.
+#[test]
+fn bodies_that_wait_have_so_much_room() {
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = open.clone();
+    let server = Server::start(move |mut stream, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+        count.fetch_sub(1, Ordering::SeqCst);
+    });
+    let endpoint = Server::echo("s");
+    let filter = asks(AskedAuth { forwards_body: true, ..auth() });
+    let (_gateway, address) = gateway_of(filter, endpoint.address, server.address);
+    let body = "x".repeat(4_000_000);
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    let post = || {
+        let mut client = Client::connect(address);
+        client.send(&head).send(&body);
+        client
+    };
+    let waiting: Vec<Client> = (0..16).map(|_| post()).collect();
+    eventually("all are asked about", || open.load(Ordering::SeqCst) == 16);
+    assert_eq!(post().receive().status(), 503);
+    assert_eq!(get(address, "free", "/").status(), 200);
+    drop(waiting);
+    eventually("nobody is asked about", || open.load(Ordering::SeqCst) == 0);
+    let _again = post();
+    eventually("there is room again", || open.load(Ordering::SeqCst) == 1);
+}
+
 #[test]
 fn an_answer_that_counts_for_a_while_outlives_a_reload() {
     let asked = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,5 @@
-//! What one core keeps of requests for whoever may be asked after another, and copies that are
-//! under way: so many, and so many bytes.
+//! What one core keeps of requests for whoever may be asked after another, or for filters that want
+//! bodies whole, and copies that are under way: so many, and so many bytes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -52,6 +52,19 @@ impl Stock {
     }
 }
 
+impl Stocked {
+    /// Room for so many bytes more, if there is.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let now = self.taken.bytes.get() + bytes;
+        if now > MOST_BYTES {
+            return false;
+        }
+        self.taken.bytes.set(now);
+        self.bytes += bytes;
+        true
+    }
+}
+
 impl Drop for Stocked {
     fn drop(&mut self) {
         self.taken.copies.set(self.taken.copies.get() - self.copies);
@@ -71,6 +84,9 @@ mod tests {
         assert!(stock.bytes(MOST_BYTES - MOST_COPIES).is_some());
         assert!(stock.bytes(MOST_BYTES - MOST_COPIES + 1).is_none());
         drop(copies);
+        let mut growing = stock.bytes(1).expect("there is room");
+        assert!(growing.grow(MOST_BYTES - 2) && growing.grow(1) && !growing.grow(1));
+        drop(growing);
         assert!(stock.copy(MOST_BYTES).is_some() && stock.copy(MOST_BYTES + 1).is_none());
     }
 }

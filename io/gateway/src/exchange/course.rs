@@ -15,6 +15,7 @@ use steelyard_http::{
 
 use steelyard_model::routing::id::RouteId;
 
+use crate::core::stock::{Stock, Stocked};
 use crate::shared::flights::Lead;
 use crate::tell::date;
 
@@ -31,6 +32,8 @@ pub(crate) struct Course {
     changes: RequestChanges,
     /// Frames have the body in hand: it comes to them in pieces.
     pub(crate) has_body: bool,
+    /// The room that its body takes where a filter wants it whole.
+    pub(crate) stocked: Option<Stocked>,
     /// What this request is to find out for others.
     pub(crate) leads: Vec<Lead>,
     /// When all of it is to be over.
@@ -74,6 +77,7 @@ impl Course {
             vouching,
             changes: RequestChanges::default(),
             has_body: false,
+            stocked: None,
             leads: Vec::new(),
             due: None,
             is_over: false,
@@ -194,6 +198,21 @@ impl Course {
 
     pub(crate) fn stack(&mut self) -> &mut Stack<Recipe> {
         &mut self.stack
+    }
+
+    /// A filter wants the body whole, of which so many bytes more have come: whether there is room.
+    pub(crate) fn has_room(&mut self, stock: &Stock, bytes: usize) -> bool {
+        let has_room = match &mut self.stocked {
+            Some(stocked) => stocked.grow(bytes),
+            none => {
+                *none = stock.bytes(bytes);
+                none.is_some()
+            }
+        };
+        if !has_room {
+            self.notes.push(Note::Reason("bodies of too many requests are kept for filters"));
+        }
+        has_room
     }
 
     /// Why a frame answered, if it says so.
