@@ -315,7 +315,7 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
             .idle
             .get(&bind.entry_point)
             .copied()
-            .unwrap_or(core.options().timeouts.idle),
+            .unwrap_or_else(|| core.options().timeouts.idle),
         streams: core.options().streams.get(&bind.entry_point).copied(),
         open: core.counters.open_at(&entry_point, bind.protocol),
         entry_point,
