@@ -614,7 +614,7 @@ fn nothing_goes_on_behind_a_body_that_filters_speak_for() {
         let (_gateway, address) = passing(server.address, filters.clone());
         let mut client = Client::connect(address);
         let request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        client.send(&format!("{request}1\r\na\r\n0\r\nX-User: root\r\n\r\n"));
+        client.send(format!("{request}1\r\na\r\n0\r\nX-User: root\r\n\r\n"));
         for came in [client.receive().text(), h2::run(behind(address))] {
             assert!(["a", "1\r\na\r\n0\r\n\r\n"].contains(&&*came), "{came:?}");
         }
