@@ -7,15 +7,7 @@ use steelyard_model::routing::pattern::Expression;
 
 /// Takes away all lines that may be taken for `name`.
 pub(crate) fn remove(head: &mut RequestEdits<'_>, name: &str) {
-    let mut found = Vec::new();
-    head.each(&mut |line, _| {
-        if is_taken_for(line, name) {
-            found.push(line.to_owned());
-        }
-    });
-    for line in found {
-        _ = head.lines().remove(&line);
-    }
+    remove_where(head, |line| is_taken_for(line, name));
 }
 
 /// Whether a line may be taken for `name`.
@@ -32,11 +24,17 @@ pub(crate) fn remove_told(head: &mut RequestEdits<'_>, told: &ToldLines) {
 /// Takes away all lines that may be taken for one whose name an expression matches, as Go's servers
 /// spell it (`X-Auth-User`), in small letters, or as it came.
 pub(crate) fn remove_matching(head: &mut RequestEdits<'_>, names: &Expression) {
-    let mut found = Vec::new();
-    head.each(&mut |line, _| {
+    remove_where(head, |line| {
         let spelled = canonical(line);
         let all = [line, &spelled, &spelled.to_ascii_lowercase()];
-        if all.iter().any(|it| names.is_found_in(it)) {
+        all.iter().any(|it| names.is_found_in(it))
+    });
+}
+
+fn remove_where(head: &mut RequestEdits<'_>, is_it: impl Fn(&str) -> bool) {
+    let mut found = Vec::new();
+    head.each(&mut |line, _| {
+        if is_it(line) {
             found.push(line.to_owned());
         }
     });
