@@ -174,9 +174,8 @@ fn who_never_answers_is_not_waited_for() {
     eventually("it is counted", || scrape(&gateway).contains(counted));
 }
 
-/// Others are served meanwhile, and nothing is left once the clients are gone.
-#[test]
-fn who_waits_for_an_answer_is_in_nobodys_way() {
+/// A server that hears and says nothing, and how many connections it has.
+fn silent() -> (Server, Arc<AtomicUsize>) {
     let open = Arc::new(AtomicUsize::new(0));
     let count = open.clone();
     let server = Server::start(move |mut stream, _| {
@@ -184,6 +183,13 @@ fn who_waits_for_an_answer_is_in_nobodys_way() {
         while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
         count.fetch_sub(1, Ordering::SeqCst);
     });
+    (server, open)
+}
+
+/// Others are served meanwhile, and nothing is left once the clients are gone.
+#[test]
+fn who_waits_for_an_answer_is_in_nobodys_way() {
+    let (server, open) = silent();
     let endpoint = Server::echo("s");
     let (_gateway, address) = gateway_of(asks(auth()), endpoint.address, server.address);
     let waiting: Vec<Client> = (0..200)
@@ -202,13 +208,7 @@ fn who_waits_for_an_answer_is_in_nobodys_way() {
 /// Bodies that wait for an answer have 64 MiB of a core's memory, and who comes then is told so.
 #[test]
 fn bodies_that_wait_have_so_much_room() {
-    let open = Arc::new(AtomicUsize::new(0));
-    let count = open.clone();
-    let server = Server::start(move |mut stream, _| {
-        count.fetch_add(1, Ordering::SeqCst);
-        while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
-        count.fetch_sub(1, Ordering::SeqCst);
-    });
+    let (server, open) = silent();
     let endpoint = Server::echo("s");
     let filter = asks(AskedAuth { forwards_body: true, ..auth() });
     let (_gateway, address) = gateway_of(filter, endpoint.address, server.address);
