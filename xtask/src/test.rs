@@ -33,7 +33,10 @@ pub(crate) fn run(fast: bool) -> Result<()> {
         let args = ["test", "--workspace", "--locked"];
         return shell::run("cargo", &args, &[("STEELYARD_FAST", "1")]);
     }
-    shell::run("cargo", &["build", "--locked"], &[ONCE])?;
+    // With the tests, so that both are made of the same libraries: alone, the program's choose
+    // other features, and most of the workspace would be compiled twice.
+    let at_once = ["build", "--workspace", "--bins", "--tests", "--locked"];
+    shell::run("cargo", &at_once, &[ONCE])?;
     again::test(&lanes::run(WHOLE)?, WHOLE)?;
     image::check()?;
     let deny = install::cargo_tool(install::CARGO_DENY)?;
