@@ -1,6 +1,5 @@
-//! What filters cost: alone, on one core and on two, without sockets.
+//! What filters cost: alone, on one core and on two, without sockets; then on them.
 
-use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -19,13 +18,8 @@ use steelyard_model::routing::filter::limit::{Counted, InFlightLimit, RateLimit}
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, Use};
 
+use crate::gateway::{Options, filtered};
 use crate::results::{Row, median, write};
-
-/// What is measured, and where it is written.
-pub(crate) struct Options {
-    pub(crate) rounds: u32,
-    pub(crate) output: PathBuf,
-}
 
 /// Requests of one run.
 const REQUESTS: usize = 300_000;
@@ -101,6 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let off = median((0..rounds).map(|_| off_by()).collect());
     let name = "one bucket of 100,000 a second, two threads: more or fewer taken";
     rows.push(Row::alone(name, "%", off, 5.0, rounds));
+    rows.extend(filtered::rows(options)?);
     write(&options.output, rows)
 }
 

@@ -10,6 +10,7 @@
 
 pub(crate) mod certificates;
 mod figure;
+pub(crate) mod filtered;
 mod floor;
 mod http2;
 mod memory;
@@ -55,18 +56,23 @@ type Found = (Vec<Row>, Vec<String>);
 
 /// Runs all loads and writes the rows.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let bench = Bench { options, folder: &folder, backend: SocketAddr::from(BACKEND) };
-    let outcome = bench.measure();
-    std::fs::remove_dir_all(&folder)?;
-    let (rows, mut notes) = outcome?;
+    let (rows, mut notes) = in_a_folder(options, |bench| bench.measure())?;
     if options.only.is_empty() {
         notes.push(versions()?);
         return results::write_with_notes(&options.output, rows, notes);
     }
     let begins: Vec<String> = options.only.iter().map(|it| it.name().to_owned()).collect();
     results::replace(&options.output, &begins, rows, notes)
+}
+
+/// Measures with a folder for the configurations of the proxies, which goes afterwards.
+fn in_a_folder<T>(options: &Options, measure: impl FnOnce(&Bench<'_>) -> Result<T>) -> Result<T> {
+    let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let bench = Bench { options, folder: &folder, backend: SocketAddr::from(BACKEND) };
+    let outcome = measure(&bench);
+    std::fs::remove_dir_all(&folder)?;
+    outcome
 }
 
 /// A run of the whole.

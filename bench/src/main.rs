@@ -163,14 +163,17 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
-    /// What filters cost, without sockets
+    /// What filters cost: alone, and on sockets
     Filters {
-        /// Nobody's: filters are measured by themselves
+        /// The release binary to measure
         #[arg(long)]
-        binary: Option<PathBuf>,
+        binary: PathBuf,
         /// Rounds over all filters
         #[arg(long, default_value_t = 5)]
         rounds: u32,
+        /// Seconds of load per run
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
         /// Where to write the rows
         #[arg(long)]
         output: PathBuf,
@@ -270,8 +273,9 @@ fn main() -> ExitCode {
         Command::Balance { rounds, output, .. } => {
             balance::run(&balance::Options { rounds, output }).and_then(|()| page())
         }
-        Command::Filters { rounds, output, .. } => {
-            filters::run(&filters::Options { rounds, output }).and_then(|()| page())
+        Command::Filters { binary, rounds, seconds, output } => {
+            let options = gateway::Options { binary, rounds, seconds, only: Vec::new(), output };
+            filters::run(&options).and_then(|()| page())
         }
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));

@@ -91,10 +91,15 @@ const ABOUT: &[(&str, &str)] = &[
     ),
     (
         "filters",
-        "Wall time that a filter adds to one request: a stack with it, entered, left and ended, \
+        "*ns* are wall time that a filter adds to one request: a stack with it, entered, left and ended, \
          less one without, on one core. *Known*: a token that was believed before, on any core; \
          *the first time*: each comes once. The bucket is asked all the time by two threads that \
-         share it; what is taken is told beside what its rate allows.",
+         share it; what is taken is told beside what its rate allows. *µs CPU* is what a request takes \
+         of the program over 64 connections, as in [gateway](#gateway), with filters beside none, \
+         in one process whose hosts take turns; a MiB of text through gzip at level 5 beside \
+         Debian's nginx at the same level, over 8 connections. *Ten filters*: address list, rate, \
+         in-flight, headers, CORS, strip prefix, redirect check, retry, circuit breaker, compress \
+         of what is too short.",
     ),
     (
         "kubernetes",

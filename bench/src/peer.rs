@@ -290,7 +290,10 @@ fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> Stri
          server_name {HOST};\n    \
          location / {{\n      proxy_pass http://app;\n      proxy_http_version 1.1;\n      \
          proxy_set_header Connection \"\";\n      proxy_set_header Host $host;\n      \
-         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    }}\n  }}\n}}\n"
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    }}\n    \
+         location /text {{\n      gzip on;\n      gzip_comp_level 5;\n      \
+         gzip_types text/plain;\n      proxy_pass http://app;\n      \
+         proxy_http_version 1.1;\n      proxy_set_header Connection \"\";\n    }}\n  }}\n}}\n"
     )
 }
 

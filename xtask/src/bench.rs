@@ -9,7 +9,7 @@ pub(crate) const NAMES: [&str; 9] =
     ["balance", "failover", "filters", "gateway", "health", "kubernetes", "plan", "streams", "tls"];
 
 /// Those that compare with other programs.
-const BESIDE_PEERS: &[&str] = &["failover", "gateway", "streams", "tls"];
+const BESIDE_PEERS: &[&str] = &["failover", "filters", "gateway", "streams", "tls"];
 
 /// Runs the measurement `name` with its own options and writes `bench/results/NAME.json`.
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {

@@ -32,9 +32,20 @@ struct Client {
     stream: TcpStream,
     asked: Instant,
     head: Vec<u8>,
-    /// Bytes of the body still to come, once the head is complete.
-    left: Option<usize>,
+    /// What is still to come of the body, once the head is complete.
+    left: Option<Left>,
 }
+
+/// The rest of a body.
+enum Left {
+    Bytes(usize),
+    /// Chunks, as far as the last bytes that came: nothing is asked while they come, so that what
+    /// ends like a body without trailers is its end.
+    Chunks([u8; LAST.len()]),
+}
+
+/// How a body of chunks ends.
+const LAST: &[u8; 7] = b"\r\n0\r\n\r\n";
 
 /// What is asked.
 struct Request {
@@ -209,24 +220,45 @@ impl Client {
     /// Takes bytes of the answer; true when it is complete.
     fn take(&mut self, bytes: &[u8]) -> bool {
         if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(bytes.len());
-            return *left == 0;
+            return left.take(bytes);
         }
         self.head.extend_from_slice(bytes);
         let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else { return false };
-        let body = self.head.len() - end - 4;
-        let left = content_length(&self.head[..end]).saturating_sub(body);
+        let (head, body) = (&self.head[..end], &self.head[end + 4..]);
+        let mut left = match content_length(head) {
+            Some(length) => Left::Bytes(length),
+            None => Left::Chunks([0; LAST.len()]),
+        };
+        let ends = left.take(body);
         self.left = Some(left);
-        left == 0
+        ends
     }
 }
 
-fn content_length(head: &[u8]) -> usize {
+impl Left {
+    /// Takes bytes of the body; true when it is complete.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Bytes(left) => {
+                *left = left.saturating_sub(bytes.len());
+                *left == 0
+            }
+            Self::Chunks(last) => {
+                let new = &bytes[bytes.len().saturating_sub(LAST.len())..];
+                last.copy_within(new.len().., 0);
+                last[LAST.len() - new.len()..].copy_from_slice(new);
+                last == LAST
+            }
+        }
+    }
+}
+
+fn content_length(head: &[u8]) -> Option<usize> {
     let name = b"content-length:";
     let lines = head.split(|byte| *byte == b'\n');
     let value = lines.filter_map(|line| {
         let (first, rest) = line.split_at_checked(name.len())?;
         first.eq_ignore_ascii_case(name).then(|| String::from_utf8_lossy(rest).trim().parse().ok())
     });
-    value.flatten().next().unwrap_or(0)
+    value.flatten().next()
 }
