@@ -27,7 +27,7 @@ pub(super) fn check(name: &str, value: &str) -> Option<Result<(), String>> {
         STATUS_CODES => (statuses(value).is_some(), "codes and ranges of them: 404,500-599"),
         MIN_DURATION => (duration(value).is_some(), "a time: 10ms, 2s"),
         MODE | HEADERS_MODE => (Shown::parse(value).is_some(), MODES),
-        _ if super::is_of(name, NAMES) || super::is_of(name, HEADERS) => {
+        _ if super::names::is_of(name, NAMES) || super::names::is_of(name, HEADERS) => {
             (Shown::parse(value).is_some(), MODES)
         }
         _ => return None,

@@ -1,0 +1,126 @@
+//! What is wrong with options that are there: each alone, and beside others.
+
+use steelyard_metrics::BucketBounds;
+use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn};
+use steelyard_model::routing::ranges::{NAMED, listed};
+
+use super::StaticOptions;
+use super::access_log;
+use super::address::parse_address;
+use super::duration::duration;
+use super::names::{
+    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, IDLE, OF_ENTRY_POINTS, REDIRECTED_TO, TRACED_TO,
+    TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
+};
+
+impl StaticOptions {
+    /// An entry point is there by itself, or has an address; those that are there by themselves are
+    /// of TCP.
+    pub(super) fn check_entry_points(&self) -> Result<(), String> {
+        let of_udp = |name| self.address(name).is_some_and(|it| it.protocol == Protocol::Udp);
+        if let Some(BuiltIn { name, .. }) = BUILT_IN.iter().find(|it| of_udp(it.name)) {
+            return Err(format!("--entrypoints.{name}{ADDRESS}: {name} is of TCP"));
+        }
+        let named = self.values.keys().filter_map(|option| {
+            let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
+            Some((entry_point_name(option, of)?, *of))
+        });
+        for (name, of) in named {
+            let is_there = self.is_entry_point(name);
+            if !is_there {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: there is no entry point {name:?}; \
+                     --entrypoints.{name}.address makes one"
+                ));
+            }
+            let protocol = self.address(name).map_or(Protocol::Tcp, |it| it.protocol);
+            if (of == UDP_TIMEOUT) != (protocol == Protocol::Udp) {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: the entry point {name:?} is of {protocol}, which has \
+                     no such thing"
+                ));
+            }
+            let is_said = |of| self.has(&format!("entrypoints.{name}{of}"));
+            if of == CLIENT_IP_HEADER && !is_said(TRUSTED_IPS) {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: nobody is believed without \
+                     --entrypoints.{name}{TRUSTED_IPS}"
+                ));
+            }
+            let leads_to = |to: &String| match to.strip_prefix(':') {
+                Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
+                None => {
+                    let to = to.to_ascii_lowercase();
+                    self.is_entry_point(&to)
+                }
+            };
+            let to = self.values.get(&format!("entrypoints.{name}{of}"));
+            if let Some(to) = to.filter(|to| of == REDIRECTED_TO && !leads_to(to)) {
+                return Err(format!(
+                    "entrypoints.{name}{of}: there is no entry point {to:?}; name one, or write a \
+                     port as :443"
+                ));
+            }
+            let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| *all);
+            let is_on = |option| self.values.get(&option).is_some_and(|it| it == "true");
+            if let Some(all) = everybody.filter(|all| is_on(format!("entrypoints.{name}{all}"))) {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: everybody is believed by \
+                     --entrypoints.{name}{all}; one of the two"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is said of traces is for somebody.
+    pub(super) fn check_tracing(&self) -> Result<(), String> {
+        let said = self.values.keys().find(|name| name.starts_with("tracing."));
+        match said.filter(|_| !self.has(TRACED_TO)) {
+            None => Ok(()),
+            Some(name) => Err(format!("--{name}: nothing is traced without --{TRACED_TO}")),
+        }
+    }
+}
+
+/// Whether an option may have this value.
+pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
+    if entry_point_name(name, ADDRESS).is_some() {
+        return parse_address(value).map(drop).map_err(|error| format!("{name}: {error}"));
+    }
+    if entry_point_name(name, UDP_TIMEOUT).is_some() {
+        let is_time = duration(value).is_some_and(|it| !it.is_zero());
+        let wrong = || format!("{name} wants a time, 3s or 1m, not {value:?}");
+        return is_time.then_some(()).ok_or_else(wrong);
+    }
+    if entry_point_name(name, IDLE).is_some() {
+        let wrong = || format!("{name} wants a time, 90s or 3m, not {value:?}");
+        return duration(value).map(drop).ok_or_else(wrong);
+    }
+    if BELIEVED.iter().any(|(some, _)| entry_point_name(name, some).is_some()) {
+        let wrong =
+            |part| format!("{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}");
+        return listed(value).map(drop).map_err(wrong);
+    }
+    if entry_point_name(name, CLIENT_IP_HEADER).is_some() {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_name = !value.is_empty() && value.bytes().all(is_part);
+        let wrong = || format!("{name} wants the name of a header, not {value:?}");
+        return is_name.then_some(()).ok_or_else(wrong);
+    }
+    match (name, value) {
+        _ if name.starts_with("accesslog.") => access_log::check(name, value).unwrap_or(Ok(())),
+        (BUCKETS, list) => match BucketBounds::parse(list) {
+            Ok(_) => Ok(()),
+            Err(bad) => Err(format!("{name} wants {}, not {list:?}", bad.as_str())),
+        },
+        ("tracing.samplerate", rate) => match rate.parse::<f64>() {
+            Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(()),
+            _ => Err(format!("{name} wants a share from 0 to 1, not {rate:?}")),
+        },
+        (TRACED_TO, url) if url.starts_with("http://") || url.starts_with("https://") => Ok(()),
+        (TRACED_TO, url) => Err(format!("{name} wants http://HOST:4318/v1/traces, not {url:?}")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+//! The entry points that there are.
+
+use std::collections::BTreeMap;
+
+use steelyard_model::routing::entry_point::{
+    BUILT_IN, EntryPoint, EntryPointRedirection, OWN, OWN_PORT, PLAIN, SECURE,
+};
+use steelyard_model::routing::filter::content::EncodedCharacters;
+
+use super::StaticOptions;
+use super::address::{ListenAddress, parse_address};
+use super::names::{
+    ADDRESS, AS_DEFAULT, CHARACTERS, MIDDLEWARES, REDIRECTION, TLS, TLS_OPTIONS, entry_point_name,
+};
+
+impl StaticOptions {
+    /// The address of the entry point `name`, where it is set.
+    pub fn address(&self, name: &str) -> Option<ListenAddress> {
+        let value = self.values.get(&format!("entrypoints.{name}.address"))?;
+        Some(parse_address(value).expect("checked when it was taken"))
+    }
+
+    /// Every entry point: the built-in ones unless moved, and those of the user's own.
+    /// `fallback` gives the ports of the built-in ones.
+    pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
+        let mut points = BTreeMap::new();
+        for (name, port) in [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)] {
+            points.insert(name, EntryPoint::new(name, port));
+        }
+        for (name, value) in &self.values {
+            if let Some(name) = entry_point_name(name, ADDRESS) {
+                let ListenAddress { port, protocol, .. } =
+                    parse_address(value).expect("checked when it was taken");
+                points.insert(name, EntryPoint { protocol, ..EntryPoint::new(name, port) });
+            }
+        }
+        if self.needs_own() && !points.contains_key(OWN) {
+            points.insert(OWN, EntryPoint::new(OWN, free_port(&points)));
+        }
+        let ports = points.iter().map(|(name, it)| ((*name).to_owned(), it.port)).collect();
+        for (name, point) in &mut points {
+            point.is_secure |= self.is_on(&format!("entrypoints.{name}{TLS}"));
+            point.is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
+            point.redirection = self.redirection(name, &ports);
+            point.characters = self.characters(name);
+            point.filters = self.names(&format!("entrypoints.{name}{MIDDLEWARES}"));
+            let options = self.values.get(&format!("entrypoints.{name}{TLS_OPTIONS}"));
+            point.tls_options = options.filter(|it| !it.is_empty()).map(|it| it.as_str().into());
+            point.is_secure |= point.tls_options.is_some();
+        }
+        points.into_values().collect()
+    }
+
+    /// Where an entry point leads those who ask there, if it leads them anywhere.
+    fn redirection(
+        &self,
+        name: &str,
+        ports: &BTreeMap<String, u16>,
+    ) -> Option<EntryPointRedirection> {
+        let get = |of: &str| self.values.get(&format!("entrypoints.{name}{REDIRECTION}.{of}"));
+        let to = get("to")?;
+        let port = match to.strip_prefix(':') {
+            Some(port) => port.parse().ok()?,
+            None => *ports.get(&to.to_ascii_lowercase())?,
+        };
+        Some(EntryPointRedirection {
+            to: to.trim_start_matches(':').into(),
+            is_named: !to.starts_with(':'),
+            port,
+            scheme: get("scheme").map_or("https", String::as_str).to_ascii_lowercase().into(),
+            is_permanent: get("permanent").is_none_or(|value| value == "true"),
+            number: get("priority").and_then(|it| it.parse().ok()).unwrap_or(i64::MAX - 1),
+        })
+    }
+
+    /// Whether there is an entry point of this name.
+    pub(super) fn is_entry_point(&self, name: &str) -> bool {
+        BUILT_IN.iter().any(|it| it.name == name)
+            || self.address(name).is_some()
+            || name == OWN && self.needs_own()
+    }
+
+    /// Which encoded characters paths may have at an entry point, where not all of them.
+    fn characters(&self, point: &str) -> Option<EncodedCharacters> {
+        let may = |which: &str| {
+            let said = self.values.get(&format!("entrypoints.{point}{CHARACTERS}{which}"));
+            said.is_none_or(|value| value == "true")
+        };
+        let allowed = EncodedCharacters {
+            slash: may("slash"),
+            back_slash: may("backslash"),
+            // It is refused anywhere.
+            null: true,
+            semicolon: may("semicolon"),
+            percent: may("percent"),
+            question_mark: may("questionmark"),
+            hash: may("hash"),
+        };
+        let all = EncodedCharacters {
+            slash: true,
+            back_slash: true,
+            null: true,
+            semicolon: true,
+            percent: true,
+            question_mark: true,
+            hash: true,
+        };
+        (allowed != all).then_some(allowed)
+    }
+}
+
+/// The port of the program's own services, or the next one that no other entry point has.
+fn free_port(points: &BTreeMap<&str, EntryPoint>) -> u16 {
+    let is_free = |port: &u16| points.values().all(|it| it.port != *port);
+    (OWN_PORT..).find(is_free).unwrap_or(OWN_PORT)
+}

@@ -1,0 +1,69 @@
+//! What is told of requests: the access log, metrics, traces.
+
+use std::collections::BTreeMap;
+
+use steelyard_gateway::{AccessLog, MetricViews};
+use steelyard_metrics::BucketBounds;
+
+use super::names::{BUCKETS, SERVICE_NAME, TRACED_TO};
+use super::{StaticOptions, access_log};
+
+/// What is traced, and for whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// URL of the collector.
+    pub endpoint: String,
+    /// What it knows this by.
+    pub service_name: String,
+    /// The share of requests that are traced, 0 to 1.
+    pub sample_rate: f64,
+    /// More that it is told of this.
+    pub resource: BTreeMap<String, String>,
+    /// Header lines for it.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl StaticOptions {
+    /// Where traces go, and what of; none: nothing is traced.
+    pub fn tracing(&self) -> Option<TraceSettings> {
+        let all = |prefix: &str| {
+            let named = self.values.iter().filter_map(|(name, value)| {
+                Some((name.strip_prefix(prefix)?.to_owned(), value.clone()))
+            });
+            named.collect()
+        };
+        let rate = self.values.get("tracing.samplerate").map(|rate| rate.parse());
+        let name = self.values.get("tracing.servicename").map_or(SERVICE_NAME, String::as_str);
+        Some(TraceSettings {
+            endpoint: self.values.get(TRACED_TO)?.clone(),
+            service_name: name.to_owned(),
+            sample_rate: rate.map_or(1.0, |rate| rate.expect("checked when it was taken")),
+            resource: all("tracing.resourceattributes."),
+            headers: all("tracing.otlp.http.headers."),
+        })
+    }
+
+    /// How requests are logged, if they are.
+    pub fn access_log(&self) -> Option<AccessLog> {
+        let is_named = self.values.keys().any(|name| name.starts_with("accesslog."));
+        let is_wanted = self.values.get("accesslog").map_or(is_named, |value| value == "true");
+        is_wanted.then(|| access_log::chosen(&self.values))
+    }
+
+    /// Which series of requests are told.
+    pub fn views(&self) -> MetricViews {
+        let is_told = |of: &str| {
+            self.values
+                .get(&format!("metrics.prometheus.add{of}labels"))
+                .is_none_or(|it| it == "true")
+        };
+        let (entry_points, routers) = (is_told("entrypoints"), is_told("routers"));
+        MetricViews { entry_points, routers, services: is_told("services") }
+    }
+
+    /// The buckets that durations are counted in.
+    pub fn buckets(&self) -> BucketBounds {
+        let chosen = self.values.get(BUCKETS).map(|list| BucketBounds::parse(list));
+        chosen.map_or_else(BucketBounds::default, |it| it.expect("checked when it was taken"))
+    }
+}
