@@ -414,7 +414,12 @@ fn an_entry_point_has_filters_of_its_own() -> Result<()> {
     up.wait_for("shop.test", 503)?;
     let said = up.read("diagnostics")?.to_string();
     ensure!(said.contains("entry-point-closed"), "{said}");
-    ensure!(http::get(at, "shop.test", "/")?.status == 503, "a route of both is closed on both");
+    ensure!(http::get(at, "shop.test", "/")?.status == 403, "the other one is as it was");
+    // And the same the other way round: what the other one asks for is not there any more.
+    folder
+        .write("dashboard.yaml", &DASHBOARD.replace("name: nobody}\nspec", "name: gone}\nspec"))?;
+    up.wait_for("shop.test", 200)?;
+    ensure!(http::get(at, "shop.test", "/")?.status == 503, "closed where it is asked for");
     Ok(())
 }
 

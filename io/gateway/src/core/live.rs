@@ -34,7 +34,7 @@ use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 use crate::wire::secured::Secured;
 
-pub(crate) use backend::{BackendState, Carriage, Standing};
+pub(crate) use backend::{BackendState, Carriage, Standing, unserved};
 pub(crate) use caller::Caller;
 pub(crate) use choice::Picked;
 use endpoints::SetState;
@@ -313,8 +313,9 @@ impl RouteState {
     }
 
     /// What requests for `host` at an entry point, plain or over TLS, pass, but for what edges
-    /// use; empty, and nothing is allocated, where that is nothing.
-    pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Vec<Recipe> {
+    /// use; empty, and nothing is allocated, where that is nothing. None where the listener lets
+    /// nobody in, since what it uses cannot be had.
+    pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Option<Vec<Recipe>> {
         self.uses.at(at, host)
     }
 

@@ -119,7 +119,7 @@ pub(crate) struct Standing {
 pub(super) struct Wood<'s>(pub(super) &'s Scene<'s>);
 
 /// How what asks for something that is not built yet is refused.
-pub(super) fn unserved() -> (u16, Arc<str>) {
+pub(crate) fn unserved() -> (u16, Arc<str>) {
     (UNSERVED, "it asks for what is not served yet".into())
 }
 

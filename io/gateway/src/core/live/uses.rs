@@ -19,8 +19,8 @@ pub(crate) type Recipes = Rc<[Recipe]>;
 #[derive(Default)]
 pub(super) struct RouteUses {
     /// By entry point and host, the most specific first. Empty where none of its listeners uses
-    /// anything.
-    listeners: Vec<(Part, HostPattern, Recipes)>,
+    /// anything; one without recipes uses what cannot be had, and lets nobody in.
+    listeners: Vec<(Part, HostPattern, Option<Recipes>)>,
     route: Option<Recipes>,
 }
 
@@ -28,21 +28,26 @@ pub(super) struct RouteUses {
 type Part = (EntryPointId, bool);
 
 impl RouteUses {
-    pub(super) fn at(&self, (point, is_tls): (&EntryPointId, bool), host: &str) -> Vec<Recipe> {
+    /// None where the listener lets nobody in.
+    pub(super) fn at(
+        &self,
+        (point, is_tls): (&EntryPointId, bool),
+        host: &str,
+    ) -> Option<Vec<Recipe>> {
         let mut all = Vec::new();
-        let is_it = |(its, pattern, _): &&(Part, HostPattern, Recipes)| {
+        let is_it = |(its, pattern, _): &&(Part, HostPattern, Option<Recipes>)| {
             its.0 == *point && its.1 == is_tls && pattern.matches(host)
         };
         if let Some((_, _, recipes)) = self.listeners.iter().find(is_it) {
-            all.extend_from_slice(recipes);
+            all.extend_from_slice(recipes.as_ref()?);
         }
         all.extend_from_slice(self.own());
-        all
+        Some(all)
     }
 
     /// Whether some of it is to be made again.
     pub(super) fn has_lapsed(&self) -> bool {
-        let of_listeners = self.listeners.iter().map(|(_, _, recipes)| recipes);
+        let of_listeners = self.listeners.iter().filter_map(|(_, _, recipes)| recipes.as_ref());
         of_listeners.chain(&self.route).any(have_lapsed)
     }
 
@@ -113,9 +118,9 @@ impl Scene<'_> {
         listeners.sort_by(|a, b| a.host.cmp(&b.host));
         let made = |it: &Arc<Listener>| {
             let part = (it.entry_point.clone(), it.security.is_tls());
-            Some((part, it.host.clone(), self.recipes(&it.uses)?))
+            (part, it.host.clone(), self.recipes(&it.uses))
         };
-        let listeners = listeners.into_iter().map(made).collect::<Option<_>>()?;
+        let listeners = listeners.into_iter().map(made).collect();
         let route =
             if route.uses.is_empty() { None } else { Some(self.recipes_of(&route.uses, true)?) };
         Some(RouteUses { listeners, route })

@@ -12,7 +12,7 @@ use steelyard_http::{
 use steelyard_route::NearMiss;
 
 use crate::core::listener::Listener;
-use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene};
+use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, unserved};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
@@ -234,7 +234,12 @@ impl Context<'_> {
                 return own(self.not_found(head, near));
             }
         };
-        let mut recipes = state.recipes((point, is_tls), head.authority.host.as_ref());
+        let Some(mut recipes) = state.recipes((point, is_tls), head.authority.host.as_ref()) else {
+            let (status, why) = unserved();
+            self.core.refused(&state.name, &why);
+            let answer = Answer::refused(status, &why, wants_html(head.accept));
+            return Err(Box::new(Direct::Done(Inside::Answer(answer, Some(state)), Vec::new())));
+        };
         let mut depth = 1;
         while state.leads_to_routes() && recipes.is_empty() && depth < DEEPEST {
             depth += 1;
