@@ -87,6 +87,7 @@ async fn serve(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
 }
 
 fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
+    let linger = fixed.accepts_on().unwrap_or_else(|| Duration::from_secs(args.leave_after));
     Settings {
         duties: Duties { routes: true, carries: false, passes: false, announces: false },
         author: Author::Nobody,
@@ -110,7 +111,7 @@ fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
         serve: args.serve,
         ports: PORTS,
         listeners: args.borrow_listeners.map(|path| Meeting { path, other: args.lender }),
-        linger: Duration::from_secs(args.leave_after),
+        linger,
         inheritance: Inheritance::default(),
         is_demo: false,
     }

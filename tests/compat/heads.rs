@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_filters::{Admission, ConnectionGate, Memory};
 use steelyard_http::{
-    ForwardedPolicy, Hop, RequestHead, Scheme, Slots, Spelling, Vouching, client_lines,
+    ForwardedPolicy, Hop, RequestHead, Scheme, Semicolons, Slots, Spelling, Vouching, client_lines,
 };
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Item;
@@ -139,6 +139,7 @@ fn gone_on(
         client_lines: &lines,
         fallback_host: "192.0.2.9:80",
         path: Spelling::AsAsked,
+        semicolons: Semicolons::Kept,
         manner,
     };
     let mut out = Vec::new();

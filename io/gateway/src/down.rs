@@ -1,5 +1,6 @@
 //! What clients speak: a module per protocol, from a connection to requests and back.
 
+mod age;
 mod h1;
 mod h2;
 mod opening;

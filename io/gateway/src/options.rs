@@ -1,8 +1,9 @@
 //! What the gateway can be told at start.
 
 pub(crate) mod access_log;
+mod terms;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::time::Duration;
 
 use steelyard_filters::OwnServices;
 use steelyard_host::places::Places;
-use steelyard_http::{ForwardedPolicy, Limits, SpanSink};
+use steelyard_http::{Limits, SpanSink};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
-use steelyard_model::routing::entry_point::Trust;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
+pub use terms::EntryTerms;
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.
 #[derive(Clone, Debug)]
@@ -35,23 +36,8 @@ pub struct GatewayOptions {
     pub tracing: Option<Tracing>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
-    /// Entry points that forward empty and dot segments of paths as they came: Traefik's
-    /// `http.sanitizePath: false`.
-    pub unresolved_paths: BTreeSet<String>,
-    /// Whose word about clients is taken, by entry point; nobody's where nothing is said.
-    pub forwarded: BTreeMap<String, Arc<ForwardedPolicy>>,
-    /// Who may say by a header of the PROXY protocol where a connection comes from, by entry point.
-    /// Where it is nobody, no such header is read.
-    pub proxied: BTreeMap<String, Arc<Trust>>,
-    /// How long a session of UDP may be silent, by entry point; where nothing is said, see
-    /// [`Timeouts::udp_silent`].
-    pub udp_silent: BTreeMap<String, Duration>,
-    /// How long a connection may wait for its next request, by entry point; where nothing is said,
-    /// see [`Timeouts::idle`].
-    pub idle: BTreeMap<String, Duration>,
-    /// Requests that a connection of HTTP/2 may have at once, by entry point, where that is fewer
-    /// than the program's own number.
-    pub streams: BTreeMap<String, u32>,
+    /// What holds at one entry point alone, by its name.
+    pub terms: BTreeMap<String, Arc<EntryTerms>>,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -196,12 +182,7 @@ impl Default for GatewayOptions {
             buckets: BucketBounds::default(),
             tracing: None,
             timeouts: Timeouts::default(),
-            unresolved_paths: BTreeSet::new(),
-            forwarded: BTreeMap::new(),
-            proxied: BTreeMap::new(),
-            udp_silent: BTreeMap::new(),
-            idle: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            terms: BTreeMap::new(),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),

@@ -7,7 +7,7 @@ use std::io::{BufReader, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use steelyard_gateway::{GatewayOptions, Timeouts};
+use steelyard_gateway::{EntryTerms, GatewayOptions, Timeouts};
 use steelyard_model::{EndpointState, Host};
 use support::*;
 
@@ -206,8 +206,8 @@ fn a_request_that_does_not_come_in_time() {
 #[test]
 fn an_entry_point_says_how_long_its_connections_may_wait() {
     let backend = Server::echo("one");
-    let idle = [("web".to_owned(), Duration::from_millis(50))].into();
-    let options = GatewayOptions { workers: 1, idle, ..GatewayOptions::default() };
+    let idle = Some(Duration::from_millis(50));
+    let options = one_worker(EntryTerms { idle, ..EntryTerms::default() });
     let (_gateway, address) = gateway_with(&[route("one", "*", "/", &[backend.address])], options);
     let mut client = Client::connect(address);
     assert_eq!(client.get("a", "/").status(), 200);

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
+use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, LogFormat};
 use steelyard_http::ForwardedPolicy;
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
@@ -19,9 +19,8 @@ fn gateway_where(
 ) -> (Gateway, std::net::SocketAddr) {
     let client_header = client_header.map(Into::into);
     let policy = ForwardedPolicy { trust, client_header, standard, ..ForwardedPolicy::default() };
-    let forwarded = [("web".to_owned(), Arc::new(policy))].into();
-    let options =
-        GatewayOptions { workers: 1, forwarded, server_name: "gw".into(), ..Default::default() };
+    let options = one_worker(EntryTerms { forwarded: Arc::new(policy), ..EntryTerms::default() });
+    let options = GatewayOptions { server_name: "gw".into(), ..options };
     gateway_with(routes, options)
 }
 
@@ -137,13 +136,13 @@ fn the_clients_address_is_what_is_decided_and_logged_by() {
     let server = Server::echo("s");
     let file = TemporaryFile::new("forwarded-log");
     let policy = ForwardedPolicy { trust: ranges("127.0.0.0/8"), ..ForwardedPolicy::default() };
-    let forwarded = [("web".to_owned(), Arc::new(policy))].into();
     let access_log = Some(AccessLog {
         path: Some(file.0.clone()),
         format: LogFormat::Json,
         ..AccessLog::default()
     });
-    let options = GatewayOptions { workers: 1, forwarded, access_log, ..Default::default() };
+    let options = one_worker(EntryTerms { forwarded: Arc::new(policy), ..EntryTerms::default() });
+    let options = GatewayOptions { access_log, ..options };
     let gateway = Gateway::start(options).unwrap();
     let mut map = routing(&[route("main", "a", "/", &[server.address])]);
     filtering::change(&mut map, "main", |route| {

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue, Request};
-use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
+use steelyard_gateway::{AccessLog, EntryTerms, GatewayOptions, LogFormat};
 use steelyard_host::places::Places;
 use support::h2::{Raw, ask, connect, push, request, run, whole};
 use support::held::HeldServer;
 use support::{
-    Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route, scrape,
+    Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, one_worker, route,
+    scrape,
 };
 
 #[test]
@@ -52,8 +53,7 @@ fn many_requests_at_a_time_get_their_own_answers() {
 fn an_entry_point_says_how_many_requests_may_be_under_way() {
     let server = Server::echo("s");
     for (wanted, allowed) in [(3, 3), (5_000, 128)] {
-        let streams = [("web".to_owned(), wanted)].into();
-        let options = GatewayOptions { workers: 1, streams, ..GatewayOptions::default() };
+        let options = one_worker(EntryTerms { streams: Some(wanted), ..EntryTerms::default() });
         let (_gateway, address) = gateway_with(&[route("r", "*", "/", &[server.address])], options);
         run(async {
             let mut sender = connect(address).await;

@@ -4,7 +4,8 @@
 
 mod support;
 
-use steelyard_gateway::GatewayOptions;
+use steelyard_gateway::{EntryTerms, GatewayOptions};
+use steelyard_http::Spelling;
 use steelyard_model::routing::route::Manner;
 use support::*;
 
@@ -22,6 +23,12 @@ const PATHS: [(&str, &str, &str); 6] = [
     ("/a/x/..", "/a/x/..", "/a/"),
 ];
 
+/// An entry point with `sanitizePath`, or without.
+fn spelling(sanitize: bool) -> GatewayOptions {
+    let path = if sanitize { Spelling::Normal } else { Spelling::Unresolved };
+    one_worker(EntryTerms { path, ..EntryTerms::default() })
+}
+
 /// The target that the endpoint got.
 fn target(client: &mut Client, host: &str, path: &str) -> String {
     let text = client.get(host, path).text();
@@ -35,9 +42,7 @@ fn the_path_forwarded_is_the_one_the_route_wants() {
     as_asked.manner = Manner::Nginx;
     let routes = [as_asked, route("traefik", "traefik", "/", &[backend.address])];
     for sanitize in [true, false] {
-        let unresolved_paths = if sanitize { [].into() } else { ["web".to_owned()].into() };
-        let options = GatewayOptions { workers: 1, unresolved_paths, ..GatewayOptions::default() };
-        let (_gateway, address) = gateway_with(&routes, options);
+        let (_gateway, address) = gateway_with(&routes, spelling(sanitize));
         let mut client = Client::connect(address);
         for (asked, unresolved, normal) in PATHS {
             assert_eq!(target(&mut client, "nginx", asked), asked);
@@ -54,9 +59,7 @@ fn the_path_matched_is_normal_however_it_is_forwarded() {
     let mut open = route("open", "*", "/", &[backend.address]);
     open.manner = Manner::Nginx;
     let routes = [open, refused("closed", "*", "/admin", &[backend.address])];
-    let unresolved_paths = ["web".to_owned()].into();
-    let options = GatewayOptions { workers: 1, unresolved_paths, ..GatewayOptions::default() };
-    let (_gateway, address) = gateway_with(&routes, options);
+    let (_gateway, address) = gateway_with(&routes, spelling(false));
     for (path, status) in [
         ("/x", 200),
         ("/admin", 503),

@@ -5,14 +5,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, Timeouts};
+use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, Timeouts};
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rule::Rule;
@@ -30,11 +29,7 @@ const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn proxied(trust: Trust) -> GatewayOptions {
-    GatewayOptions {
-        workers: 1,
-        proxied: BTreeMap::from([("web".to_owned(), Arc::new(trust))]),
-        ..GatewayOptions::default()
-    }
+    one_worker(EntryTerms { proxied: Arc::new(trust), ..EntryTerms::default() })
 }
 
 fn by_ranges(range: &str) -> Trust {
@@ -98,8 +93,9 @@ fn it_stands_before_a_handshake() {
     let client = Arc::new(authority.client());
     for (range, expected) in [("127.0.0.0/8", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1")] {
         let trust = Arc::new(by_ranges(range));
-        let proxied = BTreeMap::from([("websecure".to_owned(), trust)]);
-        let options = GatewayOptions { proxied, workers: 1, ..GatewayOptions::default() };
+        let terms = Arc::new(EntryTerms { proxied: trust, ..EntryTerms::default() });
+        let terms = [("websecure".to_owned(), terms)].into();
+        let options = GatewayOptions { terms, workers: 1, ..GatewayOptions::default() };
         let (_gateway, address) = tls::secure_gateway(&map, options);
         for header in [V1, V2] {
             let mut stream = TcpStream::connect(address).unwrap();

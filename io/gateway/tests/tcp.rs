@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
+use steelyard_gateway::{EntryTerms, Gateway, GatewayOptions, Timeouts};
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::access::{AllowedClients, Networks};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
@@ -353,8 +352,8 @@ fn endpoints_are_told_where_a_connection_comes_from() {
     let expected = [&head[..], &ports, b"x"].concat();
     assert_eq!(exactly(&client, expected.len()), expected);
     // What was told to us is told on.
-    let trust = BTreeMap::from([("web".to_owned(), Arc::new(Trust::Everybody))]);
-    let options = GatewayOptions { proxied: trust, ..GatewayOptions::default() };
+    let proxied = Arc::new(Trust::Everybody);
+    let options = one_worker(EntryTerms { proxied, ..EntryTerms::default() });
     let (_gateway, address) = tcp_gateway(&sends(ProxyVersion::V1), options);
     let header = b"PROXY TCP6 2001:db8::7 2001:db8::8 4711 443\r\n";
     let mut client = connect(address);

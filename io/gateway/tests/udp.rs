@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions, Timeouts};
+use steelyard_gateway::{Bind, Binding, EntryTerms, Gateway, GatewayOptions, Timeouts};
 use steelyard_host::netns::{self, Namespace};
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
@@ -69,6 +69,11 @@ fn gateway(routes: &[TcpServed], options: GatewayOptions, at: &str) -> (Gateway,
     };
     let address = gateway.listen(&[bind]).remove(0).1.unwrap();
     (gateway, address)
+}
+
+fn silent(quiet: Duration) -> BTreeMap<String, Arc<EntryTerms>> {
+    let terms = EntryTerms { udp_silent: Some(quiet), ..EntryTerms::default() };
+    [(DNS.to_owned(), Arc::new(terms))].into()
 }
 
 /// With one worker, and sessions that may be silent for long.
@@ -290,7 +295,7 @@ fn silence_ends_sessions_and_answers_do_not_let_them_be_silent() {
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     let endpoint = server.local_addr().unwrap();
     let quiet = Duration::from_millis(200);
-    let options = GatewayOptions { udp_silent: [(DNS.to_owned(), quiet)].into(), ..patient() };
+    let options = GatewayOptions { terms: silent(quiet), ..patient() };
     let (gateway, address) = gateway(&[datagrams("a", &[endpoint])], options, "127.0.0.1:0");
     let (talking, silent) = (client(address), client(address));
     talking.send(b"x").unwrap();
@@ -317,7 +322,7 @@ fn tunnels_last_while_their_clients_roam() {
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     let endpoint = server.local_addr().unwrap();
     let quiet = Duration::from_secs(1);
-    let options = GatewayOptions { udp_silent: [(DNS.to_owned(), quiet)].into(), ..patient() };
+    let options = GatewayOptions { terms: silent(quiet), ..patient() };
     let (gateway, address) = gateway(&[datagrams("a", &[endpoint])], options, "127.0.0.1:0");
     let mut heard_at = std::collections::BTreeMap::new();
     for roam in 0..ROAMS {
@@ -397,7 +402,7 @@ fn cores_share_clients() {
 fn what_is_under_way_is_waited_for_at_the_end() {
     let server = Answering::start("a");
     let quiet = Duration::from_millis(300);
-    let options = GatewayOptions { udp_silent: [(DNS.to_owned(), quiet)].into(), ..patient() };
+    let options = GatewayOptions { terms: silent(quiet), ..patient() };
     let (gateway, address) = gateway(&[datagrams("db", &[server.address])], options, "127.0.0.1:0");
     let (old, new) = (client(address), client(address));
     assert_eq!(ask(&old, b"x"), b"ax");

@@ -8,6 +8,7 @@ use crate::body::{Body, Framing};
 use crate::h2::{Frames, H2Request, request_to_h1, response_to_h1};
 use crate::head::Slots;
 use crate::path::{self, Spelling};
+use crate::query::Semicolons;
 use crate::reject::Reject;
 use crate::request::{Hop, RequestHead, client_lines};
 use crate::response::{Asked, Persistence, ResponseHead};
@@ -78,7 +79,8 @@ fn request(bytes: &[u8]) {
 fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let fallback_host = "192.0.2.2:80";
-    let hop = Hop { client_lines: &lines, fallback_host, path, manner };
+    let hop =
+        Hop { client_lines: &lines, fallback_host, path, manner, semicolons: Semicolons::Kept };
     let mut out = Vec::new();
     head.forward(&hop, None, &mut out);
     let mut slots = Slots::default();

@@ -24,6 +24,7 @@ mod list;
 mod name;
 pub mod page;
 pub mod path;
+pub mod query;
 mod readings;
 pub mod reject;
 pub mod request;
@@ -58,6 +59,7 @@ pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, pu
 pub use host::Authority;
 pub use page::{Page, wants_html};
 pub use path::Spelling;
+pub use query::{Semicolons, respell_query};
 pub use reject::{BadResponse, Reject};
 pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};

@@ -21,6 +21,7 @@ use crate::host::Authority;
 use crate::list::tokens;
 use crate::name::{Name, is_kept_by_nginx};
 use crate::path::{self, Spelling};
+use crate::query::{self, Semicolons};
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
 use crate::view::Scheme;
@@ -37,8 +38,10 @@ pub struct RequestHead<'h, 'b> {
     pub path: Cow<'b, str>,
     /// The same as it came.
     asked: &'b str,
-    /// With its question mark, or empty.
+    /// With its question mark, or empty; as it came.
     pub query: &'b str,
+    /// How rules read the semicolons of the query.
+    pub semicolons: Semicolons,
     /// Whose site is meant.
     pub authority: Authority<'b>,
     /// Where the body ends.
@@ -75,6 +78,8 @@ pub struct Hop<'a> {
     pub fallback_host: &'a str,
     /// In which spelling the path goes on.
     pub path: Spelling,
+    /// What becomes of semicolons in the query.
+    pub semicolons: Semicolons,
     /// Whose headers they are.
     pub manner: Manner,
 }
@@ -126,6 +131,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             path: Cow::Borrowed("*"),
             asked: "*",
             query: "",
+            semicolons: Semicolons::default(),
             authority: Authority::NONE,
             framing: Framing::None,
             keep_alive: minor == 1,
@@ -240,7 +246,8 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             return self.forward_changed(hop, changes, out);
         }
         let path = path::spell(self.asked, &self.path, hop.path);
-        for part in [self.method, " ", &*path, self.query, " HTTP/1.1\r\n"] {
+        let query = query::spell(self.query, hop.semicolons);
+        for part in [self.method, " ", &*path, &*query, " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         let named = !self.authority.raw.is_empty();

@@ -10,6 +10,7 @@ use steelyard_model::routing::subject::Subject;
 use crate::edits::RequestChanges;
 use crate::host::Authority;
 use crate::path::{decode_all, decoded, normalize, readable};
+use crate::query::Semicolons;
 use crate::readings::readings;
 use crate::reject::Reject;
 use crate::request::RequestHead;
@@ -105,7 +106,9 @@ impl Subject for RequestSubject<'_, '_, '_> {
         let changed = self.changes.and_then(|changes| changes.query.as_ref());
         let query = changed.map_or_else(|| self.head.query.strip_prefix('?'), Option::as_deref);
         let query = query.unwrap_or_default();
-        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let splits = self.head.semicolons == Semicolons::Split;
+        let parameters = query.split(|it| it == '&' || it == ';' && splits);
+        let pairs = parameters.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let mut named = pairs.filter(|(key, _)| text(key) == name);
         named.any(|(_, value)| test(&text(value)))
     }

@@ -10,7 +10,7 @@ use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
 use super::names::{
-    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, IDLE, OF_ENTRY_POINTS, REDIRECTED_TO, TRACED_TO,
+    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, OF_ENTRY_POINTS, REDIRECTED_TO, TIMES, TRACED_TO,
     TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
 };
 
@@ -94,7 +94,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
         let wrong = || format!("{name} wants a time, 3s or 1m, not {value:?}");
         return is_time.then_some(()).ok_or_else(wrong);
     }
-    if entry_point_name(name, IDLE).is_some() {
+    if TIMES.iter().any(|of| entry_point_name(name, of).is_some()) {
         let wrong = || format!("{name} wants a time, 90s or 3m, not {value:?}");
         return duration(value).map(drop).ok_or_else(wrong);
     }

@@ -24,12 +24,28 @@ pub(super) const MIDDLEWARES: &str = ".http.middlewares";
 pub(super) const CHARACTERS: &str = ".http.encodedcharacters.allowencoded";
 pub(super) const NOT_APPENDED: &str = ".forwardedheaders.notappendxforwardedfor";
 pub(super) const UNDERSCORES: &str = ".http.underscoreheadersstrategy";
+pub(super) const ACCEPTS: &str = ".transport.lifecycle.requestacceptgracetimeout";
+pub(super) const AGE: &str = ".transport.keepalivemaxtime";
+pub(super) const ANSWER: &str = ".transport.respondingtimeouts.writetimeout";
+pub(super) const HEAD: &str = ".http.maxheaderbytes";
+pub(super) const READ: &str = ".transport.respondingtimeouts.readtimeout";
+pub(super) const REQUESTS: &str = ".transport.keepalivemaxrequests";
+pub(super) const SEMICOLONS: &str = ".http.encodequerysemicolons";
+pub(super) const TABLE: &str = ".http2.maxdecoderheadertablesize";
 pub(super) const IDLE: &str = ".transport.respondingtimeouts.idletimeout";
 pub(super) const STREAMS: &str = ".http2.maxconcurrentstreams";
 pub(super) const TLS_OPTIONS: &str = ".http.tls.options";
 pub(super) const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-pub(super) const OF_ENTRY_POINTS: [&str; 18] = [
+pub(super) const OF_ENTRY_POINTS: [&str; 26] = [
+    ACCEPTS,
+    AGE,
+    ANSWER,
+    HEAD,
+    READ,
+    REQUESTS,
+    SEMICOLONS,
+    TABLE,
     GRACE,
     IDLE,
     STREAMS,
@@ -52,6 +68,9 @@ pub(super) const OF_ENTRY_POINTS: [&str; 18] = [
 /// What says whom to believe: some, and everybody.
 pub(super) const BELIEVED: [(&str, &str); 2] =
     [(TRUSTED_IPS, INSECURE), (PROXY_TRUSTED_IPS, PROXY_INSECURE)];
+
+/// Those that are times.
+pub(super) const TIMES: [&str; 6] = [ACCEPTS, AGE, ANSWER, GRACE, IDLE, READ];
 
 /// Whether `name` is `prefix` and a name of the user's choice.
 pub(super) fn is_of(name: &str, prefix: &str) -> bool {

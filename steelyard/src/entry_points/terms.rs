@@ -1,52 +1,80 @@
-//! How long what may take at an entry point, and how much of it there may be.
+//! What holds at one entry point: how long what may take there, how much of it there may be, and
+//! how it is spelled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use steelyard_gateway::EntryTerms;
+use steelyard_http::{Semicolons, Spelling};
 
 use super::StaticOptions;
 use super::duration::duration;
-use super::names::{GRACE, IDLE, SANITIZE_PATH, STREAMS, UDP_TIMEOUT, entry_point_name};
+use super::names::{
+    ACCEPTS, AGE, ANSWER, GRACE, HEAD, IDLE, READ, REQUESTS, SANITIZE_PATH, SEMICOLONS, STREAMS,
+    TABLE, UDP_TIMEOUT, entry_point_name,
+};
+
+/// What an option says of an entry point.
+type Says = fn(&mut EntryTerms, &str);
+
+/// The options of one entry point that are about what the gateway does there.
+const ROWS: [(&str, Says); 11] = [
+    (AGE, |terms, value| terms.age = duration(value).filter(|it| !it.is_zero())),
+    (ANSWER, |terms, value| terms.answer = duration(value).filter(|it| !it.is_zero())),
+    (HEAD, |terms, value| terms.head = value.parse().ok().filter(|it| *it > 0)),
+    (IDLE, |terms, value| terms.idle = duration(value).map(limit)),
+    (READ, |terms, value| terms.read = duration(value).map(limit)),
+    (REQUESTS, |terms, value| terms.requests = value.parse().ok().filter(|it| *it > 0)),
+    (SANITIZE_PATH, |terms, value| {
+        terms.path = if value == "false" { Spelling::Unresolved } else { Spelling::Normal };
+    }),
+    (SEMICOLONS, |terms, value| {
+        terms.semicolons = if value == "true" { Semicolons::Encoded } else { Semicolons::Split };
+    }),
+    (STREAMS, |terms, value| terms.streams = value.parse().ok().filter(|it| *it > 0)),
+    (TABLE, |terms, value| terms.table = value.parse().ok()),
+    (UDP_TIMEOUT, |terms, value| terms.udp_silent = duration(value)),
+];
+
+/// As with Traefik none is no limit; what waits a day waits for nothing.
+fn limit(said: Duration) -> Duration {
+    const NONE: Duration = Duration::from_hours(24);
+    if said.is_zero() { NONE } else { said }
+}
 
 impl StaticOptions {
     /// How long requests may finish after SIGTERM: the longest that an entry point says.
     pub fn grace(&self) -> Option<Duration> {
-        let said = self.values.iter().filter(|(option, _)| option.ends_with(GRACE));
+        self.longest(GRACE)
+    }
+
+    /// How long it goes on as it was after SIGTERM, while pings say that it ends.
+    pub fn accepts_on(&self) -> Option<Duration> {
+        self.longest(ACCEPTS)
+    }
+
+    fn longest(&self, of: &str) -> Option<Duration> {
+        let said = self.values.iter().filter(|(option, _)| entry_point_name(option, of).is_some());
         said.filter_map(|(_, value)| duration(value)).max()
     }
 
-    /// How long connections may wait for their next request, by entry point.
-    pub fn idle_times(&self) -> BTreeMap<String, Duration> {
-        let said = self.values.iter().filter_map(|(option, value)| {
-            let name = entry_point_name(option, IDLE)?;
-            // As with Traefik none is no limit.
-            let limit = duration(value).filter(|it| !it.is_zero());
-            Some((name.to_owned(), limit.unwrap_or(Duration::from_hours(24))))
-        });
-        said.collect()
-    }
-
-    /// Requests that a connection of HTTP/2 may have at once, by entry point.
-    pub fn streams(&self) -> BTreeMap<String, u32> {
-        let said = self.values.iter().filter_map(|(option, value)| {
-            let name = entry_point_name(option, STREAMS)?;
-            Some((name.to_owned(), value.parse::<u32>().ok().filter(|it| *it > 0)?))
-        });
-        said.collect()
-    }
-
-    /// How long sessions of UDP may be silent, by entry point.
-    pub fn udp_silent(&self) -> BTreeMap<String, Duration> {
-        let said = self.values.iter().filter_map(|(option, value)| {
-            let name = entry_point_name(option, UDP_TIMEOUT)?;
-            Some((name.to_owned(), duration(value).expect("checked when it was taken")))
-        });
-        said.collect()
-    }
-
-    /// Entry points that forward paths with the empty and dot segments they came with.
-    pub fn unresolved_paths(&self) -> BTreeSet<String> {
-        let off = self.values.iter().filter(|(_, value)| *value == "false");
-        let names = off.filter_map(|(option, _)| entry_point_name(option, SANITIZE_PATH));
-        names.map(str::to_owned).collect()
+    /// What holds at entry points of which something is said.
+    pub fn terms(&self) -> BTreeMap<String, Arc<EntryTerms>> {
+        let mut all = BTreeMap::<String, EntryTerms>::new();
+        for (option, value) in &self.values {
+            for (of, says) in ROWS {
+                if let Some(name) = entry_point_name(option, of) {
+                    says(all.entry(name.to_owned()).or_default(), value);
+                }
+            }
+        }
+        for (name, policy) in self.forwarded() {
+            all.entry(name).or_default().forwarded = policy;
+        }
+        for (name, trust) in self.proxied() {
+            all.entry(name).or_default().proxied = trust;
+        }
+        all.into_iter().map(|(name, terms)| (name, Arc::new(terms))).collect()
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use steelyard_gateway::MetricViews;
+use steelyard_http::{Semicolons, Spelling};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::entry_point::{OWN, Trust};
 
@@ -36,7 +37,9 @@ fn paths_are_sanitized_unless_told_otherwise() {
     ] {
         let (options, rest) = take(line).unwrap();
         assert_eq!(rest, ["up"], "{line}");
-        assert!(options.unresolved_paths().iter().eq(names), "{line}");
+        let terms = options.terms();
+        let kept = terms.iter().filter(|(_, it)| it.path == Spelling::Unresolved);
+        assert!(kept.map(|(name, _)| name).eq(names), "{line}");
     }
 }
 
@@ -50,7 +53,7 @@ fn entry_points_of_udp() {
     let shown: Vec<String> =
         points.iter().map(|it| format!("{} {}/{}", it.id, it.port, it.protocol)).collect();
     assert_eq!(shown, ["dns 53/UDP", "vpn 51820/UDP", "web 80/TCP", "websecure 443/TCP"]);
-    assert_eq!(options.udp_silent(), [("dns".to_owned(), Duration::from_secs(30))].into());
+    assert_eq!(options.terms()["dns"].udp_silent, Some(Duration::from_secs(30)));
     for (line, why) in [
         ("up --entrypoints.web.address=:80/udp", "web is of TCP"),
         ("up --entrypoints.a.address=:80/sctp", "is not an address"),
@@ -137,6 +140,36 @@ fn what_all_pass_at_an_entry_point() {
     let [db, web, _] = &points[..] else { panic!("{points:?}") };
     assert_eq!(web.filters, ["a@file", "default-b@kubernetescrd"].map(Into::into));
     assert_eq!((db.tls_options.as_deref(), db.is_secure), (Some("strong@file"), true));
+}
+
+#[test]
+fn how_long_what_may_take_at_an_entry_point() {
+    let line = "up --entryPoints.web.transport.respondingTimeouts.readTimeout=0 \
+                --entryPoints.web.transport.respondingTimeouts.writeTimeout=1m30s \
+                --entryPoints.web.transport.respondingTimeouts.idleTimeout=9 \
+                --entryPoints.web.transport.keepAliveMaxRequests=100 \
+                --entryPoints.web.transport.keepAliveMaxTime=1h \
+                --entryPoints.web.http.maxHeaderBytes=8192 \
+                --entryPoints.web.http.encodeQuerySemicolons \
+                --entryPoints.web.http2.maxConcurrentStreams=7 \
+                --entryPoints.web.http2.maxDecoderHeaderTableSize=0 \
+                --entryPoints.websecure.transport.lifeCycle.requestAcceptGraceTimeout=5s \
+                --entryPoints.websecure.transport.lifeCycle.graceTimeOut=1m10s \
+                --entryPoints.websecure.transport.keepAliveMaxRequests=0";
+    let (options, _) = take(line).unwrap();
+    assert_eq!(options.remarks(), [""; 0]);
+    let all = options.terms();
+    let (web, secure) = (&all["web"], &all["websecure"]);
+    let hours = |hours| Some(Duration::from_hours(hours));
+    assert_eq!((web.read, web.age), (hours(24), hours(1)), "none is no limit");
+    assert_eq!(web.answer, Some(Duration::from_secs(90)));
+    assert_eq!(web.idle, Some(Duration::from_secs(9)));
+    assert_eq!((web.requests, web.head, web.streams), (Some(100), Some(8192), Some(7)));
+    assert_eq!((web.table, web.semicolons), (Some(0), Semicolons::Encoded));
+    assert_eq!((secure.requests, secure.read, secure.age), (None, None, None));
+    assert_eq!(secure.semicolons, Semicolons::Split);
+    assert_eq!(options.accepts_on(), Some(Duration::from_secs(5)));
+    assert_eq!(options.grace(), Some(Duration::from_secs(70)));
 }
 
 #[test]

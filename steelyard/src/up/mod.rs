@@ -75,7 +75,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         is_shadow: false,
         ignore_exclude_lb: false,
         listeners: None,
-        linger: Duration::ZERO,
+        linger: args.world.fixed.accepts_on().unwrap_or_default(),
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,
         interfaces: args.interface,

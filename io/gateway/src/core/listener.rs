@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steelyard_http::{ForwardedPolicy, Hop, Spelling};
-use steelyard_model::routing::entry_point::Trust;
+use steelyard_http::{Hop, Limits, Semicolons, Spelling};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Manner;
 use steelyard_route::EntryTable;
 
 use super::live::Live;
+use crate::core::HEAD_BUFFER;
+use crate::options::{EntryTerms, GatewayOptions};
 
 /// Where connections come in.
 pub(crate) struct Listener {
@@ -21,17 +22,16 @@ pub(crate) struct Listener {
     pub(crate) entry_point: Arc<str>,
     /// `address:port`, for Host when a client names none.
     pub(crate) address: String,
-    /// In which spelling paths are forwarded, unless their route says so.
-    pub(crate) path: Spelling,
-    /// Whose word about clients is taken.
-    pub(crate) forwarded: Arc<ForwardedPolicy>,
-    /// Who may say by a PROXY header where a connection comes from; where it is nobody, none is
-    /// read.
-    pub(crate) proxied: Arc<Trust>,
+    /// What holds here.
+    pub(crate) terms: Arc<EntryTerms>,
+    /// How long a request's head may take.
+    pub(crate) head: Duration,
     /// How long a connection may wait for its next request.
     pub(crate) idle: Duration,
-    /// Requests that a connection of HTTP/2 may have at once, where that is said.
-    pub(crate) streams: Option<u32>,
+    /// Bytes that a request's head may have.
+    pub(crate) largest_head: usize,
+    /// How long exchanges wait for what, unless their route says so.
+    pub(crate) limits: Rc<Limits>,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     /// Since when that is so.
@@ -44,33 +44,32 @@ pub(crate) struct Listener {
     pub(crate) open: Rc<Cell<i64>>,
 }
 
-/// What a listener is made of.
-pub(crate) struct ListenerParts {
-    pub(crate) entry_point: Arc<str>,
-    pub(crate) address: String,
-    pub(crate) path: Spelling,
-    pub(crate) forwarded: Arc<ForwardedPolicy>,
-    pub(crate) proxied: Arc<Trust>,
-    pub(crate) idle: Duration,
-    pub(crate) streams: Option<u32>,
-    pub(crate) open: Rc<Cell<i64>>,
-}
+/// Bytes that a head may have beyond what is said, as with Go.
+const SLACK: usize = 4096;
 
 impl Listener {
-    pub(crate) fn new(parts: ListenerParts) -> Self {
-        let ListenerParts { entry_point, address, path, forwarded, proxied, idle, streams, open } =
-            parts;
+    /// One of `entry_point` that listens at `address`.
+    pub(crate) fn new(
+        entry_point: Arc<str>,
+        address: String,
+        options: &GatewayOptions,
+        open: Rc<Cell<i64>>,
+    ) -> Self {
         let point = EntryPointId::from(&*entry_point);
+        let terms = options.terms.get(&*entry_point).cloned().unwrap_or_default();
+        let timeouts = &options.timeouts;
+        let usual = Limits::from(timeouts);
+        let request_body = terms.read.unwrap_or(usual.request_body);
         let (closing, closed, cut) = (Cell::new(false), Cell::new(None), Cell::new(false));
         Self {
             point,
             entry_point,
             address,
-            path,
-            forwarded,
-            proxied,
-            idle,
-            streams,
+            head: terms.read.unwrap_or(timeouts.head),
+            idle: terms.idle.unwrap_or(timeouts.idle),
+            largest_head: terms.head.map_or(HEAD_BUFFER, |it| (it + SLACK).min(HEAD_BUFFER)),
+            limits: Rc::new(Limits { request_body, ..usual }),
+            terms,
             closing,
             closed,
             cut,
@@ -100,16 +99,7 @@ impl Listener {
     /// One that nobody listens at.
     #[cfg(test)]
     pub(crate) fn of_test() -> Rc<Self> {
-        Rc::new(Self::new(ListenerParts {
-            entry_point: "web".into(),
-            address: String::new(),
-            path: Spelling::Normal,
-            forwarded: Arc::default(),
-            proxied: Arc::default(),
-            idle: Duration::from_secs(180),
-            streams: None,
-            open: Rc::default(),
-        }))
+        Rc::new(Self::new("web".into(), String::new(), &GatewayOptions::default(), Rc::default()))
     }
 
     /// Whether connections may begin with a handshake: where routes are for TLS, or the entry
@@ -128,10 +118,10 @@ impl Listener {
 
     /// What the next hop is told of a client, in a route's manner.
     pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], manner: Manner) -> Hop<'a> {
-        let path = match manner {
-            Manner::Traefik => self.path,
-            Manner::Nginx => Spelling::AsAsked,
+        let (path, semicolons) = match manner {
+            Manner::Traefik => (self.terms.path, self.terms.semicolons),
+            Manner::Nginx => (Spelling::AsAsked, Semicolons::Kept),
         };
-        Hop { client_lines, fallback_host: &self.address, path, manner }
+        Hop { client_lines, fallback_host: &self.address, path, semicolons, manner }
     }
 }

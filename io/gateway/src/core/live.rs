@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steelyard_balance::tree::EdgePath;
 use steelyard_filters::{Admission, ConnectionGate, NoAdmission, Recipe};
@@ -286,14 +286,16 @@ impl RouteState {
         self.route.manner
     }
 
-    /// How long what may take of a request that came at `started`.
-    pub(crate) fn times(&self, started: Instant) -> RequestTimes {
-        self.times.as_ref().map(|times| times.since(started)).unwrap_or_default()
+    /// How long what may take of a request that came at `started`, and is to be answered whole
+    /// after `limit`, whatever the route says.
+    pub(crate) fn times(&self, started: Instant, limit: Option<Duration>) -> RequestTimes {
+        let times = self.times.as_ref().map(|times| times.since(started)).unwrap_or_default();
+        times.within(started, limit)
     }
 
     /// The same for an exchange; `usual` where the route says nothing.
     pub(crate) fn limits(&self, usual: &Rc<Limits>) -> Rc<Limits> {
-        self.times.as_ref().map_or_else(|| usual.clone(), |times| times.limits())
+        self.times.as_ref().map_or_else(|| usual.clone(), |times| times.limits(usual))
     }
 
     /// Whether other routes are asked before anybody is.

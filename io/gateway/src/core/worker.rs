@@ -11,7 +11,6 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use steelyard_host::places::TakenPlace;
-use steelyard_http::Spelling;
 use steelyard_model::Protocol;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, LocalOptions};
@@ -22,7 +21,7 @@ use super::Core;
 use super::arrival::Arrival;
 use super::datagrams::{DatagramOrder, Datagrams, HandedSession, Told};
 use super::ebb::Ebb;
-use super::listener::{Listener, ListenerParts};
+use super::listener::Listener;
 use crate::options::Bind;
 use crate::shared::Shared;
 use crate::shared::crowd::{Guest, Presence};
@@ -305,22 +304,8 @@ fn adopt(listeners: &Listeners, session: HandedSession) {
 /// A listener as its connections see it.
 fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
     let entry_point: Arc<str> = bind.entry_point.as_str().into();
-    let keeps_segments = core.options().unresolved_paths.contains(&bind.entry_point);
-    Rc::new(Listener::new(ListenerParts {
-        path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
-        forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
-        proxied: core.options().proxied.get(&bind.entry_point).cloned().unwrap_or_default(),
-        idle: core
-            .options()
-            .idle
-            .get(&bind.entry_point)
-            .copied()
-            .unwrap_or_else(|| core.options().timeouts.idle),
-        streams: core.options().streams.get(&bind.entry_point).copied(),
-        open: core.counters.open_at(&entry_point, bind.protocol),
-        entry_point,
-        address: address.to_string(),
-    }))
+    let open = core.counters.open_at(&entry_point, bind.protocol);
+    Rc::new(Listener::new(entry_point, address.to_string(), core.options(), open))
 }
 
 /// Stops accepting, but not before those who are connected already are taken in: closing would

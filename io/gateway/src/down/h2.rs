@@ -19,9 +19,11 @@ use steelyard_host::places::TakenPlace;
 use steelyard_http::{Flood, Reject, Vouching};
 use tokio::task::spawn_local;
 
+use super::age::Age;
 use super::h1::{Client, Connection};
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::waiting::Waiting;
+use crate::options::EntryTerms;
 use crate::wire::Wire;
 use crate::wire::link::{Conduct, Link};
 use crate::wire::stream::Stream;
@@ -46,6 +48,7 @@ struct Session {
     ending: Option<Instant>,
     /// When it was told.
     told: Option<Instant>,
+    age: Age,
     _slot: Slot,
 }
 
@@ -122,11 +125,14 @@ pub(crate) async fn serve(arrival: Arrival) {
     }
 }
 
-/// A connection has no more requests at once than are `wanted`.
-fn builder(wanted: Option<u32>) -> Builder {
+/// A connection as its entry point wants it.
+fn builder(terms: &EntryTerms) -> Builder {
     let mut builder = Builder::new();
+    if let Some(size) = terms.table {
+        builder.header_table_size(size);
+    }
     builder
-        .max_concurrent_streams(wanted.unwrap_or(MOST_STREAMS).min(MOST_STREAMS))
+        .max_concurrent_streams(terms.streams.unwrap_or(MOST_STREAMS).min(MOST_STREAMS))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
@@ -140,10 +146,10 @@ fn builder(wanted: Option<u32>) -> Builder {
 impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
         let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
-        let limit = core.options().timeouts.head;
         let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
         let link = Link::from_client(stream.clone(), held, Rc::clone(&conduct));
-        let handshake = builder(listener.streams).handshake(link);
+        let limit = listener.head;
+        let handshake = builder(&listener.terms).handshake(link);
         let began = Instant::now();
         let shaken = within(limit, async { Ok(handshake.await) });
         let connection = waiting.unless_pressed(shaken).await?.ok()?.ok()?;
@@ -161,6 +167,7 @@ impl Session {
             look_at: began + LOOK,
             ending: None,
             told: None,
+            age: Age::new(began),
             _slot: slot,
         })
     }
@@ -272,11 +279,11 @@ impl Session {
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         // It shall come again by another handshake, and know that when it hears why.
-        if self.client.is_outdated() {
+        if self.client.is_outdated() || self.age.is_last(&self.client.listener.terms) {
             self.retire();
         }
         let Client { listener, peer, .. } = &self.client;
-        let vouching = Vouching::new(listener.forwarded.clone(), peer.ip());
+        let vouching = Vouching::new(listener.terms.forwarded.clone(), peer.ip());
         let (strand, read) = Strand::new(request, respond, &vouching);
         let is_late = self.told.is_some_and(|at| at.elapsed() >= LAST_CALL);
         let place = if is_late { Err(()) } else { self.place(strand.ahead()) };

@@ -80,7 +80,7 @@ pub(super) struct Caller {
 pub(super) fn is_needed(arrival: &Arrival) -> bool {
     let live = arrival.core.live();
     let table = live.config.table.entry_point(&arrival.listener.point);
-    *arrival.listener.proxied != Trust::Nobody
+    *arrival.listener.terms.proxied != Trust::Nobody
         || table.is_some_and(EntryTable::is_divided)
         || arrival.listener.opens(&live)
 }
@@ -163,7 +163,7 @@ impl<'a> Newcomer<'a> {
     }
 
     async fn run(&mut self) -> Result<Goal, TurnedAway> {
-        if *self.arrival.listener.proxied != Trust::Nobody {
+        if *self.arrival.listener.terms.proxied != Trust::Nobody {
             self.read_proxy_header().await?;
         }
         loop {
@@ -185,7 +185,7 @@ impl<'a> Newcomer<'a> {
     /// not believed has its header taken away all the same, as with Traefik. Where there is none
     /// the connection goes on as it is; in the end also one that waits for its server to speak.
     async fn read_proxy_header(&mut self) -> Result<(), TurnedAway> {
-        let is_believed = self.arrival.listener.proxied.covers(self.arrival.peer.ip());
+        let is_believed = self.arrival.listener.terms.proxied.covers(self.arrival.peer.ip());
         loop {
             let came = self.arrival.held.as_deref().unwrap_or_default();
             match ProxyHeader::read(came) {
@@ -308,7 +308,7 @@ impl<'a> Newcomer<'a> {
         let Arrival { core, listener, .. } = &*self.arrival;
         let timeouts = &core.options().timeouts;
         let is_for_tls = listener.opens(&core.live());
-        let limit = if is_for_tls { timeouts.handshake } else { timeouts.head };
+        let limit = if is_for_tls { timeouts.handshake.min(listener.head) } else { listener.head };
         limit.saturating_sub(self.doorway.since.elapsed())
     }
 

@@ -95,9 +95,7 @@ pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, port: Datagram
         tracing::error!(%error, address = listener.address, "a port is of no use");
         return;
     }
-    let options = core.options();
-    let quiet = options.udp_silent.get(&*listener.entry_point).copied();
-    let quiet = quiet.unwrap_or(options.timeouts.udp_silent);
+    let quiet = listener.terms.udp_silent.unwrap_or_else(|| core.options().timeouts.udp_silent);
     let sessions = RefCell::new(Sessions::new(MOST, Instant::now()));
     let (sought, version) = (RefCell::default(), Cell::new(core.live().version));
     core.datagram_ports.set(core.datagram_ports.get() + 1);

@@ -9,7 +9,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use steelyard_http::{Body, Hop, RequestHead, Slots, Spelling, client_lines, empty_lines};
+use steelyard_http::{
+    Body, Hop, RequestHead, Semicolons, Slots, Spelling, client_lines, empty_lines,
+};
 use steelyard_model::routing::route::Manner;
 use tokio::io::AsyncWriteExt;
 
@@ -53,7 +55,13 @@ fn pass(bytes: &[u8]) -> Passed {
     let mut passed = Passed::default();
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let (path, manner) = (Spelling::Normal, Manner::Traefik);
-    let hop = Hop { client_lines: &lines, fallback_host: "192.0.2.2:80", path, manner };
+    let hop = Hop {
+        client_lines: &lines,
+        fallback_host: "192.0.2.2:80",
+        path,
+        manner,
+        semicolons: Semicolons::Kept,
+    };
     loop {
         let rest = &bytes[passed.consumed..];
         let rest = &rest[empty_lines(rest).min(8)..];

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
+use steelyard_gateway::{Bind, Binding, EntryTerms, Gateway, GatewayOptions};
 use steelyard_metrics::Exposition;
 use steelyard_model::routing::backend::{
     Backend, BackendNode, Edge, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
@@ -217,6 +217,12 @@ pub(crate) fn gateway_to_http2(routes: &[Served]) -> (Gateway, SocketAddr) {
 /// A gateway with one worker on a free port.
 pub(crate) fn gateway(routes: &[Served]) -> (Gateway, SocketAddr) {
     gateway_with(routes, GatewayOptions { workers: 1, ..GatewayOptions::default() })
+}
+
+/// One worker, and these terms at `web`.
+pub(crate) fn one_worker(terms: EntryTerms) -> GatewayOptions {
+    let terms = [("web".to_owned(), Arc::new(terms))].into();
+    GatewayOptions { workers: 1, terms, ..GatewayOptions::default() }
 }
 
 /// A gateway with these options on a free port.

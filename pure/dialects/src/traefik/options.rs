@@ -56,6 +56,8 @@ pub enum Form {
 pub enum OptionFate {
     /// It is read, and honoured.
     Reads,
+    /// It is read, and means something else in part: what.
+    Differs(&'static str),
     /// Nobody sees a difference: why.
     Cosmetic(&'static str),
     /// It is not honoured yet, and nobody comes in who should not: what is so instead.
@@ -126,7 +128,7 @@ pub fn judge(name: &str, value: &str) -> Judged {
     }
     match row.fate {
         _ if row.is_default(value) => Judged::Fine,
-        OptionFate::Reads | OptionFate::Cosmetic(_) => Judged::Fine,
+        OptionFate::Reads | OptionFate::Differs(_) | OptionFate::Cosmetic(_) => Judged::Fine,
         OptionFate::Later(so) => Judged::Idle(format!("{name} is not honoured yet: {so}")),
         OptionFate::Planned(so) => {
             Judged::Idle(format!("{name} is honoured by `plan -o traefik` alone: {so}"))
@@ -138,7 +140,7 @@ pub fn judge(name: &str, value: &str) -> Judged {
 impl OptionFate {
     /// Whether somebody goes by it.
     pub fn is_planned(self) -> bool {
-        matches!(self, Self::Planned(_) | Self::Reads)
+        matches!(self, Self::Planned(_) | Self::Reads | Self::Differs(_))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::edits::RequestChanges;
 use crate::head::push_framing;
 use crate::name::Name;
 use crate::path;
+use crate::query;
 use crate::view::{Head, RequestView, Scheme};
 
 /// The lines that go on, but for Host, of which [`RequestView::authority`] tells more; and what a
@@ -72,9 +73,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             None => path::spell(self.asked, &self.path, hop.path),
         };
         let method = changes.method.as_deref().unwrap_or(self.method);
+        let own = query::spell(self.query, hop.semicolons);
         let (mark, query) = match &changes.query {
             Some(query) => (query.as_ref().map_or("", |_| "?"), query.as_deref()),
-            None => ("", Some(self.query)),
+            None => ("", Some(&*own)),
         };
         for part in [method, " ", &*path, mark, query.unwrap_or_default(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());

@@ -27,7 +27,8 @@ fn forward_as(raw: &str, path: Spelling, manner: Manner) -> String {
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
     let fallback_host = "10.0.0.9:80";
-    let hop = Hop { client_lines: &lines, fallback_host, path, manner };
+    let hop =
+        Hop { client_lines: &lines, fallback_host, path, manner, semicolons: Semicolons::Kept };
     let mut out = Vec::new();
     head.forward(&hop, None, &mut out);
     String::from_utf8(out).unwrap()
@@ -420,7 +421,13 @@ fn schemes() {
         let mut slots = Slots::default();
         let mut head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
         head.scheme = scheme;
-        let hop = Hop { client_lines: b"", fallback_host: "b", path: Spelling::Normal, manner };
+        let hop = Hop {
+            client_lines: b"",
+            fallback_host: "b",
+            path: Spelling::Normal,
+            manner,
+            semicolons: Semicolons::Kept,
+        };
         let mut out = Vec::new();
         head.forward(&hop, None, &mut out);
         let out = String::from_utf8(out).unwrap();

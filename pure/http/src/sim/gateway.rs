@@ -13,8 +13,8 @@ use super::endpoint::{Plan, Surplus, Then};
 use super::pipe::End;
 use super::world::{World, limits};
 use crate::{
-    After, Asked, Body, Clean, Exchange, Framing, Hop, Loan, RequestHead, Slots, Spelling, Terms,
-    Verdict, Watch, client_lines, empty_lines, release,
+    After, Asked, Body, Clean, Exchange, Framing, Hop, Loan, RequestHead, Semicolons, Slots,
+    Spelling, Terms, Verdict, Watch, client_lines, empty_lines, release,
 };
 
 /// A client's connection, as the gateway has it.
@@ -178,6 +178,7 @@ impl Connection {
             client_lines: &lines,
             fallback_host: "sim",
             path: Spelling::Normal,
+            semicolons: Semicolons::Split,
             manner: Manner::Traefik,
         };
         let mut opening = Vec::new();

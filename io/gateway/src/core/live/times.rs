@@ -37,15 +37,25 @@ impl RouteTimes {
         RequestTimes { of: Some(self.of), due }
     }
 
-    pub(super) fn limits(&self) -> Rc<Limits> {
-        self.limits.clone()
+    /// The body's pace is the entry point's business.
+    pub(super) fn limits(&self, usual: &Rc<Limits>) -> Rc<Limits> {
+        if self.limits.request_body == usual.request_body {
+            return self.limits.clone();
+        }
+        Rc::new(Limits { request_body: usual.request_body, ..*self.limits })
     }
 }
 
 impl RequestTimes {
+    /// The same where all of it is to be over a `limit` after it came, too.
+    pub(super) fn within(self, started: Instant, limit: Option<Duration>) -> Self {
+        let due = limit.and_then(|limit| started.checked_add(limit));
+        Self { due: self.due.into_iter().chain(due).min(), ..self }
+    }
+
     /// When an attempt is to be over that begins now.
     pub(crate) fn attempt(&self) -> Option<Instant> {
-        let limit = self.of?.attempt;
+        let limit = self.of.and_then(|of| of.attempt);
         let own = limit.and_then(|limit| Instant::now().checked_add(limit));
         own.into_iter().chain(self.due).min()
     }

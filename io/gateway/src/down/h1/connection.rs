@@ -16,14 +16,15 @@ use steelyard_http::{
 };
 use tokio::task::spawn_local;
 
+use super::super::age::Age;
 use super::answer::Answer;
 use super::request::{Context, Decision, Request};
+use crate::core::Core;
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
 use crate::core::waiting::Waiting;
-use crate::core::{Core, HEAD_BUFFER};
 use crate::exchange::aside::Aside;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::{Exchange, Place};
@@ -77,6 +78,7 @@ pub(in crate::down) struct Connection<C> {
     pub(in crate::down) waiting: Rc<Waiting>,
     /// No request has come yet.
     is_new: bool,
+    age: Age,
     /// Its place among all connections, if it is one itself.
     slot: Option<Slot>,
 }
@@ -136,7 +138,7 @@ impl Client {
     /// What it may say of others.
     fn vouching(&self) -> Vouching {
         let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
-        Vouching::new(self.listener.forwarded.clone(), self.peer.ip()).over(scheme)
+        Vouching::new(self.listener.terms.forwarded.clone(), self.peer.ip()).over(scheme)
     }
 }
 
@@ -161,7 +163,7 @@ impl<C: Wire> Connection<C> {
     pub(in crate::down) fn over(stream: C, client: &Client) -> Self {
         let now = Instant::now();
         let core = client.core.clone();
-        let timer = Timer::new(now + core.options().timeouts.head);
+        let timer = Timer::new(now + client.listener.head);
         Self {
             core,
             listener: client.listener.clone(),
@@ -179,6 +181,7 @@ impl<C: Wire> Connection<C> {
             ended: now,
             waiting: Rc::default(),
             is_new: true,
+            age: Age::new(now),
             slot: None,
         }
     }
@@ -196,7 +199,7 @@ impl<C: Wire> Connection<C> {
     /// what is rare is boxed.
     pub(in crate::down) async fn serve(&mut self) -> bool {
         self.waiting.attend().await;
-        let mut deadline = self.ended + self.core.options().timeouts.head;
+        let mut deadline = self.ended + self.listener.head;
         let speaks_http2 = loop {
             let Some(mut decision) = self.next(deadline).await else {
                 if self.waiting.is_retired() && !self.waiting.is_pressed() {
@@ -208,6 +211,10 @@ impl<C: Wire> Connection<C> {
             };
             if matches!(decision, Decision::Reject(Reject::Version)) && self.speaks_http2() {
                 break true;
+            }
+            // What carries streams of HTTP/2 has no age of its own.
+            if self.slot.is_some() {
+                self.age.is_last(&self.listener.terms);
             }
             match self.act_unless_cut(&mut decision).await {
                 // When nothing more is to be served, its next answer says so, or it is retired.
@@ -285,7 +292,7 @@ impl<C: Wire> Connection<C> {
             // Half of an empty line is no beginning either.
             if let Some(buffer) = self.held.as_ref().filter(|held| ***held != *b"\r") {
                 let at = *started.get_or_insert_with(Instant::now);
-                let is_long = buffer.filled >= HEAD_BUFFER;
+                let is_long = buffer.filled >= self.listener.largest_head;
                 let worth = known == 0 || is_long || may_be_complete(buffer, known);
                 known = buffer.filled;
                 if worth {
@@ -294,7 +301,7 @@ impl<C: Wire> Connection<C> {
                         decision => return Some(decision),
                     }
                 }
-                deadline = at + self.core.options().timeouts.head;
+                deadline = at + self.listener.head;
             }
             let from = &self.stream;
             let (core, held, waiting) = (&self.core, &mut self.held, &self.waiting);
@@ -348,7 +355,7 @@ impl<C: Wire> Connection<C> {
         let core = self.core.clone();
         let terms = Terms::from(&*request);
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = chosen.route.limits(&core.limits);
+        let limits = chosen.route.limits(&self.listener.limits);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -361,13 +368,16 @@ impl<C: Wire> Connection<C> {
             // It is large, and made where it stays.
             exchange: Exchange::new(terms, limits, &self.out, body, held, core.scratch.take()),
             started: request.started,
-            times: chosen.route.times(request.started),
+            times: chosen.route.times(request.started, self.listener.terms.answer),
             attempt_due: None,
             trace: Trace::default(),
             tap: (),
             aside: Aside::of(chosen, request.client, request.bytes_in),
         };
         Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
+        if self.age.is_over() {
+            dispatch.exchange.close_client();
+        }
         let done = dispatch.serve(chosen).await;
         let Dispatch { exchange, trace, .. } = &mut dispatch;
         let (came, bytes_out) = exchange.bytes();
@@ -525,6 +535,6 @@ impl<C: Wire> Connection<C> {
 
     fn is_closing(&self) -> bool {
         let is_outdated = self.tls.as_deref().is_some_and(Secured::is_outdated);
-        is_outdated || self.core.is_closing(&self.listener)
+        is_outdated || self.age.is_over() || self.core.is_closing(&self.listener)
     }
 }

@@ -7,13 +7,13 @@ use std::time::Instant;
 use steelyard_filters::Recipe;
 use steelyard_http::{
     Asked, Body, Framing, Reject, RequestChanges, RequestHead, RequestSubject, Slots, Terms,
-    Vouching, release, wants_html,
+    Vouching, release, respell_query, wants_html,
 };
 use steelyard_route::NearMiss;
 
+use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, unserved};
-use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
 use crate::tell::access_log::{LogBuffer, Note};
@@ -134,7 +134,7 @@ impl Context<'_> {
     ) -> Decision {
         let Some(buffer) = held else { return Decision::Partial };
         let mut slots = Slots::default();
-        let mut head = match parse(buffer, &mut slots) {
+        let mut head = match parse(buffer, self.listener.largest_head, &mut slots) {
             Ok(head) => head,
             Err(decision) => return *decision,
         };
@@ -142,6 +142,7 @@ impl Context<'_> {
             return Decision::Reject(Reject::Field);
         }
         let len = head.len;
+        head.semicolons = self.listener.terms.semicolons;
         let client = head.settle(self.vouching);
         let mut request = Request::new(&head, self.started, client, self.vouching);
         if let Some(tracer) = &self.core.tracer {
@@ -161,7 +162,7 @@ impl Context<'_> {
                 if !is_told {
                     note.take(&head, None);
                 }
-                return finish(held, len, request, to, recipes, &live);
+                return self.finish((held, len), request, to, recipes, &live);
             }
             Direct::Reject(reject) => return Decision::Reject(reject),
         };
@@ -172,6 +173,32 @@ impl Context<'_> {
             Ok(()) => Decision::Proxy(request, chosen),
             Err(reject) => Decision::Reject(reject),
         }
+    }
+
+    /// We answer, or it passes filters first, which see the query as endpoints do.
+    fn finish(
+        &self,
+        (held, head_len): (&mut Option<Buffer>, usize),
+        request: Request,
+        to: Inside,
+        recipes: Vec<Recipe>,
+        live: &Rc<Live>,
+    ) -> Decision {
+        let decision = match to {
+            Inside::Answer(answer, route) if recipes.is_empty() => {
+                Decision::Answer(request, answer, route)
+            }
+            to => {
+                let mut head =
+                    held.as_ref().map_or_else(Vec::new, |held| held[..head_len].to_vec());
+                let manner = to.route().map(|route| route.manner()).unwrap_or_default();
+                respell_query(&mut head, self.listener.hop(self.client_lines, manner).semicolons);
+                let way = Way { steps: vec![to], taken: Some(live.clone()) };
+                Decision::Filtered(request, Box::new(Filtered { recipes, head, way }))
+            }
+        };
+        release(held, head_len);
+        decision
     }
 
     /// Where a request goes.
@@ -319,17 +346,18 @@ impl Request {
     }
 }
 
-/// The head at the start of a buffer, or what there is to say without one.
+/// The head at the start of a buffer, of `most` bytes at most, or what there is to say without one.
 fn parse<'h, 'b>(
     buffer: &'b Buffer,
+    most: usize,
     slots: &'h mut Slots<'b>,
 ) -> Result<RequestHead<'h, 'b>, Box<Decision>> {
-    let is_full = buffer.filled >= HEAD_BUFFER;
+    let is_full = buffer.filled >= most;
     let decision = match RequestHead::parse(buffer, slots) {
         // What came behind a body is in a larger buffer.
-        Ok(Some(head)) if head.len > HEAD_BUFFER => Decision::Reject(too_large(buffer)),
+        Ok(Some(head)) if head.len > most => Decision::Reject(too_large(&buffer[..most])),
         Ok(Some(head)) => return Ok(head),
-        Ok(None) if is_full => Decision::Reject(too_large(buffer)),
+        Ok(None) if is_full => Decision::Reject(too_large(&buffer[..most])),
         Ok(None) => Decision::Partial,
         Err(reject) => Decision::Reject(reject),
     };
@@ -369,33 +397,7 @@ pub(crate) fn take_body(
     Ok(())
 }
 
-/// We answer, or it passes filters first.
-fn finish(
-    held: &mut Option<Buffer>,
-    head_len: usize,
-    request: Request,
-    to: Inside,
-    recipes: Vec<Recipe>,
-    live: &Rc<Live>,
-) -> Decision {
-    let decision = match to {
-        Inside::Answer(answer, route) if recipes.is_empty() => {
-            Decision::Answer(request, answer, route)
-        }
-        to => {
-            let head = held.as_ref().map_or_else(Vec::new, |held| held[..head_len].to_vec());
-            let way = Way { steps: vec![to], taken: Some(live.clone()) };
-            Decision::Filtered(request, Box::new(Filtered { recipes, head, way }))
-        }
-    };
-    release(held, head_len);
-    decision
-}
-
-fn too_large(buffer: &[u8]) -> Reject {
-    if buffer[..HEAD_BUFFER].contains(&b'\n') {
-        Reject::HeadTooLarge
-    } else {
-        Reject::TargetTooLong
-    }
+/// What is wrong with a head that begins so and goes on.
+fn too_large(begin: &[u8]) -> Reject {
+    if begin.contains(&b'\n') { Reject::HeadTooLarge } else { Reject::TargetTooLong }
 }

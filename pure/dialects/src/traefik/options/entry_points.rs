@@ -1,12 +1,10 @@
 //! Options of entry points.
 
 use super::Form::{Below, List, Number, Switch, Text, Time, Word};
-use super::OptionFate::{Cosmetic, Later, Reads};
+use super::OptionFate::{Cosmetic, Differs, Later, Reads};
 use super::{StaticOption, rows};
 
-const OWN_TIMES: &str = "a peer that makes no progress is given up, and a slow one is not";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
-const OWN: &str = "the program's own number counts";
 const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
 const TOLD: &str = "requests are told of as all others";
 
@@ -24,7 +22,8 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.rfc7239" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.trustedIPs" List, "", Reads;
-    "entryPoints.*.http.encodeQuerySemicolons" Switch, "false", Later("queries go on as they came");
+    "entryPoints.*.http.encodeQuerySemicolons" Switch, "false",
+        Differs("queries to endpoints of Ingresses of class `nginx` go on as they came");
     "entryPoints.*.http.encodedCharacters.allowEncodedBackSlash" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedHash" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedNullCharacter" Switch, "true",
@@ -33,7 +32,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Reads;
-    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Later(OWN);
+    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Differs("64 KiB at most");
     "entryPoints.*.http.middlewares" List, "", Reads;
     "entryPoints.*.http.redirections.entryPoint.permanent" Switch, "true", Reads;
     "entryPoints.*.http.redirections.entryPoint.priority" Number, "9223372036854775806", Reads;
@@ -47,9 +46,10 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.tls.domains.sans" List, "", Later(CERTIFICATES);
     "entryPoints.*.http.tls.options" Text, "default", Reads;
     "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep", Reads;
-    "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Reads;
-    "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Later(OWN);
-    "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096", Later(OWN);
+    "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Differs("128 at most");
+    "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Reads;
+    "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096",
+        Later("the table is as large as clients want it, and 4,096 bytes at most");
     "entryPoints.*.http3" Below, "", Later(HTTP3);
     "entryPoints.*.http3.advertisedPort" Number, "0", Later(HTTP3);
     "entryPoints.*.observability.accessLogs" Switch, "true", Later(TOLD);
@@ -60,14 +60,16 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.proxyProtocol.insecure" Switch, "false", Reads;
     "entryPoints.*.proxyProtocol.trustedIPs" List, "", Reads;
     "entryPoints.*.reusePort" Switch, "false", Cosmetic("sockets are shared in any case");
-    "entryPoints.*.transport.keepAliveMaxRequests" Number, "0",
-        Later("connections are kept for any number of requests");
-    "entryPoints.*.transport.keepAliveMaxTime" Time, "0", Later("connections are kept for any time");
-    "entryPoints.*.transport.lifeCycle.graceTimeOut" Time, "10s", Reads;
+    "entryPoints.*.transport.keepAliveMaxRequests" Number, "0", Reads;
+    "entryPoints.*.transport.keepAliveMaxTime" Time, "0", Reads;
+    "entryPoints.*.transport.lifeCycle.graceTimeOut" Time, "10s",
+        Differs("the longest of all counts for each");
     "entryPoints.*.transport.lifeCycle.requestAcceptGraceTimeout" Time, "0",
-        Later("new connections are refused as soon as it ends");
+        Differs("the longest of all counts for each");
     "entryPoints.*.transport.respondingTimeouts.idleTimeout" Time, "180s", Reads;
-    "entryPoints.*.transport.respondingTimeouts.readTimeout" Time, "60s", Later(OWN_TIMES);
-    "entryPoints.*.transport.respondingTimeouts.writeTimeout" Time, "0", Later(OWN_TIMES);
+    "entryPoints.*.transport.respondingTimeouts.readTimeout" Time, "60s",
+        Differs("it is for the head, and for each piece of a body: a slow upload goes on");
+    "entryPoints.*.transport.respondingTimeouts.writeTimeout" Time, "0",
+        Differs("who has heard nothing by then is answered 504");
     "entryPoints.*.udp.timeout" Time, "3s", Reads;
 };

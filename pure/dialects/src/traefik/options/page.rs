@@ -21,6 +21,7 @@ your own, and `**` for all that is below. `steelyard check` says the same of wha
 k3s's `HelmChartConfig` for Traefik asks for.
 
 - *read*: honoured.
+- *different*: honoured, and something about it is not as with Traefik.
 - *no difference*: taken, and nobody notices.
 - *later*: taken, named in a warning, and not honoured yet.
 - *read by `plan -o traefik` alone*: for who migrates and compares.
@@ -61,6 +62,7 @@ fn form(form: Form) -> String {
 fn fate(fate: OptionFate) -> String {
     match fate {
         OptionFate::Reads => "read".to_owned(),
+        OptionFate::Differs(so) => format!("different: {so}"),
         OptionFate::Cosmetic(why) => format!("no difference: {why}"),
         OptionFate::Later(so) => format!("later: {so}"),
         OptionFate::Planned(so) => format!("read by `plan -o traefik` alone; else: {so}"),

@@ -9,6 +9,7 @@ use crate::edits::RequestEdits;
 use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::head::Slots;
 use crate::path::Spelling;
+use crate::query::Semicolons;
 use crate::request::client_lines;
 
 const SENT: &str = "POST /a%2Fb//c?q=1 HTTP/1.1\r\nHost: a.b:81\r\nX-A: 1\r\nTE: trailers\r\n\
@@ -32,7 +33,13 @@ fn forward(
         let changes = RequestChanges { framing, ..edits.into_changes() };
         let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
         let (path, manner) = (Spelling::Normal, Manner::Traefik);
-        let hop = Hop { client_lines: &lines, fallback_host: "10.0.0.9:80", path, manner };
+        let hop = Hop {
+            client_lines: &lines,
+            fallback_host: "10.0.0.9:80",
+            path,
+            manner,
+            semicolons: Semicolons::Kept,
+        };
         let mut out = Vec::new();
         head.forward(&hop, Some(&changes), &mut out);
         let text = String::from_utf8(out).unwrap();

@@ -77,7 +77,8 @@ impl<C: Wire> Connection<C> {
         let journey = self.journey(route, request.client);
         let mut course = Course::new(take(recipes), journey, take(head), self.vouching.clone());
         let route = way.steps.last().and_then(Inside::route);
-        course.due = route.and_then(|route| route.times(request.started).due);
+        let limit = self.listener.terms.answer;
+        course.due = route.and_then(|route| route.times(request.started, limit).due);
         let mut trace = Trace::default();
         let over = self.travel(&mut course, request, way, &mut trace).await;
         let route = way.steps.last().and_then(Inside::route).cloned();
@@ -261,7 +262,8 @@ impl<C: Wire> Connection<C> {
             }
             Onward::Ambiguous => answer(Answer::fault(Fault::Rejected(Reject::Path), html)),
         };
-        let due = step.route().and_then(|route| route.times(request.started).due);
+        let limit = self.listener.terms.answer;
+        let due = step.route().and_then(|route| route.times(request.started, limit).due);
         course.due = course.due.into_iter().chain(due).min();
         course.deepen(recipes, step.route().map(|route| route.id()));
         way.steps.push(step);

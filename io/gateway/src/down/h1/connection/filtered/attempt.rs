@@ -37,10 +37,13 @@ impl<C: Wire> Connection<C> {
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = chosen.route.limits(&core.limits);
+        let limits = chosen.route.limits(&self.listener.limits);
         let scratch = core.scratch.take();
         let mut exchange = Exchange::new(terms, limits, &self.out, body, held, scratch);
         Self::prepare(&core, &mut self.note, &mut exchange);
+        if self.age.is_over() {
+            exchange.close_client();
+        }
         exchange.hold();
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
@@ -58,7 +61,7 @@ impl<C: Wire> Connection<C> {
         let started = request.started;
         let client = &self.stream;
         let aside = Aside::of(chosen, request.client, request.bytes_in);
-        let times = chosen.route.times(started);
+        let times = chosen.route.times(started, self.listener.terms.answer);
         let mut dispatch = Dispatch {
             place,
             client,

@@ -88,7 +88,7 @@ impl<C: Wire> Connection<C> {
     /// The next bytes of a body.
     async fn read_body(&mut self) -> Result<(), Fault> {
         let began = Instant::now();
-        let deadline = began + self.core.options().timeouts.request_body;
+        let deadline = began + self.listener.limits.request_body;
         let from = &self.stream;
         let (pool, held, waiting) = (&self.core.bulk, &mut self.held, &self.waiting);
         let reading = poll_fn(|cx| match from.poll_read(pool, held, cx) {
