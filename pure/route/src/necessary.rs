@@ -1,13 +1,16 @@
-//! What must be so for a rule to hold, as far as it can be looked up: hosts and path prefixes.
+//! What must be so for a rule to hold, as far as it can be looked up: hosts, and path prefixes or
+//! header lines.
 //!
-//! It may say less than the rule (then more candidates are tried), never more.
+//! It may say less than the rule (then more candidates are tried), never more; and what is found by
+//! a look-up is not asked once more ([`Left`]).
 
 use std::sync::Arc;
 
 use crate::candidate::Indexed;
-use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::subject::Subject;
 
 /// Most places of the table that one rule may take; a rule of more is found by its hosts alone,
 /// or without an index.
@@ -22,22 +25,111 @@ pub(crate) enum HostKey {
     Any,
 }
 
-/// A place among the paths of a host.
+/// A place among the paths of a host; of what names no path, among header lines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PathKey {
     Exact(PathForm, Arc<str>),
     Elements(PathForm, Arc<str>),
     Bytes(PathForm, Arc<str>),
+    /// A header by its name, and its value.
+    Header(Arc<str>, Arc<str>),
     Any,
 }
 
+/// A place at which a rule has to be looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) host: HostKey,
+    pub(crate) path: PathKey,
+    /// What is to be asked there.
+    pub(crate) left: Left,
+}
+
+/// What is left of a rule for who is at its place. Ordered: what asks for less first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Left {
+    /// Nothing: it holds.
+    Nothing,
+    /// That the path is one at all, and no `*`: so it is for all below `/`.
+    Root(PathForm),
+    /// The rule.
+    Rule,
+}
+
 /// The places at which a rule has to be looked for. Never empty, unless the rule cannot hold.
-pub(crate) fn places(rule: &Rule, indexed: Indexed) -> Vec<(HostKey, PathKey)> {
+pub(crate) fn places(rule: &Rule, indexed: Indexed) -> Vec<Place> {
     let hosts = named_hosts(rule, indexed).map(|patterns| patterns.iter().map(host_key).collect());
     let hosts: Vec<HostKey> = hosts.unwrap_or_else(|| vec![HostKey::Any]);
-    let paths = keys(rule, &path_key).unwrap_or_else(|| vec![PathKey::Any]);
-    let paths = if hosts.len() * paths.len() > MAX_PLACES { vec![PathKey::Any] } else { paths };
-    hosts.iter().flat_map(|host| paths.iter().map(|path| (host.clone(), path.clone()))).collect()
+    let named = keys(rule, &path_key).or_else(|| keys(rule, &header_key));
+    let few = named.filter(|named| hosts.len() * named.len() <= MAX_PLACES);
+    let paths = few.unwrap_or_else(|| vec![PathKey::Any]);
+    let each = hosts.iter().flat_map(|host| paths.iter().map(move |path| (host, path)));
+    let place = |(host, path): (&HostKey, &PathKey)| Place {
+        host: host.clone(),
+        path: path.clone(),
+        left: Left::of(rule, indexed, host, path),
+    };
+    each.map(place).collect()
+}
+
+impl Left {
+    fn of(rule: &Rule, indexed: Indexed, host: &HostKey, path: &PathKey) -> Self {
+        let left = |rule| Self::of(rule, indexed, host, path);
+        match rule {
+            Rule::All(rules) => {
+                let all = rules.iter().map(left);
+                all.fold(Self::Nothing, |one, other| one.and(other))
+            }
+            Rule::Any(rules) if rules.iter().any(|rule| left(rule) == Self::Nothing) => {
+                Self::Nothing
+            }
+            Rule::Any(_) | Rule::Not(_) => Self::Rule,
+            Rule::One(matcher) => Self::of_one(matcher, indexed, host, path),
+        }
+    }
+
+    /// Of a wildcard's place it is not known how many labels are before it, and of an expression's
+    /// only how it begins.
+    fn of_one(matcher: &Matcher, indexed: Indexed, host: &HostKey, path: &PathKey) -> Self {
+        let is_found = match matcher {
+            Matcher::Host(HostPattern::Any) | Matcher::Sni(HostPattern::Any) => true,
+            Matcher::Host(pattern @ HostPattern::Exact(_)) => {
+                indexed == Indexed::Host && host_key(pattern) == *host
+            }
+            Matcher::Sni(pattern @ HostPattern::Exact(_)) => {
+                indexed == Indexed::Sni && host_key(pattern) == *host
+            }
+            Matcher::Path(PathPattern { shape: PathShape::Regex(_), .. }) => false,
+            Matcher::Path(PathPattern { form, shape: PathShape::Elements(prefix) })
+                if prefix.is_empty() =>
+            {
+                return Self::Root(*form);
+            }
+            Matcher::Path(_) => path_key(matcher).is_some_and(|key| key == *path),
+            Matcher::Header(..) => header_key(matcher).is_some_and(|key| key == *path),
+            _ => false,
+        };
+        if is_found { Self::Nothing } else { Self::Rule }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Root(one), Self::Root(other)) if one != other => Self::Rule,
+            (one, other) => one.max(other),
+        }
+    }
+
+    /// Whether `rule` holds, of which this is left.
+    pub(crate) fn holds(self, rule: impl FnOnce() -> bool, subject: &impl Subject) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Root(form) => {
+                let path = subject.path(form);
+                path.is_empty() || path.starts_with('/')
+            }
+            Self::Rule => rule(),
+        }
+    }
 }
 
 /// The hosts, or server names, of which one is necessary; none where a rule is for every host.
@@ -95,12 +187,22 @@ fn path_key(matcher: &Matcher) -> Option<PathKey> {
         PathShape::Elements(prefix) => Some(PathKey::Elements(*form, prefix.clone())),
         PathShape::Bytes(prefix) if prefix.len() <= 1 => None,
         PathShape::Bytes(prefix) => Some(PathKey::Bytes(*form, prefix.clone())),
-        PathShape::Regex(_) => None,
+        PathShape::Regex(expression) => {
+            let begins = expression.beginning().filter(|text| text.len() > 1)?;
+            Some(PathKey::Bytes(*form, begins.into()))
+        }
     }
+}
+
+fn header_key(matcher: &Matcher) -> Option<PathKey> {
+    let Matcher::Header(name, Values::Exact(value)) = matcher else { return None };
+    Some(PathKey::Header(name.clone(), value.clone()))
 }
 
 #[cfg(test)]
 mod tests {
+    use steelyard_model::routing::pattern::Expression;
+
     use super::*;
 
     fn hosts(count: usize) -> Rule {
@@ -110,6 +212,10 @@ mod tests {
 
     fn path(shape: PathShape) -> Rule {
         Rule::One(Matcher::Path(PathPattern::normal(shape)))
+    }
+
+    fn regex(source: &str) -> PathShape {
+        PathShape::Regex(Expression::new(source).unwrap())
     }
 
     fn paths(count: usize) -> Rule {
@@ -126,9 +232,39 @@ mod tests {
             (PathShape::Bytes("/a".into()), PathKey::Bytes(form, "/a".into())),
             (PathShape::Bytes("/".into()), PathKey::Any),
             (PathShape::Bytes("".into()), PathKey::Any),
+            (regex("^/ab?[0-9]"), PathKey::Bytes(form, "/a".into())),
+            (regex("/a"), PathKey::Any),
         ] {
             let places = places(&path(shape), Indexed::Host);
-            assert_eq!(places, [(HostKey::Any, key)]);
+            let found: Vec<_> = places.iter().map(|it| (&it.host, &it.path)).collect();
+            assert_eq!(found, [(&HostKey::Any, &key)]);
+        }
+    }
+
+    #[test]
+    fn what_a_place_says_is_not_asked_again() {
+        let form = PathForm::Normal;
+        let host = |name: &str| Rule::One(Matcher::Host(HostPattern::Exact(name.into())));
+        let label = || Rule::One(Matcher::Host(HostPattern::Label("lan".into())));
+        let method = || Rule::One(Matcher::Method("GET".into()));
+        let line = || Rule::One(Matcher::Header("a".into(), Values::Exact("b".into())));
+        let prefix = |text: &str| path(PathShape::elements(text));
+        for (rule, left) in [
+            (host("a.lan"), vec![Left::Nothing]),
+            (Rule::Any(vec![host("a.lan"), host("b.lan")]), vec![Left::Nothing; 2]),
+            (Rule::All(vec![host("a.lan"), prefix("/")]), vec![Left::Root(form)]),
+            (Rule::All(vec![host("a.lan"), prefix("/a")]), vec![Left::Nothing]),
+            (Rule::All(vec![host("a.lan"), prefix("/a"), prefix("/a/b")]), vec![Left::Rule]),
+            (Rule::All(vec![host("a.lan"), method()]), vec![Left::Rule]),
+            (Rule::All(vec![host("a.lan"), line()]), vec![Left::Nothing]),
+            (Rule::All(vec![prefix("/a"), line()]), vec![Left::Rule]),
+            (label(), vec![Left::Rule]),
+            (host("a.lan").negated(), vec![Left::Rule]),
+            (path(regex("^/abc")), vec![Left::Rule]),
+            (Rule::Any(vec![host("a.lan"), method()]), vec![Left::Rule]),
+        ] {
+            let found: Vec<Left> = places(&rule, Indexed::Host).iter().map(|it| it.left).collect();
+            assert_eq!(found, left, "{rule:?}");
         }
     }
 

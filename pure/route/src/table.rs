@@ -1,9 +1,9 @@
 //! Routes, compiled: which one a request takes, at a cost that does not grow with their number.
 //!
 //! Per ladder: hosts by hash, wildcards by suffix, then what names no host; per host exact paths
-//! by hash, prefixes by length, then what names no path. At each of these places stand the
-//! candidates that may match, in the ladder's order; their whole rules are asked, so the index
-//! decides only who is asked.
+//! by hash, prefixes by length, header lines by value, then what names none of these. At each of
+//! these places stand the candidates that may match, in the ladder's order; what of their rules the
+//! place does not say by itself is asked, so the index decides only who is asked.
 //!
 //! A clone shares everything; a change copies the places of the one route that changed
 //! ([`RuleTable::insert`], [`RuleTable::remove`]), and building from nothing is inserting all.
@@ -55,9 +55,7 @@ impl<T: Candidate> RuleTable<T> {
     pub fn insert(&mut self, candidate: Arc<T>) {
         let places = places(candidate.rule(), self.indexed);
         let hosts = self.ladder_mut(candidate.rank().ladder);
-        for (host, path) in places {
-            hosts.insert(&host, &path, &candidate);
-        }
+        places.iter().for_each(|place| hosts.insert(place, &candidate));
         self.len += 1;
     }
 
@@ -65,9 +63,7 @@ impl<T: Candidate> RuleTable<T> {
     pub fn remove(&mut self, candidate: &T) {
         let places = places(candidate.rule(), self.indexed);
         let hosts = self.ladder_mut(candidate.rank().ladder);
-        for (host, path) in places {
-            hosts.remove(&host, &path, candidate);
-        }
+        places.iter().for_each(|place| hosts.remove(place, candidate));
         self.len -= 1;
     }
 

@@ -8,6 +8,7 @@
 
 pub mod asked;
 pub mod backend;
+mod beginning;
 pub mod care;
 pub mod claims;
 pub mod cookie;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::routing::beginning::beginning;
 use crate::routing::re2::translated;
 
 /// Memory of one compiled expression, in bytes: what a hostile one may cost.
@@ -158,6 +159,11 @@ impl Expression {
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What every text begins with in which it is found, as far as that is plain to see.
+    pub fn beginning(&self) -> Option<String> {
+        beginning(&self.source)
     }
 
     /// Whether it matches anywhere in `text`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::candidate::Candidate;
 use crate::names::Names;
-use crate::necessary::{HostKey, PathKey};
+use crate::necessary::{HostKey, Place};
 use crate::shards::{Shards, Turn};
 use crate::table::paths::Paths;
 use crate::table::slot::Slot;
@@ -26,15 +26,15 @@ pub(crate) struct Hosts<T> {
 }
 
 impl<T: Candidate> Hosts<T> {
-    pub(crate) fn insert(&mut self, host: &HostKey, path: &PathKey, one: &Arc<T>) {
-        if let HostKey::Suffix(suffix) = host {
+    pub(crate) fn insert(&mut self, place: &Place, one: &Arc<T>) {
+        if let HostKey::Suffix(suffix) = &place.host {
             self.deepest = self.deepest.max(labels(suffix));
         }
-        self.change(host, |paths| paths.insert(path, one));
+        self.change(&place.host, |paths| paths.insert(&place.path, one, place.left));
     }
 
-    pub(crate) fn remove(&mut self, host: &HostKey, path: &PathKey, one: &T) {
-        self.change(host, |paths| paths.remove(path, one));
+    pub(crate) fn remove(&mut self, place: &Place, one: &T) {
+        self.change(&place.host, |paths| paths.remove(&place.path, one));
     }
 
     fn change(&mut self, host: &HostKey, change: impl FnOnce(&mut Paths<T>)) {
