@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -10,7 +10,8 @@ use steelyard_manifest::codes::UNKNOWN_FIELD;
 use steelyard_manifest::{Object, UnknownField};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Protocol, Provenance, Severity,
+    Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Part, Protocol, Provenance,
+    Severity,
 };
 
 use crate::{Lowered, codes};
@@ -130,6 +131,13 @@ impl<'a> Findings<'a> {
     ) {
         let object = self.object();
         self.diagnostics.push(Diagnostic::new(severity, code, object, path.clone(), message, help));
+    }
+
+    /// What was said last is about a part of the field's text alone: these bytes of it.
+    pub(crate) fn part(&mut self, text: &str, at: Range<usize>) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.part = Some(Part::of(text, at));
+        }
     }
 
     /// A required field is absent.

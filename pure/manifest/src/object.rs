@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{FieldPath, Location, ObjectRef};
+use steelyard_model::{FieldPath, Location, ObjectRef, Part};
 
 use crate::path::{Step, steps};
 use crate::spot::Site;
-use crate::tree::{Mark, Node};
+use crate::tree::{Mark, Node, Value};
 
 /// One object as written, with its tree: to be read into types. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,7 +37,12 @@ impl Object {
     /// Where the value at `path` is written, or the nearest thing above it that is. The object
     /// as a whole is shown at its name.
     pub fn locate(&self, path: &FieldPath) -> Location {
-        mark_at(&self.tree, self.mark(), path).in_file(&self.file)
+        self.locate_part(path, None)
+    }
+
+    /// The same of a part of the text there, as far as that stands there as it is.
+    pub fn locate_part(&self, path: &FieldPath, part: Option<Part>) -> Location {
+        place_at(&self.tree, self.mark(), (path, part)).in_file(&self.file)
     }
 
     /// The mark of the object as a whole.
@@ -47,17 +52,41 @@ impl Object {
     }
 }
 
-/// Where the value at `path` below `tree` is written, or the nearest thing above it that is, which
-/// may be what is at `whole`.
-pub(crate) fn mark_at(tree: &Node, whole: Mark, path: &FieldPath) -> Mark {
+/// A place of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlaceMark {
+    mark: Mark,
+    width: u32,
+}
+
+impl PlaceMark {
+    pub(crate) fn in_file(self, file: &Arc<str>) -> Location {
+        Location { width: self.width, ..self.mark.in_file(file) }
+    }
+}
+
+/// Where the value at a path below `tree` is written, or the nearest thing above it that is, which
+/// may be what is at `whole`. Of a text it may be a part, where that stands there as it is.
+pub(crate) fn place_at(
+    tree: &Node,
+    whole: Mark,
+    (path, part): (&FieldPath, Option<Part>),
+) -> PlaceMark {
     let (mut mark, mut node) = (whole, tree);
     for step in steps(&path.0) {
         let next = match step {
             Step::Key(key) => node.get(&key).map(|entry| &entry.node),
             Step::Index(index) => node.item(index),
         };
-        let Some(next) = next else { break };
+        let Some(next) = next else { return PlaceMark { mark, width: 0 } };
         (mark, node) = (next.mark, next);
     }
-    mark
+    // An alias stands elsewhere than what it names.
+    match (part, &node.value) {
+        (Some(part), Value::Scalar { lead: Some(lead), .. }) => {
+            let column = mark.column.saturating_add(part.before).saturating_add((*lead).into());
+            PlaceMark { mark: Mark { column, ..mark }, width: part.length.max(1) }
+        }
+        _ => PlaceMark { mark, width: 0 },
+    }
 }

@@ -60,6 +60,7 @@ pub fn place(diagnostics: &mut [Diagnostic], objects: &[Object]) {
     }
     for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.location.is_none()) {
         let object = diagnostic.object.as_ref().and_then(|object| by_reference.get(object));
-        diagnostic.location = object.map(|object| object.locate(&diagnostic.path));
+        diagnostic.location =
+            object.map(|object| object.locate_part(&diagnostic.path, diagnostic.part));
     }
 }

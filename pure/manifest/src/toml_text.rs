@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use crate::codes;
 use crate::fault::Fault;
 use crate::source::ReadLimits;
-use crate::tree::{Entry, Mark, Node, Value};
+use crate::tree::{Entry, Lead, Mark, Node, Value};
 
 /// The one document of a text.
 pub(crate) fn document(text: &str, limits: &ReadLimits) -> Result<Node, Fault> {
@@ -61,7 +61,13 @@ impl Building<'_> {
             message: "the file has more values than are read from one file".to_owned(),
             help: "split it into several files".to_owned(),
         })?;
-        let scalar = |text: String, plain| Value::Scalar { text: text.into(), plain, lead: None };
+        let lead = match value.get_ref() {
+            DeValue::String(text) => {
+                self.places.text.get(value.span()).and_then(|it| lead(it, text))
+            }
+            _ => None,
+        };
+        let scalar = |text: String, plain| Value::Scalar { text: text.into(), plain, lead };
         let value = match value.get_ref() {
             DeValue::String(text) => scalar(text.to_string(), false),
             DeValue::Integer(number) => {
@@ -83,6 +89,16 @@ impl Building<'_> {
         };
         Ok(Node { mark, value })
     }
+}
+
+/// How many quotes a text stands behind that stands there as it is.
+fn lead(written: &str, text: &str) -> Lead {
+    let is_it = |quotes: usize| {
+        let end = written.len().checked_sub(quotes)?;
+        (written.get(quotes..end)? == text && !text.contains('\n')).then_some(quotes)
+    };
+    let quotes = [1, 3].into_iter().find_map(is_it)?;
+    u8::try_from(quotes).ok()
 }
 
 /// In the spelling of YAML.

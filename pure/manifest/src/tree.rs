@@ -76,7 +76,7 @@ impl Mark {
     }
 
     pub(crate) fn in_file(self, file: &Arc<str>) -> Location {
-        Location { file: file.clone(), line: self.line, column: self.column }
+        Location { file: file.clone(), line: self.line, column: self.column, width: 0 }
     }
 }
 

@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{FieldPath, Location};
+use steelyard_model::{FieldPath, Location, Part};
 
 use crate::digest;
 use crate::key::Key;
 use crate::load::again;
-use crate::object::{Object, mark_at};
+use crate::object::{Object, place_at};
 use crate::origin::ClusterOrigin;
 use crate::spot::Site;
 use crate::tree::Mark;
@@ -71,15 +71,20 @@ impl Written {
 
     /// As [`Object::locate`]. Reads the object's document again.
     pub fn locate(&self, path: &FieldPath) -> Location {
+        self.locate_part(path, None)
+    }
+
+    /// As [`Object::locate_part`].
+    pub fn locate_part(&self, path: &FieldPath, part: Option<Part>) -> Location {
         if path.is_root() {
             return self.location();
         }
         let Site::Text(spot) = &self.site else { return self.location() };
         if let Some(tree) = &spot.kept {
-            return mark_at(tree, self.mark, path).in_file(spot.file());
+            return place_at(tree, self.mark, (path, part)).in_file(spot.file());
         }
         match again(spot).filter(|object| object.reference == self.key.reference) {
-            Some(object) => spot.shifted(object.locate(path)),
+            Some(object) => spot.shifted(object.locate_part(path, part)),
             None => self.location(),
         }
     }

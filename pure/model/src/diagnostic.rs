@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -30,8 +31,8 @@ pub enum Severity {
     Info,
 }
 
-/// A place in an input file; line and column count from 1, columns in characters. What is in no
-/// text, as the objects of a cluster, has 0 for both.
+/// A place in an input file; line and column count from 1, columns and width in characters. What is
+/// in no text, as the objects of a cluster, has 0 for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     /// File name as given by the user, `-` for standard input.
@@ -40,6 +41,17 @@ pub struct Location {
     pub line: u32,
     /// Column in characters, from 1; 0 where there is none.
     pub column: u32,
+    /// How many characters it is, where that is known; else 0: the value that begins there.
+    pub width: u32,
+}
+
+/// A part of a value that is a text, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many are before it.
+    pub before: u32,
+    /// How many it has.
+    pub length: u32,
 }
 
 /// One finding about one field of one object (or of a file).
@@ -55,6 +67,8 @@ pub struct Diagnostic {
     pub path: FieldPath,
     /// Where it is written; filled in from `object` and `path` by the loader, which has the text.
     pub location: Option<Location>,
+    /// The part of the field's text that is at fault, where it is not all of it.
+    pub part: Option<Part>,
     /// What is wrong: one sentence, no trailing period.
     pub message: String,
     /// What to do about it: one sentence, no trailing period. Never empty.
@@ -137,6 +151,17 @@ impl Missing {
     }
 }
 
+impl Part {
+    /// These bytes of a text.
+    pub fn of(text: &str, at: Range<usize>) -> Self {
+        let characters = |bytes: Range<usize>| {
+            let count = text.get(bytes).map_or(0, |part| part.chars().count());
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        Self { before: characters(0..at.start), length: characters(at) }
+    }
+}
+
 impl Code {
     /// Declares a code. `name` is kebab-case.
     pub const fn new(name: &'static str) -> Self {
@@ -190,6 +215,7 @@ impl Diagnostic {
             object: Some(object.clone()),
             path: path.into(),
             location: None,
+            part: None,
             message: message.into(),
             help: help.into(),
             missing: None,
@@ -227,6 +253,7 @@ impl Diagnostic {
             object: None,
             path: FieldPath::root(),
             location: Some(location),
+            part: None,
             message: message.into(),
             help: help.into(),
             missing: None,

@@ -197,7 +197,7 @@ fn kept(reference: &ObjectRef, file: &Arc<str>, is_there: bool) -> Diagnostic {
         "mend what is said about it; the new version is taken as soon as it is right",
     );
     if !is_there {
-        found.location = Some(Location { file: file.clone(), line: 1, column: 1 });
+        found.location = Some(Location { file: file.clone(), line: 1, column: 1, width: 0 });
     }
     found
 }

@@ -97,7 +97,7 @@ impl Objects {
     /// Where a finding is written, if that is known.
     pub(crate) fn place(&self, found: &Diagnostic) -> Option<Location> {
         let (_, lowered) = self.named(found.object.as_ref()?).next()?;
-        Some(lowered.written.locate(&found.path))
+        Some(lowered.written.locate_part(&found.path, found.part))
     }
 
     /// Where the first object is that was taken from a cluster, if any was.

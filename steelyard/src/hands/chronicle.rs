@@ -152,7 +152,7 @@ mod tests {
         let code = codes::POOL_HAS_NODE;
         let mut found = Diagnostic::new(Severity::Error, code, &object, "", String::new(), "x");
         assert_eq!(place(&found), "Service/shop/web");
-        let at = |line| Location { file: "cluster".into(), line, column: 3 };
+        let at = |line| Location { file: "cluster".into(), line, column: 3, width: 0 };
         found.location = Some(at(0));
         assert_eq!(place(&found), "Service/shop/web");
         found.location = Some(at(7));

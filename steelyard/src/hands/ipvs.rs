@@ -45,6 +45,7 @@ impl LooseArp {
             object: None,
             path: FieldPath::root(),
             location: None,
+            part: None,
             message: self.to_string(),
             help: "set `ipvs: {strictARP: true}` in kube-proxy's configuration (`kubectl -n \
                    kube-system edit configmap kube-proxy`) and restart it; or let it use nftables"

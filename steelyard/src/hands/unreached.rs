@@ -56,6 +56,7 @@ impl Unreached {
             object: self.object.clone(),
             path: FieldPath::root(),
             location: None,
+            part: None,
             message: self.to_string(),
             help: self.obstacle.help().into_owned(),
             missing: None,

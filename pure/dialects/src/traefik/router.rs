@@ -291,6 +291,7 @@ impl Reader<'_, '_> {
     fn mistake(&mut self, text: &str, mistake: &RuleMistake, so: &str, path: &FieldPath) {
         let message = format!("{} in {}: {so}", mistake.what, shown(text, mistake));
         self.findings.say(Severity::Error, codes::RULE_INVALID, path, message, mistake.what.help());
+        self.findings.part(text, mistake.at.clone());
     }
 
     pub(super) fn rank(

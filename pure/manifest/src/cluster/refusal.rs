@@ -31,7 +31,7 @@ impl fmt::Display for Verb {
 
 /// What is to be said while we may not look at `watch`.
 pub fn refusal(watch: &Selection, verb: Verb) -> Diagnostic {
-    let location = Location { file: CLUSTER.clone(), line: 0, column: 0 };
+    let location = Location { file: CLUSTER.clone(), line: 0, column: 0, width: 0 };
     let message = format!(
         "the API server does not let this account {verb} {watch}; what was known of them stands"
     );

@@ -146,17 +146,18 @@ impl Snippet {
         };
         let start = window(&shown, column);
         let (text, column) = (shown.from(start), column - start);
-        Some(Self::drawn(&text, column, start > 0, location.line))
+        let width = usize::try_from(location.width).unwrap_or(usize::MAX);
+        let width = if width > 0 { width } else { token_length(&text, column) };
+        Some(Self::drawn(&text, (column, width), start > 0, location.line))
     }
 
-    /// Draws a part of a line, with marks from a character of it on.
-    fn drawn(line: &str, column: usize, is_cut: bool, number: u32) -> Self {
+    /// Draws a part of a line, with marks from a character of it on, under so many.
+    fn drawn(line: &str, (column, token): (usize, usize), is_cut: bool, number: u32) -> Self {
         let mut text = String::new();
         if is_cut {
             text.push('…');
         }
         let (mut before, mut width, mut cells) = (None, 0, text.chars().count());
-        let token = token_length(line, column);
         let mut cut = false;
         for (index, character) in line.chars().enumerate() {
             if cells >= WIDTH {
@@ -168,7 +169,7 @@ impl Snippet {
             }
             let drawn = drawn(character);
             let wide = drawn.chars().map(cells_of).sum::<usize>();
-            if (column..column + token).contains(&index) {
+            if (column..column.saturating_add(token)).contains(&index) {
                 width += wide;
             }
             cells += wide;
@@ -280,7 +281,7 @@ mod tests {
         let columns = (0..objects).map(|at| 8 + at * 17);
         let mut lines = Lines::of(Cow::Borrowed(&text));
         for (at, column) in columns.enumerate() {
-            let location = Location { file: "a".into(), line: 1, column };
+            let location = Location { file: "a".into(), line: 1, column, width: 0 };
             let snippet = Snippet::of(&mut lines, &location).unwrap();
             let marked: String =
                 snippet.text.chars().skip(snippet.before).take(snippet.width).collect();
@@ -296,7 +297,7 @@ mod tests {
         let text = format!("{}password: abc, b: c", "a: b, ".repeat(1_000));
         let mut lines = Lines::of(Cow::Owned(text.clone()));
         for column in [1, 3_000, 6_010, 6_020] {
-            let location = Location { file: "a".into(), line: 1, column };
+            let location = Location { file: "a".into(), line: 1, column, width: 0 };
             let snippet = Snippet::of(&mut lines, &location).unwrap();
             assert!(!snippet.text.contains("abc"), "{}", snippet.text);
             let ends = column > 6_000;

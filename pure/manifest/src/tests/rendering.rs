@@ -12,7 +12,7 @@ fn finding(line: u32, column: u32) -> Diagnostic {
     let object = ObjectRef::new("Service", "default", "web");
     let mut finding =
         Diagnostic::new(Severity::Error, CODE, &object, "spec.type", "it is wrong", "right it");
-    finding.location = Some(Location { file: Arc::from("a.yaml"), line, column });
+    finding.location = Some(Location { file: Arc::from("a.yaml"), line, column, width: 0 });
     finding
 }
 

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Location, Severity};
 const CODE: Code = Code::new("duplicate-key");
 
 fn at(file: &str, line: u32) -> Diagnostic {
-    let location = Location { file: file.into(), line, column: 1 };
+    let location = Location { file: file.into(), line, column: 1, width: 0 };
     Diagnostic::in_file(Severity::Error, CODE, location, "a mistake", "mend it")
 }
 

@@ -103,6 +103,7 @@ impl Reader<'_, '_> {
             let part = exempted.get(mistake.at.clone()).unwrap_or_default();
             let message = format!("`{exempted}` cannot be read: {}, at `{part}`", mistake.what);
             self.findings.invalid(codes::INVALID_VALUE, &at, message, mistake.what.help());
+            self.findings.part(&exempted, mistake.at.clone());
         }
         let read = read.ok().filter(|read| read.mistakes.is_empty())?;
         let at = path.key("middleware");

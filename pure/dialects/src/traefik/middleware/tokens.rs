@@ -216,9 +216,10 @@ impl Reader<'_, '_> {
         match rule::claims(text) {
             Ok(claims) => Some(claims),
             Err(mistake) => {
-                let at = text.get(mistake.at).unwrap_or_default();
+                let at = text.get(mistake.at.clone()).unwrap_or_default();
                 let message = format!("`{text}` cannot be read: {}, at `{at}`", mistake.what);
                 self.findings.invalid(codes::INVALID_VALUE, path, message, mistake.what.help());
+                self.findings.part(text, mistake.at);
                 None
             }
         }
