@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use steelyard_manifest::{ReadLimits, Source, load_unnamed};
+use steelyard_manifest::{DynamicPlaces, ReadLimits, Source, load_dynamic, load_unnamed};
 use steelyard_model::{Diagnostic, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan};
+use steelyard_sources::SourceRoots;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
@@ -107,7 +108,14 @@ fn dynamic(sources: &[Source], args: &PlanArgs) -> Result<String> {
         bail!("-o traefik reads files: kubectl get … -o yaml | steelyard plan - -o traefik");
     }
     let limits = ReadLimits::default();
-    let objects: Vec<_> = sources.iter().flat_map(|it| load_unnamed(it, &limits)).collect();
+    let dynamic = args.world.fixed.dynamic_files();
+    let roots = SourceRoots { dynamic, ..SourceRoots::default() };
+    let places = DynamicPlaces(roots.dynamic_names());
+    let read = |it: &Source| match places.holds(&it.name) {
+        true => load_dynamic(it, &limits).objects,
+        false => load_unnamed(it, &limits),
+    };
+    let objects: Vec<_> = sources.iter().flat_map(read).collect();
     let made = steelyard_dynamic::dynamic(&objects, &args.world.fixed.providers());
     Ok(serde_json::to_string_pretty(&made)? + "\n")
 }

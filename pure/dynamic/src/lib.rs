@@ -4,7 +4,8 @@
 //!
 //! It serves nothing and judges nothing: what of it is served is what `steelyard-pipeline` derives
 //! from the same objects. A field is passed on as it is written; what Traefik's providers drop (a
-//! route whose Service is not there, a name that must not be named) is not there.
+//! route whose Service is not there, a name that must not be named) is not there. Files of dynamic
+//! configuration are themselves what is made of them.
 //!
 //! [`dynamic`] gives
 //! `{"http": {"routers", "services", "middlewares", "serversTransports"}, "tcp": {the same},
@@ -16,6 +17,7 @@ mod cluster;
 mod crd;
 mod crypt;
 mod duration;
+mod file;
 mod ingress;
 mod names;
 mod options;
@@ -41,5 +43,6 @@ pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
     sections.add(crd::configuration(&crd, &options.crd), names::OF_KINDS);
     let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
     sections.add(ingress::configuration(&ingress, options), names::OF_INGRESSES);
+    sections.add(file::configuration(objects), names::OF_FILES);
     sections.into_value()
 }

@@ -9,6 +9,9 @@ pub(crate) const OF_KINDS: &str = "kubernetescrd";
 /// The provider of Ingresses.
 pub(crate) const OF_INGRESSES: &str = "kubernetes";
 
+/// The provider of files.
+pub(crate) const OF_FILES: &str = "file";
+
 /// Words of letters and digits, joined by dashes.
 pub(crate) fn words(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());

@@ -58,7 +58,7 @@ pub(crate) struct Part {
 
 impl DynamicPlaces {
     /// Whether the file of this name is such a file.
-    pub(crate) fn holds(&self, name: &str) -> bool {
+    pub fn holds(&self, name: &str) -> bool {
         self.0.iter().any(|place| is_under(name, place))
     }
 }

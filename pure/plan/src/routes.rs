@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use steelyard_model::Sorted;
+use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::listener::Security;
@@ -103,13 +104,18 @@ fn tls(routing: &RoutingMap, route: &Route) -> Option<TlsRow> {
     is_secure.then(|| TlsRow { options: options() })
 }
 
-/// The row of an end that is a Service port.
+/// The row of an end that is a Service port, or servers that are written out, which are called as
+/// their service is.
 fn backend(end: &RouteEnd<'_>) -> Option<BackendRow> {
-    let (service, port) = end.node.service.as_ref()?;
+    let servers = || matches!(end.node.backend, Backend::Endpoints(_));
+    let service = match &end.node.service {
+        Some((service, port)) => format!("{service}:{port}"),
+        None => servers().then(|| end.node.id.traefik_name())?,
+    };
     let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
     let ready = endpoints.filter(|(endpoint, _)| endpoint.is_ready());
     Some(BackendRow {
-        service: format!("{service}:{port}"),
+        service,
         weight: end.weight,
         endpoints: ready.map(|(endpoint, _)| endpoint.to_string()).collect(),
     })
