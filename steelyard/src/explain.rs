@@ -61,6 +61,17 @@ const SHORT: &[(&str, &str)] = &[
     ("ipaddresspools", "ipaddresspool"),
 ];
 
+/// What a gateway knows best of.
+const OF_GATEWAY: [&str; 7] = [
+    "ingress",
+    "ingressroute",
+    "ingressroutetcp",
+    "ingressrouteudp",
+    "middleware",
+    "middlewaretcp",
+    "traefikservice",
+];
+
 /// The rows an explanation is made of.
 struct Rows {
     services: Value,
@@ -157,7 +168,7 @@ fn request_text(row: &Value, color: bool) -> String {
 }
 
 fn ask(args: &ExplainArgs, kind: &str) -> Result<Rows> {
-    let business = if kind == "ingress" { "gateway" } else { "controller" };
+    let business = if OF_GATEWAY.contains(&kind) { "gateway" } else { "controller" };
     live(&*args.admin.respondent(business)?)
 }
 
@@ -294,6 +305,7 @@ impl Rows {
         let mut found: BTreeSet<String> = services.map(|row| words(&row["namespace"])).collect();
         for row in each(&self.routes) {
             found.extend(of(&row["source"]));
+            found.extend(each(&row["passes"]).iter().filter_map(|it| of(it)));
             let backends = each(&row["backends"]).into_iter().filter_map(|it| {
                 let service = it["service"].as_str()?.rsplit_once(':')?.0.to_owned();
                 of(&json!(format!("Service/{service}")))
@@ -322,7 +334,11 @@ impl Rows {
         let from_pool = |row: &Value| {
             wanted.kind == "ipaddresspool" && row["pool"] == *wanted.name || is_row(row)
         };
-        let routes = pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row));
+        let passes = |row: &Value| {
+            row["passes"].as_array().into_iter().flatten().any(|object| wanted.is(object))
+        };
+        let routes =
+            pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row) || passes(row));
         let led_to = |row: &Value| {
             let mut backends = routes.iter().filter_map(|it| it["backends"].as_array()).flatten();
             backends.any(|backend| backend["service"] == row["service"])

@@ -71,7 +71,10 @@ impl Overshadowed {
             self.judge(&host);
         }
         let concerns = !self.behind.is_empty() || !self.found.is_empty();
-        let is_other = || now.filters != before.filters || now.backends != before.backends;
+        let is_other = || {
+            let is_passed = now.filters != before.filters || now.listeners != before.listeners;
+            is_passed || now.backends != before.backends
+        };
         if concerns && (!differing.is_empty() || is_other()) {
             self.found = self.behind.values().filter_map(|behind| said(now, behind)).collect();
         }
@@ -194,22 +197,32 @@ fn name(route: &Route) -> String {
     format!("{}{field}, of priority {number},", place.object)
 }
 
+/// Whether one of these, or what stands within one, is such a filter: in chains, among several of
+/// which one counts, and where a rule exempts some from it.
 fn any_use(map: &RoutingMap, uses: &[Use], is: impl Fn(&Filter) -> bool) -> bool {
-    let each = uses.iter().flat_map(|usage| usage.expanded(&map.filters).unwrap_or_default());
-    let nodes = each.filter_map(|usage| map.filters.get(&usage.filter).cloned());
-    nodes.into_iter().any(|node| is(&node.filter))
+    let mut found = false;
+    for usage in uses {
+        usage.each_within(&map.filters, &mut |one| {
+            found |= map.filters.get(&one.filter).is_some_and(|node| is(&node.filter));
+        });
+    }
+    found
 }
 
 fn is_guarded(map: &RoutingMap, uses: &[Use]) -> bool {
     any_use(map, uses, Filter::restricts)
 }
 
-/// Whether requests get to somebody by a route, and nobody is asked who it is.
+/// Whether requests get to somebody by a route, and nobody is asked who it is: neither there, nor
+/// where all are asked that come in, nor on the way to a backend.
 fn is_open(map: &RoutingMap, route: &Route) -> bool {
     let Destination::Backend(id) = &route.to else { return false };
-    let answers = map.backends.get(id).is_some_and(|node| {
-        !matches!(node.backend, Backend::Refused { .. } | Backend::Internal(Internal::Noop))
-    });
-    let is_in_the_way = |filter: &Filter| filter.restricts() || filter.redirects();
-    answers && !any_use(map, &route.uses, is_in_the_way)
+    let Some(node) = map.backends.get(id) else { return false };
+    let is_nobody =
+        matches!(node.backend, Backend::Refused { .. } | Backend::Internal(Internal::Noop));
+    let is_free = |uses: &[Use]| !any_use(map, uses, |it| it.restricts() || it.redirects());
+    let mut entries = route.listeners.iter().filter_map(|id| map.listeners.get(id));
+    let edges = node.backend.edges();
+    let is_let_in = is_free(&route.uses) && entries.any(|it| is_free(&it.uses));
+    !is_nobody && is_let_in && edges.iter().all(|edge| is_free(&edge.uses))
 }

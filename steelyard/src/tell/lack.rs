@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use steelyard_balance::eligible;
 use steelyard_model::routing::backend::{Backend, RefusalReason};
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
 use steelyard_model::{Endpoint, Host};
 use steelyard_plan::Plan;
@@ -82,8 +82,8 @@ pub(crate) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> b
     }
 }
 
-/// Adds to each row of the routes what requests are answered with, where nobody is served, and the
-/// certificate that its clients are shown.
+/// Adds to each row of the routes what requests are answered with, where nobody is served, the
+/// certificate that its clients are shown, and the objects whose filters its requests pass.
 pub(crate) fn explain_routes(
     rows: &mut Value,
     plan: &Plan,
@@ -97,5 +97,27 @@ pub(crate) fn explain_routes(
         if let Some(certificate) = certificates.of(route) {
             row["certificate"] = json!(certificate.to_string());
         }
+        row["passes"] = json!(passed(routing, route));
     }
+}
+
+/// The objects that define what requests to a route pass, each once: where they come in, at the
+/// route, on the way to backends, and what stands within all these.
+fn passed(routing: &RoutingMap, route: &Route) -> BTreeSet<String> {
+    let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
+    let shared = listeners.filter(|_| route.kind.is_of_requests()).flat_map(|it| &it.uses);
+    let backend = match &route.to {
+        Destination::Backend(id) => routing.backends.get(id),
+        Destination::Routes(_) => None,
+    };
+    let edges = backend.map(|node| node.backend.edges()).unwrap_or_default();
+    let beside = edges.iter().flat_map(|edge| &edge.uses);
+    let mut objects = BTreeSet::new();
+    for usage in shared.chain(&route.uses).chain(beside) {
+        usage.each_within(&routing.filters, &mut |one| {
+            let place = routing.filters.get(&one.filter).and_then(|node| node.place.as_ref());
+            objects.extend(place.map(|place| place.object.to_string()));
+        });
+    }
+    objects
 }

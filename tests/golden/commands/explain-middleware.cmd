@@ -1,0 +1,1 @@
+explain middleware/local tests/golden/check/protection-shadowed.in.yaml
