@@ -97,6 +97,11 @@ impl Own {
         *locked(&self.decided) = Some(Arc::clone(decided));
     }
 
+    /// What is in force.
+    pub(crate) fn decided(&self) -> Option<Arc<Decided>> {
+        locked(&self.decided).clone()
+    }
+
     /// Pings are answered that this ends.
     pub(crate) fn end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
@@ -104,7 +109,7 @@ impl Own {
 
     /// What there is to show, made anew where something else is so.
     fn exhibit(&self) -> Option<Arc<Exhibit>> {
-        let decided = locked(&self.decided).clone()?;
+        let decided = self.decided()?;
         let mut made = locked(&self.made);
         if let Some(made) = made.as_ref().filter(|made| made.is_of(&decided)) {
             return Some(Arc::clone(&made.exhibit));
@@ -129,7 +134,9 @@ impl Own {
     }
 
     fn made_of(&self, decided: &Decided, down: &[(String, String)]) -> Exhibit {
-        let findings: Vec<&Diagnostic> = decided.plan.diagnostics.iter().collect();
+        let mut diagnostics = decided.plan.diagnostics.clone();
+        decided.known.advise(&mut diagnostics);
+        let findings: Vec<&Diagnostic> = diagnostics.iter().collect();
         Exhibit::of(Exhibited {
             routing: &decided.snapshot.routing,
             findings: &findings,

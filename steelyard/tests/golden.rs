@@ -98,7 +98,9 @@ fn exhibit() {
         options.exposure.services = Internal::NAMED.into();
         let (world, _) =
             Pipeline::new(options).follow(&Sight::complete(vec![source]), Instant::now());
-        let findings: Vec<&Diagnostic> = world.snapshot.diagnostics.iter().collect();
+        let mut found = world.snapshot.diagnostics.clone();
+        world.known.advise(&mut found);
+        let findings: Vec<&Diagnostic> = found.iter().collect();
         let features = Features { access_log: true, ..Features::default() };
         let down = [("default-shop-80@kubernetescrd".to_owned(), "10.0.0.6:80".to_owned())];
         let exhibit = Exhibit::of(Exhibited {
