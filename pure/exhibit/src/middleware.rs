@@ -232,7 +232,8 @@ fn limited(filter: &Filter) -> (&'static str, Value) {
                 "sourceCriterion": counted(&limit.of),
             });
             if let Some(redis) = &limit.redis {
-                shape["redis"] = json!({ "endpoints": redis.endpoints });
+                let endpoints = redis.servers.iter().map(|(server, _)| &*server.authority);
+                shape["redis"] = json!({ "endpoints": endpoints.collect::<Vec<_>>() });
             }
             ("rateLimit", shape)
         }

@@ -72,14 +72,41 @@ impl AskedUrl {
         Ok(Self { is_secure, host, port, authority, target })
     }
 
+    /// Reads `host:port` of a server that is not asked by HTTP: it has no target.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn server(text: &str, is_secure: bool) -> Result<Self, UrlFault> {
+        if text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UrlFault::Characters);
+        }
+        if text.contains('@') {
+            return Err(UrlFault::User);
+        }
+        let (host, port) = split(text)?;
+        let port = port.and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+        let port = port.ok_or(UrlFault::Port)?;
+        Ok(Self { is_secure, host, port, authority: text.into(), target: "".into() })
+    }
+
+    /// Whether it is asked by HTTP.
+    pub fn is_http(&self) -> bool {
+        !self.target.is_empty()
+    }
+
     /// Scheme, host and port: `http://auth.example:9091`.
     pub fn origin(&self) -> String {
         format!("{}://{}", self.scheme(), self.authority)
     }
 
-    /// `http` or `https`.
+    /// `http` or `https`; of a server that is not asked by HTTP `tcp` or `tls`.
     pub fn scheme(&self) -> &'static str {
-        if self.is_secure { "https" } else { "http" }
+        match (self.is_http(), self.is_secure) {
+            (true, true) => "https",
+            (true, false) => "http",
+            (false, true) => "tls",
+            (false, false) => "tcp",
+        }
     }
 
     /// The Service whose name in a cluster the host is, if it is one, and whether it can be nothing
@@ -175,6 +202,27 @@ mod tests {
         ] {
             let expected = (host.into(), port, authority.into(), target.into());
             assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn servers_have_a_port_and_no_target() {
+        for (text, is_secure, origin) in
+            [("redis:6379", false, "tcp://redis:6379"), ("[::1]:1", true, "tls://[::1]:1")]
+        {
+            let server = AskedUrl::server(text, is_secure).unwrap();
+            assert_eq!((server.origin(), &*server.target), (origin.to_owned(), ""));
+        }
+        for (text, fault) in [
+            ("redis", UrlFault::Port),
+            ("redis:0", UrlFault::Port),
+            ("redis:x", UrlFault::Port),
+            ("", UrlFault::Host),
+            ("redis://a:1", UrlFault::Port),
+            ("ann:secret@a:1", UrlFault::User),
+            ("a b:1", UrlFault::Characters),
+        ] {
+            assert_eq!(AskedUrl::server(text, false), Err(fault), "{text}");
         }
     }
 

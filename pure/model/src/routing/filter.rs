@@ -354,6 +354,9 @@ impl Filter {
         let (url, several) = match self {
             Self::ForwardAuth(auth) => (Some(&auth.address), &[][..]),
             Self::Login(auth) => (None, &auth.issuer.origins[..]),
+            Self::RateLimit(limit) => {
+                (None, limit.redis.as_ref().map_or(&[][..], |redis| &redis.servers))
+            }
             Self::Token(auth) => match &auth.keys {
                 TokenKeys::Address(address) => (Some(&address.url), &[][..]),
                 _ => (None, &[][..]),

@@ -6,11 +6,13 @@ use steelyard_manifest::kinds::IntOrString;
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
 use steelyard_model::filter_draft::SecretPurpose;
+use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RedisStore, RetryRule,
 };
 use steelyard_model::routing::filter::trigger::{Trigger, TriggerSubject};
+use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::times::RouteTimeouts;
 
 use super::{Making, Reader, is, text, texts};
@@ -100,7 +102,9 @@ impl Reader<'_, '_> {
         path: &FieldPath,
         making: &mut Making<'_>,
     ) -> Option<RedisStore> {
-        let credentials = text(it.username.as_ref()).zip(text(it.password.as_ref()));
+        // Of a password alone, whose it is goes without saying: Redis has a usual user.
+        let credentials = text(it.password.as_ref())
+            .map(|password| (text(it.username.as_ref()).unwrap_or_default(), password));
         let others = match making.is_of_file() {
             true => vec![("secret", it.secret.is_some())],
             false => {
@@ -110,12 +114,11 @@ impl Reader<'_, '_> {
         self.foreign(&others, path, making);
         let secret = path.key("secret");
         self.named_secret(it.secret.as_ref(), (&secret, SecretPurpose::Credentials), making);
-        let endpoints = texts(it.endpoints.as_ref());
-        let local = || vec!["localhost:6379".into()];
+        let tls = it.tls.as_ref().map(|tls| self.filter_tls(tls, &path.key("tls"), making));
         Some(RedisStore {
-            endpoints: if endpoints.is_empty() { local() } else { endpoints },
+            servers: self.counting(it, tls.is_some(), &path.key("endpoints"))?,
             credentials,
-            tls: it.tls.as_ref().map(|tls| self.filter_tls(tls, &path.key("tls"), making)),
+            tls,
             database: self.amount(&path.key("db"), it.db)?,
             pool: self.amount(&path.key("poolSize"), it.pool_size)?,
             idle: self.amount(&path.key("minIdleConns"), it.min_idle_conns)?,
@@ -124,6 +127,32 @@ impl Reader<'_, '_> {
             write: self.usually_some(it.write_timeout.as_ref(), &path.key("writeTimeout"), 3),
             dial: self.usually_some(it.dial_timeout.as_ref(), &path.key("dialTimeout"), 5),
         })
+    }
+
+    /// Servers that count, each as `host:port`; Traefik's own default where none is written.
+    fn counting(
+        &mut self,
+        it: &written::RedisSpec,
+        is_secure: bool,
+        path: &FieldPath,
+    ) -> Option<Vec<(AskedUrl, BackendId)>> {
+        let mut endpoints = texts(it.endpoints.as_ref());
+        if endpoints.is_empty() {
+            endpoints.push("localhost:6379".into());
+        }
+        let mut servers = Vec::new();
+        for (at, text) in endpoints.iter().enumerate() {
+            match AskedUrl::server(text, is_secure) {
+                Ok(server) => servers.push((server, BackendId::from(""))),
+                Err(why) => {
+                    let message = format!("`{text}` is no server: it is written HOST:PORT");
+                    let at = path.index(at);
+                    self.findings.invalid(codes::INVALID_VALUE, &at, message, why.help());
+                    return None;
+                }
+            }
+        }
+        Some(servers)
     }
 
     pub(super) fn buffering(

@@ -1,9 +1,12 @@
 //! Filters that say how many, how long and how often.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{ClientSource, FilterTls};
+use crate::routing::asked::AskedUrl;
+use crate::routing::id::BackendId;
 
 /// Lets only so many requests in over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +36,12 @@ pub enum Counted {
     Host,
 }
 
-/// A server that counts for many replicas.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A server that counts for many replicas. Its password never shows in debug output.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RedisStore {
-    /// Where: `host:port`.
-    pub endpoints: Vec<Arc<str>>,
-    /// Name and password.
+    /// Where, and the backends that stand for that: who is first is asked first.
+    pub servers: Vec<(AskedUrl, BackendId)>,
+    /// Name and password; an empty name is the usual user.
     pub credentials: Option<(Arc<str>, Arc<str>)>,
     /// How TLS is spoken to it.
     pub tls: Option<FilterTls>,
@@ -46,9 +49,9 @@ pub struct RedisStore {
     pub database: u64,
     /// Most connections; 0 is ten a core.
     pub pool: u64,
-    /// Fewest idle connections.
+    /// So many idle ones are kept, however long nobody needs them.
     pub idle: u64,
-    /// Most connections in use; 0 is any.
+    /// Most connections, whatever the size of the pool; 0 is any.
     pub active: u64,
     /// How long an answer may take.
     pub read: Option<Duration>,
@@ -116,4 +119,19 @@ pub struct RetryRule {
     pub is_by_status_alone: bool,
     /// It asks also for what may have been done already.
     pub is_for_all_methods: bool,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { servers, credentials, tls, database, pool, idle, active, .. } = self;
+        let servers: Vec<&str> = servers.iter().map(|(url, _)| &*url.authority).collect();
+        f.debug_struct("RedisStore")
+            .field("servers", &servers)
+            .field("user", &credentials.as_ref().map(|(name, _)| name))
+            .field("tls", tls)
+            .field("database", database)
+            .field("connections", &[pool, idle, active])
+            .field("times", &[self.dial, self.write, self.read])
+            .finish()
+    }
 }

@@ -52,6 +52,13 @@ impl Maker<'_, '_> {
                     at.backend = self.asked_at(&at.url, at.tls.as_ref(), &draft.id, &place)?;
                 }
             }
+            Filter::RateLimit(limit) => {
+                let Some(redis) = &mut limit.redis else { return Some(()) };
+                let place = place(&["rateLimit", "redis", "endpoints"]);
+                for (server, backend) in &mut redis.servers {
+                    *backend = self.asked_at(server, redis.tls.as_ref(), &draft.id, &place)?;
+                }
+            }
             _ => {}
         }
         Some(())
@@ -177,7 +184,8 @@ impl Maker<'_, '_> {
         place: &Provenance,
     ) -> Option<TransportId> {
         if !url.is_secure {
-            return Some(Transport::plain().id);
+            let plain = if url.is_http() { Transport::plain() } else { Transport::bytes() };
+            return Some(plain.id);
         }
         let usual = FilterTls::default();
         let terms = match terms(tls.unwrap_or(&usual), url, place) {
@@ -191,7 +199,8 @@ impl Maker<'_, '_> {
             }
         };
         let id = TransportId::from(backend.as_str());
-        let spoken = Transport { id: id.clone(), tls: Some(terms), ..Transport::https() };
+        let usual = if url.is_http() { Transport::https() } else { Transport::bytes() };
+        let spoken = Transport { id: id.clone(), tls: Some(terms), ..usual };
         self.routed.transports.push(Arc::new(spoken));
         Some(id)
     }
