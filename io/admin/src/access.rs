@@ -15,7 +15,6 @@ pub const TOKEN_HEADER: &str = "x-steelyard-token";
 pub(crate) const REBALANCE: &str = "/api/v1/rebalance";
 
 /// The rules of one listener.
-#[derive(Debug)]
 pub(crate) struct Access {
     listen: IpAddr,
     token: Option<Vec<u8>>,

@@ -8,6 +8,7 @@
 //! - circles: sibling modules know each other one way only
 //! - types: a public type's name is its alone, over all crates
 //! - sentences: no code looks into a text that is made for people
+//! - secrets: what may be one does not show in debug output
 //! - promises: files and folders that pages for developers name, and the tests that
 //!   docs/security.md does, are there
 
@@ -17,6 +18,7 @@ mod items;
 mod layers;
 mod modules;
 mod promises;
+mod secrets;
 mod sentences;
 mod sizes;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub(crate) fn run() -> Result<()> {
     complaints.extend(circles::check(&sources));
     complaints.extend(types::check(&sources));
     complaints.extend(sentences::check(&sources));
+    complaints.extend(secrets::check(&sources));
     complaints.extend(promises::check(&root, &sources)?);
     if complaints.is_empty() {
         println!("{} files are tidy", sources.len());

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::meta::{Ignored, IntOrString};
+use super::opaque::opaque;
 use super::traefik::{
     Domain, FailoverErrors, ForwardingTimeouts, HealthCheck, Observability, PassiveHealthCheck,
     ProxyProtocol, ResponseForwarding, Sticky,
@@ -276,7 +277,7 @@ pub struct FileStore {
 }
 
 /// A certificate: files, or PEM.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FileCertificate {
     /// The chain.
@@ -286,3 +287,5 @@ pub struct FileCertificate {
     /// Stores that it is in.
     pub stores: Option<Vec<String>>,
 }
+
+opaque!(FileCertificate);

@@ -16,6 +16,7 @@ pub mod file;
 pub mod meta;
 pub mod metallb;
 pub mod networking;
+mod opaque;
 pub mod service;
 pub mod traefik;
 

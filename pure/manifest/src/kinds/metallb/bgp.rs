@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::super::meta::{Ignored, LabelSelector, ObjectMeta};
+use super::super::opaque::opaque;
 
 /// `metallb.io/v1beta1` BGPAdvertisement.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,7 +57,7 @@ pub struct BgpPeer {
 }
 
 /// `spec` of a BGPPeer of `v1beta2`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BgpPeerSpec {
     /// Our AS number.
@@ -133,7 +134,7 @@ pub struct BgpPeerV1Beta1 {
 }
 
 /// `spec` of a BGPPeer of `v1beta1`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BgpPeerSpecV1Beta1 {
     /// Our AS number.
@@ -270,3 +271,5 @@ pub struct CommunityAlias {
     /// The community.
     pub value: Option<String>,
 }
+
+opaque!(BgpPeerSpec, BgpPeerSpecV1Beta1);

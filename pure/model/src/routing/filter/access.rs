@@ -1,5 +1,6 @@
 //! Filters that say who may pass, and who it was.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +51,8 @@ pub enum ClientPlace {
     Excluding(Networks),
 }
 
-/// Asks for a name and a password, or for the proof of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Asks for a name and a password, or for the proof of one. Its users never show in debug output.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PasswordAuth {
     /// `name:hash`, or `name:realm:hash` where a proof is asked for.
     pub users: Arc<[Arc<str>]>,
@@ -141,8 +142,8 @@ pub struct AskedCache {
     pub durations: Vec<((u16, u16), Duration)>,
 }
 
-/// How TLS is spoken to whom a filter asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How TLS is spoken to whom a filter asks. Its key never shows in debug output.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct FilterTls {
     /// Whom to believe, as PEM; none is whom this machine believes.
     pub ca: Option<Arc<str>>,
@@ -197,6 +198,30 @@ pub struct NameParts {
     pub serial_number: bool,
     /// `CN`
     pub common_name: bool,
+}
+
+impl fmt::Debug for PasswordAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, realm, removes_header, user_header } = self;
+        f.debug_struct("PasswordAuth")
+            .field("users", &users.len())
+            .field("realm", realm)
+            .field("removes_header", removes_header)
+            .field("user_header", user_header)
+            .finish()
+    }
+}
+
+impl fmt::Debug for FilterTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ca, identity, is_unverified } = self;
+        let shown = identity.as_ref().map(|(chain, _)| chain);
+        f.debug_struct("FilterTls")
+            .field("ca", ca)
+            .field("identity", &shown)
+            .field("is_unverified", is_unverified)
+            .finish()
+    }
 }
 
 impl Networks {

@@ -1,9 +1,11 @@
 //! Filters that ask for a key.
 
+use std::fmt;
 use std::sync::Arc;
 
-/// Asks for a key that only its owner has, as Traefik Hub's `apiKey` does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Asks for a key that only its owner has, as Traefik Hub's `apiKey` does. What is known of keys
+/// never shows in debug output.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyAuth {
     /// The line in which it may come.
     pub header: Option<Arc<str>>,
@@ -17,6 +19,20 @@ pub struct KeyAuth {
     pub is_encoded: bool,
     /// Hashes of the keys that open, or where one is: `urn:k8s:secret:NAME:KEY`.
     pub hashes: Vec<Arc<str>>,
+}
+
+impl fmt::Debug for KeyAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { header, scheme, parameter, cookie, is_encoded, hashes } = self;
+        f.debug_struct("KeyAuth")
+            .field("header", header)
+            .field("scheme", scheme)
+            .field("parameter", parameter)
+            .field("cookie", cookie)
+            .field("is_encoded", is_encoded)
+            .field("hashes", &hashes.len())
+            .finish()
+    }
 }
 
 /// What the place of a hash in a Secret begins with.

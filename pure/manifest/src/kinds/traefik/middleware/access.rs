@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::super::super::meta::IntOrString;
+use super::super::super::opaque::opaque;
 
 /// Asks for a name and a password, or the proof of one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuthSpec {
     /// Of objects: the Secret with the users.
@@ -70,7 +71,7 @@ pub struct AuthCacheSpec {
 }
 
 /// How TLS is spoken to whom a middleware asks.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FilterTlsSpec {
     /// Of objects: the Secret with whom to believe.
@@ -194,7 +195,7 @@ pub struct RateLimitSpec {
 }
 
 /// Where it is counted, for many replicas.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RedisSpec {
     /// Where.
@@ -240,3 +241,5 @@ pub struct InFlightConnSpec {
     /// So many of each address.
     pub amount: Option<i64>,
 }
+
+opaque!(AuthSpec, FilterTlsSpec, RedisSpec);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::super::super::meta::Ignored;
+use super::super::super::opaque::opaque;
 use super::ClientConfigSpec;
 
 /// Has people log in at an OpenID provider.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OidcSpec {
     /// Who knows them: an URL, to the letter.
@@ -85,7 +86,7 @@ pub struct StateCookieSpec {
 }
 
 /// What browsers keep who are logged in.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionSpec {
     /// Its name.
@@ -111,3 +112,5 @@ pub struct SessionSpec {
     /// Where it is kept, other than in the browser.
     pub store: Option<Ignored>,
 }
+
+opaque!(OidcSpec, SessionSpec);

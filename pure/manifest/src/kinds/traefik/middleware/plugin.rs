@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::super::super::meta::{Ignored, IntOrString};
+use super::super::super::opaque::opaque;
 use super::{AllowListSpec, ChainSpec, FilterTlsSpec, MiddlewareRef, OidcSpec};
 
 /// Programs of somebody else by their names, and those that are built in here.
@@ -49,7 +50,7 @@ pub struct TimeoutsSpec {
 }
 
 /// Asks for a key.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiKeySpec {
     /// Where it may come.
@@ -86,7 +87,7 @@ pub struct UnlessSpec {
 }
 
 /// Asks for a JSON Web Token.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JwtSpec {
     /// A secret that the issuer has too, or where it is: `urn:k8s:secret:NAME:KEY`.
@@ -138,7 +139,7 @@ pub struct HmacSpec {
 }
 
 /// Who may sign.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct HmacKeySpec {
     /// What they are called.
@@ -181,3 +182,5 @@ impl<'de> Visitor<'de> for ByName {
         Ok(spec)
     }
 }
+
+opaque!(ApiKeySpec, JwtSpec, HmacKeySpec);
