@@ -96,7 +96,9 @@ fn passes(claim: &Value, test: &ClaimTest) -> bool {
         ClaimTest::Prefix(prefix) => text(claim).is_some_and(|text| text.starts_with(&**prefix)),
         ClaimTest::Contains(wanted) => match claim {
             Value::Array(elements) => elements.iter().any(|element| is(element, wanted)),
-            scalar => text(scalar).is_some_and(|text| text.contains(&**wanted)),
+            scalar => text(scalar).is_some_and(|text| {
+                text == &**wanted || text.split_whitespace().any(|word| word == &**wanted)
+            }),
         },
         ClaimTest::SplitContains(separator, wanted) => match claim {
             Value::String(text) if !separator.is_empty() => {

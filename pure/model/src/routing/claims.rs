@@ -26,7 +26,8 @@ pub enum ClaimTest {
     Equals(Arc<str>),
     /// It begins with this.
     Prefix(Arc<str>),
-    /// It is a list with this element, or a text that has this in it.
+    /// It is a list with this element, or a text that is this or has it as one of its words (RFC
+    /// 6749 §3.3 writes scopes so): never a part of a word.
     Contains(Arc<str>),
     /// It is a text of which one part, between separators, is this: separator, part.
     SplitContains(Arc<str>, Arc<str>),
