@@ -4,7 +4,7 @@
 //! servlet containers cut parameters off (`/admin;x`). For us all of these are characters of a
 //! segment, so a server may take for `/admin/x` what the rule for `/admin` never saw.
 
-use crate::path::resolve;
+use crate::path::{decode_all, resolve};
 
 /// The other paths that some server sees in `path`, which is in normal form: three at most.
 pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
@@ -28,6 +28,28 @@ pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Whether no server sees anything in `path`, which is in normal form, but what we see and what
+/// [`readings`] has. For whoever lets somebody in by it: what is doubtful is not looked into.
+///
+/// Doubtful is what is decoded twice by some (`%252e`), ends the path for some (`%23`, `%3F`, `%0A`
+/// and other controls), is taken off by Windows at the end of a segment (`..%20`, `admin.`, `:$`),
+/// or is no text (`%C0%AE`) or a sign that some take for a dot or a slash (U+FF0E, U+2215).
+pub(crate) fn is_certain(path: &str) -> bool {
+    let whole = decode_all(path.as_bytes(), |byte| byte);
+    let Ok(text) = str::from_utf8(&whole) else { return false };
+    let is_meant = |sign: char| match sign {
+        '%' | '?' | '#' => false,
+        ' ' => true,
+        sign if sign.is_ascii() => sign.is_ascii_graphic(),
+        sign => sign.is_alphabetic(),
+    };
+    let is_sound = |segment: &str| {
+        let is_odd = segment.bytes().all(|byte| matches!(byte, b'.' | b' ' | b'+'));
+        segment.is_empty() || !is_odd && !segment.ends_with(['.', ' '])
+    };
+    text.chars().all(is_meant) && !text.contains(":$") && text.split(['/', '\\', ';']).all(is_sound)
+}
+
 /// Of a path, which begins with a slash.
 fn without_parameters(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
@@ -42,6 +64,44 @@ fn without_parameters(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_read_otherwise_is_told_apart() {
+        for (path, expected) in [
+            ("/", true),
+            ("/public/a.b/", true),
+            ("/a%20b", true),
+            ("/wiki/C++", true),
+            ("/a:b@c!$&'()*,=", true),
+            ("/caf%C3%A9/%E6%97%A5", true),
+            ("/a%2Fb", true),
+            ("/a;b%3Bc", true),
+            ("/%252e%252e/admin", false),
+            ("/100%25", false),
+            ("/..%20/admin", false),
+            ("/%20../admin", false),
+            ("/..+/admin", false),
+            ("/.../admin", false),
+            ("/a/..%20;x/admin", false),
+            ("/a%2F..%20%2Fadmin", false),
+            ("/a%5C...%5Cadmin", false),
+            ("/admin.", false),
+            ("/admin%20", false),
+            ("/%C0%AE%C0%AE/admin", false),
+            ("/%FF", false),
+            ("/admin%3F.css", false),
+            ("/admin%23.css", false),
+            ("/admin%0A.css", false),
+            ("/admin%09", false),
+            ("/admin%7F", false),
+            ("/admin::$DATA", false),
+            ("/%EF%BC%8E%EF%BC%8E/admin", false),
+            ("/a%E2%88%95b", false),
+            ("/a%E2%80%8Bb", false),
+        ] {
+            assert_eq!(is_certain(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn what_others_see() {

@@ -9,7 +9,7 @@ use steelyard_model::routing::subject::Subject;
 
 use crate::host::Authority;
 use crate::path::{decoded, normalize, readable};
-use crate::readings::readings;
+use crate::readings::{is_certain, readings};
 use crate::reject::Reject;
 use crate::subject::text;
 use crate::view::RequestView;
@@ -42,6 +42,12 @@ impl<'h> HeadSubject<'h> {
         let path = normalize(head.path())?;
         let (decoded, readable) = (OnceCell::new(), OnceCell::new());
         Ok(Self { head, host, path, client, server_name, decoded, readable })
+    }
+
+    /// Whether nobody sees another path in its own than we do, but those that
+    /// [`readings`](Self::readings) has.
+    pub fn is_certain(&self) -> bool {
+        is_certain(&self.path)
     }
 
     /// The same with the other paths that some server sees in its path; nothing where the path has

@@ -157,6 +157,13 @@ fn exemptions_are_of_what_every_server_sees_there() {
         ("/public/..\\admin", 401),
         ("//public/../admin", 401),
         ("/admin/../public", 200),
+        ("/public/a%20b/%C3%A9.css", 200),
+        ("/public/%252e%252e/admin", 401),
+        ("/public/..%20/admin", 401),
+        ("/public/%c0%ae%c0%ae/admin", 401),
+        ("/public/x%3f.css", 401),
+        ("/public/x%23.css", 401),
+        ("/public/x%0a.css", 401),
     ] {
         let asked = Asked::get("a.test", target).with_all(&FORGED);
         let (found, _, lines) = pass(&recipe, [192, 0, 2, 1], &asked);
@@ -166,6 +173,20 @@ fn exemptions_are_of_what_every_server_sees_there() {
         }
         assert_eq!(pass(&recipe, [192, 0, 2, 1], &asked.with(ANN.0, ANN.1)).0, 200, "{target}");
     }
+}
+
+/// Who is exempted by something else than a path may ask for any.
+#[test]
+fn a_doubtful_path_matters_where_paths_do() {
+    let lan = Rule::One(Matcher::ClientIp("10.0.0.0/8".parse().unwrap()));
+    let recipe = recipe(vec![
+        ("when", Filter::When(lan.negated(), "password".into())),
+        ("password", basic()),
+    ])
+    .unwrap();
+    let asked = Asked::get("a.test", "/100%25");
+    assert_eq!(pass(&recipe, [10, 0, 0, 1], &asked).0, 200);
+    assert_eq!(pass(&recipe, [192, 0, 2, 1], &asked).0, 401);
 }
 
 #[test]

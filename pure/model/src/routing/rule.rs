@@ -54,6 +54,15 @@ impl Rule {
         })
     }
 
+    /// Whether any of its conditions, wherever it stands in it, is such.
+    pub fn has(&self, is_such: &dyn Fn(&Matcher) -> bool) -> bool {
+        match self {
+            Self::All(rules) | Self::Any(rules) => rules.iter().any(|rule| rule.has(is_such)),
+            Self::Not(rule) => rule.has(is_such),
+            Self::One(matcher) => is_such(matcher),
+        }
+    }
+
     /// What must hold all together.
     fn conditions(&self) -> &[Self] {
         match self {
