@@ -103,7 +103,7 @@ fn in_header(
 }
 
 /// The one parameter of this name, decoded.
-fn in_query(head: &RequestEdits<'_>, name: &str) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn in_query(head: &RequestEdits<'_>, name: &str) -> Result<Vec<u8>, Refusal> {
     let values = parameters_called(head.query().unwrap_or_default(), name);
     one(values.map(|value| value.into_owned().into_bytes()))
 }

@@ -9,6 +9,8 @@ use steelyard_tokens::{RequestSignature, SignatureFault, is_digest_of};
 use crate::ask::{Ask, Got};
 use crate::context::{Context, Note};
 use crate::frame::{Enter, Frame};
+use crate::password::authorization;
+use crate::refusal::Refusal;
 use crate::response::Response;
 
 /// Bytes of a body whose digest is looked at, at most.
@@ -25,7 +27,12 @@ impl Signed {
         cx: &Context<'_>,
         head: &RequestEdits<'_>,
     ) -> Result<RequestSignature, &'static str> {
-        let value = head.first("authorization").and_then(|value| str::from_utf8(value).ok());
+        let value = match authorization(head) {
+            Ok(value) => value,
+            Err(Refusal::Nothing) => return Err("the request is not signed"),
+            Err(why) => return Err(why.reason()),
+        };
+        let value = str::from_utf8(&value).ok();
         let (scheme, text) =
             value.and_then(|value| value.split_once(' ')).ok_or("the request is not signed")?;
         if !["hmac", "signature"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) {
@@ -173,6 +180,12 @@ mod tests {
             (signed("ann", "(request-target) digest", &of(b"other"), SECRET), hello(), 401),
             (signed("ann", "(request-target) digest", &of(b"x"), SECRET), Got::TooLarge, 413),
             (Asked::get("a.test", "/"), hello(), 401),
+            // Nobody knows which of two an endpoint goes by.
+            (
+                signed("ann", "(request-target)", "", SECRET).with("authorization", "Basic x"),
+                hello(),
+                401,
+            ),
         ] {
             let case = format!("{asked:?}");
             let (status, notes) = entered(asked, body);

@@ -6,14 +6,17 @@ mod known;
 
 use std::sync::Arc;
 
-use steelyard_http::{Head as _, RequestEdits, RequestView as _};
+use steelyard_http::RequestEdits;
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_tokens::{Claims, KeyRing, TokenFault, verified};
 
 use crate::ask::{Ask, Got};
 use crate::context::{Context, Note};
 use crate::frame::{Enter, Frame};
+use crate::key::in_query;
 use crate::memory::{Kept, Lifespan};
+use crate::password::authorization;
+use crate::refusal::Refusal;
 use crate::response::Response;
 use crate::told;
 use issuer::Issuer;
@@ -74,19 +77,29 @@ impl Token {
         }
     }
 
-    /// The token as it came.
-    fn token(&self, head: &RequestEdits<'_>) -> Option<String> {
+    /// The token as it came, once: nobody knows which of two an endpoint goes by.
+    fn token(&self, head: &RequestEdits<'_>) -> Result<String, &'static str> {
         let bearer = |value: &[u8]| {
             let value = str::from_utf8(value).ok()?;
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         };
-        let in_query = || {
-            let name = self.terms.auth.parameter.as_deref()?;
-            let mut pairs = head.query()?.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name).map(|(_, token)| token.to_owned())
+        let in_query = || match &self.terms.auth.parameter {
+            Some(name) => in_query(head, name),
+            None => Err(Refusal::Nothing),
         };
-        head.first("authorization").and_then(bearer).or_else(in_query)
+        let said = match authorization(head) {
+            Ok(value) => {
+                bearer(&value).map_or_else(|| in_query().map(text), |token| Ok(Some(token)))
+            }
+            Err(Refusal::Nothing) => in_query().map(text),
+            Err(why) => Err(why),
+        };
+        match said {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) | Err(Refusal::Nothing) => Err("there is no token"),
+            Err(why) => Err(why.reason()),
+        }
     }
 
     /// Endpoints are told what the token says, and nothing that a client has made up.
@@ -124,9 +137,12 @@ impl Frame for Token {
         {
             return Enter::Ask(ask);
         }
-        let Some(token) = self.token(head) else {
-            cx.notes.push(Note::Reason("there is no token"));
-            return Enter::Answer(challenge(401, ""));
+        let token = match self.token(head) {
+            Ok(token) => token,
+            Err(why) => {
+                cx.notes.push(Note::Reason(why));
+                return Enter::Answer(challenge(401, ""));
+            }
         };
         let claims = match self.claims(cx, &token) {
             Ok(claims) => claims,
@@ -147,6 +163,10 @@ impl Frame for Token {
         }
         self.tell(&claims, cx, head)
     }
+}
+
+fn text(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes).ok()
 }
 
 fn challenge(status: u16, error: &str) -> Box<Response> {

@@ -9,6 +9,8 @@ use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::claims::{ClaimPath, ClaimRule, ClaimTest};
 use steelyard_model::routing::filter::token::KeyAddress;
 
+use steelyard_http::Head as _;
+
 use super::*;
 use crate::ask::Flight;
 use crate::memory::Memory;
@@ -103,6 +105,12 @@ fn a_token_in_the_query_and_one_that_is_passed_on() {
     assert_eq!(world.notes, [Note::User("ann".into())]);
     let mut without = Token::new(&auth(), kept(&mut Memory::default())).unwrap();
     assert_eq!(entered(&mut without, &mut world, asked), "401 Bearer");
+    // Nobody knows which of two an endpoint goes by.
+    let token = minted(r#"{"sub":"ann"}"#);
+    let twice = Asked::get("a.b", format!("/?t={token}&t=x").leak());
+    assert_eq!(entered(&mut frame, &mut world, twice), "401 Bearer");
+    let twice = bearing(format!("Bearer {token}")).with("authorization", "Bearer x");
+    assert_eq!(entered(&mut frame, &mut world, twice), "401 Bearer");
 
     let bearer = format!("Bearer {}", minted("{}"));
     let passed_on = TokenAuth { is_passed_on: true, ..auth() };
