@@ -8,6 +8,7 @@
 mod answers;
 pub(crate) mod copied;
 mod letter;
+pub(crate) mod made_up;
 pub(crate) mod nginx;
 mod place;
 

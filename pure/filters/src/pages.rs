@@ -16,6 +16,7 @@ use steelyard_model::routing::filter::content::ErrorPages;
 use crate::ask::{Ask, Got, Letter};
 use crate::context::{Context, Note};
 use crate::forward::copied::{copied, uri};
+use crate::forward::made_up::PARTIAL;
 use crate::forward::nginx::escaped;
 use crate::frame::{Enter, Frame, Leave};
 use crate::response::Response;
@@ -25,10 +26,6 @@ const LARGEST: usize = 1 << 20;
 
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Lines that ask for a part, or for nothing where it is known (RFC 9110 §13.1, §14.2).
-const PARTIAL: [&str; 6] =
-    ["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
 
 /// The page of one request.
 #[derive(Clone, Debug)]

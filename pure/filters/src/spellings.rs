@@ -24,11 +24,13 @@ pub(crate) fn remove_told(head: &mut RequestEdits<'_>, told: &ToldLines) {
 /// Takes away all lines that may be taken for one whose name an expression matches, as Go's servers
 /// spell it (`X-Auth-User`), in small letters, or as it came.
 pub(crate) fn remove_matching(head: &mut RequestEdits<'_>, names: &Expression) {
-    remove_where(head, |line| {
-        let spelled = canonical(line);
-        let all = [line, &spelled, &spelled.to_ascii_lowercase()];
-        all.iter().any(|it| names.is_found_in(it))
-    });
+    remove_where(head, |line| is_matched(line, names));
+}
+
+/// Whether a line may be taken for one whose name an expression matches.
+pub(crate) fn is_matched(line: &str, names: &Expression) -> bool {
+    let spelled = canonical(line);
+    [line, &spelled, &spelled.to_ascii_lowercase()].iter().any(|it| names.is_found_in(it))
 }
 
 fn remove_where(head: &mut RequestEdits<'_>, is_it: impl Fn(&str) -> bool) {

@@ -5,6 +5,7 @@ use steelyard_http::{Head as _, LineEdits, RequestEdits, RequestView as _, Schem
 use steelyard_model::routing::filter::access::{AskedAuth, AskedManner};
 
 use super::copied::{copied, uri};
+use super::made_up::is_made_up;
 use super::nginx;
 use crate::ask::Letter;
 use crate::context::Context;
@@ -39,7 +40,8 @@ pub(super) fn written(
             (method, lines(auth, cx, head))
         }
         AskedManner::Nginx(it) => {
-            (it.method.as_deref().unwrap_or("GET"), nginx::lines(it, cx, head))
+            let is_made_up = |name: &str| is_made_up(auth, head, name);
+            (it.method.as_deref().unwrap_or("GET"), nginx::lines(it, cx, head, &is_made_up))
         }
     };
     let max = auth.max_response.and_then(|max| usize::try_from(max).ok());
@@ -59,7 +61,10 @@ pub(super) fn written(
 fn lines(auth: &AskedAuth, cx: &Context<'_>, head: &RequestEdits<'_>) -> LineEdits {
     let is_wanted = |name: &str| {
         let wanted = &auth.request_headers;
-        wanted.is_empty() || wanted.iter().any(|it| it.eq_ignore_ascii_case(name))
+        match wanted.is_empty() {
+            true => !is_made_up(auth, head, name),
+            false => wanted.iter().any(|it| it.eq_ignore_ascii_case(name)),
+        }
     };
     let mut lines =
         copied(head, |name| is_wanted(name) && !TOLD.iter().any(|told| is_taken_for(name, told)));

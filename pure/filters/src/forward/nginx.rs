@@ -25,11 +25,17 @@ const OWN: [&str; 8] = [
 /// Statuses whose answers have cookies of who was asked (`add_header` without `always`).
 const WITH_COOKIES: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
 
-/// What it says of a request.
-pub(super) fn lines(it: &NginxAsking, cx: &Context<'_>, head: &RequestEdits<'_>) -> LineEdits {
+/// What it says of a request, and of what a client has said all but what it has made up.
+pub(super) fn lines(
+    it: &NginxAsking,
+    cx: &Context<'_>,
+    head: &RequestEdits<'_>,
+    is_made_up: &dyn Fn(&str) -> bool,
+) -> LineEdits {
     let is_set = |name: &str| it.lines.iter().any(|(own, _)| is_taken_for(name, own));
-    let mut lines =
-        copied(head, |name| !OWN.iter().any(|own| is_taken_for(name, own)) && !is_set(name));
+    let mut lines = copied(head, |name| {
+        !OWN.iter().any(|own| is_taken_for(name, own)) && !is_set(name) && !is_made_up(name)
+    });
     let peer = cx.journey.peer.to_canonical().to_string();
     let url = url(cx, head);
     let redirect = it.redirect.as_deref().map_or_else(|| uri(head), str::to_owned);

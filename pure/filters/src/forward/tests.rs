@@ -131,6 +131,51 @@ fn a_request_is_told_about_as_traefik_does() {
     );
 }
 
+/// What clients say of themselves is not sent to whoever says who they are, unless he wants it.
+#[test]
+fn who_is_asked_is_told_nothing_that_is_made_up() {
+    let lines = [
+        ("X-User", "root"),
+        ("x_user", "root"),
+        ("X-Forwarded-User", "root"),
+        ("x_forwarded_EMAIL", "root@a.test"),
+        ("Range", "bytes=0-0"),
+        ("If-None-Match", "*"),
+        ("Authorization", "Bearer x"),
+        ("Cookie", "a=b"),
+        ("X-Forwarded-Prefix", "/p"),
+    ];
+    let asked = Asked::get("a.test", "/").with_all(&lines);
+    let told = |auth: &AskedAuth| {
+        let mut head = RequestEdits::new(&asked);
+        head.lines().set("X-Forwarded-Groups", b"of a filter").unwrap();
+        let mut world = World::new();
+        let asks = frame(auth).enter(&mut world.context(), &mut head, Got::Nothing);
+        let Enter::Ask(Ask::Fetch { letter, .. }) = asks else { panic!("{asks:?}") };
+        let all = letter.lines.added().map(|(name, _)| name.to_owned());
+        let of_client =
+            |name: &String| *name == "X-Forwarded-Groups" || lines.iter().any(|it| it.0 == *name);
+        all.filter(of_client).collect::<Vec<_>>()
+    };
+    let sets = vec!["X-User".into(), "Authorization".into()];
+    let auth = AskedAuth { response_headers: sets, ..auth() };
+    let sound = ["Authorization", "Cookie", "X-Forwarded-Prefix", "X-Forwarded-Groups"];
+    assert_eq!(told(&auth), sound);
+    assert_eq!(
+        told(&AskedAuth { manner: nginx(NginxAsking::default()).manner, ..auth.clone() }),
+        sound
+    );
+    let by_name = Some(Expression::new("^(X-User|Cookie)$").unwrap());
+    let matching =
+        AskedAuth { response_headers: Vec::new(), response_headers_regex: by_name, ..auth.clone() };
+    assert_eq!(told(&matching), sound);
+    let wanted = AskedAuth {
+        request_headers: vec!["X-User".into(), "range".into(), "X-Forwarded-User".into()],
+        ..auth
+    };
+    assert_eq!(told(&wanted), ["X-User", "X-Forwarded-User", "Range"]);
+}
+
 #[test]
 fn endpoints_are_told_what_is_answered_and_nothing_that_is_made_up() {
     let spelled: &[(&str, &str)] =
