@@ -129,6 +129,11 @@ impl Recipe {
         };
         let made = match filter {
             Some(Filter::AnyOf(members)) => {
+                // What says nothing of who may pass would let in whoever comes to it.
+                let says = |id| filters.get(id).is_some_and(|node| node.filter.restricts());
+                if !members.iter().all(says) {
+                    return None;
+                }
                 let members = members.iter().map(inner).collect::<Option<Vec<_>>>()?;
                 let of = members.iter().map(|(_, told)| told.clone());
                 let told = of.fold(ToldLines::default(), ToldLines::and);

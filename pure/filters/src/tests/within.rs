@@ -127,6 +127,14 @@ fn what_cannot_be_had_lets_nobody_in() {
     assert!(recipe(vec![("any", any(&["gone"]))]).is_none());
     assert!(recipe(vec![("any", any(&["any"]))]).is_none(), "a circle");
     assert!(recipe(vec![("any", any(&["x"])), ("x", Filter::Plugin("x".into()))]).is_none());
+    let some = vec![("any", any(&["password", "gone"])), ("password", basic())];
+    assert!(recipe(some).is_none(), "one of them is not there");
+    let all = vec![
+        ("any", any(&["password", "type"])),
+        ("password", basic()),
+        ("type", Filter::ContentType),
+    ];
+    assert!(recipe(all).is_none(), "one of them says nothing of who may pass");
     let when = Filter::When(Rule::always(), "gone".into());
     assert!(recipe(vec![("when", when)]).is_none());
 }

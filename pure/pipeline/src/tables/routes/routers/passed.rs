@@ -273,9 +273,9 @@ impl Maker<'_, '_> {
         let named = draft.members.iter();
         match &mut filter {
             Filter::Chain(members) | Filter::AnyOf(members) => {
-                *members = named.filter_map(|link| self.member(link)).collect();
+                *members = named.map(|link| self.member(link)).collect();
             }
-            Filter::When(_, member) => *member = named.filter_map(|it| self.member(it)).next()?,
+            Filter::When(_, member) => *member = named.map(|it| self.member(it)).next()?,
             _ => {}
         }
         if let (Filter::ErrorPages(pages), Some(way)) = (&mut filter, &draft.pages) {
@@ -289,8 +289,10 @@ impl Maker<'_, '_> {
         Some(FilterNode { id: draft.id.clone(), place: Some(draft.place.clone()), filter })
     }
 
-    /// What a member of a chain is called. Who uses the chain says what is wrong with it.
-    fn member(&mut self, link: &ObjectLink) -> Option<FilterId> {
+    /// What a member is called; one that is not there, or may not be named, by what is written,
+    /// which is no filter's: so nobody passes the others without it. Who uses them says what is
+    /// wrong with it.
+    fn member(&mut self, link: &ObjectLink) -> FilterId {
         let mut said = Vec::new();
         let mut quiet = Maker {
             kind: self.kind,
@@ -299,7 +301,7 @@ impl Maker<'_, '_> {
             diagnostics: &mut said,
             routed: Default::default(),
         };
-        quiet.named(link).ok().map(|(_, id)| id)
+        quiet.named(link).map_or_else(|_| format!("{} (none)", target(link)).into(), |(_, id)| id)
     }
 
     /// Writes what a Secret has where the filter wants it.
