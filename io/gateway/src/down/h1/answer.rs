@@ -145,7 +145,10 @@ pub(crate) fn write_response(
             out.extend_from_slice(part);
         }
     }
-    push_id(id, out);
+    // Who answered in our place may have named it, and is asked by that name.
+    if seen.first("x-request-id").is_none() {
+        push_id(id, out);
+    }
     let is_bodiless = matches!(status, 204 | 304);
     if !is_bodiless {
         out.extend_from_slice(b"Content-Length: ");
@@ -205,6 +208,7 @@ fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tell::request_id::RequestIds;
 
     #[test]
     fn each_status_has_its_phrase() {
@@ -274,6 +278,19 @@ mod tests {
         assert!(
             written(&page, false, false).contains("Content-Type: text/html; charset=utf-8\r\n")
         );
+    }
+
+    #[test]
+    fn a_request_has_one_name() {
+        let asked = Asked { head: false, http10: false, upgrade: steelyard_http::Upgrades::NONE };
+        let id = Some(RequestIds::new(0, 7).next());
+        for (lines, named) in [(vec![], 1), (vec![("x-request-ID".into(), (*b"own").into())], 1)] {
+            let response = Response { lines, ..Response::of(401) };
+            let mut out = Vec::new();
+            write_response(&response, Default::default(), "NOW", asked, false, id, &mut out);
+            let text = String::from_utf8(out).unwrap().to_ascii_lowercase();
+            assert_eq!(text.matches("x-request-id").count(), named, "{text}");
+        }
     }
 
     #[test]
