@@ -17,7 +17,7 @@ use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::world::RoutingMap;
 use support::filtering::{change, echoed, leaf};
 use support::{
-    Client, Received, Server, dead, eventually, gateway_with, get, ok, route, routing, scrape,
+    Client, Received, Server, dead, eventually, gateway_with, get, h2, ok, route, routing, scrape,
 };
 
 /// A gateway on one core whose route at host `a` uses `filter`; host `free` uses nothing, and the
@@ -68,6 +68,17 @@ fn auth() -> AskedAuth {
 
 fn asks(auth: AskedAuth) -> Filter {
     Filter::ForwardAuth(Box::new(auth))
+}
+
+fn pages() -> Filter {
+    Filter::ErrorPages(Box::new(ErrorPages {
+        statuses: vec![(500, 599)],
+        rewrites: vec![((503, 503), 500)],
+        backend: leaf("aside").as_str().into(),
+        query: "/{originalStatus}/{status}".into(),
+        request_headers: None,
+        told: None,
+    }))
 }
 
 /// One that reads a request and says this, and then keeps silent or closes.
@@ -229,6 +240,40 @@ fn bodies_that_wait_have_so_much_room() {
     eventually("there is room again", || open.load(Ordering::SeqCst) == 1);
 }
 
+/// The answers of those who are asked, which clients do not take, have 64 MiB of a core's memory:
+/// who is one too many gets what it would have got without them.
+#[test]
+fn answers_that_nobody_takes_have_so_much_room() {
+    let page = "x".repeat(1_000_000);
+    let server = Server::answering(move |_| ok(&page));
+    let endpoint =
+        Server::answering(|_| b"HTTP/1.1 503 Down\r\nContent-Length: 4\r\n\r\ndown".to_vec());
+    let (gateway, address) = gateway_of(pages(), endpoint.address, server.address);
+    let lengths = h2::run(async {
+        let mut sender = h2::connect(address).await;
+        let mut coming = Vec::new();
+        for _ in 0..90 {
+            sender = sender.ready().await.unwrap();
+            coming.push(sender.send_request(h2::request("GET", "/"), true).unwrap().0);
+        }
+        let (mut held, mut lengths) = (Vec::new(), Vec::new());
+        for response in coming {
+            let response = response.await.unwrap();
+            assert_eq!(response.status(), 500);
+            lengths.push(response.headers()["content-length"].to_str().unwrap().to_owned());
+            // Nothing of it is taken.
+            held.push(response);
+        }
+        lengths
+    });
+    let large = lengths.iter().filter(|it| *it == "1000000").count();
+    let small = lengths.iter().filter(|it| *it == "4").count();
+    assert!((60..=68).contains(&large) && large + small == 90, "{large} large, {small} small");
+    let counted = "steelyard_filter_asks_total{outcome=\"no-room\"}";
+    eventually("it is counted", || scrape(&gateway).contains(counted));
+    eventually("there is room again", || get(address, "a", "/").text().len() == 1_000_000);
+}
+
 #[test]
 fn an_answer_that_counts_for_a_while_outlives_a_reload() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -269,16 +314,6 @@ fn errors_are_answered_with_the_page_that_another_one_has() {
         false => ok("up"),
     });
     let server = Server::answering(|request| ok(request.head.lines().next().unwrap_or_default()));
-    let pages = || {
-        Filter::ErrorPages(Box::new(ErrorPages {
-            statuses: vec![(500, 599)],
-            rewrites: vec![((503, 503), 500)],
-            backend: leaf("aside").as_str().into(),
-            query: "/{originalStatus}/{status}".into(),
-            request_headers: None,
-            told: None,
-        }))
-    };
     let (_gateway, address) = gateway_of(pages(), endpoint.address, server.address);
     let mut client = Client::connect(address);
     for _ in 0..2 {

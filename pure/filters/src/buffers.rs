@@ -175,6 +175,14 @@ impl Frame for Buffers {
         }
         Flow::Go
     }
+
+    fn kept(&self) -> usize {
+        let data = self.kept.iter().map(|piece| match piece {
+            Piece::Data(bytes) => bytes.len(),
+            Piece::Flush | Piece::End(_) => 0,
+        });
+        data.sum()
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,10 @@ impl<B: Blueprint> Frame for Exempt<B> {
         }
     }
 
+    fn kept(&self) -> usize {
+        self.frame.as_ref().map_or(0, |frame| frame.kept())
+    }
+
     fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
         if let Some(mut frame) = self.frame.take() {
             frame.done(cx, ending);

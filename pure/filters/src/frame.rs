@@ -53,6 +53,11 @@ pub trait Frame {
         Flow::Go
     }
 
+    /// Bytes of bodies that it keeps by now.
+    fn kept(&self) -> usize {
+        0
+    }
+
     /// Its part is over: called exactly once, if it was entered.
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {}
 }

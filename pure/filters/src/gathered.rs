@@ -14,6 +14,8 @@ pub(crate) struct Gathered {
     pieces: Vec<Piece>,
     /// What is put together, behind them.
     open: BytesMut,
+    /// Bytes of all data.
+    size: usize,
 }
 
 impl Gathered {
@@ -22,6 +24,7 @@ impl Gathered {
             self.close();
             return self.pieces.push(piece);
         };
+        self.size += bytes.len();
         if bytes.len() >= SMALL {
             self.close();
             return self.pieces.push(piece);
@@ -42,7 +45,13 @@ impl Gathered {
     /// All of them; nothing is left.
     pub(crate) fn take(&mut self) -> Vec<Piece> {
         self.close();
+        self.size = 0;
         std::mem::take(&mut self.pieces)
+    }
+
+    /// Bytes of their data.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// The same, and they stay.
@@ -76,7 +85,11 @@ impl Gathered {
 
 impl From<Vec<Piece>> for Gathered {
     fn from(pieces: Vec<Piece>) -> Self {
-        Self { pieces, open: BytesMut::new() }
+        let size = pieces.iter().map(|piece| match piece {
+            Piece::Data(bytes) => bytes.len(),
+            Piece::Flush | Piece::End(_) => 0,
+        });
+        Self { size: size.sum(), pieces, open: BytesMut::new() }
     }
 }
 
@@ -96,7 +109,7 @@ mod tests {
             gathered.push(data(byte));
         }
         gathered.push(Piece::End(Vec::new()));
-        assert!(gathered.is_whole());
+        assert!(gathered.is_whole() && gathered.size() == body.len());
         assert!(gathered.pieces().len() <= 100_000 / SMALL + 2, "{}", gathered.pieces().len());
         assert_eq!(gathered.data(), body);
     }
@@ -114,7 +127,9 @@ mod tests {
         }
         assert!(!gathered.is_whole());
         let expected = [data(b"abc"), data(&large), data(b"d"), Piece::Flush, data(b"ef")];
+        assert_eq!(gathered.size(), SMALL + 6);
         assert_eq!(gathered.take(), expected);
-        assert!(gathered.take().is_empty());
+        assert!(gathered.take().is_empty() && gathered.size() == 0);
+        assert_eq!(Gathered::from(expected.to_vec()).size(), SMALL + 6);
     }
 }

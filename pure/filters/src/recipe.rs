@@ -258,6 +258,10 @@ impl Frame for AnyFrame {
         each!(&mut self.0, frame => frame.response(cx, piece, out))
     }
 
+    fn kept(&self) -> usize {
+        each!(&self.0, frame => frame.kept())
+    }
+
     fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
         each!(&mut self.0, frame => frame.done(cx, ending));
     }

@@ -32,6 +32,11 @@ impl Replay {
         }
     }
 
+    /// Bytes that are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.as_ref().map_or(0, Gathered::size)
+    }
+
     /// Whether all that came is at hand.
     pub fn is_at_hand(&self) -> bool {
         self.kept.is_some()

@@ -286,6 +286,14 @@ impl<B: Blueprint> Stack<B> {
         until.map_or(Flow::Go, Flow::WaitUntil)
     }
 
+    /// Bytes of bodies that are kept for frames, or by them.
+    pub fn kept(&self) -> usize {
+        let by = |layer: &Layer<B::Frame>| {
+            layer.frame.kept() + layer.replay.as_ref().map_or(0, Replay::kept)
+        };
+        self.inbound.kept() + self.layers.iter().map(by).sum::<usize>()
+    }
+
     /// From now on it is a tunnel: bodies pass untouched.
     pub fn becomes_tunnel(&mut self) {
         self.is_tunnel = true;

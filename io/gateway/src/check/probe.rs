@@ -230,7 +230,7 @@ async fn said<E: Origin>(
     question: &[u8],
     method: &str,
 ) -> io::Result<Response> {
-    let reading = Reading { method, max: MOST_BODY, is_cut: true };
+    let reading = Reading { method, max: MOST_BODY, is_cut: true, room: &|_| true };
     exchange(core, upstream, origin, question, reading).await
 }
 

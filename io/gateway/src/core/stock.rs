@@ -10,8 +10,8 @@ const MOST_COPIES: usize = 256;
 /// Bytes of requests that are kept or copied at a time.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// What there is now.
-#[derive(Default)]
+/// What there is now, wherever it is looked at.
+#[derive(Clone, Default)]
 pub(crate) struct Stock {
     taken: Rc<Taken>,
 }

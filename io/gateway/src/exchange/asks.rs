@@ -1,5 +1,6 @@
 //! Carries out what filters ask for, apart from the body of the request itself.
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -11,7 +12,7 @@ use tokio::io::Interest;
 
 use crate::core::Core;
 use crate::exchange::course::Course;
-use crate::exchange::fetch::fetch;
+use crate::exchange::fetch::{Asker, fetch};
 use crate::shared::flights::{Boarding, Landing};
 use crate::wire::Wire;
 
@@ -62,8 +63,17 @@ async fn carried_out(
             Ok(Got::Nothing)
         }
         Ask::Fetch { to, letter } => {
-            let passed = course.passed();
-            let fetching = fetch(core, &to, &letter, course.client(), &passed);
+            let (client_address, passed) = (course.client(), course.passed());
+            let course = RefCell::new(course);
+            let room = |bytes| {
+                let has_room = course.borrow_mut().has_room(bytes);
+                if !has_room {
+                    core.make_room(); // of those who take nothing of what is kept for them
+                }
+                has_room
+            };
+            let asker = Asker { client: client_address, passed: &passed, room: &room };
+            let fetching = fetch(core, &to, &letter, asker);
             let fetched = unless_gone(core, client, fetching).await?;
             let (outcome, got) = match fetched {
                 Ok(answer) => ("answered", Got::Response(Box::new(answer))),
@@ -71,6 +81,7 @@ async fn carried_out(
                     ErrorKind::FileTooLarge => ("too-large", Got::TooLarge),
                     ErrorKind::TimedOut => ("late", Got::Unanswered),
                     ErrorKind::QuotaExceeded => ("too-many", Got::Unanswered),
+                    ErrorKind::OutOfMemory => ("no-room", Got::Unanswered),
                     _ => ("away", Got::Unanswered),
                 },
             };
@@ -144,6 +155,7 @@ mod tests {
     use steelyard_http::Vouching;
 
     use super::*;
+    use crate::core::stock::Stock;
     use crate::core::worker::Servants;
     use crate::options::{GatewayOptions, Timeouts};
     use crate::shared::Shared;
@@ -162,7 +174,8 @@ mod tests {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
-        Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer))
+        let stock = Stock::default();
+        Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer), &stock)
     }
 
     async fn client() -> (Stream, std::net::TcpStream) {

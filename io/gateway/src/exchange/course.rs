@@ -6,7 +6,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustls::crypto::aws_lc_rs::default_provider;
 use steelyard_filters::{
-    Answerer, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe, Stack,
+    Answerer, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe, Response,
+    Stack,
 };
 use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
@@ -18,6 +19,10 @@ use steelyard_model::routing::id::RouteId;
 use crate::core::stock::{Stock, Stocked};
 use crate::shared::flights::Lead;
 use crate::tell::date;
+
+/// Bytes that nobody asks for room for: the answers of most who say no are smaller, and are given
+/// whatever others keep.
+pub(crate) const SMALL: usize = 16 * 1024;
 
 /// One request's way through its filters. However it ends, its frames are told once.
 pub(crate) struct Course {
@@ -32,8 +37,11 @@ pub(crate) struct Course {
     changes: RequestChanges,
     /// Frames have the body in hand: it comes to them in pieces.
     pub(crate) has_body: bool,
-    /// The room that its body takes where a filter wants it whole.
-    pub(crate) stocked: Option<Stocked>,
+    /// The room that bodies take which are kept for filters, or made by them, until it is over.
+    stocked: Option<Stocked>,
+    stock: Stock,
+    /// Bytes of bodies that frames have kept, at most.
+    kept: usize,
     /// What this request is to find out for others.
     pub(crate) leads: Vec<Lead>,
     /// When all of it is to be over.
@@ -68,6 +76,7 @@ impl Course {
         journey: Journey,
         head: Vec<u8>,
         vouching: Vouching,
+        stock: &Stock,
     ) -> Self {
         Self {
             stack: Stack::new(recipes),
@@ -78,6 +87,8 @@ impl Course {
             changes: RequestChanges::default(),
             has_body: false,
             stocked: None,
+            stock: stock.clone(),
+            kept: 0,
             leads: Vec::new(),
             due: None,
             is_over: false,
@@ -158,7 +169,8 @@ impl Course {
 
     /// A piece of the request's body comes in.
     fn request(&mut self, piece: Piece, out: &mut Vec<Piece>) -> Flow {
-        self.with_context(|stack, cx| stack.request(cx, piece, out))
+        let flow = self.with_context(|stack, cx| stack.request(cx, piece, out));
+        self.if_there_is_room(flow)
     }
 
     /// Some of the request's body comes in, perhaps the last of it.
@@ -193,19 +205,32 @@ impl Course {
 
     /// A piece of the response's body goes out.
     fn response(&mut self, piece: Piece, out: &mut Vec<Piece>) -> Flow {
-        self.with_context(|stack, cx| stack.response(cx, piece, out))
+        let flow = self.with_context(|stack, cx| stack.response(cx, piece, out));
+        self.if_there_is_room(flow)
+    }
+
+    /// How a body goes on for what frames keep of it by now.
+    fn if_there_is_room(&mut self, flow: Flow) -> Flow {
+        let kept = self.stack.kept();
+        let more = kept.saturating_sub(self.kept.max(SMALL));
+        self.kept = self.kept.max(kept);
+        if more == 0 || matches!(flow, Flow::Fail(_)) || self.has_room(more) {
+            return flow;
+        }
+        self.stack.turn_back();
+        Flow::Fail(Box::new(Response::bare(503)))
     }
 
     pub(crate) fn stack(&mut self) -> &mut Stack<Recipe> {
         &mut self.stack
     }
 
-    /// A filter wants the body whole, of which so many bytes more have come: whether there is room.
-    pub(crate) fn has_room(&mut self, stock: &Stock, bytes: usize) -> bool {
+    /// So many bytes more are kept until it is over: whether there is room.
+    pub(crate) fn has_room(&mut self, bytes: usize) -> bool {
         let has_room = match &mut self.stocked {
             Some(stocked) => stocked.grow(bytes),
             none => {
-                *none = stock.bytes(bytes);
+                *none = self.stock.bytes(bytes);
                 none.is_some()
             }
         };

@@ -14,6 +14,7 @@ use steelyard_model::routing::id::BackendId;
 
 use crate::core::live::{Caller, Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
+use crate::exchange::course::SMALL;
 use crate::up::Origin;
 use crate::up::reach::Reached;
 use crate::up::upstream::{Doubt, Upstream};
@@ -21,30 +22,41 @@ use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
-/// What a backend answers to a request of a filter for a request of `client`; an error of the kind
-/// `FileTooLarge` where it is more than the filter allows, and others where there is none in time.
-/// `passed` are lines that say which gateways
-/// that one has passed.
+/// For whose request a filter asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// Who is connected.
+    pub(crate) client: IpAddr,
+    /// Lines that say which gateways the request has passed.
+    pub(crate) passed: &'a [u8],
+    /// Whether so many bytes more may be kept for it.
+    pub(crate) room: &'a dyn Fn(usize) -> bool,
+}
+
+/// What a backend answers to a request of a filter; an error of the kind `FileTooLarge` where it is
+/// more than the filter allows, `OutOfMemory` where it is more than there is room for, and others
+/// where there is none in time.
 pub(crate) async fn fetch(
     core: &Core,
     to: &BackendId,
     letter: &Letter,
-    client: IpAddr,
-    passed: &[u8],
+    asker: Asker<'_>,
 ) -> io::Result<Response> {
-    let head = head(core, letter, passed).ok_or(io::ErrorKind::InvalidInput)?;
+    let head = head(core, letter, asker.passed).ok_or(io::ErrorKind::InvalidInput)?;
+    let reading =
+        Reading { method: &letter.method, max: letter.max, is_cut: false, room: asker.room };
     let _asking = core.askings.begin(to).ok_or(io::ErrorKind::QuotaExceeded)?;
     let fetched = within(letter.patience, async {
-        let (upstream, may_share) = upstream(core, to, client).await?;
+        let (upstream, may_share) = upstream(core, to, asker.client).await?;
         if may_share && !upstream.is_alone() {
-            return shared(core, &upstream, &head, letter).await;
+            return shared(core, &upstream, &head, reading).await;
         }
         let (stream, is_fresh) = connection(core, &upstream).await?;
-        match exchange(core, &upstream, stream, &head, letter.into()).await {
+        match exchange(core, &upstream, stream, &head, reading).await {
             // It may have been closed in the moment it was taken: a fresh one tells.
-            Err(_) if !is_fresh => {
+            Err(error) if !is_fresh && !is_too_much(&error) => {
                 let stream = upstream.connect(core.options().timeouts.connect).await?;
-                exchange(core, &upstream, stream, &head, letter.into()).await
+                exchange(core, &upstream, stream, &head, reading).await
             }
             fetched => fetched,
         }
@@ -54,6 +66,11 @@ pub(crate) async fn fetch(
         tracing::debug!(%error, backend = %to, "a filter gets no answer");
     }
     fetched
+}
+
+/// Whether there is an answer, and too much of it: another one would be no smaller.
+fn is_too_much(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory)
 }
 
 /// The letter's head; none where it would not be one.
@@ -111,17 +128,18 @@ async fn shared(
     core: &Core,
     upstream: &Upstream,
     head: &[u8],
-    letter: &Letter,
+    reading: Reading<'_>,
 ) -> io::Result<Response> {
-    if let Some(errand) = upstream.sessions.kept()
-        && let Ok(response) = exchange(core, upstream, errand, head, letter.into()).await
-    {
-        return Ok(response);
+    if let Some(errand) = upstream.sessions.kept() {
+        match exchange(core, upstream, errand, head, reading).await {
+            Err(error) if !is_too_much(&error) => {}
+            answered => return answered,
+        }
     }
     let limit = core.options().timeouts.connect;
     match upstream.reach(limit).await? {
-        Reached::Shared(errand) => exchange(core, upstream, errand, head, letter.into()).await,
-        Reached::Alone(stream) => exchange(core, upstream, stream, head, letter.into()).await,
+        Reached::Shared(errand) => exchange(core, upstream, errand, head, reading).await,
+        Reached::Alone(stream) => exchange(core, upstream, stream, head, reading).await,
     }
 }
 
@@ -144,12 +162,8 @@ pub(crate) struct Reading<'r> {
     pub(crate) max: usize,
     /// Of a longer one that much is enough.
     pub(crate) is_cut: bool,
-}
-
-impl<'r> From<&'r Letter> for Reading<'r> {
-    fn from(letter: &'r Letter) -> Self {
-        Self { method: &letter.method, max: letter.max, is_cut: false }
-    }
+    /// Whether so many bytes more may be kept.
+    pub(crate) room: &'r dyn Fn(usize) -> bool,
 }
 
 /// Sends `head`, with what follows it, and reads the answer.
@@ -179,6 +193,11 @@ pub(crate) async fn exchange<E: Origin>(
     loop {
         if let Some(buffer) = &mut slot {
             let fed = body.feed(buffer).map_err(|_| io::Error::other("the body is none"))?;
+            let small = SMALL.saturating_sub(payload.len());
+            let more = fed.forward.saturating_sub(small);
+            if more > 0 && !(reading.room)(more) {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
             payload.extend_from_slice(&buffer[..fed.forward]);
             release(&mut slot, fed.consumed);
         }
@@ -314,7 +333,9 @@ mod tests {
         let letter = letter(method, "/", b"");
         let response = {
             let head = head(&core, &letter, b"").unwrap();
-            exchange(&core, &upstream, stream, &head, (&letter).into()).await
+            let (method, max) = (&*letter.method, letter.max);
+            let reading = Reading { method, max, is_cut: false, room: &|_| true };
+            exchange(&core, &upstream, stream, &head, reading).await
         };
         saying.join().unwrap();
         response.map(|response| (response.status, response.body))

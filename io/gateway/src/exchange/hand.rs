@@ -298,7 +298,8 @@ mod tests {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
-        let mut course = Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer));
+        let vouching = Vouching::nothing(peer);
+        let mut course = Course::new(Vec::new(), journey, Vec::new(), vouching, &core.stock);
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
             keep_alive: true,

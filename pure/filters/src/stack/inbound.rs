@@ -54,6 +54,11 @@ impl Inbound {
         Some(got)
     }
 
+    /// Bytes that wait, or are kept for a frame that waits for all of them.
+    pub(super) fn kept(&self) -> usize {
+        self.waiting.size().max(self.whole.as_ref().map_or(0, Replay::kept))
+    }
+
     /// It waits once more, before the frame at `level`.
     pub(super) fn begin_again(&mut self, level: usize, pieces: Vec<Piece>) {
         self.level = level;

@@ -75,7 +75,9 @@ impl<C: Wire> Connection<C> {
         let Filtered { recipes, head, way } = plan;
         let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
         let journey = self.journey(route, request.client);
-        let mut course = Course::new(take(recipes), journey, take(head), self.vouching.clone());
+        let vouching = self.vouching.clone();
+        let mut course =
+            Course::new(take(recipes), journey, take(head), vouching, &self.core.stock);
         let route = way.steps.last().and_then(Inside::route);
         let limit = self.listener.terms.answer;
         course.due = route.and_then(|route| route.times(request.started, limit).due);
@@ -122,7 +124,7 @@ impl<C: Wire> Connection<C> {
     /// For what is no request.
     fn course_of_none(&self, recipes: Vec<Recipe>) -> Course {
         let journey = self.journey(None, self.peer.ip());
-        Course::new(recipes, journey, Vec::new(), self.vouching.clone())
+        Course::new(recipes, journey, Vec::new(), self.vouching.clone(), &self.core.stock)
     }
 
     fn journey(&self, route: Option<RouteId>, client: IpAddr) -> Journey {

@@ -37,13 +37,7 @@ impl<C: Wire> Connection<C> {
             if request.body.is_done() {
                 return Ok(Ok(Got::TooLarge));
             }
-            let before = request.bytes_in;
             let flow = self.take_in(course, request, &mut none)?;
-            let came = usize::try_from(request.bytes_in - before).unwrap_or(usize::MAX);
-            if !course.has_room(&self.core.stock, came) {
-                course.stack().turn_back();
-                return Ok(Err(Box::new(Response::bare(503))));
-            }
             match flow {
                 Flow::Go => {}
                 Flow::WaitUntil(until) => {
