@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use steelyard_tests::http;
 use steelyard_tests::process::Signal;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::up::{Backend, Up, service};
+use steelyard_tests::up::{Backend, Up, ingress, service};
 use steelyard_tests::wait;
 
 /// Longest wait for an answer.
@@ -436,6 +436,70 @@ fn echo() -> Result<SocketAddr> {
 }
 
 /// A folder with two Services, and what answers for them.
+/// What is said of a Service counts where Traefik's words do: how its endpoints are asked, and what
+/// is passed on the way. What it names and is not there closes it.
+#[test]
+fn services_say_how_they_are_asked() -> Result<()> {
+    let (folder, shop, _api) = shop()?;
+    let traefik = "traefik.ingress.kubernetes.io/service";
+    let said = |name: &str, says: &str| {
+        let to = format!("annotations: {{{says}, ");
+        service(name, shop.address).replace("annotations: {", &to)
+    };
+    let own = format!(
+        "{traefik}.passhostheader: 'false', {traefik}.middlewares: default-inner@kubernetescrd"
+    );
+    let gone = format!("{traefik}.serverstransport: default-gone@kubernetescrd");
+    folder.write("own.yaml", &said("own", &own))?;
+    folder.write("gone.yaml", &said("gone", &gone))?;
+    let mut routes = String::from(PASSED);
+    for (name, class) in
+        [("shop", "traefik"), ("own", "traefik"), ("gone", "traefik"), ("own", "nginx")]
+    {
+        let host = format!("{name}.{class}.test");
+        let route = ingress(&format!("{name}-{class}"), &host, name, "");
+        routes.push_str(&route.replace("Name: nginx", &format!("Name: {class}")));
+    }
+    folder.write("routes.yaml", &routes)?;
+    let up = Up::start(folder.path())?;
+    let endpoint = shop.address.to_string();
+    for (host, asked, target) in [
+        ("shop.traefik.test", "shop.traefik.test", "GET / "),
+        ("own.traefik.test", &*endpoint, "GET /inner/ "),
+        ("own.nginx.test", "own.nginx.test", "GET / "),
+        ("crd.test", &*endpoint, "GET / "),
+    ] {
+        let answer = up.wait_for(host, 200)?;
+        let lines = answer.body.lines().filter_map(|line| line.split_once(':'));
+        let value = |name: &str| {
+            let mut lines = lines.clone();
+            let found = lines.find(|(its, _)| its.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.trim())
+        };
+        ensure!(value("host") == Some(asked), "{host}: {answer:?}");
+        ensure!(value("x-forwarded-host") == Some(host), "{host}: {answer:?}");
+        ensure!(answer.body.contains(target), "{host}: {answer:?}");
+    }
+    let answer = up.get("gone.traefik.test", "/")?;
+    ensure!(answer.status == 503, "nobody knows who is believed: {answer:?}");
+    Ok(())
+}
+
+const PASSED: &str = "
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: inner}
+spec: {addPrefix: {prefix: /inner}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: crd}
+spec:
+  entryPoints: [web]
+  routes: [{match: Host(`crd.test`), services: [{name: shop, port: 80, passHostHeader: false}]}]
+";
+
 fn shop() -> Result<(Scratch, Backend, Backend)> {
     let (shop, api) = (Backend::start("shop")?, Backend::start("api")?);
     let folder = Scratch::new()?;

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use steelyard_gateway::Gateway;
-use steelyard_model::routing::backend::{Backend, CopiedBody, Edge};
+use steelyard_model::Host;
+use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, SentHost};
+use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::Destination;
 use support::filtering::{change, edge, leaf, put_backend};
-use support::h2::{ask, connect, request, run};
+use support::h2::{Deed, Endpoint, ask, connect, request, run};
 use support::{
     Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak_http2,
 };
@@ -144,6 +146,81 @@ fn post_in_parts(client: &mut Client, parts: [&str; 2]) -> Received {
         std::thread::yield_now();
     }
     client.send("0\r\n\r\n").receive()
+}
+
+/// Who is to be asked by its own name is, at each attempt and whatever is spoken to it; copies and
+/// those who are asked second are asked by what the client asked for, unless they are such too.
+#[test]
+fn endpoints_are_asked_by_their_own_names() {
+    let hosts: [Arc<Mutex<Vec<String>>>; 2] = Default::default();
+    let servers = [0, 1].map(|at| {
+        let hosts = hosts[at].clone();
+        Server::answering(move |asked: &Received| {
+            hosts.lock().unwrap().push(asked.header("host").unwrap().to_owned());
+            match at {
+                0 if asked.head.contains("/fails") => {
+                    "HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nfail".into()
+                }
+                _ => {
+                    ok(&format!("{}\n{}", asked.header("x-forwarded-host").unwrap(), asked.text()))
+                }
+            }
+        })
+    });
+    let http2 = Endpoint::start(100, |_, _| Deed::Echo);
+    let [own, kept] = servers.each_ref().map(|server| server.address);
+    let mut named = route("named", "named", "/", &[own]);
+    named.services[0].endpoints[0].host = Host::Name("localhost".into());
+    let mut map = routing(&[
+        route("app", "app", "/", &[]),
+        route("own", "own", "/", &[dead(), own]),
+        route("kept", "kept", "/", &[kept]),
+        route("http2", "http2", "/", &[http2.address]),
+        named,
+    ]);
+    speak_http2(&mut map, "http2");
+    for name in ["own", "http2", "named"] {
+        let id = BackendId::from(leaf(name));
+        let mut node = (**map.backends.get(&id).unwrap()).clone();
+        if let Backend::Endpoints(leaf) = &mut node.backend {
+            leaf.host = SentHost::Endpoint;
+        }
+        map.backends.insert(id, Arc::new(node));
+    }
+    let (gateway, address) = gateway(&[]);
+    gateway.apply(&map, 2);
+    let mut client = Client::connect(address);
+    for _ in 0..4 {
+        assert_eq!(client.get("own", "/").text(), "own\n", "one of its endpoints is dead");
+    }
+    let body = "POST /Host: HTTP/1.1\r\nhOST: own\r\nContent-Length: 9\r\n\r\nHost: b\r\n";
+    assert_eq!(client.send(body).receive().text(), "own\nHost: b\r\n");
+    assert_eq!(client.get("named", "/").status(), 200);
+    let text = client.get("http2", "/").text();
+    assert!(text.starts_with(&format!("GET http://{}/\n", http2.address)), "{text}");
+    let mut expected = vec![own.to_string(); 5];
+    expected.push(format!("localhost:{}", own.port()));
+    assert_eq!(*hosts[0].lock().unwrap(), expected);
+    let copied = Backend::Mirror {
+        main: to("own"),
+        copies: vec![(to("kept"), 100)],
+        body: CopiedBody::Without,
+    };
+    let second = Backend::Failover {
+        primary: to("own"),
+        fallback: Box::new(to("kept")),
+        statuses: vec![(500, 599)],
+        replay: None,
+    };
+    change(&mut map, "app", |route| route.to = Destination::Backend("root".into()));
+    for (generation, root, path, count) in [(3, copied, "/", 1), (4, second, "/fails", 2)] {
+        put_backend(&mut map, "root", root);
+        gateway.apply(&map, generation);
+        assert_eq!(client.get("app", path).status(), 200);
+        eventually("both were asked", || hosts[1].lock().unwrap().len() == count);
+        assert_eq!(hosts[1].lock().unwrap()[count - 1], "app");
+        assert_eq!(*hosts[0].lock().unwrap().last().unwrap(), own.to_string());
+    }
 }
 
 #[test]

@@ -244,7 +244,6 @@ fn what_is_not_built_is_refused() {
     let (gateway, address) = gateway(&[]);
     for (generation, (routing, status)) in [
         (one(), 200),
-        (leaf(&|leaf| leaf.host_header = Some("b".into())), 503),
         (leaf(&|leaf| leaf.transport = "tls".into()), 503),
         (on_route(&|route| route.uses.push(Use { filter: "f".into(), state: "f".into() })), 503),
         (on_route(&|route| route.to = Destination::Backend("gone".into())), 503),

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
-use steelyard_model::link::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::pattern::Expression;
 use steelyard_model::{
@@ -22,7 +21,7 @@ use steelyard_model::{
     OpenPath, Provenance, RouteDraft, RouteSet, Severity, TlsSecret,
 };
 
-use crate::annotation::{self, Carrier, KUBERNETES, Scene, Text, Words};
+use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
 use crate::findings::Findings;
 use crate::{LowerOptions, codes, location, restriction, swapped};
 use path::WrittenPath;
@@ -133,7 +132,7 @@ fn reading(
             open_paths(how, &place, routes, &mut reading, findings);
         }
         reading.passthrough = passthrough::judge(wishes.passthrough.as_ref(), routes, findings);
-        reading.filters = filters(wishes.filters.as_ref(), findings);
+        reading.filters = wishes.filters;
         reading.redirects = wishes.redirects;
         reading.always_redirects = wishes.always_redirects;
         if words != Words::Traefik {
@@ -164,19 +163,6 @@ fn open_paths(
         findings.say(Severity::Error, codes::PATH_INVALID, place, message, help);
         reading.refusal = Some(RefusalReason::Restriction(findings.place(place)));
     }
-}
-
-/// The middlewares that Traefik's annotation names: `namespace-name@kubernetescrd`. Without a
-/// provider Traefik looks among those of Ingresses, where there are none.
-fn filters(written: Option<&Text>, findings: &Findings<'_>) -> Vec<ObjectLink> {
-    let Some(Text { key, value }) = written else { return Vec::new() };
-    let place = findings.place(&FieldPath::annotation(key));
-    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let link = |name: &str| {
-        let name = if name.contains('@') { name.into() } else { format!("{name}@kubernetes") };
-        ObjectLink { to: LinkTarget::Provided(name.into()), place: place.clone() }
-    };
-    names.map(link).collect()
 }
 
 /// Where TLS is asked for, and the Secrets named for it, each once.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 use steelyard_model::routing::backend::{
-    Algorithm, Backend, BackendNode, CopiedBody, Edge, Endpoints, SameSite, Sticky, StickySecurity,
+    Algorithm, Backend, BackendNode, CopiedBody, Edge, Endpoints, SameSite, SentHost, Sticky,
+    StickySecurity,
 };
 use steelyard_model::routing::care::{CheckProbe, HealthCheck};
 use steelyard_model::routing::id::BackendId;
@@ -219,7 +220,7 @@ fn endpoints(
     }
     if scheme.is_some() {
         shape["strategy"] = strategy(&leaf.algorithm).into();
-        shape["passHostHeader"] = leaf.host_header.is_none().into();
+        shape["passHostHeader"] = (leaf.host == SentHost::Client).into();
         shape["responseForwarding"] = json!({ "flushInterval": "100ms" });
         add_sticky(&mut shape, leaf.sticky.as_deref());
         if let Some(check) = &leaf.care.check {

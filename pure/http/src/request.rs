@@ -5,6 +5,7 @@
 
 mod changed;
 mod origin;
+mod renamed;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ use crate::query::{self, Semicolons};
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
 use crate::view::Scheme;
+
+pub(crate) use renamed::renamed;
 
 /// A request head that means one thing only.
 pub struct RequestHead<'h, 'b> {

@@ -9,7 +9,7 @@ use crate::endpoint::Endpoint;
 pub use crate::link::{LinkTarget, ObjectLink};
 use crate::object::{ObjectRef, Provenance};
 use crate::route_draft::{BackendRef, ClassName, TlsSecret};
-use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason};
+use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SentHost};
 use crate::routing::care::Care;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::rank::Rank;
@@ -105,8 +105,8 @@ pub struct ServersDraft {
     pub scheme: Option<OriginScheme>,
     /// How; none is as everybody is spoken to.
     pub transport: Option<ObjectLink>,
-    /// Whether the client's Host goes on; else the endpoint's own.
-    pub keeps_host: bool,
+    /// Whose name they are asked by.
+    pub host: SentHost,
     /// How an endpoint is chosen.
     pub algorithm: Algorithm,
     /// Who was here before goes the same way.
@@ -120,12 +120,18 @@ pub struct ServersDraft {
 }
 
 /// How a Service is to be asked, as Traefik's annotations on it say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendWish {
     /// Who is asked for it.
     pub asked: AskedServers,
     /// Who was here before goes the same way.
     pub sticky: Option<CookieDraft>,
+    /// Whose name they are asked by.
+    pub host: SentHost,
+    /// How they are spoken to, where an object says it.
+    pub transport: Option<ObjectLink>,
+    /// What requests on their way to it pass.
+    pub filters: Vec<ObjectLink>,
 }
 
 /// Whose endpoints are asked.

@@ -46,7 +46,7 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("*", "tls.certResolver", Planned, "nobody is asked for certificates"),
     ("*", "tls.domains", Planned, "nobody is asked for certificates"),
     ("*", "tls.store", Different, "only the one called `default` counts"),
-    ("*", "passHostHeader", Planned, "endpoints are asked with the Host that clients ask for"),
+    ("*", "passHostHeader", Different, "the port that is usual for what is spoken is left out"),
     ("*", "responseForwarding", Different, "answers are passed on as they come"),
     ("*", "rootCAs[].configMap", Planned, "the transport is refused: use a Secret"),
     ("*", "peerCertURI", Refused, "the transport is refused"),

@@ -154,6 +154,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             }
             attempts += 1;
             self.exchange.change_response(leaf.changes(index));
+            self.exchange.ask_by(leaf.host(index).as_deref());
             let began = seat.is_some().then(Instant::now);
             let tried = Tried { service: &leaf.backend, standing: leaf.standing(index) };
             let attempt = match leaf.target(index) {

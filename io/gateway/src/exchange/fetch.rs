@@ -42,12 +42,13 @@ pub(crate) async fn fetch(
     letter: &Letter,
     asker: Asker<'_>,
 ) -> io::Result<Response> {
-    let head = head(core, letter, asker.passed).ok_or(io::ErrorKind::InvalidInput)?;
     let reading =
         Reading { method: &letter.method, max: letter.max, is_cut: false, room: asker.room };
     let _asking = core.askings.begin(to).ok_or(io::ErrorKind::QuotaExceeded)?;
     let fetched = within(letter.patience, async {
-        let (upstream, may_share) = upstream(core, to, asker.client).await?;
+        let Found { upstream, may_share, host } = found(core, to, asker.client).await?;
+        let host = host.as_deref().unwrap_or(&letter.authority);
+        let head = head(core, letter, host, asker.passed).ok_or(io::ErrorKind::InvalidInput)?;
         if may_share && !upstream.is_alone() {
             return shared(core, &upstream, &head, reading).await;
         }
@@ -74,8 +75,8 @@ fn is_too_much(error: &io::Error) -> bool {
 }
 
 /// The letter's head; none where it would not be one.
-fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
-    let parts = [&letter.method, &letter.target, &letter.authority];
+fn head(core: &Core, letter: &Letter, host: &str, passed: &[u8]) -> Option<Vec<u8>> {
+    let parts = [&*letter.method, &letter.target, host];
     if !parts.iter().all(|part| !part.is_empty() && part.bytes().all(|it| it.is_ascii_graphic())) {
         return None;
     }
@@ -88,7 +89,7 @@ fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
             out.extend_from_slice(part);
         }
     }
-    if !letter.body.is_empty() || !matches!(&**method, "GET" | "HEAD") {
+    if !letter.body.is_empty() || !matches!(method, "GET" | "HEAD") {
         out.extend_from_slice(b"Content-Length: ");
         push_number(&mut out, letter.body.len() as u64);
         out.extend_from_slice(b"\r\n");
@@ -98,8 +99,17 @@ fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// An endpoint of the backend, whose turn it is, and whether requests may share a connection to it.
-async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc<Upstream>, bool)> {
+/// An endpoint of a backend.
+struct Found {
+    upstream: Rc<Upstream>,
+    /// Whether requests may share a connection to it.
+    may_share: bool,
+    /// The name that it is asked by, where that is its own.
+    host: Option<String>,
+}
+
+/// The endpoint of the backend whose turn it is.
+async fn found(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Found> {
     let picked = {
         let live = core.live();
         core.scene(&live).pick(to, &Caller::at(client))
@@ -111,16 +121,19 @@ async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc
         return Err(io::Error::other("no endpoint is ready"));
     };
     let backend = &leaf.backend;
-    let may_share = backend.may_share();
+    let (may_share, host) = (backend.may_share(), leaf.host(index));
     let (name, port) = match leaf.target(index) {
-        Target::Address(upstream) => return Ok((backend.origin(upstream, None), may_share)),
+        Target::Address(upstream) => {
+            return Ok(Found { upstream: backend.origin(upstream, None), may_share, host });
+        }
         Target::Name(name, port) => (name, *port),
     };
     let limit = core.options().timeouts.connect;
     let addresses = core.upstreams.resolve(name, port, Instant::now(), limit).await?;
     let first: Option<&SocketAddr> = addresses.first();
     let first = first.ok_or(io::ErrorKind::NotFound)?;
-    Ok((backend.origin(&core.upstreams.at(*first), Some(name)), may_share))
+    let upstream = backend.origin(&core.upstreams.at(*first), Some(name));
+    Ok(Found { upstream, may_share, host })
 }
 
 /// The same over connections that requests share.
@@ -292,7 +305,7 @@ mod tests {
         let core = core();
         let own = &core.shared.pseudonym;
         let text = |letter| {
-            let head = head(&core, &letter, b"CDN-Loop: other\r\n");
+            let head = head(&core, &letter, &letter.authority, b"CDN-Loop: other\r\n");
             head.map(|head| String::from_utf8(head).unwrap())
         };
         for (method, body, framing) in [
@@ -332,7 +345,7 @@ mod tests {
         });
         let letter = letter(method, "/", b"");
         let response = {
-            let head = head(&core, &letter, b"").unwrap();
+            let head = head(&core, &letter, &letter.authority, b"").unwrap();
             let (method, max) = (&*letter.method, letter.max);
             let reading = Reading { method, max, is_cut: false, room: &|_| true };
             exchange(&core, &upstream, stream, &head, reading).await

@@ -70,7 +70,7 @@ impl Annotation {
 
     /// Whether it keeps somebody out, or may name what does: who writes it wrongly wants that.
     pub(crate) fn guards(&self) -> bool {
-        self.restricts() || self.name == "router.middlewares"
+        self.restricts() || self.name.ends_with(".middlewares")
     }
 
     /// Whether it keeps somebody out.

@@ -2,8 +2,8 @@
 //! it.
 
 use steelyard_model::OpenPath;
-use steelyard_model::router_draft::{AskedServers, CookieDraft};
-use steelyard_model::routing::backend::SameSite;
+use steelyard_model::router_draft::{AskedServers, CookieDraft, LinkTarget, ObjectLink};
+use steelyard_model::routing::backend::{SameSite, SentHost};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::transport::OriginScheme;
 
@@ -28,8 +28,18 @@ const ENTRY_POINTS: State = State::Reads(|written, wishes, _| {
 });
 
 /// One that is not there, or not carried out, closes.
-const MIDDLEWARES: State = State::Reads(|written, wishes, _| {
-    wishes.filters = Some(written.into());
+const MIDDLEWARES: State = State::Reads(|written, wishes, findings| {
+    wishes.filters = named(written, findings);
+});
+
+/// The same of those that are passed on the way to a Service.
+const WAY: State = State::Reads(|written, wishes, findings| {
+    wishes.backend.get_or_insert_default().filters = named(written, findings);
+});
+
+/// One that is not there closes too: who is believed is said by it.
+const TRANSPORT: State = State::Reads(|written, wishes, findings| {
+    wishes.backend.get_or_insert_default().transport = named(written, findings).into_iter().next();
 });
 
 /// A scheme of URLs. It counts whatever number and name the port has.
@@ -67,6 +77,12 @@ const NODES: State = State::Reads(|written, wishes, findings| {
     ask(written, wishes, findings, AskedServers::Nodes);
 });
 
+const HOST: State = State::Reads(|written, wishes, findings| {
+    if let Some(passes) = switch(written, findings) {
+        wishes.backend.get_or_insert_default().host = SentHost::passing(passes);
+    }
+});
+
 const COOKIE: State = State::Reads(|written, wishes, findings| {
     if switch(written, findings) == Some(true) {
         cookie(wishes);
@@ -91,6 +107,18 @@ const COOKIE_SAME_SITE: State = State::Reads(|written, wishes, findings| {
     let known = [("none", SameSite::None), ("lax", SameSite::Lax), ("strict", SameSite::Strict)];
     cookie(wishes).same_site = one_of(written, &known, findings);
 });
+
+/// What is named as others are: `namespace-name@kubernetescrd`. Without a provider Traefik looks
+/// among those of Ingresses, where there are none.
+fn named(written: &Entry<'_>, findings: &Findings<'_>) -> Vec<ObjectLink> {
+    let place = findings.place(&written.path());
+    let names = written.value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let link = |name: &str| {
+        let name = if name.contains('@') { name.into() } else { format!("{name}@kubernetes") };
+        ObjectLink { to: LinkTarget::Provided(name.into()), place: place.clone() }
+    };
+    names.map(link).collect()
+}
 
 /// The cookie of a Service that asks for one.
 fn cookie(wishes: &mut Wishes) -> &mut CookieDraft {
@@ -159,9 +187,9 @@ const ON_SERVICE: [Annotation; 14] = rows! { Service:
     "service.nativelb" NATIVE, ["false"];
     "service.nodeportlb" NODES, ["false"];
     "service.serversscheme" SPOKEN, [];
-    "service.serverstransport" RESTRICTS, [];
-    "service.passhostheader" LATER, ["true"];
-    "service.middlewares" RESTRICTS, [];
+    "service.serverstransport" TRANSPORT, [];
+    "service.passhostheader" HOST, ["true"];
+    "service.middlewares" WAY, [];
     "service.sticky.cookie" COOKIE, ["false"];
     "service.sticky.cookie.name" COOKIE_NAME, [];
     "service.sticky.cookie.secure" COOKIE_SECURE, [];

@@ -1,6 +1,6 @@
 //! What the annotations that are read ask for.
 
-use steelyard_model::router_draft::BackendWish;
+use steelyard_model::router_draft::{BackendWish, ObjectLink};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::OriginScheme;
@@ -23,7 +23,7 @@ pub(crate) struct Wishes {
     /// Entry points; empty means the default ones.
     pub(crate) entry_points: Vec<EntryPointId>,
     /// What requests pass.
-    pub(crate) filters: Option<Text>,
+    pub(crate) filters: Vec<ObjectLink>,
     /// Routes are for TLS only.
     pub(crate) is_tls: bool,
     /// Whether who asks in plain is led to TLS, where that is served; and wherever.

@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 79] = [
+const READ: [(&str, &str); 82] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -28,6 +28,9 @@ const READ: [(&str, &str); 79] = [
     ("router.pathmatcher", "Path"),
     ("service.nativelb", "true"),
     ("service.nodeportlb", "true"),
+    ("service.serverstransport", "default-own@kubernetescrd"),
+    ("service.passhostheader", "false"),
+    ("service.middlewares", "default-auth@kubernetescrd"),
     ("service.sticky.cookie", "true"),
     ("service.sticky.cookie.name", "a"),
     ("service.sticky.cookie.secure", "true"),

@@ -250,13 +250,15 @@ fn annotations_of_traefik_on_a_service() {
         ("service.serversscheme", "h2c", None),
         ("service.serversscheme", "https", None),
         ("service.serversscheme", "ftp", Some("error backend-protocol-not-honoured")),
-        ("service.middlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
+        ("service.middlewares", "a-b@kubernetescrd", None),
+        ("service.serverstransport", "a-b@kubernetescrd", None),
         ("service.midlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
         ("service.nativelb", "true", None),
         ("service.nativelb", "perhaps", Some("warning annotation-not-honoured")),
         ("service.sticky.cookie.maxage", "long", Some("warning annotation-not-honoured")),
         ("service.sticky.cookie.samesite", "Strict", None),
-        ("service.passhostheader", "false", Some("warning annotation-not-honoured")),
+        ("service.passhostheader", "false", None),
+        ("service.passhostheader", "no", Some("warning annotation-not-honoured")),
         ("router.middlewares", "x", Some("warning annotation-unknown")),
     ] {
         let metadata = format!(", annotations: {{{prefix}/{name}: '{value}'}}");

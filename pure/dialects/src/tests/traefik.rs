@@ -4,7 +4,7 @@ use steelyard_model::handshake_draft::AskedClients;
 use steelyard_model::router_draft::{
     AskedServers, BackendShape, LinkTarget, ServersDraft, WayDraft, WayTarget,
 };
-use steelyard_model::routing::backend::{Algorithm, CopiedBody, HashKey, SameSite};
+use steelyard_model::routing::backend::{Algorithm, CopiedBody, HashKey, SameSite, SentHost};
 use steelyard_model::routing::care::CheckProbe;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
@@ -61,7 +61,7 @@ fn a_route_has_its_number_its_name_and_where_it_goes() {
     let set = routers(only(lowered(&object(
         "IngressRoute",
         "{ingressClassName: traefik, entryPoints: [web, websecure], tls: {secretName: s, options: \
-         {name: o}}, routes: [{match: 'Host(`a.b`)', services: [{name: s, port: http, weight: 2, \
+         {name: o}}, routes: [{match: 'Host(`a.b`)', services: [{name: s, port: http, weight: 2, passHostHeader: false, \
          namespace: other}]}, {match: 'Host(`a.b`)', priority: 7, middlewares: [{name: m}, {name: \
          q@file}], services: [{name: t, kind: TraefikService}]}, {match: 'Host(`a`, `c`)', syntax: v2}]}",
     ))));
@@ -81,7 +81,7 @@ fn a_route_has_its_number_its_name_and_where_it_goes() {
     let backend = |servers: &ServersDraft| servers.backend.service().unwrap().clone();
     assert_eq!(backend(servers).service.to_string(), "other/s");
     assert_eq!(backend(servers).port, PortRef::Name("http".into()));
-    assert_eq!((first.ways[0].weight, servers.keeps_host), (2, true));
+    assert_eq!((first.ways[0].weight, servers.host), (2, SentHost::Endpoint));
     let tls = set.tls.unwrap();
     assert_eq!(tls.secret.unwrap().hosts, [Arc::from("a.b"), Arc::from("a.b")]);
     assert!(tls.options.unwrap().to.object().is_some());
@@ -96,12 +96,6 @@ fn what_is_wrong_costs_its_route_alone() {
             "IngressRoute",
             "{routes: [{match: 'Host(`a`)', observability: {metrics: false}}]}",
             "warning field-not-honoured spec.routes[0].observability.metrics",
-            1,
-        ),
-        (
-            "IngressRoute",
-            "{routes: [{match: 'Host(`a`)', services: [{name: a, port: 1, passHostHeader: false}]}]}",
-            "warning field-not-honoured spec.routes[0].services[0].passHostHeader",
             1,
         ),
         (

@@ -6,7 +6,9 @@ use steelyard_manifest::kinds::{IntOrString, traefik as raw};
 use steelyard_model::router_draft::{
     AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, ServersOf, WayDraft, WayTarget,
 };
-use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite, StickyValue};
+use steelyard_model::routing::backend::{
+    Algorithm, HashKey, RefusalReason, SameSite, SentHost, StickyValue,
+};
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
 use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, Severity};
 
@@ -116,10 +118,6 @@ impl Reader<'_, '_> {
         let findings = &mut *self.findings;
         let scheme = findings.choice(&scheme_path, scheme.as_deref(), &SCHEMES);
         let algorithm = findings.choice(&strategy_path, strategy.as_deref(), &STRATEGIES);
-        if written.pass_host_header == Some(false) {
-            let so = "endpoints are asked with the Host that clients ask for";
-            self.idle(&path.key("passHostHeader"), so);
-        }
         let is_secure = written.tls == Some(true);
         let sticky = written.sticky.as_ref().and_then(|sticky| sticky.cookie.as_ref());
         let place = self.findings.place(path);
@@ -132,7 +130,7 @@ impl Reader<'_, '_> {
             },
             scheme: if is_secure { Some(OriginScheme::Https) } else { scheme },
             transport,
-            keeps_host: written.pass_host_header.unwrap_or(true),
+            host: SentHost::passing(written.pass_host_header.unwrap_or(true)),
             algorithm: algorithm.map(|made| made()).unwrap_or_default(),
             sticky: sticky.map(|cookie| Box::new(self.cookie(cookie, &path.key("sticky")))),
             care: self.care(written, path),

@@ -79,6 +79,12 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.upload.opening()
     }
 
+    /// The attempts that follow are asked by this name, and by the one that the client asks for
+    /// where there is none. What is copied or kept of the request stays as the client asks.
+    pub fn ask_by(&mut self, host: Option<&str>) {
+        self.upload.rename(host);
+    }
+
     /// Whether another endpoint may be asked though this one has had its say: nothing of the
     /// response has gone on, and nothing of the request is lost.
     pub fn may_begin_anew(&self) -> bool {

@@ -5,6 +5,7 @@ use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
 use crate::body::{Body, Wrapping};
 use crate::chunked::BadChunk;
+use crate::request::renamed;
 use crate::trailers::TrailerLine;
 
 /// Bytes of what frames a body that is kept: of many small chunks it may be more than they are.
@@ -14,6 +15,8 @@ const MOST_FRAMING: usize = 4 * 1024;
 pub(super) struct Upload<O, B> {
     /// The rewritten head, with what had come of the body.
     opening: O,
+    /// The same by another name, where this attempt is for who is asked by that one.
+    renamed: Option<Box<[u8]>>,
     body: Body,
     /// Whether the opening is all of it.
     at_hand: bool,
@@ -45,6 +48,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn new(opening: O, body: Body, slot: Option<B>) -> Self {
         Self {
             opening,
+            renamed: None,
             at_hand: body.is_done(),
             body,
             slot,
@@ -64,7 +68,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     /// A new attempt, on a connection nothing was written to.
     pub(super) fn begin(&mut self, reuse: &mut Reuse) {
         (self.sent, self.begun, self.refused) = (0, false, false);
-        reuse.see(Seen::Owed(self.opening.as_ref().len()));
+        reuse.see(Seen::Owed(self.sends().len()));
         if self.keeps.is_some() {
             self.woven_sent = 0;
         }
@@ -103,6 +107,16 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         self.opening.as_ref()
     }
 
+    /// The next attempt is asked by this name; by the one that was asked for where there is none.
+    pub(super) fn rename(&mut self, host: Option<&str>) {
+        self.renamed = host.map(|host| renamed(self.opening.as_ref(), host).into());
+    }
+
+    /// The opening as it is sent.
+    fn sends(&self) -> &[u8] {
+        self.renamed.as_deref().unwrap_or(self.opening.as_ref())
+    }
+
     /// More of what is woven is owed. What is too much is not kept.
     fn owe(&mut self, from: usize, payload: usize, reuse: &mut Reuse) {
         reuse.see(Seen::Owed(self.woven.len() - from));
@@ -119,7 +133,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         if self.refused {
             return [b""; 3];
         }
-        let opening = &self.opening.as_ref()[self.sent..];
+        let opening = &self.sends()[self.sent..];
         if self.is_woven {
             return [opening, &self.woven[self.woven_sent..], b""];
         }
@@ -130,7 +144,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn wrote(&mut self, count: usize, reuse: &mut Reuse) {
         self.begun |= count > 0;
         reuse.see(Seen::Wrote(count));
-        let first = count.min(self.opening.as_ref().len() - self.sent);
+        let first = count.min(self.sends().len() - self.sent);
         self.sent += first;
         if self.is_woven {
             self.woven_sent += count - first;
@@ -157,7 +171,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     /// Whether something is to be written.
     pub(super) fn is_busy(&self) -> bool {
         let is_begun = self.passage.len() > 0 || self.woven_sent < self.woven.len();
-        !self.refused && (self.sent < self.opening.as_ref().len() || is_begun)
+        !self.refused && (self.sent < self.sends().len() || is_begun)
     }
 
     /// Whether bytes from the client can be taken: the next piece, or what lies beyond.

@@ -102,8 +102,19 @@ pub struct Endpoints {
     pub care: Arc<Care>,
     /// How it is spoken to.
     pub transport: TransportId,
-    /// The Host sent on: the client's, or this one.
-    pub host_header: Option<Arc<str>>,
+    /// Whose name it is asked by.
+    pub host: SentHost,
+}
+
+/// The Host that endpoints are asked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SentHost {
+    /// The one that the client asks for, as filters leave it.
+    #[default]
+    Client,
+    /// The endpoint's own: its name or address, with its port where that is not the usual one of
+    /// what is spoken (Traefik's `passHostHeader: false`).
+    Endpoint,
 }
 
 /// How an endpoint is chosen.
@@ -328,6 +339,13 @@ pub enum RefusalReason {
     TlsPolicies(Arc<str>),
 }
 
+impl SentHost {
+    /// That of the client where it passes, else the endpoint's.
+    pub fn passing(passes: bool) -> Self {
+        if passes { Self::Client } else { Self::Endpoint }
+    }
+}
+
 impl Endpoints {
     /// Those of `set` in turn, spoken to by `transport`; no more is asked of them.
     pub fn in_turn(set: EndpointSetId, transport: TransportId) -> Self {
@@ -337,7 +355,7 @@ impl Endpoints {
             sticky: None,
             care: Care::usual(),
             transport,
-            host_header: None,
+            host: SentHost::Client,
         }
     }
 }

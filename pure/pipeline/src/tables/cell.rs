@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use steelyard_model::router_draft::CookieDraft;
-use steelyard_model::routing::backend::Algorithm;
+use steelyard_model::routing::backend::{Algorithm, SentHost};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::transport::{OriginScheme, Transport};
 use steelyard_model::{BalanceDraft, Item, NamespacedName, Protocol, RouteDraft};
 
 /// A cell.
@@ -127,12 +127,15 @@ pub(crate) struct Leaf {
     pub(crate) sticky: Option<Box<CookieDraft>>,
     /// How one of them is chosen, where it is not in turn.
     pub(crate) algorithm: Option<Box<Algorithm>>,
+    /// Whose name they are asked by.
+    pub(crate) host: SentHost,
 }
 
 /// How the endpoints of a Service port are spoken to by a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
     pub(crate) transport: TransportId,
+    pub(crate) scheme: OriginScheme,
     /// The Service itself says otherwise, and so do routes that know its word alone.
     pub(crate) is_otherwise: bool,
 }
@@ -321,10 +324,11 @@ impl Leaf {
         spoken: Spoken,
     ) -> Self {
         let asked = asked.map_or(String::new(), |number| format!(":{number}"));
-        let Spoken { transport, is_otherwise } = spoken;
+        let Spoken { transport, is_otherwise, .. } = spoken;
         let otherwise = if is_otherwise { format!(":{transport}") } else { String::new() };
         let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
-        Self { id, service, port, set, transport, sticky: None, algorithm: None }
+        let (sticky, algorithm, host) = Default::default();
+        Self { id, service, port, set, transport, sticky, algorithm, host }
     }
 
     /// The same for who does not read what the Service's annotations say of it.
@@ -338,7 +342,8 @@ impl Leaf {
 impl Spoken {
     /// Bytes, as clients send them, whatever else is spoken to the port.
     pub(crate) fn bytes() -> Self {
-        Self { transport: Transport::bytes().id, is_otherwise: true }
+        let (transport, scheme) = (Transport::bytes().id, OriginScheme::Http);
+        Self { transport, scheme, is_otherwise: true }
     }
 }
 

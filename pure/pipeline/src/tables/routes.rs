@@ -110,7 +110,17 @@ pub(super) fn routed(
             true => backend,
             false => location::beside_canary(draft, &read, backend, (&mut join, &mut routed)),
         };
-        let why = passed.1.as_ref().or_else(|| password.as_ref().err());
+        let inner = join.on_the_way(draft, &read);
+        let inner = match draft.backend.as_ref().filter(|_| !inner.is_empty()) {
+            Some(to) => {
+                // Who counts by it counts all that goes to the Service.
+                let owner = format!("{}#service", to.service);
+                routers::passed_by(&inner, &owner, options, join.reads, join.diagnostics)
+            }
+            None => Default::default(),
+        };
+        let closed = passed.1.as_ref().or(inner.1.as_ref());
+        let why = closed.or_else(|| password.as_ref().err());
         let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
@@ -119,7 +129,7 @@ pub(super) fn routed(
         location::express(draft, join.reads, &mut http);
         let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter));
         location::ask(&mut http, &read, asked.collect());
-        http.uses.extend(passed.0.iter().cloned());
+        http.uses.extend(passed.0.iter().cloned().chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);

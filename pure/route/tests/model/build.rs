@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::{Algorithm, Backend, Edge, Endpoints, FixedAnswer, Sticky};
+use steelyard_model::routing::backend::{
+    Algorithm, Backend, Edge, Endpoints, FixedAnswer, SentHost, Sticky,
+};
 use steelyard_model::routing::care::Care;
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::ListenerId;
@@ -220,7 +222,7 @@ pub(crate) fn pool(set: &str) -> Backend {
         sticky: None,
         care: Care::usual(),
         transport: "plain".into(),
-        host_header: None,
+        host: SentHost::Client,
     })
 }
 

@@ -12,7 +12,7 @@ use steelyard_balance::tree::{Portion, Shape, Tree, token};
 use steelyard_balance::{Lot, SmoothWeighted};
 use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{
-    Backend, BackendNode, Edge, Endpoints, Internal, RefusalReason,
+    Backend, BackendNode, Edge, Internal, RefusalReason, SentHost,
 };
 use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
@@ -46,6 +46,8 @@ pub(crate) struct BackendState {
     speech: Cell<Speech>,
     /// How TLS is spoken to them; none where it is not.
     handshakes: RefCell<Option<Arc<OriginHandshakes>>>,
+    /// Whose name they are asked by.
+    host: Cell<SentHost>,
     /// What its endpoints are spoken to by, and how they are looked after.
     terms: RefCell<Option<(TransportId, Arc<Care>)>>,
     /// Its endpoints by their fitness, and which ones these are.
@@ -135,6 +137,7 @@ impl BackendState {
             picking: RefCell::default(),
             speech: Cell::default(),
             handshakes: RefCell::default(),
+            host: Cell::default(),
             terms: RefCell::default(),
             lineup: RefCell::default(),
             budget: RetryBudget::of_one_in(cores),
@@ -151,10 +154,12 @@ impl BackendState {
             node.and_then(|node| speech(&node.backend, scene)).unwrap_or_default();
         self.speech.set(speech);
         *self.handshakes.borrow_mut() = handshakes;
-        *self.terms.borrow_mut() = match node.map(|node| &node.backend) {
-            Some(Backend::Endpoints(leaf)) => Some((leaf.transport.clone(), leaf.care.clone())),
+        let leaf = node.and_then(|node| match &node.backend {
+            Backend::Endpoints(leaf) => Some(leaf),
             _ => None,
-        };
+        });
+        self.host.set(leaf.map(|leaf| leaf.host).unwrap_or_default());
+        *self.terms.borrow_mut() = leaf.map(|leaf| (leaf.transport.clone(), leaf.care.clone()));
         let edges = match &form {
             Form::Inner(_, edges) => &edges[..],
             _ => &[],
@@ -199,6 +204,15 @@ impl BackendState {
     /// Whether TLS is spoken to its endpoints.
     pub(crate) fn is_secure(&self) -> bool {
         self.handshakes.borrow().is_some()
+    }
+
+    /// The name that an endpoint is asked by, where that is its own.
+    pub(super) fn host_of(&self, target: &Target) -> Option<String> {
+        let usual = if self.is_secure() { 443 } else { 80 };
+        match self.host.get() {
+            SentHost::Client => None,
+            SentHost::Endpoint => Some(target.host(usual)),
+        }
     }
 
     /// How its endpoints are looked after.
@@ -387,7 +401,7 @@ impl Form {
     /// What asks for more than is built is refused, since it may restrict.
     fn of(node: &Arc<BackendNode>, scene: &Scene<'_>) -> Self {
         match &node.backend {
-            Backend::Endpoints(leaf) if is_built(leaf, scene) => {
+            Backend::Endpoints(leaf) if speech_by(&leaf.transport, scene).is_some() => {
                 let set = RefCell::new(scene.set(&leaf.set));
                 Self::Leaf(node.clone(), leaf.set.clone(), set)
             }
@@ -438,10 +452,6 @@ fn is_straight(backend: &Backend) -> bool {
         }
         _ => true,
     }
-}
-
-fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
-    leaf.host_header.is_none() && speech_by(&leaf.transport, scene).is_some()
 }
 
 /// What is spoken, and how TLS is, where it is.

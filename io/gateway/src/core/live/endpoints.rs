@@ -107,6 +107,15 @@ impl Target {
         }
     }
 
+    /// What a Host header calls it, where `usual` is the port that need not be said.
+    pub(super) fn host(&self, usual: u16) -> String {
+        let mut authority = self.authority();
+        if self.place().1 == usual {
+            authority.truncate(authority.rfind(':').unwrap_or(authority.len()));
+        }
+        authority
+    }
+
     /// Host and port, as in URLs.
     pub(super) fn authority(&self) -> String {
         match self {

@@ -161,6 +161,11 @@ impl Leaf {
         &self.roster.targets[at]
     }
 
+    /// The name that an endpoint is asked by, where that is not the one that the client asks for.
+    pub(crate) fn host(&self, at: usize) -> Option<String> {
+        self.backend.host_of(self.target(at))
+    }
+
     /// What is changed about the response of an endpoint: cookies are set.
     pub(crate) fn changes(&self, at: usize) -> Option<Box<ResponseChanges>> {
         let Beside { pins, own, is_tls, .. } = self.beside.as_deref()?;

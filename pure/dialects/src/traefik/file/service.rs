@@ -8,7 +8,7 @@ use steelyard_manifest::kinds::{file as raw, traefik};
 use steelyard_model::router_draft::{
     AskedServers, BackendDraft, BackendShape, ObjectLink, ServersDraft, ServersOf, WayDraft,
 };
-use steelyard_model::routing::backend::CopiedBody;
+use steelyard_model::routing::backend::{CopiedBody, SentHost};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{Endpoint, EndpointState, FieldPath, Host, Item};
@@ -157,10 +157,6 @@ impl Reader<'_, '_> {
             let path = path.key("servers");
             self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
         }
-        if raw.pass_host_header == Some(false) {
-            let so = "servers are asked with the Host that clients ask for";
-            self.idle(&path.key("passHostHeader"), so);
-        }
         let (strategy_path, strategy) = (path.key("strategy"), raw.strategy.as_deref());
         let strategy = strategy.filter(|text| !text.is_empty());
         let algorithm = self.findings.choice(&strategy_path, strategy, &STRATEGIES);
@@ -175,7 +171,7 @@ impl Reader<'_, '_> {
             asked: AskedServers::Endpoints,
             scheme: Some(scheme),
             transport: self.transport_of(raw, path),
-            keeps_host: raw.pass_host_header.unwrap_or(true),
+            host: SentHost::passing(raw.pass_host_header.unwrap_or(true)),
             algorithm: algorithm.map(|made| made()).unwrap_or_default(),
             sticky,
             care: self.care(&checks(raw), path),

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
+use steelyard_model::routing::route::RouteKind;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     BackendRef, Diagnostic, Endpoint, EndpointState, FieldPath, Host, Item, Missing,
@@ -12,8 +14,10 @@ use steelyard_model::{
 };
 
 use super::asked::Asked;
+use super::elsewhere;
 use super::origin::OriginTerms;
 use super::parts::{set, set_of_port};
+use super::transports::transport_id;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Leaf, Spoken, Tag};
@@ -65,7 +69,14 @@ impl Join<'_, '_> {
         let refusal = self.refusal(read, &service);
         let spoken = self.origin.spoken(read, &service, &target.port, routed);
         let wish = service.backend_wish.as_deref();
-        let heard = wish.filter(|_| read.class != Class::Nginx);
+        let heard = wish.filter(|_| hears(read));
+        let spoken = match heard.and_then(|it| it.transport.as_ref()) {
+            None => spoken,
+            Some(link) => match self.named_transport(link, spoken) {
+                Ok(spoken) => spoken,
+                Err(why) => return routed.refuse(&draft.id, &written.place, why, None),
+            },
+        };
         let who = heard.map(|it| it.asked).unwrap_or_default();
         let (port, set) = (&target.port, &target.set);
         let set = match (Asked { who, service: &service, port, set }).set(self.reads, routed) {
@@ -81,7 +92,10 @@ impl Join<'_, '_> {
         let leaf = Leaf::new(written.service.clone(), port.port, asked, set, spoken);
         let leaf = match (wish, heard) {
             (Some(_), None) => leaf.plain(),
-            _ => Leaf { sticky: heard.and_then(|it| it.sticky.clone()).map(Box::new), ..leaf },
+            (_, None) => leaf,
+            (_, Some(heard)) => {
+                Leaf { sticky: heard.sticky.clone().map(Box::new), host: heard.host, ..leaf }
+            }
         };
         let leaf = match &read.reading.balance {
             Some(balance) => leaf.balanced(balance, draft),
@@ -93,6 +107,43 @@ impl Join<'_, '_> {
             Some(why) => routed.refuse(&draft.id, &written.place, why, Some(id)),
             None => id,
         }
+    }
+
+    /// A transport that the Service names, of those of other providers; what only the Ingress says
+    /// goes before it.
+    fn named_transport(
+        &mut self,
+        link: &ObjectLink,
+        spoken: Spoken,
+    ) -> Result<Spoken, RefusalReason> {
+        if !matches!(self.origin, OriginTerms::Unsaid) {
+            return Ok(spoken);
+        }
+        let LinkTarget::Provided(name) = &link.to else { return Ok(spoken) };
+        let (tag, kind) = (Tag::ServersTransport, RouteKind::Http);
+        let found = elsewhere::object(tag, name, kind, self.reads)
+            .filter(|id| self.reads.row(&Cell::Object(tag, id.clone())).is_some());
+        match found {
+            Some(id) => Ok(Spoken { transport: transport_id(&id, Some(spoken.scheme)), ..spoken }),
+            None => {
+                self.diagnostics.push(Diagnostic::at(
+                    Severity::Error,
+                    codes::REFERENCE_MISSING,
+                    &link.place,
+                    format!("nobody here provides `{name}`: routes to the Service answer 503"),
+                    "name a ServersTransport: NAMESPACE-NAME@kubernetescrd",
+                ));
+                Err(RefusalReason::Reference(link.place.clone()))
+            }
+        }
+    }
+
+    /// What requests of a route pass on their way to its Service, as that one says.
+    pub(super) fn on_the_way(&mut self, draft: &RouteDraft, read: &ReadSet<'_>) -> Vec<ObjectLink> {
+        let written = draft.backend.as_ref().filter(|_| hears(read));
+        let service = written.and_then(|written| self.look_up(&written.service));
+        let wish = service.as_ref().and_then(|service| service.backend_wish.as_deref());
+        wish.map(|wish| wish.filters.clone()).unwrap_or_default()
     }
 
     /// The same for handshakes that `tls` passes on, which goes where a route of `draft` does.
@@ -327,6 +378,11 @@ fn unwanted(written: &BackendRef) -> Diagnostic {
     let help = "start with allowexternalnameservices=true of the provider";
     let place = field(&written.place, "name");
     Diagnostic::at(Severity::Error, codes::BACKEND_EXTERNAL_NAME, &place, message, help)
+}
+
+/// Whether it is heard what Traefik's annotations on Services say.
+fn hears(read: &ReadSet<'_>) -> bool {
+    read.class != Class::Nginx
 }
 
 /// Why nobody may be led to a Service. Only Traefik's annotations on it close the way there.

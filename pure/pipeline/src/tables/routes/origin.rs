@@ -74,7 +74,7 @@ impl OriginTerms {
         let scheme = read.reading.scheme.or(heard).unwrap_or(OriginScheme::Http);
         let transport = self.transport(scheme, routed);
         let is_otherwise = transport != usual(own).id;
-        Spoken { transport, is_otherwise }
+        Spoken { transport, scheme, is_otherwise }
     }
 
     fn transport(&self, scheme: OriginScheme, routed: &mut Routed) -> TransportId {

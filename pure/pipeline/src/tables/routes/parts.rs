@@ -57,7 +57,7 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16, protocol: Protocol) ->
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set, transport, sticky, algorithm } = leaf;
+    let Leaf { id, service, port, set, transport, sticky, algorithm, host } = leaf;
     let sticky = sticky.as_ref().map(|asked| {
         let NamespacedName { namespace, name } = service;
         // As Traefik calls it, so that cookies of its own lead on.
@@ -68,6 +68,7 @@ pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
     let backend = Backend::Endpoints(Endpoints {
         sticky,
         algorithm: algorithm.as_deref().cloned().unwrap_or_default(),
+        host: *host,
         ..plain
     });
     let (id, service) = (id.clone(), Some((service.clone(), *port)));

@@ -401,7 +401,7 @@ fn faults_of_users(filter: &Filter) -> Option<(usize, Vec<(usize, UserFault)>)> 
 /// Whether who names a filter by its whole name may name one of any namespace: Ingresses, and
 /// whoever starts this.
 fn names_anybody(link: &ObjectLink) -> bool {
-    matches!(&*link.place.object.kind, "Ingress" | ENTRY_POINT)
+    matches!(&*link.place.object.kind, "Ingress" | "Service" | ENTRY_POINT)
 }
 
 fn target(link: &ObjectLink) -> String {

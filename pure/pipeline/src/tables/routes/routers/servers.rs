@@ -59,6 +59,7 @@ impl Maker<'_, '_> {
             algorithm: draft.algorithm.clone(),
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
             care: draft.care.clone(),
+            host: draft.host,
             ..Endpoints::in_turn(set, self.spoken(draft, scheme, &id)?)
         };
         let service = Some((service.id.clone(), port));
@@ -85,6 +86,7 @@ impl Maker<'_, '_> {
             algorithm: draft.algorithm.clone(),
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
             care: draft.care.clone(),
+            host: draft.host,
             ..Endpoints::in_turn(set, transport)
         };
         let (backend, place) = (Backend::Endpoints(leaf), Some(place.clone()));
