@@ -1,15 +1,16 @@
 //! A running `steelyard up` without privileges, and backends for it, all on loopback.
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::http::{self, Answer};
 use crate::process::Running;
+use crate::scratch::Scratch;
 use crate::{binary, wait};
 
 /// `up` on a folder; killed when dropped.
@@ -73,7 +74,7 @@ impl Up {
             !alive || self.is_ready()
         })
         .with_context(|| self.process.printed())?;
-        anyhow::ensure!(alive, "it ended: {}", self.process.printed());
+        ensure!(alive, "it ended: {}", self.process.printed());
         Ok(())
     }
 
@@ -171,4 +172,22 @@ pub fn ingress(name: &str, host: &str, service: &str, annotations: &str) -> Stri
          - host: {host}\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        \
          backend: {{service: {{name: {service}, port: {{number: 80}}}}}}\n"
     )
+}
+
+/// A server whose certificate for `own.test`, `own.pem` in this folder, no gateway has, and which
+/// answers by its own page.
+pub fn tls_endpoint(folder: &Scratch) -> Result<(Running, SocketAddr)> {
+    let (key, certificate) = (folder.file("own.key"), folder.file("own.pem"));
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=own \
+                -addext subjectAltName=DNS:own.test -keyout";
+    let mut openssl = Command::new("openssl");
+    openssl.args(make.split_whitespace()).arg(&key).arg("-out").arg(&certificate);
+    ensure!(openssl.output()?.status.success(), "no certificate");
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-www", "-quiet", "-accept", &address.to_string(), "-key"]);
+    server.arg(&key).arg("-cert").arg(&certificate);
+    let server = Running::start(server)?;
+    wait::until("the server to listen", || TcpStream::connect(address).is_ok())?;
+    Ok((server, address))
 }

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use steelyard_tests::http::{self, Connection};
-use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::up::{Backend, Up, ingress, service};
+use steelyard_tests::up::{Backend, Up, ingress, service, tls_endpoint};
 use steelyard_tests::{manifests, wait};
 
 const REQUESTS: usize = 1000;
@@ -167,15 +166,15 @@ fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
     for (name, annotation) in [
         ("range", "nginx.ingress.kubernetes.io/whitelist-source-range: nobody"),
         ("basic", "nginx.ingress.kubernetes.io/auth-type: basic"),
-        ("login", "nginx.ingress.kubernetes.io/auth-url: \"http://login.test/\""),
-        ("mutual", "nginx.ingress.kubernetes.io/auth-tls-secret: default/ca"),
+        ("login", "nginx.ingress.kubernetes.io/auth-url: \"http://$http_x/\""),
+        ("firewall", "nginx.ingress.kubernetes.io/enable-modsecurity: \"true\""),
     ] {
         let text = ingress(name, &format!("{name}.test"), "shop", annotation);
         folder.write(&format!("{name}.yaml"), &text)?;
     }
     let up = Up::start(folder.path())?;
     ensure!(up.get("app.test", "/")?.status == 200, "the open one is open");
-    for name in ["range", "basic", "login", "mutual"] {
+    for name in ["range", "basic", "login", "firewall"] {
         let answer = up.get(&format!("{name}.test"), "/")?;
         ensure!(answer.status == 503 && answer.replica().is_empty(), "{name}: {answer:?}");
         let said = up.read("diagnostics")?.to_string();
@@ -220,23 +219,6 @@ fn answer_http2(mut stream: TcpStream) -> Result<()> {
             _ => {}
         }
     }
-}
-
-/// A server whose certificate no gateway has, which answers by its own page.
-fn tls_endpoint(folder: &Scratch) -> Result<(Running, SocketAddr)> {
-    let (key, certificate) = (folder.file("own.key"), folder.file("own.pem"));
-    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=own \
-                -addext subjectAltName=DNS:own.test -keyout";
-    let mut openssl = Command::new("openssl");
-    openssl.args(make.split_whitespace()).arg(&key).arg("-out").arg(&certificate);
-    ensure!(openssl.output()?.status.success(), "no certificate");
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let mut server = Command::new("openssl");
-    server.args(["s_server", "-www", "-quiet", "-accept", &address.to_string(), "-key"]);
-    server.arg(&key).arg("-cert").arg(&certificate);
-    let server = Running::start(server)?;
-    wait::until("the server to listen", || TcpStream::connect(address).is_ok())?;
-    Ok((server, address))
 }
 
 /// By curl, which takes the server's own certificate and no other.
