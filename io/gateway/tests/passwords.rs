@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use socket2::{Domain, Socket, Type};
 use steelyard_gateway::{Gateway, GatewayOptions};
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::world::RoutingMap;
 use support::filtering::{change, echoed};
@@ -55,6 +55,7 @@ impl Guarded {
             realm: "house".into(),
             removes_header: true,
             user_header: Some("X-User".into()),
+            manner: PasswordManner::Traefik,
         });
         let node = FilterNode { id: "auth".into(), place: None, filter };
         self.map.filters.insert("auth".into(), Arc::new(node));

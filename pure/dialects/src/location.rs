@@ -9,6 +9,7 @@ mod backend;
 mod canary;
 mod cors;
 mod expressions;
+mod external;
 mod led;
 mod limit;
 mod value;
@@ -46,6 +47,7 @@ pub(crate) fn read(
     expressions::read(&mut asked);
     limit::read(&mut asked);
     access::read(&mut asked);
+    external::read(&mut asked);
     backend::read(&mut asked);
     canary::read(&mut asked);
     asked.reading.passes.sort_by_key(|it| it.phase);

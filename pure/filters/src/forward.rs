@@ -96,7 +96,7 @@ impl ForwardAuth {
             AskedManner::Traefik => refusal(&self.auth, answer),
             AskedManner::Nginx(nginx) => {
                 self.cookies = nginx::cookies(answer);
-                nginx::refusal(&self.auth, nginx, cx, head, answer)
+                nginx::refusal(nginx, cx, head, answer)
             }
         };
         cx.notes.push(Note::Reason("who is asked does not let the request pass"));
@@ -190,7 +190,10 @@ impl Frame for ForwardAuth {
             _ => (UNASKED, "who is to be asked does not answer"),
         };
         cx.notes.push(Note::Reason(why));
-        Enter::Answer(Box::new(Response::of(status)))
+        Enter::Answer(Box::new(match &self.auth.manner {
+            AskedManner::Traefik => Response::of(status),
+            AskedManner::Nginx(_) => Response::of_nginx(UNASKED),
+        }))
     }
 
     fn leave(&mut self, _: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {

@@ -52,6 +52,7 @@ mod token;
 mod told;
 #[cfg(feature = "trial")]
 pub mod trial;
+mod variables;
 mod verified;
 mod words;
 

@@ -4,10 +4,11 @@ mod cors;
 mod led;
 mod rewrite;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, ResponseEdits};
-use steelyard_model::routing::filter::access::{ClientSource, Networks};
+use steelyard_model::routing::filter::access::ClientSource;
 use steelyard_model::routing::filter::nginx::NginxStep;
 
 use crate::ask::Got;
@@ -30,14 +31,14 @@ impl NginxFrame {
     }
 }
 
-/// Refuses clients of these addresses.
-fn deny(ranges: &Networks, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+/// Refuses clients of which this does not hold.
+fn let_in(is_let: impl Fn(IpAddr) -> bool, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
     let client = client::address(&ClientSource::default(), cx.journey.peer, head);
-    if client.is_some_and(|client| !ranges.contains(client)) {
+    if client.is_some_and(is_let) {
         return Enter::Next;
     }
-    cx.notes.push(Note::Reason("the client's address is among those that are not let in"));
-    Enter::Answer(Box::new(Response::bare(403)))
+    cx.notes.push(Note::Reason("the client's address is none of those that are let in"));
+    Enter::Answer(Box::new(Response::of_nginx(403)))
 }
 
 impl Frame for NginxFrame {
@@ -45,7 +46,10 @@ impl Frame for NginxFrame {
         match &*self.step {
             NginxStep::Cors(cors) => cors::enter(cors, &mut self.origin, cx, head),
             NginxStep::Return(to) => led::enter(to, cx, head),
-            NginxStep::Deny(ranges) => deny(ranges, cx, head),
+            NginxStep::Deny(ranges) => let_in(|it| !ranges.contains(it), cx, head),
+            NginxStep::Among(allowed, denied) => {
+                let_in(|it| allowed.contains(it) && !denied.contains(it), cx, head)
+            }
             NginxStep::Rewrite(rewrite) => rewrite::enter(rewrite, cx, head),
         }
     }

@@ -17,9 +17,9 @@ use crate::ask::{Ask, Got, Letter};
 use crate::context::{Context, Note};
 use crate::forward::copied::{copied, uri};
 use crate::forward::made_up::PARTIAL;
-use crate::forward::nginx::escaped;
 use crate::frame::{Enter, Frame, Leave};
 use crate::response::Response;
+use crate::variables::escaped;
 
 /// Bytes of a page, at most.
 const LARGEST: usize = 1 << 20;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context as Sum, SHA256};
 use bytes::Bytes;
 use steelyard_http::{Head as _, RequestEdits};
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_passwords::{BasicCredentials, PasswordHash, Users};
 
 use crate::ask::Got;
@@ -45,11 +45,12 @@ struct Claim {
 }
 
 impl Password {
-    /// None where nobody would be let in.
+    /// None where nobody would be let in, unless that is to be answered 401.
     pub(crate) fn new(auth: &PasswordAuth, kept: Kept<PasswordMemory>, seed: u64) -> Option<Self> {
         let (users, _) = Users::read(&auth.users);
+        let is_usable = !users.is_empty() || auth.manner == PasswordManner::Nginx;
         let terms = Arc::new(PasswordTerms { auth: auth.clone(), users });
-        (!terms.users.is_empty()).then_some(Self { terms, verified: Verified::new(kept, seed) })
+        is_usable.then(|| Self { terms, verified: Verified::new(kept, seed) })
     }
 
     fn claim(&self, said: BasicCredentials) -> Option<Claim> {
@@ -126,13 +127,16 @@ pub(crate) fn authorization(head: &RequestEdits<'_>) -> Result<Vec<u8>, Refusal>
     found
 }
 
-/// The answer to who is not let in, as Traefik gives it.
-pub(crate) fn challenge(challenge: String) -> Response {
+/// The answer to who is not let in.
+pub(crate) fn challenge(manner: PasswordManner, challenge: String) -> Response {
+    let challenge = ("WWW-Authenticate".into(), challenge.into_bytes().into());
+    if manner == PasswordManner::Nginx {
+        let mut response = Response::of_nginx(401);
+        response.lines.push(challenge);
+        return response;
+    }
     let mut response = Response::of(401);
-    response.lines = vec![
-        ("Content-Type".into(), (*b"text/plain").into()),
-        ("WWW-Authenticate".into(), challenge.into_bytes().into()),
-    ];
+    response.lines = vec![("Content-Type".into(), (*b"text/plain").into()), challenge];
     response.body = Bytes::from_static(b"401 Unauthorized\n");
     response
 }
@@ -149,7 +153,8 @@ impl Frame for Password {
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, got: Got) -> Enter {
         let refused = |why: Refusal, cx: &mut Context<'_>, terms: &PasswordTerms| {
-            why.answer(cx, challenge(format!("Basic realm=\"{}\"", quoted(&terms.auth.realm))))
+            let asks = format!("Basic realm=\"{}\"", quoted(&terms.auth.realm));
+            why.answer(cx, challenge(terms.auth.manner, asks))
         };
         let value = match authorization(head) {
             Ok(value) => value,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, RequestView as _};
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_passwords::{DigestCredentials, DigestUsers};
 
 use crate::ask::Got;
@@ -39,7 +39,7 @@ struct ProofTerms {
 }
 
 impl Proof {
-    /// None where nobody would be let in.
+    /// None where nobody would be let in, unless that is to be answered 401.
     pub(crate) fn new(
         auth: &PasswordAuth,
         usage: &Use,
@@ -47,9 +47,10 @@ impl Proof {
         seed: u64,
     ) -> Option<Self> {
         let (users, _) = DigestUsers::read(&auth.users);
+        let is_usable = !users.is_empty() || auth.manner == PasswordManner::Nginx;
         let mint = Mint::new(seed, &usage.state);
         let terms = Arc::new(ProofTerms { auth: auth.clone(), users, mint });
-        (!terms.users.is_empty()).then_some(Self { terms, kept })
+        is_usable.then_some(Self { terms, kept })
     }
 
     /// The answer to who has proved nothing.
@@ -57,12 +58,13 @@ impl Proof {
         let ProofTerms { auth, mint, .. } = &*self.terms;
         let nonce = mint.nonce(self.kept.next(), (cx.clock)());
         let stale = if is_stale { ", stale=true" } else { "" };
-        challenge(format!(
+        let asks = format!(
             "Digest realm=\"{}\", nonce=\"{nonce}\", opaque=\"{}\", algorithm=MD5, \
              qop=\"auth\"{stale}",
             quoted(&auth.realm),
             mint.opaque(),
-        ))
+        );
+        challenge(auth.manner, asks)
     }
 
     /// Whether it is proved; else why not.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use steelyard_http::{Head, ResponseView};
 
-use crate::words::words;
+use crate::words::{nginx_page, words};
 
 /// A response, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,12 @@ impl Response {
         let words = words(status);
         let lines = vec![("Content-Type".into(), (*b"text/plain; charset=utf-8").into())];
         Self { status, lines, body: Bytes::from_static(words.as_bytes()) }
+    }
+
+    /// One that says its status on the page that nginx has for it.
+    pub fn of_nginx(status: u16) -> Self {
+        let lines = vec![("Content-Type".into(), (*b"text/html").into())];
+        Self { status, lines, body: Bytes::from(nginx_page(status)) }
     }
 
     /// One without lines and body.

@@ -60,3 +60,25 @@ pub(crate) fn words(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+/// The page that nginx answers a status with (`ngx_http_special_response.c`).
+pub(crate) fn nginx_page(status: u16) -> String {
+    let words = match status {
+        302 => "302 Found",
+        400 => "400 Bad Request",
+        401 => "401 Authorization Required",
+        403 => "403 Forbidden",
+        421 => "421 Misdirected Request",
+        503 => "503 Service Temporarily Unavailable",
+        _ => "500 Internal Server Error",
+    };
+    nginx_words(words, words)
+}
+
+/// The same with a title and what it says.
+pub(crate) fn nginx_words(title: &str, said: &str) -> String {
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{said}</h1>\
+         </center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
+}

@@ -83,6 +83,8 @@ pub struct ClassReading {
     pub passes: Vec<OwnFilter>,
     /// Names and passwords that are asked for.
     pub password: Option<Box<PasswordDraft>>,
+    /// Who passes one of those that say who may pass, passes all of them.
+    pub satisfies_any: bool,
     /// How endpoints are chosen.
     pub balance: Option<Box<BalanceDraft>>,
     /// Its backends stand beside those of another Ingress.
@@ -125,6 +127,8 @@ pub struct PasswordDraft {
     pub is_map: bool,
     /// What it is for.
     pub realm: Arc<str>,
+    /// Not the password is asked for but a proof of it.
+    pub is_digest: bool,
 }
 
 /// Who goes to the backends of an Ingress that stand beside those of another one.
@@ -145,8 +149,10 @@ pub enum PassPhase {
     Return,
     /// How many, and how often.
     Limit,
-    /// Who may pass.
+    /// Who may pass, by address; passwords are asked for after it.
     Access,
+    /// Somebody else is asked who may pass.
+    Asked,
     /// What is sent on.
     Content,
 }

@@ -154,6 +154,7 @@ fn the_examples() {
                 "tls-secret-missing Ingress/argocd/argocd spec.tls[0].secretName",
                 "tls-secret-missing Ingress/monitoring/grafana spec.tls[0].secretName",
                 "service-without-endpoints Service/argocd/argocd-server spec.selector",
+                "service-without-endpoints Service/auth/oauth2-proxy spec.selector",
                 "service-without-endpoints Service/monitoring/grafana spec.selector",
                 "service-without-endpoints Service/monitoring/prometheus-server spec.selector",
             ],

@@ -1,4 +1,4 @@
-//! `allowlist-source-range`, `denylist-source-range` and `auth-type`: who may pass.
+//! `allowlist-source-range`, `denylist-source-range`, `auth-type` and `satisfy`: who may pass.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use steelyard_model::{NamespacedName, OwnFilter, PassPhase, PasswordDraft};
 
 use super::{Asked, value};
 use crate::annotation;
-use crate::codes;
 
 /// The status of who may not pass.
 const FORBIDDEN: u16 = 403;
@@ -17,18 +16,37 @@ const FORBIDDEN: u16 = 403;
 const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
-    if let Some(ranges) = ranges(asked, &["denylist-source-range"]) {
-        asked.pass(PassPhase::Access, "denied", NginxStep::Deny(ranges), None);
-    }
+    let is_any = |text: &str| match text {
+        "any" => Some(true),
+        "all" => Some(false),
+        _ => None,
+    };
+    let is_any = asked.value("satisfy", is_any, "write `all` or `any`").unwrap_or_default();
+    asked.reading.satisfies_any = is_any;
+    let denied = ranges(asked, &["denylist-source-range"]);
     // The second is the older name, which counts where the first is absent.
-    if let Some(ranges) = ranges(asked, &["allowlist-source-range", "whitelist-source-range"]) {
-        let source = ClientSource::default();
-        let allowed = AllowedClients { ranges, source, status: FORBIDDEN };
-        let (phase, name) = (PassPhase::Access, "allowed".into());
-        let filter = Filter::AllowAddresses(allowed);
-        asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+    let allowed = ranges(asked, &["allowlist-source-range", "whitelist-source-range"]);
+    match (allowed, denied) {
+        (Some(allowed), Some(denied)) if is_any => {
+            asked.pass(PassPhase::Access, "among", NginxStep::Among(allowed, denied), None);
+        }
+        (allowed, denied) => {
+            if let Some(ranges) = denied {
+                asked.pass(PassPhase::Access, "denied", NginxStep::Deny(ranges), None);
+            }
+            if let Some(ranges) = allowed {
+                allow(asked, ranges);
+            }
+        }
     }
     password(asked);
+}
+
+fn allow(asked: &mut Asked<'_, '_>, ranges: Networks) {
+    let allowed = AllowedClients { ranges, source: ClientSource::default(), status: FORBIDDEN };
+    let (phase, name) = (PassPhase::Access, "allowed".into());
+    let filter = Filter::AllowAddresses(allowed);
+    asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
 }
 
 /// The ranges by the first of these names that is there. What is no range closes the routes.
@@ -59,15 +77,11 @@ fn password(asked: &mut Asked<'_, '_>) {
         }
         return;
     };
-    if kind != "basic" {
-        let message = format!(
-            "annotation `{}: {kind}` is not honoured yet: its routes answer 503",
-            asked.key("auth-type")
-        );
-        let (code, key) = (codes::ACCESS_NOT_HONOURED, asked.key("auth-type"));
-        let help = "write `basic`";
-        return annotation::close(code, &key, message, help, asked.reading, asked.findings);
-    }
+    let is_digest = match kind {
+        "basic" => false,
+        "digest" => true,
+        _ => return asked.close("auth-type", "write `basic` or `digest`"),
+    };
     let own = asked.findings.object().namespace.clone();
     let written = asked.written("auth-secret").unwrap_or_default();
     let name = match written.split_once('/') {
@@ -97,5 +111,6 @@ fn password(asked: &mut Asked<'_, '_>) {
         place: asked.findings.place(&place),
         is_map,
         realm,
+        is_digest,
     }));
 }

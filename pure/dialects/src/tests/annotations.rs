@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 82] = [
+const READ: [(&str, &str); 92] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -63,7 +63,17 @@ const READ: [(&str, &str); 82] = [
     ("auth-realm", "a"),
     ("auth-secret", "b"),
     ("auth-secret-type", "auth-map"),
-    ("auth-type", "basic"),
+    ("auth-type", "digest"),
+    ("auth-url", "https://a.b/verify?a=$http_a"),
+    ("auth-signin", "https://$host/start"),
+    ("auth-signin-redirect-param", "to"),
+    ("auth-method", "POST"),
+    ("auth-response-headers", "X-User, X-Groups"),
+    ("auth-request-redirect", "/a"),
+    ("auth-always-set-cookie", "true"),
+    ("auth-cache-key", "$cookie_a"),
+    ("auth-cache-duration", "200 10s"),
+    ("satisfy", "any"),
     ("allowlist-source-range", "10.0.0.0/8"),
     ("whitelist-source-range", "10.0.0.0/8"),
     ("denylist-source-range", "10.0.0.0/8"),
@@ -116,6 +126,21 @@ fn beside(name: &str) -> &'static str {
         "affinity-canary-behavior" => "nginx.ingress.kubernetes.io/canary: \"true\"",
         "limit-burst-multiplier" => "nginx.ingress.kubernetes.io/limit-rps: \"7\"",
         "auth-type" => "nginx.ingress.kubernetes.io/auth-secret: a",
+        "auth-url" | "satisfy" => "",
+        "auth-signin-redirect-param" => {
+            "nginx.ingress.kubernetes.io/auth-url: \"http://a/\", \
+             nginx.ingress.kubernetes.io/auth-signin: \"http://a/\""
+        }
+        "auth-cache-duration" => {
+            "nginx.ingress.kubernetes.io/auth-url: \"http://a/\", \
+             nginx.ingress.kubernetes.io/auth-cache-key: a"
+        }
+        "auth-always-set-cookie"
+        | "auth-cache-key"
+        | "auth-method"
+        | "auth-request-redirect"
+        | "auth-response-headers"
+        | "auth-signin" => "nginx.ingress.kubernetes.io/auth-url: \"http://a/\"",
         name if name.starts_with("auth-realm") || name.starts_with("auth-secret") => {
             "nginx.ingress.kubernetes.io/auth-type: basic, \
              nginx.ingress.kubernetes.io/auth-secret: a"

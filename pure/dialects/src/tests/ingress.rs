@@ -195,11 +195,21 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 41] = [
-    ("auth-url", "http://auth/", CLOSED, true),
-    ("auth-url", "not a url", CLOSED, true),
+const OF_NGINX: [Case; 51] = [
+    ("auth-url", "http://auth/", None, false),
+    ("auth-url", "https://$host/verify?a=$arg_a", None, false),
+    ("auth-url", "not a url", INVALID, true),
+    ("auth-url", "ftp://auth/", INVALID, true),
+    ("auth-url", "https://invalid..auth.url", INVALID, true),
+    ("auth-url", "http://$http_x/", INVALID, true),
+    ("auth-url", "http://auth/$lua_x", CLOSED, true),
+    ("auth-url", "http://auth/;}", INVALID, true),
+    ("auth-url", "http://auth/#;alias /etc/", INVALID, true),
+    ("auth-url", "http://ann:x@auth/", INVALID, true),
     ("auth-url", "", None, false),
-    ("auth-type", "digest", CLOSED, true),
+    ("auth-snippet", "auth_request off;", CLOSED, true),
+    ("auth-type", "digest", INVALID, true),
+    ("satisfy", "any", None, false),
     ("auth-tls-secret", "a/b", CLOSED, true),
     ("auth-tls-verify-client", "off", None, false),
     ("whitelist-source-range", "10.0.0.0/8", None, false),
@@ -335,12 +345,13 @@ fn a_canary_by_itself_serves_nothing() {
 #[test]
 fn every_restriction_is_reported_and_the_first_is_the_reason() {
     let spec = one_path("a.b", "path: /, pathType: Prefix");
-    let yaml = ingress(&format!("{NGINX}/auth-url: x, {NGINX}/satisfy: any"), &spec);
+    let restricting = format!("{NGINX}/auth-snippet: x, {NGINX}/server-snippet: z");
+    let yaml = ingress(&restricting, &spec);
     let at =
         |name: &str| format!("error access-not-honoured metadata.annotations[\"{NGINX}/{name}\"]");
-    let lowered = taken(&yaml, &[&at("auth-url"), &at("satisfy")]);
+    let lowered = taken(&yaml, &[&at("auth-snippet"), &at("server-snippet")]);
     let refusal = refusal(&routes(lowered)).unwrap();
-    assert!(refusal.to_string().contains("auth-url"));
+    assert!(refusal.to_string().contains("auth-snippet"));
 }
 
 #[test]

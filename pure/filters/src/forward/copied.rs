@@ -1,8 +1,9 @@
 //! What of a request goes into one about it.
 
-use steelyard_http::{Head as _, LineEdits, RequestEdits, RequestView as _};
+use steelyard_http::{Head as _, LineEdits, RequestEdits};
 
 use crate::spellings::is_taken_for;
+pub(crate) use crate::variables::uri;
 
 /// Lines of the request that are for others than the next hop, as far as they are wanted. What
 /// would make another request of this one is left out.
@@ -14,10 +15,4 @@ pub(crate) fn copied(head: &RequestEdits<'_>, is_wanted: impl Fn(&str) -> bool) 
         }
     });
     lines
-}
-
-/// Path and query.
-pub(crate) fn uri(head: &RequestEdits<'_>) -> String {
-    let query = head.query().map_or(String::new(), |query| format!("?{query}"));
-    format!("{}{query}", head.path())
 }

@@ -44,12 +44,16 @@ pub(super) fn written(
             (it.method.as_deref().unwrap_or("GET"), nginx::lines(it, cx, head, &is_made_up))
         }
     };
+    let target = match &auth.manner {
+        AskedManner::Nginx(it) => nginx::target(it, cx, head),
+        AskedManner::Traefik => None,
+    };
     let max = auth.max_response.and_then(|max| usize::try_from(max).ok());
     Letter {
         method: method.into(),
         scheme: if auth.address.is_secure { Scheme::Https } else { Scheme::Http },
         authority: (*auth.address.authority).into(),
-        target: (*auth.address.target).into(),
+        target: target.unwrap_or_else(|| auth.address.target.to_string()).into(),
         lines,
         body,
         max: max.map_or(LARGEST_ANSWER, |max| max.min(LARGEST_ANSWER)),

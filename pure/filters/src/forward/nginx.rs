@@ -1,14 +1,13 @@
 //! What ingress-nginx says to whoever it asks, and makes of the answer (`auth-url`).
 
-use std::fmt::Write as _;
-
 use steelyard_http::{LineEdits, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
-use steelyard_model::routing::filter::access::{AskedAuth, AskedManner, NginxAsking};
+use steelyard_model::routing::filter::access::{AskedManner, NginxAsking};
 
-use super::copied::{copied, uri};
+use super::copied::copied;
 use crate::context::Context;
 use crate::response::Response;
 use crate::spellings::is_taken_for;
+use crate::variables::{filled, in_url, scheme, uri};
 
 /// Lines that it says itself.
 const OWN: [&str; 8] = [
@@ -57,60 +56,47 @@ pub(super) fn lines(
         }
     }
     for (name, value) in &it.lines {
-        _ = lines.add(name, value.as_bytes());
+        // One that is empty is not said; one that would end its line is refused there.
+        let value = filled(value, cx, head);
+        if !value.is_empty() {
+            _ = lines.add(name, value.as_bytes());
+        }
     }
     lines
 }
 
+/// Path and query that are asked for; none where they are as they are written.
+pub(super) fn target(
+    it: &NginxAsking,
+    cx: &Context<'_>,
+    head: &RequestEdits<'_>,
+) -> Option<String> {
+    it.target.as_ref().map(|target| in_url(&filled(target, cx, head)))
+}
+
 /// What clients are answered who may not pass.
 pub(super) fn refusal(
-    auth: &AskedAuth,
     it: &NginxAsking,
     cx: &Context<'_>,
     head: &RequestEdits<'_>,
     answer: &Response,
 ) -> Response {
-    match (answer.status, &auth.sign_in) {
+    match (answer.status, &it.sign_in) {
         (401, Some(to)) => {
-            let mut response = Response::bare(302);
-            let place = signing_in(to, &it.parameter, &url(cx, head));
+            let mut response = Response::of_nginx(302);
+            let place = in_url(&filled(to, cx, head));
             response.lines.push(("Location".into(), place.into_bytes().into()));
             response
         }
         (status @ (401 | 403), _) => {
-            let mut response = Response::bare(status);
+            let mut response = Response::of_nginx(status);
             let asks = |name: &str| name.eq_ignore_ascii_case("www-authenticate");
             let lines = answer.lines.iter().filter(|(name, _)| status == 401 && asks(name));
             response.lines.extend(lines.cloned());
             response
         }
-        _ => Response::bare(500),
+        _ => Response::of_nginx(500),
     }
-}
-
-/// Where to sign in, and by `parameter` for what: unless that is said there.
-fn signing_in(to: &str, parameter: &str, url: &str) -> String {
-    let query = to.split_once('?').map(|(_, query)| query);
-    let names = query.into_iter().flat_map(|it| it.split('&'));
-    let mut names = names.map(|pair| pair.split('=').next().unwrap_or_default());
-    if parameter.is_empty() || names.any(|name| name == parameter) {
-        return to.to_owned();
-    }
-    let sign = if query.is_some() { '&' } else { '?' };
-    format!("{to}{sign}{parameter}={}", escaped(url))
-}
-
-/// As a value in a query: letters, digits and `-._~` as they are (RFC 3986 §2.3).
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ if byte.is_ascii_alphanumeric() => out.push(byte.into()),
-            _ => _ = write!(out, "%{byte:02X}"),
-        }
-    }
-    out
 }
 
 /// The values of its `Set-Cookie` lines.
@@ -125,10 +111,6 @@ pub(super) fn gets_cookies(manner: &AskedManner, head: &ResponseEdits<'_>) -> bo
         AskedManner::Traefik => true,
         AskedManner::Nginx(it) => it.always_cookies || WITH_COOKIES.contains(&head.status()),
     }
-}
-
-fn scheme(cx: &Context<'_>) -> &'static str {
-    if cx.journey.is_tls { "https" } else { "http" }
 }
 
 /// What was asked for, whole.

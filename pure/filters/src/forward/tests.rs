@@ -4,6 +4,7 @@ use steelyard_http::RequestView as _;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::access::{AskedCache, NginxAsking};
 use steelyard_model::routing::pattern::Expression;
+use steelyard_model::routing::variables::VariableText;
 
 use super::*;
 use crate::ask::Letter;
@@ -298,7 +299,7 @@ fn clients_get_the_cookies_that_are_named() {
 
 #[test]
 fn nginx_tells_and_takes_answers_in_its_own_way() {
-    let it = NginxAsking { parameter: "rd".into(), ..NginxAsking::default() };
+    let it = NginxAsking::default();
     let asked = Asked::by("POST", "http://a.test", "/x?y=1&z").with_all(&[
         ("X-Original-URL", "http://evil/"),
         ("x_sent_from", "me"),
@@ -313,35 +314,55 @@ fn nginx_tells_and_takes_answers_in_its_own_way() {
         "X-Forwarded-For: 10.0.0.1",
         "X-Auth-Request-Redirect: /x?y=1&z",
     ];
-    assert_eq!(shown(&letter(&nginx(it.clone()), &asked)), own);
+    let letter_of = letter(&nginx(it.clone()), &asked);
+    assert_eq!(
+        (shown(&letter_of).as_slice(), &*letter_of.target),
+        (&own.map(str::to_owned)[..], "/verify?x=1")
+    );
+    let text = |text: &str| VariableText::read(text, &[]).unwrap();
     let set = NginxAsking {
+        target: Some(text("/verify?of=$cookie_a&raw=$http_cookie#$arg_y")),
         method: Some("HEAD".into()),
-        lines: vec![("X-Sent-From".into(), "us".into())],
+        lines: vec![
+            ("X-Sent-From".into(), text("us")),
+            ("X-Y".into(), text("$arg_y")),
+            ("X-No".into(), text("$arg_no")),
+        ],
         ..it.clone()
     };
     let letter_of = letter(&nginx(set), &asked);
-    assert_eq!(&*letter_of.method, "HEAD");
+    assert_eq!((&*letter_of.method, &*letter_of.target), ("HEAD", "/verify?of=b&raw=a=b%231"));
     let lines = shown(&letter_of);
     assert!(lines.contains(&"X-Sent-From: us".to_owned()) && !lines.contains(&own[3].to_owned()));
+    assert!(lines.contains(&"X-Y: 1".to_owned()) && !lines.iter().any(|it| it.contains("X-No")));
     assert!(lines.contains(&"X-Original-URI: /x?y=1&z".to_owned()), "{lines:?}");
-    let back = "http%3A%2F%2Fa.test%2Fx%3Fy%3D1%26z";
     for (sign_in, status, expected, location) in [
         (None, 401, 401, None),
         (None, 403, 403, None),
         (None, 302, 500, None),
         (None, 404, 500, None),
-        (Some("https://in.test/start"), 401, 302, Some(format!("https://in.test/start?rd={back}"))),
-        (Some("https://in.test/?a=b"), 401, 302, Some(format!("https://in.test/?a=b&rd={back}"))),
-        (Some("https://in.test/?rd=/"), 401, 302, Some("https://in.test/?rd=/".to_owned())),
+        (
+            Some("https://in.test/?rd=$scheme://$host$escaped_request_uri"),
+            401,
+            302,
+            Some("https://in.test/?rd=http://a.test%2Fx%3Fy%3D1%26z"),
+        ),
+        (
+            Some("https://in.test/?rd=$http_cookie \n"),
+            401,
+            302,
+            Some("https://in.test/?rd=a=b%20%0A"),
+        ),
         (Some("https://in.test/"), 403, 403, None),
     ] {
-        let auth = AskedAuth { sign_in: sign_in.map(Into::into), ..nginx(it.clone()) };
+        let asking = NginxAsking { sign_in: sign_in.map(text), ..it.clone() };
         let got = answer(status, &[("WWW-Authenticate", "Basic"), ("X-More", "1")]);
-        let found = judged(&auth, &asked, got).unwrap_err();
+        let found = judged(&nginx(asking), &asked, got).unwrap_err();
         assert_eq!(found.status, expected, "{sign_in:?} {status}");
-        assert_eq!(found.first("location"), location.as_deref().map(str::as_bytes));
+        assert_eq!(found.first("location"), location.map(str::as_bytes));
         assert_eq!(found.first("www-authenticate").is_some(), expected == 401);
         assert!(found.first("x-more").is_none());
+        assert!(found.body.starts_with(b"<html>"));
     }
 }
 
@@ -409,9 +430,11 @@ fn contracts_that_others_have_written_down_are_kept() {
         ..auth()
     };
     let by_nginx = |url: &str, names: &[&str]| {
-        let it = NginxAsking { parameter: "rd".into(), ..NginxAsking::default() };
-        let sign_in = Some("https://in.test/start".into());
-        AskedAuth { sign_in, manner: nginx(it).manner, ..traefik(url, names) }
+        let sign_in =
+            "https://in.test/start?rd=$pass_access_scheme://$http_host$escaped_request_uri";
+        let sign_in = VariableText::read(sign_in, &[]).ok();
+        let it = NginxAsking { sign_in, ..NginxAsking::default() };
+        AskedAuth { manner: nginx(it).manner, ..traefik(url, names) }
     };
     let authelia = "http://authelia.test/api/authz/forward-auth";
     let authentik = "http://authentik.test/outpost.goauthentik.io/auth";
@@ -435,13 +458,13 @@ fn contracts_that_others_have_written_down_are_kept() {
             by_nginx(&format!("{authentik}/nginx"), &["X-authentik-username"]),
             &original,
             ("X-Authentik-Username", "ann"),
-            "https://in.test/start?rd=http%3A%2F%2Fapp.test%2Fpage%3Fa%3Db",
+            "https://in.test/start?rd=http://app.test%2Fpage%3Fa%3Db",
         ),
         (
             by_nginx("http://oauth2-proxy.test/oauth2/auth", &["X-Auth-Request-User"]),
             &original,
             ("X-Auth-Request-User", "ann"),
-            "https://in.test/start?rd=http%3A%2F%2Fapp.test%2Fpage%3Fa%3Db",
+            "https://in.test/start?rd=http://app.test%2Fpage%3Fa%3Db",
         ),
     ] {
         let all = shown(&letter(&auth, &asked));
@@ -453,7 +476,7 @@ fn contracts_that_others_have_written_down_are_kept() {
             .filter(|it| crate::spellings::is_taken_for(it.split(':').next().unwrap(), told.0))
             .collect();
         assert_eq!(values, [&format!("{}: {}", told.0, told.1)], "{told_on:?}");
-        let status = if auth.sign_in.is_some() { 401 } else { 302 };
+        let status = if auth.manner == AskedManner::Traefik { 302 } else { 401 };
         let no = answer(status, &[("Location", "https://in.test/?rd=x")]);
         let refusal = judged(&auth, &asked, no).unwrap_err();
         assert_eq!((refusal.status, refusal.first("location")), (302, Some(location.as_bytes())));

@@ -12,6 +12,7 @@ fn frame(memory: &mut Memory, users: &[&str]) -> Password {
         realm: "the \"house\"".into(),
         removes_header: true,
         user_header: Some("X-User".into()),
+        manner: PasswordManner::Traefik,
     };
     Password::new(&auth, kept(memory), 7).unwrap()
 }
@@ -127,7 +128,8 @@ fn what_is_known_is_found_out_once_and_by_its_hash() {
     let of = |users: &[&str]| {
         let users = users.iter().map(|it| Arc::from(*it)).collect();
         let realm = "x".into();
-        let auth = PasswordAuth { users, realm, removes_header: false, user_header: None };
+        let manner = PasswordManner::Traefik;
+        let auth = PasswordAuth { users, realm, removes_header: false, user_header: None, manner };
         Password::new(&auth, kept.clone(), 7).unwrap()
     };
     let frame = of(&[ANN]);

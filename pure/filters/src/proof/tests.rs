@@ -21,6 +21,7 @@ fn frame() -> Proof {
         realm: REALM.into(),
         removes_header: true,
         user_header: Some("X-User".into()),
+        manner: PasswordManner::Traefik,
     };
     let usage = Use { filter: "auth".into(), state: "auth".into() };
     Proof::new(&auth, &usage, kept(&mut Memory::default()), 7).unwrap()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steelyard_http::{Head as _, RequestEdits};
 use steelyard_model::Sorted;
 use steelyard_model::routing::claims::ClaimPath;
-use steelyard_model::routing::filter::access::{Networks, PasswordAuth};
+use steelyard_model::routing::filter::access::{Networks, PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::FilterId;
@@ -30,6 +30,7 @@ fn basic() -> Filter {
         realm: "x".into(),
         removes_header: false,
         user_header: Some("X-User".into()),
+        manner: PasswordManner::Traefik,
     })
 }
 

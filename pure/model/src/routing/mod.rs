@@ -29,4 +29,5 @@ pub mod text;
 pub mod times;
 pub mod tls;
 pub mod transport;
+pub mod variables;
 pub mod world;

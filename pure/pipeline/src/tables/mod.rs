@@ -124,6 +124,7 @@ impl Tables for Join {
                 let secrets = set.set.tls_secrets.iter();
                 secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
+                routes::asked(&set).for_each(|id| links.entry(Cell::LeadsTo(id)));
                 for rule in routes::rules_of_canaries(&set) {
                     links.entry(Cell::Canaries(rule.clone()));
                 }

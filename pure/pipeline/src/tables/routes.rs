@@ -30,7 +30,7 @@ use steelyard_model::{
 
 use super::Reads;
 use super::cell::Cell;
-use super::row::{Class, ReadSet, Routed, Row};
+use super::row::{Class, ReadSet, Row};
 use super::tls;
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -41,7 +41,7 @@ use origin::OriginTerms;
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
-pub(super) use location::{hosts_of_expressions, rules_of_canaries};
+pub(super) use location::{asked, hosts_of_expressions, rules_of_canaries};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
@@ -85,8 +85,7 @@ pub(super) fn routed(
     let origin = OriginTerms::new(&read, reads, diagnostics);
     let (owner, filters) = (id.to_string(), &read.reading.filters);
     let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);
-    let mut routed = Routed::default();
-    location::define(&read, &mut routed);
+    let (mut routed, closed) = location::define(&read, reads, options, diagnostics);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());
     for (index, draft) in read.routes().iter().enumerate() {
@@ -119,16 +118,17 @@ pub(super) fn routed(
             }
             None => Default::default(),
         };
-        let closed = passed.1.as_ref().or(inner.1.as_ref());
-        let why = closed.or_else(|| password.as_ref().err());
+        let why = passed.1.as_ref().or(inner.1.as_ref()).or_else(|| password.as_ref().err());
+        let why = why.or(closed.as_ref());
         let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
         };
         let mut http = route(draft, &read, free, backend, options);
         location::express(draft, join.reads, &mut http);
-        let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter));
-        location::ask(&mut http, &read, asked.collect());
+        let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter)).next();
+        let to_tls = entry_points::uses(&read, draft);
+        http.uses = location::uses(&read, draft, to_tls, asked, &mut routed);
         http.uses.extend(passed.0.iter().cloned().chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
@@ -190,7 +190,7 @@ fn route(
         listeners,
         rank: manner::rank(draft, read, options.as_traefik),
         rule: manner::rule(draft, read, manner::by_bytes(options)),
-        uses: location::uses(read, draft, entry_points::uses(read, draft)),
+        uses: Vec::new(),
         to: Destination::Backend(backend),
         timeouts: None,
         manner: match read.class {

@@ -320,7 +320,7 @@ fn handshakes_are_passed_on_where_an_ingress_asks_for_it() {
     let (traefik, nginx) = ("traefik.ingress.kubernetes.io", "nginx.ingress.kubernetes.io");
     let passes = format!("{nginx}/ssl-passthrough: 'true'");
     let on = |names: &str| format!("{passes}, {traefik}/router.entrypoints: '{names}'");
-    let closed = format!("{passes}, {nginx}/auth-url: 'http://a/'");
+    let closed = format!("{passes}, {nginx}/auth-url: 'ftp://a/'");
     let joined = |class: &str, annotations: &str, to: &str| {
         let written = format!(", annotations: {{{annotations}}}");
         let class =
@@ -386,7 +386,7 @@ fn what_is_not_spoken_to_answers_503() {
         assert_eq!(refusal(&snapshot, routes(&snapshot)[0]).is_some(), refused);
     }
 
-    let auth = ", annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://x/'}";
+    let auth = ", annotations: {nginx.ingress.kubernetes.io/auth-url: 'ftp://x/'}";
     let snapshot = joined(&(service("a", A) + &ingress("i", auth, "", "a.b", "/", "a")));
     let why = refusal(&snapshot, routes(&snapshot)[0]).unwrap();
     assert!(why.contains("auth-url"), "{why}");

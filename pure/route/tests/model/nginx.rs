@@ -6,7 +6,7 @@ use steelyard_balance::tree::token;
 use steelyard_model::routing::backend::{
     Backend, CanaryAffinity, CanaryChoice, CanaryValue, Endpoints, RefusalReason,
 };
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::content::ErrorPages;
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::listener::{Listener, Security};
@@ -228,6 +228,7 @@ fn satisfy_any_and_exemptions_are_filters_of_filters() {
                 realm: "nginx".into(),
                 removes_header: false,
                 user_header: None,
+                manner: PasswordManner::Traefik,
             }),
         )
         .filter("either", Filter::AnyOf(vec!["lan".into(), "password".into()]))

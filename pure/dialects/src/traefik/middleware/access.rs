@@ -9,7 +9,7 @@ use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{
     AllowedClients, AskedAuth, AskedCache, AskedManner, CertificateHeader, CertificateParts,
-    ClientPlace, ClientSource, FilterTls, NameParts, PasswordAuth,
+    ClientPlace, ClientSource, FilterTls, NameParts, PasswordAuth, PasswordManner,
 };
 use steelyard_model::{FieldPath, Severity};
 use steelyard_passwords::{DigestUsers, Users};
@@ -115,7 +115,8 @@ impl Reader<'_, '_> {
             self.is_name(name, &path.key("headerField"))?;
         }
         let removes_header = is(it.remove_header);
-        Some(PasswordAuth { users: users.into(), realm, removes_header, user_header })
+        let (users, manner) = (users.into(), PasswordManner::Traefik);
+        Some(PasswordAuth { users, realm, removes_header, user_header, manner })
     }
 
     /// Says which users are never let in; none where nobody is.

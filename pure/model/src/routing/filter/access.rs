@@ -11,6 +11,7 @@ use crate::routing::asked::AskedUrl;
 use crate::routing::id::BackendId;
 use crate::routing::pattern::Expression;
 use crate::routing::ranges::range;
+use crate::routing::variables::VariableText;
 
 /// Lets clients of some addresses in, and answers others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,18 @@ pub struct PasswordAuth {
     pub removes_header: bool,
     /// The line in which endpoints are told the name.
     pub user_header: Option<Arc<str>>,
+    /// In whose manner who may not pass is told so.
+    pub manner: PasswordManner,
+}
+
+/// In whose manner passwords are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordManner {
+    /// Traefik's: who lets nobody in is mistaken, and closes who uses it.
+    #[default]
+    Traefik,
+    /// nginx's: its page, and where nobody can be let in everybody is answered 401.
+    Nginx,
 }
 
 /// Asks somebody else who may pass.
@@ -116,17 +129,19 @@ pub enum AskedManner {
     Nginx(Box<NginxAsking>),
 }
 
-/// What ingress-nginx has beside. Texts are as they are sent: what varies in them was put in.
+/// What ingress-nginx has beside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NginxAsking {
+    /// Path and query of the URL, where something in them varies; none is as they are written.
+    pub target: Option<VariableText>,
     /// `auth-method`; none is GET.
     pub method: Option<Arc<str>>,
     /// `auth-request-redirect`; none is what was asked for.
     pub redirect: Option<Arc<str>>,
     /// `auth-proxy-set-headers`.
-    pub lines: Vec<(Arc<str>, Arc<str>)>,
-    /// The parameter by which `sign_in` is told what was asked for: `rd`.
-    pub parameter: Arc<str>,
+    pub lines: Vec<(Arc<str>, VariableText)>,
+    /// `auth-signin`, whole: with the parameter by which it is told what was asked for.
+    pub sign_in: Option<VariableText>,
     /// Clients get its cookies whatever the status of their answer.
     pub always_cookies: bool,
 }

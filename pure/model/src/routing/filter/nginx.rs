@@ -15,6 +15,9 @@ pub enum NginxStep {
     Return(NginxReturn),
     /// Refuses clients of these addresses, with 403.
     Deny(Networks),
+    /// Lets clients in that are among the first addresses and not among the second, and refuses
+    /// others, with 403: both lists as one of several ways to pass.
+    Among(Networks, Networks),
     /// Asks for another path.
     Rewrite(NginxRewrite),
 }
@@ -76,6 +79,7 @@ impl NginxStep {
             Self::Cors(_) => "nginx-cors",
             Self::Return(_) => "nginx-return",
             Self::Deny(_) => "nginx-deny",
+            Self::Among(..) => "nginx-among",
             Self::Rewrite(_) => "nginx-rewrite",
         }
     }

@@ -228,3 +228,8 @@ pub(super) fn uses(read: &ReadSet<'_>, draft: &RouteDraft) -> Vec<Use> {
     }
     vec![Use { filter: TO_TLS.into(), state: TO_TLS.into() }]
 }
+
+/// Whether a route is written for certificate challenges alone.
+pub(super) fn is_of_challenges(draft: &RouteDraft) -> bool {
+    draft.written().starts_with(CHALLENGES)
+}

@@ -2,20 +2,26 @@
 //! that are regular expressions, by hosts.
 
 use std::cmp::Reverse;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::{Backend, BackendNode, Edge};
-use steelyard_model::routing::filter::{FilterNode, Use};
+use steelyard_model::routing::asked::AskedUrl;
+use steelyard_model::routing::backend::{Backend, BackendNode, Edge, RefusalReason};
+use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::{BackendId, FilterId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{ClassReading, NamespacedName, OwnFilter, PassPhase, RouteDraft};
+use steelyard_model::{
+    ClassReading, Diagnostic, NamespacedName, OwnFilter, PassPhase, Provenance, RouteDraft,
+};
 
 use super::backend::Join;
-use super::{age, is_refused};
+use super::{age, entry_points, is_refused, routers};
+use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
 use crate::tables::row::{ReadSet, Routed, Row};
@@ -28,43 +34,95 @@ pub(in crate::tables) fn hosts_of_expressions<'s>(
     read.routes().iter().filter(move |_| is_asked).map(|it| it.rule.host())
 }
 
-/// Puts the filters of an Ingress's own into `routed`.
-pub(super) fn define(read: &ReadSet<'_>, routed: &mut Routed) {
-    let own = |it: &OwnFilter| {
-        let id = id(read, it);
-        Arc::new(FilterNode { id, place: None, filter: it.filter.clone() })
-    };
-    routed.filters.extend(read.reading.passes.iter().map(own));
+/// Puts the filters of an Ingress's own into `routed`, with the backends that they ask; else why
+/// its routes are closed.
+pub(super) fn define(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Routed, Option<RefusalReason>) {
+    let (mut routed, mut closed) = (Routed::default(), None);
+    for own in &read.reading.passes {
+        let id = id(read, &own.name);
+        let mut filter = own.filter.clone();
+        if let Filter::ForwardAuth(auth) = &mut filter {
+            let place = Provenance::new(&read.set.object, "metadata.annotations");
+            let at = (&mut **auth, &id, &place);
+            if routers::ask_at(at, options, (reads, diagnostics), &mut routed).is_none() {
+                closed.get_or_insert(RefusalReason::Filter(place));
+                continue;
+            }
+        }
+        routed.filters.push(Arc::new(FilterNode { id, place: None, filter }));
+    }
+    (routed, closed)
 }
 
-fn id(read: &ReadSet<'_>, own: &OwnFilter) -> FilterId {
-    let NamespacedName { namespace, name } = read.set.object.id();
-    format!("{namespace}/{name}#{}@ingress", own.name).into()
+fn id(read: &ReadSet<'_>, name: &str) -> FilterId {
+    let NamespacedName { namespace, name: object } = read.set.object.id();
+    format!("{namespace}/{object}#{name}@ingress").into()
 }
 
 /// What the requests of a route pass: who asks in plain is led to TLS (`to_tls`) once redirections
-/// of the location have had their say.
-pub(super) fn uses(read: &ReadSet<'_>, draft: &RouteDraft, to_tls: Vec<Use>) -> Vec<Use> {
-    let is_of_it = |it: &&OwnFilter| it.of.as_ref().is_none_or(|of| *of == draft.id);
-    let usage = |it: &OwnFilter| {
-        let id = id(read, it);
-        Use { state: id.as_str().into(), filter: id }
-    };
-    let of = |is_before: bool| {
+/// of the location have had their say, and is asked for a password once limits have let him in.
+/// Certificate challenges are answered to everybody, unless addresses keep him out.
+pub(super) fn uses(
+    read: &ReadSet<'_>,
+    draft: &RouteDraft,
+    to_tls: Vec<Use>,
+    password: Option<Use>,
+    routed: &mut Routed,
+) -> Vec<Use> {
+    let is_open = entry_points::is_of_challenges(draft);
+    let of = |phases: RangeInclusive<PassPhase>| {
+        let is_of_it = |it: &&OwnFilter| it.of.as_ref().is_none_or(|of| *of == draft.id);
         let passes = read.reading.passes.iter().filter(is_of_it);
-        passes.filter(move |it| (it.phase <= PassPhase::Return) == is_before).map(usage)
+        passes.filter(move |it| phases.contains(&it.phase))
     };
-    of(true).chain(to_tls).chain(of(false)).collect()
+    let usage = |it: &OwnFilter| usage(id(read, &it.name));
+    let is_denied = |it: &OwnFilter| matches!(&it.filter, Filter::Nginx(step) if matches!(**step, NginxStep::Deny(_)));
+    let mut access: Vec<(Use, bool)> =
+        of(PassPhase::Access..=PassPhase::Access).map(|it| (usage(it), is_denied(it))).collect();
+    if !is_open {
+        access.extend(password.map(|it| (it, false)));
+        access.extend(of(PassPhase::Asked..=PassPhase::Asked).map(|it| (usage(it), false)));
+    }
+    let access = match read.reading.satisfies_any && access.len() > 1 {
+        true => vec![any_of(read, draft, access, routed)],
+        false => access.into_iter().map(|(usage, _)| usage).collect(),
+    };
+    let before = of(PassPhase::Around..=PassPhase::Return).map(usage);
+    let limits = of(PassPhase::Limit..=PassPhase::Limit).map(usage);
+    let contents = of(PassPhase::Content..=PassPhase::Content).map(usage);
+    before.chain(to_tls).chain(limits).chain(access).chain(contents).collect()
 }
 
-/// Has a route ask for passwords once limits and addresses have let a request in, before what is
-/// sent on is made.
-pub(super) fn ask(route: &mut Route, read: &ReadSet<'_>, asked: Vec<Use>) {
-    let contents = read.reading.passes.iter().filter(|it| it.phase == PassPhase::Content);
-    let contents: Vec<FilterId> = contents.map(|it| id(read, it)).collect();
-    let at = route.uses.iter().position(|usage| contents.contains(&usage.filter));
-    let at = at.unwrap_or(route.uses.len());
-    route.uses.splice(at..at, asked);
+/// One of several ways to pass (`satisfy: any`). Who is only not kept out by his address has not
+/// passed by that, and who passes otherwise is let in whatever it is, as nginx has it.
+fn any_of(
+    read: &ReadSet<'_>,
+    draft: &RouteDraft,
+    access: Vec<(Use, bool)>,
+    routed: &mut Routed,
+) -> Use {
+    let members: Vec<FilterId> =
+        access.into_iter().filter(|(_, is_denied)| !is_denied).map(|(it, _)| it.filter).collect();
+    let index = read.routes().iter().position(|it| it.id == draft.id).unwrap_or_default();
+    let id = id(read, &format!("satisfy/{index}"));
+    let (place, filter) = (None, Filter::AnyOf(members));
+    routed.filters.push(Arc::new(FilterNode { id: id.clone(), place, filter }));
+    usage(id)
+}
+
+fn usage(id: FilterId) -> Use {
+    Use { state: id.as_str().into(), filter: id }
+}
+
+/// The Services that its filters ask.
+pub(in crate::tables) fn asked(read: &ReadSet<'_>) -> impl Iterator<Item = NamespacedName> {
+    let urls = read.reading.passes.iter().flat_map(|it| it.filter.asked());
+    urls.filter_map(AskedUrl::service).map(|(service, _)| service)
 }
 
 /// What must hold for the routes of a canary.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::RefusalReason;
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::{Filter, FilterNode};
 use steelyard_model::{Diagnostic, Missing, NamespacedName, PasswordDraft, Secret, Severity};
 
@@ -33,10 +33,16 @@ pub(super) fn password(
         RefusalReason::Filter(draft.place.clone())
     })?;
     let realm = draft.realm.clone();
-    let auth = PasswordAuth { users: users.into(), realm, removes_header: true, user_header: None };
+    let (manner, user_header) = (PasswordManner::Nginx, None);
+    let auth =
+        PasswordAuth { users: users.into(), realm, removes_header: true, user_header, manner };
     let NamespacedName { namespace, name } = read.set.object.id();
-    let id = format!("{namespace}/{name}#basic-auth@ingress").into();
-    Ok(Some(Arc::new(FilterNode { id, place: None, filter: Filter::BasicAuth(auth) })))
+    let (kind, filter) = match draft.is_digest {
+        true => ("digest-auth", Filter::DigestAuth(auth)),
+        false => ("basic-auth", Filter::BasicAuth(auth)),
+    };
+    let id = format!("{namespace}/{name}#{kind}@ingress").into();
+    Ok(Some(Arc::new(FilterNode { id, place: None, filter })))
 }
 
 fn users(secret: &Secret, is_map: bool) -> Option<Vec<Arc<str>>> {

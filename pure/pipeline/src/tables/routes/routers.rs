@@ -17,7 +17,8 @@ use steelyard_model::router_draft::{
 };
 use steelyard_model::routing::backend::{Backend, BackendNode, RefusalReason};
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
+use steelyard_model::routing::filter::access::AskedAuth;
+use steelyard_model::routing::id::{BackendId, FilterId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
 
@@ -53,6 +54,23 @@ struct Maker<'r, 'a> {
     reads: &'r mut Reads<'a>,
     diagnostics: &'r mut Vec<Diagnostic>,
     routed: Routed,
+}
+
+/// Gives a filter that an Ingress's own words make the backend that stands for whom it asks, which
+/// is put into `routed`; none where there is none, which was said. `id` is the filter's, and
+/// `place` where it is written.
+pub(super) fn ask_at(
+    (auth, id, place): (&mut AskedAuth, &FilterId, &Provenance),
+    options: &ResolveOptions,
+    (reads, diagnostics): (&mut Reads<'_>, &mut Vec<Diagnostic>),
+    routed: &mut Routed,
+) -> Option<()> {
+    let kind = RouteKind::Http;
+    let mut maker = Maker { kind, options, reads, diagnostics, routed: std::mem::take(routed) };
+    let backend = maker.asked_at(&auth.address, auth.tls.as_ref(), id, place);
+    *routed = maker.routed;
+    auth.backend = backend?;
+    Some(())
 }
 
 /// The routes of one object.
