@@ -2,6 +2,8 @@
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "secure/homelab.rs"]
+mod homelab;
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;

@@ -133,8 +133,8 @@ pub(crate) fn zig() -> Result<PathBuf> {
 }
 
 /// Installs the scanner of TLS, where there is a pip, and the OpenID provider, where there is an
-/// npm, and builds the parts of a Kubernetes cluster and the peers of HTTP/2 and TLS that tests
-/// run, where there is Go; they are kept by version too, and take minutes the first time.
+/// npm, and builds the parts of a Kubernetes cluster, oauth2-proxy, and the peers of HTTP/2 and TLS
+/// that tests run, where there is Go; they are kept by version too, and take minutes at first.
 pub(crate) fn peers() -> Result<()> {
     if has_pip() {
         shell::run::<&str>("tests/sslyze/build", &[], &[])?;
@@ -153,8 +153,9 @@ pub(crate) fn peers() -> Result<()> {
     // What Go keeps of the way there is gigabytes that nobody needs again.
     let cache = crate::root().join("target/go-build");
     let kept = cache.to_string_lossy().into_owned();
-    for build in ["tests/http2/build", "tests/tls/build", "tests/kubernetes/build"] {
-        shell::run::<&str>(build, &[], &[("GOCACHE", &kept)])?;
+    let builds = ["tests/http2", "tests/tls", "tests/oauth2", "tests/kubernetes"];
+    for build in builds.map(|folder| format!("{folder}/build")) {
+        shell::run::<&str>(&build, &[], &[("GOCACHE", &kept)])?;
     }
     if cache.exists() {
         std::fs::remove_dir_all(&cache)?;

@@ -43,11 +43,16 @@ pub(crate) fn program() -> Option<PathBuf> {
 impl Page {
     /// Opens `address`.
     pub(crate) fn open(address: &str) -> Result<Self> {
-        Self::open_in(Scratch::new()?, address)
+        Self::open_in(Scratch::new()?, "", address)
     }
 
     /// The same as somebody who believes what the authority in this file signs.
     pub(crate) fn open_believing(authority: &Path, address: &str) -> Result<Self> {
+        Self::open_resolving(authority, "", address)
+    }
+
+    /// The same as somebody for whom names are where these rules say (`MAP *.test 127.0.0.1:8080`).
+    pub(crate) fn open_resolving(authority: &Path, rules: &str, address: &str) -> Result<Self> {
         let profile = Scratch::new()?;
         let store = profile.file(".pki/nssdb");
         std::fs::create_dir_all(&store)?;
@@ -55,11 +60,12 @@ impl Page {
         certutil.args(["-A", "-n", "authority", "-t", "C,,", "-i"]).arg(authority);
         certutil.arg("-d").arg(format!("sql:{}", store.display()));
         run(certutil)?;
-        Self::open_in(profile, address)
+        Self::open_in(profile, rules, address)
     }
 
-    fn open_in(profile: Scratch, address: &str) -> Result<Self> {
-        let mut browser = command(&profile)?.spawn().context("the browser does not start")?;
+    fn open_in(profile: Scratch, rules: &str, address: &str) -> Result<Self> {
+        let mut browser =
+            command(&profile, rules)?.spawn().context("the browser does not start")?;
         let commands = browser.stdin.take().context("standard input is piped")?;
         let messages = receive(browser.stdout.take().context("standard output is piped")?);
         let mut page = Self {
@@ -197,10 +203,11 @@ impl Drop for Page {
 }
 
 /// The shell moves the pipes to where the browser wants them.
-fn command(profile: &Scratch) -> Result<Command> {
+fn command(profile: &Scratch, rules: &str) -> Result<Command> {
     let sandbox = if rustix::process::geteuid().is_root() { "--no-sandbox" } else { "" };
     let script = format!(
-        "exec \"$0\" {OPTIONS} {sandbox} --user-data-dir=\"$1\" 3<&0 4>&1 \
+        "exec \"$0\" {OPTIONS} {sandbox} --user-data-dir=\"$1\" \
+         --host-resolver-rules=\"$2\" 3<&0 4>&1 \
                           </dev/null >/dev/null 2>&1"
     );
     let mut command = Command::new("sh");
@@ -208,6 +215,7 @@ fn command(profile: &Scratch) -> Result<Command> {
     // Whom it believes is in the home.
     command
         .arg(profile.path())
+        .arg(rules)
         .env("HOME", profile.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -15,8 +15,8 @@ const TOPS: [&str; 7] = ["pure/", "io/", "lab/", "steelyard/", "tests/", "bench/
 /// What has no sources in it.
 const CASES: &str = "tests/golden";
 /// What has no sources in Rust: what is there is looked up.
-const OTHERS: [&str; 5] =
-    ["tests/kubernetes", "tests/http2", "tests/tls", "tests/sslyze", "tests/oidc"];
+const OTHERS: [&str; 6] =
+    ["tests/kubernetes", "tests/http2", "tests/tls", "tests/sslyze", "tests/oidc", "tests/oauth2"];
 
 /// Holds what the pages name against the sources.
 pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {
