@@ -119,8 +119,12 @@ fn is_normal(path: &str) -> bool {
         return false;
     }
     let undotted = |element: &str| element.replace("%2e", ".").replace("%2E", ".");
-    path.split('/').all(|element| !matches!(&*undotted(element), "." | ".."))
-        && !path.starts_with("//")
+    let is_dots = |element: &str| matches!(element, "." | "..");
+    let is_up = |element: &str| match element.contains('%') {
+        true => is_dots(&undotted(element)),
+        false => is_dots(element),
+    };
+    !path.split('/').any(is_up) && !path.starts_with("//")
 }
 
 #[cfg(test)]

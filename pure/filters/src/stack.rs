@@ -43,8 +43,8 @@ struct Layer<F> {
     needs: Needs,
     /// What has come out of it of the request's body, where it may be sent again.
     replay: Option<Replay>,
-    /// The request as it was when the frame let it in.
-    let_in: RequestChanges,
+    /// The request as it was when the frame let it in, where it may be sent again.
+    let_in: Option<Box<RequestChanges>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,10 @@ impl<B: Blueprint> Stack<B> {
             let got = std::mem::replace(&mut got, Got::Nothing);
             match self.layers[at].frame.enter(cx, request, got) {
                 Enter::Next => {
-                    self.layers[at].let_in = request.changes().clone();
+                    let layer = &mut self.layers[at];
+                    if layer.replay.is_some() {
+                        layer.let_in = Some(Box::new(request.changes().clone()));
+                    }
                     self.phase = Phase::Entering(at + 1);
                 }
                 Enter::Answer(response) => return Inward::Answer(self.answer(at, response)),
@@ -214,7 +217,6 @@ impl<B: Blueprint> Stack<B> {
     /// waits for the whole body, until the request is inside, and once a frame has answered,
     /// nothing is. A request without a body has no pieces.
     pub fn request(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
-        self.inbound.has_begun = true;
         if self.answered.is_some() {
             return Flow::Go;
         }
@@ -353,7 +355,7 @@ impl<B: Blueprint> Stack<B> {
     /// Whether what is inside the frame at `at` can be given the request's body once more.
     fn has_at_hand(&self, at: usize) -> bool {
         let replay = self.layers[at].replay.as_ref();
-        !self.is_tunnel && replay.map_or(!self.inbound.has_begun, |replay| replay.is_at_hand())
+        !self.is_tunnel && replay.is_some_and(Replay::is_at_hand)
     }
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
@@ -364,7 +366,7 @@ impl<B: Blueprint> Stack<B> {
         }
         let kept = self.layers[at].replay.as_mut().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
-        self.anew = Some(self.layers[at].let_in.clone());
+        self.anew = self.layers[at].let_in.as_deref().cloned();
         self.phase = Phase::Entering(at + 1);
         self.is_inside = false;
         self.answered = None;
@@ -381,7 +383,7 @@ impl<F: Frame> Layer<F> {
             Direction::Replay(max) => Some(Replay::up_to(max)),
             Direction::Untouched | Direction::Transform => None,
         };
-        Self { frame, needs, replay, let_in: RequestChanges::default() }
+        Self { frame, needs, replay, let_in: None }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nobody can say by an edit where a message ends or what its connection does: these lines are
 //! the gateway's own, as are line ends.
 
+use std::borrow::Cow;
+
 use crate::body::Framing;
 use crate::name::Name;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
@@ -29,7 +31,7 @@ pub struct LineEdits {
 /// A request's head, and what is to be changed about it.
 pub struct RequestEdits<'h> {
     head: &'h dyn RequestView,
-    changes: RequestChanges,
+    changes: Cow<'h, RequestChanges>,
 }
 
 /// What is changed about a request, apart from its head.
@@ -137,17 +139,22 @@ impl<'h> RequestEdits<'h> {
 
     /// A head that was changed before.
     pub fn resume(head: &'h dyn RequestView, changes: RequestChanges) -> Self {
-        Self { head, changes }
+        Self { head, changes: Cow::Owned(changes) }
+    }
+
+    /// The same, for who only reads.
+    pub fn seen(head: &'h dyn RequestView, changes: &'h RequestChanges) -> Self {
+        Self { head, changes: Cow::Borrowed(changes) }
     }
 
     /// What is changed about its lines.
     pub fn lines(&mut self) -> &mut LineEdits {
-        &mut self.changes.lines
+        &mut self.changes.to_mut().lines
     }
 
     /// Says that what stands behind the answer is wanted.
     pub fn take_trailers(&mut self) {
-        self.changes.takes_trailers = true;
+        self.changes.to_mut().takes_trailers = true;
     }
 
     /// Changes the method: a token.
@@ -155,14 +162,14 @@ impl<'h> RequestEdits<'h> {
         if !is_token(method) {
             return Err(BadLine::Name);
         }
-        self.changes.method = Some(method.into());
+        self.changes.to_mut().method = Some(method.into());
         Ok(())
     }
 
     /// Changes whose site is meant.
     pub fn set_authority(&mut self, authority: &str) -> Result<(), BadLine> {
         check_target(authority)?;
-        self.changes.authority = Some(authority.into());
+        self.changes.to_mut().authority = Some(authority.into());
         Ok(())
     }
 
@@ -172,7 +179,7 @@ impl<'h> RequestEdits<'h> {
         if !path.starts_with('/') || path.contains(['?', '#']) {
             return Err(BadLine::Value);
         }
-        self.changes.path = Some(path.into());
+        self.changes.to_mut().path = Some(path.into());
         Ok(())
     }
 
@@ -183,13 +190,13 @@ impl<'h> RequestEdits<'h> {
         if text.contains('#') {
             return Err(BadLine::Value);
         }
-        self.changes.query = Some(query.map(Into::into));
+        self.changes.to_mut().query = Some(query.map(Into::into));
         Ok(())
     }
 
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.changes == RequestChanges::default()
+        *self.changes == RequestChanges::default()
     }
 
     /// What is changed so far.
@@ -199,12 +206,12 @@ impl<'h> RequestEdits<'h> {
 
     /// What is changed is this, and nothing else.
     pub fn reset(&mut self, changes: RequestChanges) {
-        self.changes = changes;
+        self.changes = Cow::Owned(changes);
     }
 
     /// What is changed, without the head.
     pub fn into_changes(self) -> RequestChanges {
-        self.changes
+        self.changes.into_owned()
     }
 }
 

@@ -21,6 +21,9 @@ pub const MAX_RESPONSE_LINES: usize = 256;
 /// Room for the header lines of one head; lives on the stack, uninitialised.
 pub struct Slots<'b>(pub(crate) [MaybeUninit<Header<'b>>; MAX_RESPONSE_LINES]);
 
+/// Room for the header lines of a request, for a head that is looked at for longer.
+pub struct RequestSlots<'b>(pub(crate) [MaybeUninit<Header<'b>>; MAX_REQUEST_LINES]);
+
 /// Header lines and which of them are left out.
 #[derive(Clone, Copy)]
 pub(crate) struct Lines<'h, 'b> {
@@ -47,6 +50,12 @@ pub(crate) struct TooManyNames;
 impl Default for Slots<'_> {
     fn default() -> Self {
         Self([const { MaybeUninit::uninit() }; MAX_RESPONSE_LINES])
+    }
+}
+
+impl Default for RequestSlots<'_> {
+    fn default() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_REQUEST_LINES])
     }
 }
 

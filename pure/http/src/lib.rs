@@ -46,8 +46,8 @@ pub use chunked::{BadChunk, LAST_CHUNK};
 pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseChanges, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{
-    After, Break, Came, Clean, Exchange, Limits, Loan, Reuse, Seen, Terms, Verdict, Watch, Witness,
-    release,
+    After, Break, Came, Clean, Exchange, Limits, Loan, Passing, Reuse, Seen, Terms, Verdict, Watch,
+    Witness, release,
 };
 pub use exercise::exercise;
 pub use forwarded::{ForwardedPolicy, Underscores, Vouched, Vouching};
@@ -55,7 +55,9 @@ pub use h2::{
     Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, TooManyHeads, crosses, may_trail,
     request_to_h1, response_to_h1,
 };
-pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};
+pub use head::{
+    MAX_REQUEST_LINES, MAX_RESPONSE_LINES, RequestSlots, Slots, may_be_complete, push_number,
+};
 pub use host::Authority;
 pub use page::{Page, wants_html};
 pub use path::Spelling;

@@ -8,16 +8,19 @@ mod origin;
 mod renamed;
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
-use httparse::{Error, ParserConfig, Request, Status};
+use httparse::{Error, Header, ParserConfig, Request, Status};
 use steelyard_model::routing::route::Manner;
 
 use crate::body::Framing;
 use crate::edits::RequestChanges;
 use crate::forwarded;
 use crate::forwarded::{Vouched, Vouching};
-use crate::head::{Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing};
+use crate::head::{
+    Connection, Lines, MAX_REQUEST_LINES, RequestSlots, Slots, parse_length, push_framing,
+};
 use crate::host::Authority;
 use crate::list::tokens;
 use crate::name::{Name, is_kept_by_nginx};
@@ -101,12 +104,27 @@ pub fn client_lines(client: IpAddr, server_name: &str, pseudonym: &str) -> Vec<u
 impl<'h, 'b> RequestHead<'h, 'b> {
     /// The head at the start of `buffer`; `None` when it is not complete yet.
     pub fn parse(buffer: &'b [u8], slots: &'h mut Slots<'b>) -> Result<Option<Self>, Reject> {
+        Self::parse_into(buffer, &mut slots.0[..MAX_REQUEST_LINES])
+    }
+
+    /// What stands in `buffer`, which was taken for a head before, as `vouching` has it.
+    pub fn again(
+        buffer: &'b [u8],
+        slots: &'h mut RequestSlots<'b>,
+        vouching: &Vouching,
+    ) -> Option<Self> {
+        let mut head = Self::parse_into(buffer, &mut slots.0).ok().flatten()?;
+        head.settle(vouching);
+        Some(head)
+    }
+
+    fn parse_into(
+        buffer: &'b [u8],
+        slots: &'h mut [MaybeUninit<Header<'b>>],
+    ) -> Result<Option<Self>, Reject> {
         let mut request = Request::new(&mut []);
-        let status = ParserConfig::default().parse_request_with_uninit_headers(
-            &mut request,
-            buffer,
-            &mut slots.0[..MAX_REQUEST_LINES],
-        );
+        let status =
+            ParserConfig::default().parse_request_with_uninit_headers(&mut request, buffer, slots);
         let len = match status {
             Ok(Status::Complete(len)) => len,
             Ok(Status::Partial) => return Ok(None),
@@ -117,7 +135,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         else {
             return Err(Reject::Syntax);
         };
-        let headers: &'h [httparse::Header<'b>] = request.headers;
+        let headers: &'h [Header<'b>] = request.headers;
         let lines = Lines::new(buffer, headers, len);
         let before = method.as_ptr().addr() - buffer.as_ptr().addr();
         if !lines.end_in_crlf() || empty_lines(&buffer[..before]) < before {
@@ -218,8 +236,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         if !self.has_passed {
             return 0;
         }
-        let is_loop =
-            |header: &&httparse::Header<'b>| Name::of(header.name.as_bytes()) == Name::CdnLoop;
+        let is_loop = |header: &&Header<'b>| Name::of(header.name.as_bytes()) == Name::CdnLoop;
         let passed = self.lines.headers.iter().filter(is_loop).flat_map(|line| tokens(line.value));
         let name = |token: &'b [u8]| {
             token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end()

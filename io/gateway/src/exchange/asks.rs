@@ -32,7 +32,7 @@ pub(crate) enum Stopped {
 /// What comes of an ask of a frame of `course`.
 pub(crate) async fn answer(
     ask: Ask,
-    course: &mut Course,
+    course: &mut Course<'_>,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Stopped> {
@@ -53,7 +53,7 @@ impl From<Gone> for Stopped {
 
 async fn carried_out(
     ask: Ask,
-    course: &mut Course,
+    course: &mut Course<'_>,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {
@@ -152,7 +152,6 @@ mod tests {
     use std::time::Duration;
 
     use steelyard_filters::Journey;
-    use steelyard_http::Vouching;
 
     use super::*;
     use crate::core::stock::Stock;
@@ -170,12 +169,12 @@ mod tests {
         Core::new(0, Shared::new(options), None, Servants::of_test(|_| ()))
     }
 
-    fn course() -> Course {
+    fn course() -> Course<'static> {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
         let stock = Stock::default();
-        Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer), &stock)
+        Course::new(Vec::new(), journey, None, &stock)
     }
 
     async fn client() -> (Stream, std::net::TcpStream) {

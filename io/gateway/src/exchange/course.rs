@@ -11,7 +11,7 @@ use steelyard_filters::{
 };
 use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
-    ResponseView, Scheme, Slots, TrailerLine, Vouching,
+    ResponseView, Scheme, TrailerLine,
 };
 
 use steelyard_model::routing::id::RouteId;
@@ -25,14 +25,12 @@ use crate::tell::date;
 pub(crate) const SMALL: usize = 16 * 1024;
 
 /// One request's way through its filters. However it ends, its frames are told once.
-pub(crate) struct Course {
+pub(crate) struct Course<'h> {
     stack: Stack<Recipe>,
     journey: Journey,
     notes: Vec<Note>,
-    /// The request's head, as it came; empty for what is no request.
-    head: Vec<u8>,
-    /// What its peer may say of the client.
-    vouching: Vouching,
+    /// The request's head, as it came; none for what is no request.
+    head: Option<&'h RequestHead<'h, 'h>>,
     /// What is changed about it.
     changes: RequestChanges,
     /// Frames have the body in hand: it comes to them in pieces.
@@ -59,23 +57,11 @@ fn random_bytes() -> Option<[u8; 32]> {
 /// What could not be understood, as filters see it.
 struct Unread;
 
-/// The head, as it was taken in.
-fn parsed<'h, 'b>(
-    bytes: &'b [u8],
-    slots: &'h mut Slots<'b>,
-    vouching: &Vouching,
-) -> Option<RequestHead<'h, 'b>> {
-    let mut head = RequestHead::parse(bytes, slots).ok().flatten()?;
-    head.settle(vouching);
-    Some(head)
-}
-
-impl Course {
+impl<'h> Course<'h> {
     pub(crate) fn new(
         recipes: Vec<Recipe>,
         journey: Journey,
-        head: Vec<u8>,
-        vouching: Vouching,
+        head: Option<&'h RequestHead<'h, 'h>>,
         stock: &Stock,
     ) -> Self {
         Self {
@@ -83,7 +69,6 @@ impl Course {
             journey,
             notes: Vec::new(),
             head,
-            vouching,
             changes: RequestChanges::default(),
             has_body: false,
             stocked: None,
@@ -98,9 +83,7 @@ impl Course {
     /// Goes on inwards.
     pub(crate) fn enter(&mut self, got: Got) -> Inward {
         let changes = std::mem::take(&mut self.changes);
-        let mut slots = Slots::default();
-        let head = parsed(&self.head, &mut slots, &self.vouching);
-        let view: &dyn RequestView = head.as_ref().map_or(&Unread, |head| head);
+        let view: &dyn RequestView = self.head.map_or(&Unread, |head| head);
         let mut edits = RequestEdits::resume(view, changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
         let mut cx = Self::context(journey, Answerer::Gateway, notes);
@@ -162,9 +145,7 @@ impl Course {
         &self,
         look: impl FnOnce(&RequestHead<'_, '_>, &RequestChanges) -> T,
     ) -> Option<T> {
-        let mut slots = Slots::default();
-        let head = parsed(&self.head, &mut slots, &self.vouching)?;
-        Some(look(&head, &self.changes))
+        Some(look(self.head?, &self.changes))
     }
 
     /// A piece of the request's body comes in.
@@ -318,7 +299,7 @@ fn pass(
     last.map_or(Flow::Go, Flow::WaitUntil)
 }
 
-impl Drop for Course {
+impl Drop for Course<'_> {
     fn drop(&mut self) {
         self.finish(Ending::Aborted);
     }

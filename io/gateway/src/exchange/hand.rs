@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use steelyard_filters::{Answerer, Ask, Flow, Got, Outward, Piece, Response};
-use steelyard_http::{Head, ResponseChanges};
+use steelyard_http::{Head as _, Passing, ResponseChanges, ResponseHead};
 
 use crate::core::Core;
 use crate::exchange::asks::{self, Stopped};
@@ -13,8 +13,8 @@ use crate::exchange::drive::{Exchange, Tap};
 use crate::wire::Wire;
 
 /// The filters of one request, at one attempt.
-pub(crate) struct Hand<'c> {
-    pub(crate) course: &'c mut Course,
+pub(crate) struct Hand<'c, 'h> {
+    pub(crate) course: &'c mut Course<'h>,
     pub(crate) core: &'c Core,
     /// Nothing stands against another attempt.
     pub(crate) is_repeatable: bool,
@@ -53,8 +53,8 @@ impl From<Stopped> for Back {
     }
 }
 
-impl<'c> Hand<'c> {
-    pub(crate) fn new(course: &'c mut Course, core: &'c Core, is_repeatable: bool) -> Self {
+impl<'c, 'h> Hand<'c, 'h> {
+    pub(crate) fn new(course: &'c mut Course<'h>, core: &'c Core, is_repeatable: bool) -> Self {
         Self {
             course,
             core,
@@ -142,26 +142,7 @@ impl<'c> Hand<'c> {
     }
 
     /// The response goes on as frames left it; whether it does.
-    fn pass(&mut self, exchange: &mut Exchange<'_>, changes: ResponseChanges) -> bool {
-        let status = changes.status;
-        let seen = exchange.look(|head| {
-            let fits = head.is_switch() || status.is_none_or(|status| head.fits(status));
-            let mut bare = Response::of(head.status);
-            if !fits {
-                head.each(&mut |name, value| bare.lines.push((name.into(), value.into())));
-            }
-            (head.is_switch(), fits, bare)
-        });
-        let Some((is_switch, fits, bare)) = seen else { return false };
-        if !fits {
-            exchange.discard();
-            self.back = Some(Back::Down(bare, changes));
-            return false;
-        }
-        if is_switch {
-            self.course.stack().becomes_tunnel();
-        }
-        exchange.pass(changes, self.course.stack().changes_response());
+    fn is_passed(&mut self, exchange: &mut Exchange<'_>) -> bool {
         self.go_on(exchange);
         if let Some(failed) = self.failed.take() {
             self.back = Some(Back::Down(*failed, ResponseChanges::default()));
@@ -172,7 +153,7 @@ impl<'c> Hand<'c> {
     }
 }
 
-impl Tap for Hand<'_> {
+impl Tap for Hand<'_, '_> {
     fn go_on(&mut self, exchange: &mut Exchange<'_>) {
         if self.until().is_some() {
             let now = Instant::now();
@@ -207,22 +188,46 @@ impl Tap for Hand<'_> {
         };
         loop {
             let repeatable = self.is_repeatable;
-            let outward = exchange.look(|head| {
+            let course = &mut *self.course;
+            let seen = exchange.look_and_pass(|head| {
                 let repeatable = repeatable && !head.is_switch();
                 let got = std::mem::replace(&mut got, Got::Nothing);
-                self.course.leave(head, &mut changes, got, Answerer::Backend, repeatable)
+                let cause = Answerer::Backend;
+                match course.leave(head, &mut changes, got, cause, repeatable) {
+                    Outward::Down => match bare(head, changes.status) {
+                        Some(bare) => (Seen::Bare(bare), None),
+                        None => {
+                            let changes = std::mem::take(&mut changes);
+                            let is_tapped = course.stack().changes_response();
+                            if head.is_switch() {
+                                course.stack().becomes_tunnel();
+                            }
+                            (Seen::Passed, Some(Passing { changes, is_tapped }))
+                        }
+                    },
+                    other => (Seen::Held(other), None),
+                }
             });
-            self.back = match outward {
+            let outward = match seen {
                 None => return false,
-                Some(Outward::Down) => return self.pass(exchange, changes),
+                Some(Seen::Passed) => return self.is_passed(exchange),
+                Some(Seen::Bare(bare)) => {
+                    exchange.discard();
+                    self.back = Some(Back::Down(bare, changes));
+                    return false;
+                }
+                Some(Seen::Held(outward)) => outward,
+            };
+            self.back = match outward {
+                Outward::Down => return false,
                 // It is held once more when they are there.
-                Some(Outward::Ask(Ask::Begin { max, patience })) => {
+                Outward::Ask(Ask::Begin { max, patience }) => {
                     exchange.change_response(Some(Box::new(changes)));
                     exchange.peek(max);
                     self.peeks = Some((Instant::now() + patience, max));
                     return true;
                 }
-                Some(Outward::Ask(ask)) => {
+                Outward::Ask(ask) => {
                     match asks::answer(ask, self.course, self.core, client).await {
                         Ok(answer) => {
                             got = answer;
@@ -231,8 +236,8 @@ impl Tap for Hand<'_> {
                         Err(why) => Some(why.into()),
                     }
                 }
-                Some(Outward::Again(after)) => Some(Back::Again(after)),
-                Some(Outward::Replaced(response)) => {
+                Outward::Again(after) => Some(Back::Again(after)),
+                Outward::Replaced(response) => {
                     let cause = Answerer::Backend;
                     Some(
                         outward_with(self.course, self.core, client, *response, cause, repeatable)
@@ -248,7 +253,7 @@ impl Tap for Hand<'_> {
 
 /// Lets a response that no endpoint gave out through the filters.
 pub(crate) async fn outward_with(
-    course: &mut Course,
+    course: &mut Course<'_>,
     core: &Core,
     client: &impl Wire,
     mut response: Response,
@@ -274,6 +279,26 @@ pub(crate) async fn outward_with(
     }
 }
 
+/// What became of a response that was looked at.
+enum Seen {
+    /// It goes on.
+    Passed,
+    /// Nothing but this is left of it.
+    Bare(Response),
+    /// Not yet, or not at all.
+    Held(Outward),
+}
+
+/// A response without its body, where it cannot have this status with it.
+fn bare(head: &ResponseHead<'_, '_>, status: Option<u16>) -> Option<Response> {
+    if head.is_switch() || status.is_none_or(|status| head.fits(status)) {
+        return None;
+    }
+    let mut bare = Response::of(head.status);
+    head.each(&mut |name, value| bare.lines.push((name.into(), value.into())));
+    Some(bare)
+}
+
 fn first(bytes: impl Into<Bytes>, max: usize) -> Bytes {
     let mut bytes = bytes.into();
     bytes.truncate(max);
@@ -283,7 +308,7 @@ fn first(bytes: impl Into<Bytes>, max: usize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use steelyard_filters::Journey;
-    use steelyard_http::{Asked, Body, Framing, Terms, Upgrades, Vouching};
+    use steelyard_http::{Asked, Body, Framing, Terms, Upgrades};
 
     use super::*;
     use crate::core::worker::Servants;
@@ -298,8 +323,7 @@ mod tests {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
-        let vouching = Vouching::nothing(peer);
-        let mut course = Course::new(Vec::new(), journey, Vec::new(), vouching, &core.stock);
+        let mut course = Course::new(Vec::new(), journey, None, &core.stock);
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
             keep_alive: true,

@@ -83,7 +83,7 @@ pub(crate) fn onward(
     core: &Core,
     taken: Option<&Rc<Live>>,
     route: &Rc<RouteState>,
-    course: &Course,
+    course: &Course<'_>,
     client: IpAddr,
 ) -> (Onward, Vec<Recipe>) {
     let live = core.live();
@@ -102,13 +102,13 @@ fn from(
     core: &Core,
     scene: &Scene<'_>,
     route: &Rc<RouteState>,
-    course: &Course,
+    course: &Course<'_>,
     client: IpAddr,
 ) -> (Onward, Vec<Recipe>) {
     let mut recipes = Vec::new();
     if !route.leads_to_routes() {
         let picked = course.with_head(|head, changes| {
-            let changed = RequestEdits::resume(head, changes.clone());
+            let changed = RequestEdits::seen(head, changes);
             route.pick(scene, &Caller::of(&changed, client), &mut recipes)
         });
         let onward = match picked.unwrap_or(Picked::Nothing) {

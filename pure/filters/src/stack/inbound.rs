@@ -15,8 +15,6 @@ pub(super) struct Inbound {
     pub(super) waiting: Gathered,
     /// Nothing more is to come before.
     pub(super) until: Option<Instant>,
-    /// Something of it has come.
-    pub(super) has_begun: bool,
     /// What a frame waits for that asked for all of it.
     whole: Option<Replay>,
 }

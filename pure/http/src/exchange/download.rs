@@ -2,6 +2,8 @@
 
 mod held;
 
+pub use held::Passing;
+
 use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
 use super::tap::Tap;

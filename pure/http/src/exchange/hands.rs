@@ -2,7 +2,7 @@
 
 use super::passage::Loan;
 use super::tap::Came;
-use super::{Break, Exchange, Stage};
+use super::{Break, Exchange, Passing, Stage};
 use crate::body::{Body, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::response::ResponseHead;
@@ -44,9 +44,19 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// Lets the response go on with `changes`, its body through somebody else's hands if it
     /// `is_tapped`.
     pub fn pass(&mut self, changes: ResponseChanges, is_tapped: bool) {
+        self.look_and_pass(|_| ((), Some(Passing { changes, is_tapped })));
+    }
+
+    /// Shows the head that is held, and lets the response go on where `see` says how: it is read
+    /// once for both.
+    pub fn look_and_pass<T>(
+        &mut self,
+        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<Passing>),
+    ) -> Option<T> {
         let reading = self.reading();
-        let read = self.download.pass(changes, is_tapped, reading, &mut self.reuse);
+        let (seen, read) = self.download.look_and_pass(reading, &mut self.reuse, see)?;
         self.note(read);
+        Some(seen)
     }
 
     /// The final response goes on with these changes, unless it is held.

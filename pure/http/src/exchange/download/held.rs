@@ -7,6 +7,15 @@ use crate::head::Slots;
 use crate::response::{Persistence, ResponseHead};
 use crate::trailers::TrailerLine;
 
+/// How a response goes on.
+#[derive(Debug, Default)]
+pub struct Passing {
+    /// What is changed about its head.
+    pub changes: ResponseChanges,
+    /// Its body goes through somebody else's hands.
+    pub is_tapped: bool,
+}
+
 impl<B: Loan> Download<B> {
     /// Shows the head that is held.
     pub(in crate::exchange) fn look<T>(
@@ -57,23 +66,19 @@ impl<B: Loan> Download<B> {
         Some((rest, body.is_done()))
     }
 
-    /// Lets the response go on with `changes`, its body through somebody else's hands if it
-    /// `is_tapped`.
-    pub(in crate::exchange) fn pass(
+    /// Shows the head that is held, and lets the response go on where `see` says how.
+    pub(in crate::exchange) fn look_and_pass<T>(
         &mut self,
-        mut changes: ResponseChanges,
-        is_tapped: bool,
         reading: Reading,
         reuse: &mut Reuse,
-    ) -> Read {
-        self.peeks = None;
-        let Some(buffer) = self.slot.as_ref().filter(|_| self.stage == Stage::Held) else {
-            return Ok(());
-        };
+        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<Passing>),
+    ) -> Option<(T, Read)> {
+        let buffer = self.slot.as_ref().filter(|_| self.stage == Stage::Held)?;
         let mut slots = Slots::default();
-        let Some(head) = ResponseHead::parse(buffer, &mut slots, reading.asked)? else {
-            return Ok(());
-        };
+        let head = ResponseHead::parse(buffer, &mut slots, reading.asked).ok().flatten()?;
+        let (seen, passing) = see(&head);
+        let Some(Passing { mut changes, is_tapped }) = passing else { return Some((seen, Ok(()))) };
+        self.peeks = None;
         let (len, switches, http10) = (head.len, head.is_switch(), reading.asked.http10);
         let mut persistence = reading.persistence(&head);
         let has_body = head.framing != Framing::None && !switches;
@@ -105,9 +110,11 @@ impl<B: Loan> Download<B> {
             framing => Body::answer(framing, http10),
         };
         self.stage = if switches { Stage::Switching } else { Stage::Body };
-        self.read_body(len, verbatim, reuse)?;
-        self.join();
-        Ok(())
+        let read = self.read_body(len, verbatim, reuse);
+        if read.is_ok() {
+            self.join();
+        }
+        Some((seen, read))
     }
 
     /// Drops the response that is held.

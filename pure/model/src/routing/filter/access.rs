@@ -217,12 +217,13 @@ pub struct NameParts {
 
 impl fmt::Debug for PasswordAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { users, realm, removes_header, user_header } = self;
+        let Self { users, realm, removes_header, user_header, manner } = self;
         f.debug_struct("PasswordAuth")
             .field("users", &users.len())
             .field("realm", realm)
             .field("removes_header", removes_header)
             .field("user_header", user_header)
+            .field("manner", manner)
             .finish()
     }
 }

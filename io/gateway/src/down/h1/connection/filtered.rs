@@ -10,7 +10,9 @@ use bytes::Bytes;
 use steelyard_filters::{
     Answerer, Ask, Ending, Flow, Got, Inward, Journey, Piece, Recipe, Response,
 };
-use steelyard_http::{After, Asked, Body, Framing, Reject, ResponseChanges, Upgrades};
+use steelyard_http::{
+    After, Asked, Body, Framing, Reject, RequestHead, RequestSlots, ResponseChanges, Upgrades,
+};
 use steelyard_model::routing::id::RouteId;
 
 use super::{Connection, Told};
@@ -75,9 +77,9 @@ impl<C: Wire> Connection<C> {
         let Filtered { recipes, head, way } = plan;
         let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
         let journey = self.journey(route, request.client);
-        let vouching = self.vouching.clone();
-        let mut course =
-            Course::new(take(recipes), journey, take(head), vouching, &self.core.stock);
+        let (head, mut slots) = (take(head), RequestSlots::default());
+        let head = RequestHead::again(&head, &mut slots, &self.vouching);
+        let mut course = Course::new(take(recipes), journey, head.as_ref(), &self.core.stock);
         let route = way.steps.last().and_then(Inside::route);
         let limit = self.listener.terms.answer;
         course.due = route.and_then(|route| route.times(request.started, limit).due);
@@ -122,9 +124,9 @@ impl<C: Wire> Connection<C> {
     }
 
     /// For what is no request.
-    fn course_of_none(&self, recipes: Vec<Recipe>) -> Course {
+    fn course_of_none(&self, recipes: Vec<Recipe>) -> Course<'static> {
         let journey = self.journey(None, self.peer.ip());
-        Course::new(recipes, journey, Vec::new(), self.vouching.clone(), &self.core.stock)
+        Course::new(recipes, journey, None, &self.core.stock)
     }
 
     fn journey(&self, route: Option<RouteId>, client: IpAddr) -> Journey {
@@ -143,7 +145,7 @@ impl<C: Wire> Connection<C> {
     /// In, to what is inside, and out again, as often as frames want it.
     async fn travel(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         request: &mut Request,
         way: &mut Way,
         trace: &mut Trace,
@@ -197,7 +199,7 @@ impl<C: Wire> Connection<C> {
     }
 
     /// All of it was to be over by now: no filter is waited for any more.
-    async fn late(&mut self, course: &mut Course, request: &Request) -> Over {
+    async fn late(&mut self, course: &mut Course<'_>, request: &Request) -> Over {
         let fault = Fault::UpstreamTimeout;
         let response = Answer::fault(fault, request.wants_html).to_response();
         let changes = ResponseChanges::default();
@@ -214,7 +216,7 @@ impl<C: Wire> Connection<C> {
     /// The way in, as far as it leads.
     async fn enter(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         request: &mut Request,
         way: &mut Way,
     ) -> Result<Entered, Fault> {
@@ -240,7 +242,7 @@ impl<C: Wire> Connection<C> {
     }
 
     /// Asks where the request goes that is inside of all filters so far. Whether there are more.
-    fn goes_on(&self, course: &mut Course, request: &Request, way: &mut Way) -> bool {
+    fn goes_on(&self, course: &mut Course<'_>, request: &Request, way: &mut Way) -> bool {
         // What was decided inside of a filter that wants another attempt is decided anew.
         way.steps.truncate(course.stack().depth() + 1);
         let Some(Inside::Route(route)) = way.steps.last() else { return false };
@@ -274,7 +276,7 @@ impl<C: Wire> Connection<C> {
 
     async fn inside(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         request: &mut Request,
         way: &mut Way,
         trace: &mut Trace,
@@ -300,7 +302,7 @@ impl<C: Wire> Connection<C> {
     /// Sends a response that no endpoint gave, or that nothing is left of.
     async fn say(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         mut response: Response,
         mut changes: ResponseChanges,
         asked: Asked,

@@ -23,7 +23,7 @@ impl<C: Wire> Connection<C> {
     /// One attempt at the backend.
     pub(super) async fn attempt(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         request: &mut Request,
         chosen: &Chosen,
         trace: &mut Trace,
@@ -93,7 +93,7 @@ impl<C: Wire> Connection<C> {
     /// Puts together what the endpoint gets first; or what becomes of the request without one.
     fn open(
         &mut self,
-        course: &mut Course,
+        course: &mut Course<'_>,
         request: &mut Request,
         manner: Manner,
     ) -> Result<Opened, Box<Inner>> {
@@ -132,13 +132,17 @@ impl<C: Wire> Connection<C> {
                 return false;
             }
             opened.is_as_asked = method.is_none();
+            let hop = listener.hop(lines, manner);
+            if request.traced.is_none() && opened.framing.is_none() {
+                let is_changed = *changes != RequestChanges::default();
+                head.forward(&hop, is_changed.then_some(changes), out);
+                return true;
+            }
             let mut changes = RequestChanges { framing: opened.framing, ..changes.clone() };
             if let Some(traced) = &request.traced {
                 traced.tell(&mut changes.lines);
             }
-            let is_changed = changes != RequestChanges::default();
-            let hop = listener.hop(lines, manner);
-            head.forward(&hop, is_changed.then_some(&changes), out);
+            head.forward(&hop, Some(&changes), out);
             true
         });
         if is_written != Some(true) {
@@ -236,7 +240,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn of(course: &mut Course, request: &Request, pieces: &[Piece]) -> Self {
+    fn of(course: &mut Course<'_>, request: &Request, pieces: &[Piece]) -> Self {
         let is_ended = matches!(pieces.last(), Some(Piece::End(_)));
         let has_trailers = matches!(pieces.last(), Some(Piece::End(it)) if !it.is_empty());
         let is_chunked = course.stack().changes_request() || request.framing == Framing::Chunked;
