@@ -13,7 +13,7 @@ use steelyard_filters::{
 };
 use steelyard_http::{Head, RequestEdits, RequestView, ResponseEdits, Scheme};
 use steelyard_model::routing::claims::{ClaimPath, ClaimRule, ClaimTest};
-use steelyard_model::routing::filter::access::PasswordAuth;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::limit::{Counted, InFlightLimit, RateLimit};
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, Use};
@@ -112,6 +112,7 @@ fn basic() -> Filter {
         realm: "measured".into(),
         removes_header: false,
         user_header: None,
+        manner: PasswordManner::Traefik,
     })
 }
 
