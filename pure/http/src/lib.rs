@@ -52,8 +52,8 @@ pub use exchange::{
 pub use exercise::exercise;
 pub use forwarded::{ForwardedPolicy, Underscores, Vouched, Vouching};
 pub use h2::{
-    Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, TooManyHeads, crosses, may_trail,
-    request_to_h1, response_to_h1,
+    Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, OddHead, RequestHeads, TooManyHeads,
+    crosses, may_trail, request_to_h1, response_to_h1,
 };
 pub use head::{
     MAX_REQUEST_LINES, MAX_RESPONSE_LINES, RequestSlots, Slots, may_be_complete, push_number,

@@ -81,6 +81,8 @@ enum Event {
     /// The connection has ended.
     Over,
     Flood(Flood),
+    /// What it sent is no message (RFC 9113 §8.1.1).
+    Malformed,
     /// No further requests are wanted.
     Retire,
     /// Others need its place.
@@ -147,7 +149,8 @@ impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
         let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
         let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
-        let link = Link::from_client(stream.clone(), held, Rc::clone(&conduct));
+        let link =
+            Link::from_client(stream.clone(), held, Rc::clone(&conduct), listener.terms.table);
         let limit = listener.head;
         let handshake = builder(&listener.terms).handshake(link);
         let began = Instant::now();
@@ -181,6 +184,7 @@ impl Session {
                     self.count(flood);
                     return self.end(Reason::ENHANCE_YOUR_CALM).await;
                 }
+                Event::Malformed => return self.end(Reason::PROTOCOL_ERROR).await,
                 Event::Retire => self.retire(),
                 Event::Pressed => return self.give_way(),
                 Event::Late if self.ending.is_some() => return self.end(Reason::NO_ERROR).await,
@@ -216,6 +220,9 @@ impl Session {
         }
         if let Some(flood) = self.conduct.flood.get() {
             return Poll::Ready(Event::Flood(flood));
+        }
+        if self.conduct.is_malformed.get() {
+            return Poll::Ready(Event::Malformed);
         }
         self.strands.listen(cx);
         if self.client.core.is_cut(&self.client.listener) {
@@ -284,7 +291,10 @@ impl Session {
         }
         let Client { listener, peer, .. } = &self.client;
         let vouching = Vouching::new(listener.terms.forwarded.clone(), peer.ip());
+        // It was cut off its path by now.
+        let has_fragment = self.conduct.has_fragment(respond.stream_id().as_u32());
         let (strand, read) = Strand::new(request, respond, &vouching);
+        let read = if has_fragment { Err(Reject::Target) } else { read };
         let is_late = self.told.is_some_and(|at| at.elapsed() >= LAST_CALL);
         let place = if is_late { Err(()) } else { self.place(strand.ahead()) };
         let Ok(place) = place else {
@@ -343,6 +353,7 @@ impl Session {
     async fn end(mut self, reason: Reason) {
         self.connection.abrupt_shutdown(reason);
         self.conduct.flood.set(None);
+        self.conduct.is_malformed.set(false);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = within(GOODBYE, async { Ok(closed.await) }).await;
         self.goodbye().await;

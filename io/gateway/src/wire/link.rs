@@ -1,6 +1,7 @@
 //! A socket as the `h2` crate wants it, and watch kept over the frames that pass.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use steelyard_http::{Calm, Flood, FrameHead, Frames, HeadAllowance, TooManyHeads};
+use steelyard_http::{
+    Calm, Flood, FrameHead, Frames, HeadAllowance, OddHead, RequestHeads, TooManyHeads,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wire;
@@ -33,12 +36,42 @@ pub(crate) struct Conduct {
     pub(crate) flood: Cell<Option<Flood>>,
     /// Streams that were refused for want of a place, whose frames were not sent yet.
     declined: Cell<u32>,
+    /// Requests that nobody took yet whose paths have a fragment, in order.
+    fragments: RefCell<VecDeque<u32>>,
+    /// What stands behind a body is malformed.
+    pub(crate) is_malformed: Cell<bool>,
 }
 
 /// More than that many wait for the socket at no time.
 const MOST_DECLINED: u32 = 256;
 
+/// More requests than may wait to be taken.
+const MOST_FRAGMENTS: usize = 4096;
+
 impl Conduct {
+    /// Whether the request on a stream, which is taken now, has a path with a fragment. They are
+    /// taken in order, and what is passed over was given up.
+    pub(crate) fn has_fragment(&self, stream: u32) -> bool {
+        let mut fragments = self.fragments.borrow_mut();
+        while fragments.front().is_some_and(|first| *first < stream) {
+            fragments.pop_front();
+        }
+        fragments.pop_front_if(|first| *first == stream).is_some()
+    }
+
+    fn note_odd(&self, odd: OddHead) {
+        match odd {
+            OddHead::Trailers => self.is_malformed.set(true),
+            OddHead::Fragment(stream) => {
+                let mut fragments = self.fragments.borrow_mut();
+                if fragments.len() == MOST_FRAGMENTS {
+                    fragments.pop_front();
+                }
+                fragments.push_back(stream);
+            }
+        }
+    }
+
     /// A stream is refused, which is no doing of its client's.
     pub(crate) fn decline(&self) {
         self.declined.set((self.declined.get() + 1).min(MOST_DECLINED));
@@ -49,6 +82,11 @@ impl Conduct {
     fn is_declined(&self, frame: FrameHead) -> bool {
         let left = self.declined.get().checked_sub(1).filter(|_| frame.refuses_stream());
         left.is_some_and(|left| self.declined.replace(left) > left)
+    }
+
+    /// Whether nothing more of it is wanted.
+    fn is_over(&self) -> bool {
+        self.flood.get().is_some() || self.is_malformed.get()
     }
 
     /// The first flood counts.
@@ -68,7 +106,7 @@ struct Watch {
 
 /// Over whom watch is kept.
 enum Over {
-    Client(Calm, Rc<Conduct>),
+    Client(Calm, Rc<Conduct>, Box<RequestHeads>),
     Endpoint(HeadAllowance),
 }
 
@@ -80,15 +118,18 @@ impl Link {
         Self { stream: Rc::new(stream), ahead: None, watch: Box::new(watch) }
     }
 
-    /// From a client, of whom `ahead` was read already. Once it floods us that is noted in
-    /// `conduct`, and nothing more is read.
+    /// From a client, of whom `ahead` was read already, and who may compress heads by a `table` of
+    /// so many bytes. Once it floods us that is noted in `conduct`, and nothing more is read.
     pub(crate) fn from_client(
         stream: Rc<Stream>,
         ahead: Option<Buffer>,
         conduct: Rc<Conduct>,
+        table: Option<u32>,
     ) -> Self {
         let (came, sent) = (Frames::after(PREFACE.len()), Frames::default());
-        let watch = Watch { came, sent, over: Over::Client(Calm::new(Instant::now()), conduct) };
+        let heads = Box::new(RequestHeads::after(PREFACE.len(), table));
+        let over = Over::Client(Calm::new(Instant::now()), conduct, heads);
+        let watch = Watch { came, sent, over };
         Self { stream, ahead, watch: Box::new(watch) }
     }
 
@@ -107,14 +148,15 @@ impl Link {
 
 impl Watch {
     fn is_flooded(&self) -> bool {
-        matches!(&self.over, Over::Client(_, conduct) if conduct.flood.get().is_some())
+        matches!(&self.over, Over::Client(_, conduct, _) if conduct.is_over())
     }
 
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.over {
-            Over::Client(calm, conduct) => {
+            Over::Client(calm, conduct, heads) => {
                 let now = Instant::now();
                 conduct.note(self.came.walk(bytes, |frame| calm.came(frame, now)));
+                heads.walk(bytes, |odd| conduct.note_odd(odd));
                 Ok(())
             }
             Over::Endpoint(allowance) => {
@@ -130,7 +172,7 @@ impl Watch {
             count -= run;
             let frames = &mut self.sent;
             match &mut self.over {
-                Over::Client(calm, conduct) => {
+                Over::Client(calm, conduct, _) => {
                     let now = Instant::now();
                     conduct.note(frames.walk(
                         &slice[..run],
