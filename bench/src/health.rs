@@ -241,6 +241,7 @@ fn routing(
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: steelyard_model::routing::observability::Observability::default(),
     };
     map.entry_points.insert(web.id.clone(), Arc::new(web));
     map.endpoint_sets.insert(set.id.clone(), Arc::new(set));

@@ -97,5 +97,6 @@ fn route(number: usize, kind: RouteKind, listener: ListenerId) -> Route {
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: steelyard_model::routing::observability::Observability::default(),
     }
 }

@@ -15,6 +15,7 @@ use steelyard_host::places::Places;
 use steelyard_http::{Limits, SpanSink};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
+use steelyard_model::routing::observability::Observability;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
 pub use terms::EntryTerms;
@@ -38,6 +39,8 @@ pub struct GatewayOptions {
     pub timeouts: Timeouts,
     /// What holds at one entry point alone, by its name.
     pub terms: BTreeMap<String, Arc<EntryTerms>>,
+    /// What is told of requests to the program's own services, where anything is.
+    pub internals: Observability,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -183,6 +186,7 @@ impl Default for GatewayOptions {
             tracing: None,
             timeouts: Timeouts::default(),
             terms: BTreeMap::new(),
+            internals: Observability::all(false),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),

@@ -127,6 +127,7 @@ fn reading(
         origin::read(wishes.origin, &mut reading, findings);
         reading.is_tls = wishes.is_tls;
         reading.number = wishes.number;
+        reading.observability = wishes.observability;
         if let Some((how, place)) = wishes.open_paths {
             reading.open_paths = Some(how);
             open_paths(how, &place, routes, &mut reading, findings);

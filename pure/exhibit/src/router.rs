@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use steelyard_model::routing::backend::{Backend, RefusalReason};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, ObjectRef};
@@ -118,7 +119,7 @@ fn row(
     draft.set("parentRefs", parents.to_vec());
     draft.set("tls", tls(route, routing));
     if route.kind.is_of_requests() {
-        draft.set("observability", json!({ "accessLogs": true, "metrics": true, "tracing": true }));
+        draft.set("observability", observability(route));
     }
     draft.set("error", errors);
     draft.row.count = points.len();
@@ -126,6 +127,13 @@ fn row(
     draft.row.service = service.into();
     draft.row.middlewares = middlewares.into_iter().map(Into::into).collect();
     draft.done()
+}
+
+/// What is told of its requests, unless an entry point says otherwise.
+fn observability(route: &Route) -> Value {
+    let Observability { access_logs, metrics, tracing } =
+        route.observability.or(Observability::all(true));
+    json!({ "accessLogs": access_logs, "metrics": metrics, "tracing": tracing })
 }
 
 fn service(route: &Route, routing: &RoutingMap) -> String {

@@ -10,6 +10,7 @@ use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::{CanaryAffinity, CanaryChoice, RefusalReason};
 use crate::routing::filter::Filter;
 use crate::routing::id::{EntryPointId, RouteId};
+use crate::routing::observability::Observability;
 use crate::routing::pattern::{HostPattern, PathShape};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
@@ -97,6 +98,8 @@ pub struct ClassReading {
     pub is_unserved: bool,
     /// The number of its routes, whatever their rules are like.
     pub number: Option<i64>,
+    /// What is told of requests.
+    pub observability: Observability,
     /// How paths are compared whose type leaves that open; none is by elements.
     pub open_paths: Option<OpenPath>,
     /// What there is to say.

@@ -12,6 +12,7 @@ use crate::route_draft::{BackendRef, ClassName, TlsSecret};
 use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SentHost};
 use crate::routing::care::Care;
 use crate::routing::id::{EntryPointId, RouteId};
+use crate::routing::observability::Observability;
 use crate::routing::rank::Rank;
 use crate::routing::route::RouteKind;
 use crate::routing::rule::Rule;
@@ -55,6 +56,8 @@ pub struct RouterDraft {
     pub filters: Vec<ObjectLink>,
     /// Where they go, by weight.
     pub ways: Vec<WayDraft>,
+    /// What is told of them.
+    pub observability: Observability,
 }
 
 /// How TLS is held for the routes of an object.

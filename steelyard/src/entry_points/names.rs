@@ -24,6 +24,10 @@ pub(super) const MIDDLEWARES: &str = ".http.middlewares";
 pub(super) const CHARACTERS: &str = ".http.encodedcharacters.allowencoded";
 pub(super) const NOT_APPENDED: &str = ".forwardedheaders.notappendxforwardedfor";
 pub(super) const UNDERSCORES: &str = ".http.underscoreheadersstrategy";
+pub(super) const LOGGED: &str = ".observability.accesslogs";
+pub(super) const COUNTED: &str = ".observability.metrics";
+pub(super) const TRACED: &str = ".observability.tracing";
+pub(super) const LETS_CHALLENGES: &str = ".allowacmebypass";
 pub(super) const ACCEPTS: &str = ".transport.lifecycle.requestacceptgracetimeout";
 pub(super) const AGE: &str = ".transport.keepalivemaxtime";
 pub(super) const ANSWER: &str = ".transport.respondingtimeouts.writetimeout";
@@ -37,7 +41,11 @@ pub(super) const STREAMS: &str = ".http2.maxconcurrentstreams";
 pub(super) const TLS_OPTIONS: &str = ".http.tls.options";
 pub(super) const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-pub(super) const OF_ENTRY_POINTS: [&str; 26] = [
+pub(super) const OF_ENTRY_POINTS: [&str; 30] = [
+    LOGGED,
+    COUNTED,
+    TRACED,
+    LETS_CHALLENGES,
     ACCEPTS,
     AGE,
     ANSWER,

@@ -10,7 +10,8 @@ use steelyard_model::routing::filter::content::EncodedCharacters;
 use super::StaticOptions;
 use super::address::{ListenAddress, parse_address};
 use super::names::{
-    ADDRESS, AS_DEFAULT, CHARACTERS, MIDDLEWARES, REDIRECTION, TLS, TLS_OPTIONS, entry_point_name,
+    ADDRESS, AS_DEFAULT, CHARACTERS, LETS_CHALLENGES, MIDDLEWARES, REDIRECTION, TLS, TLS_OPTIONS,
+    entry_point_name,
 };
 
 impl StaticOptions {
@@ -42,6 +43,7 @@ impl StaticOptions {
             point.is_secure |= self.is_on(&format!("entrypoints.{name}{TLS}"));
             point.is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
             point.redirection = self.redirection(name, &ports);
+            point.lets_challenges = self.is_on(&format!("entrypoints.{name}{LETS_CHALLENGES}"));
             point.characters = self.characters(name);
             point.filters = self.names(&format!("entrypoints.{name}{MIDDLEWARES}"));
             let options = self.values.get(&format!("entrypoints.{name}{TLS_OPTIONS}"));

@@ -11,17 +11,20 @@ use steelyard_http::{Semicolons, Spelling};
 use super::StaticOptions;
 use super::duration::duration;
 use super::names::{
-    ACCEPTS, AGE, ANSWER, GRACE, HEAD, IDLE, READ, REQUESTS, SANITIZE_PATH, SEMICOLONS, STREAMS,
-    TABLE, UDP_TIMEOUT, entry_point_name,
+    ACCEPTS, AGE, ANSWER, COUNTED, GRACE, HEAD, IDLE, LOGGED, READ, REQUESTS, SANITIZE_PATH,
+    SEMICOLONS, STREAMS, TABLE, TRACED, UDP_TIMEOUT, entry_point_name,
 };
 
 /// What an option says of an entry point.
 type Says = fn(&mut EntryTerms, &str);
 
 /// The options of one entry point that are about what the gateway does there.
-const ROWS: [(&str, Says); 11] = [
+const ROWS: [(&str, Says); 14] = [
     (AGE, |terms, value| terms.age = duration(value).filter(|it| !it.is_zero())),
     (ANSWER, |terms, value| terms.answer = duration(value).filter(|it| !it.is_zero())),
+    (COUNTED, |terms, value| terms.observability.metrics = Some(value == "true")),
+    (LOGGED, |terms, value| terms.observability.access_logs = Some(value == "true")),
+    (TRACED, |terms, value| terms.observability.tracing = Some(value == "true")),
     (HEAD, |terms, value| terms.head = value.parse().ok().filter(|it| *it > 0)),
     (IDLE, |terms, value| terms.idle = duration(value).map(limit)),
     (READ, |terms, value| terms.read = duration(value).map(limit)),

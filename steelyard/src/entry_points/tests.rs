@@ -6,6 +6,7 @@ use steelyard_gateway::MetricViews;
 use steelyard_http::{Semicolons, Spelling};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::entry_point::{OWN, Trust};
+use steelyard_model::routing::observability::Observability;
 
 use super::*;
 
@@ -396,4 +397,22 @@ fn what_is_not_understood_is_named() {
         let error = take(line).unwrap_err();
         assert!(error.contains(part), "{line}: {error}");
     }
+}
+
+#[test]
+fn what_is_told_at_an_entry_point() {
+    let line = "up --entryPoints.web.observability.accessLogs=false \
+                --entryPoints.web.observability.metrics=false \
+                --entryPoints.web.observability.tracing=true --accessLog.addInternals \
+                --entryPoints.web.observability.traceVerbosity=detailed";
+    let (options, _) = take(line).unwrap();
+    let told = options.terms()["web"].observability;
+    assert_eq!(
+        (told.access_logs, told.metrics, told.tracing),
+        (Some(false), Some(false), Some(true))
+    );
+    let internals = options.internals();
+    assert_eq!((internals.access_logs, internals.metrics), (Some(true), Some(false)));
+    assert_eq!(options.remarks().len(), 1, "spans that are not there: {:?}", options.remarks());
+    assert_eq!(take("up").unwrap().0.internals(), Observability::all(false));
 }

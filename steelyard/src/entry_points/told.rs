@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_metrics::BucketBounds;
+use steelyard_model::routing::observability::Observability;
 
 use super::names::{BUCKETS, SERVICE_NAME, TRACED_TO};
 use super::{StaticOptions, access_log};
@@ -48,6 +49,16 @@ impl StaticOptions {
         let is_named = self.values.keys().any(|name| name.starts_with("accesslog."));
         let is_wanted = self.values.get("accesslog").map_or(is_named, |value| value == "true");
         is_wanted.then(|| access_log::chosen(&self.values))
+    }
+
+    /// What is told of requests to services of the program's own (`addInternals`).
+    pub fn internals(&self) -> Observability {
+        let is_told = |of: &str| Some(self.is_on(&format!("{of}.addinternals")));
+        Observability {
+            access_logs: is_told("accesslog"),
+            metrics: is_told("metrics"),
+            tracing: is_told("tracing"),
+        }
     }
 
     /// Which series of requests are told.

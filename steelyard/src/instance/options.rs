@@ -87,6 +87,7 @@ pub(super) fn gateway_options(
         buckets: fixed.buckets(),
         tracing: tracing(fixed)?,
         terms: fixed.terms(),
+        internals: fixed.internals(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use steelyard_http::{Hop, Limits, Semicolons, Spelling};
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::Manner;
 use steelyard_route::EntryTable;
 
-use super::live::Live;
+use super::live::{Live, RouteState};
 use crate::core::HEAD_BUFFER;
 use crate::options::{EntryTerms, GatewayOptions};
 
@@ -114,6 +115,12 @@ impl Listener {
         let opens = is_secure || table.is_some_and(EntryTable::has_tls);
         self.opens.set(Some((live.version, opens)));
         opens
+    }
+
+    /// What is told of a request that `route` takes, or none does.
+    pub(crate) fn told(&self, route: Option<&RouteState>) -> Observability {
+        let outer = self.terms.observability;
+        route.map_or(outer, |route| route.observability(outer))
     }
 
     /// What the next hop is told of a client, in a route's manner.

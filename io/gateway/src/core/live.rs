@@ -25,6 +25,7 @@ use steelyard_balance::tree::EdgePath;
 use steelyard_filters::{Admission, ConnectionGate, NoAdmission, Recipe};
 use steelyard_http::Limits;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
 
@@ -66,6 +67,9 @@ pub(crate) struct RouteState {
     gates: Vec<ConnectionGate>,
     /// How long what may take, where it says so.
     times: Option<Box<RouteTimes>>,
+    /// What may be told of requests, since they are for the program's own services; nothing is said
+    /// for all others.
+    internals: Observability,
     /// The configuration that was last known to have the route.
     seen: Cell<u64>,
 }
@@ -157,6 +161,10 @@ impl Scene<'_> {
             uses: uses.unwrap_or_default(),
             gates: gates.unwrap_or_default(),
             times: self.times(route),
+            internals: match route.to.is_internal() {
+                true => self.shared.options.internals,
+                false => Observability::default(),
+            },
             seen: Cell::new(self.live.version),
         });
         self.states.routes.borrow_mut().insert(route.id.clone(), made.clone());
@@ -319,6 +327,11 @@ impl RouteState {
     /// nobody in, since what it uses cannot be had.
     pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Option<Vec<Recipe>> {
         self.uses.at(at, host)
+    }
+
+    /// What is told of its requests at an entry point that says so, where the route does not.
+    pub(crate) fn observability(&self, outer: Observability) -> Observability {
+        self.route.observability.or(outer).and(self.internals)
     }
 
     /// Lets a client's connection through what the route uses.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use steelyard_http::{ForwardedPolicy, Semicolons, Spelling};
 use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::observability::Observability;
 
 /// What holds at one entry point. The default is right for users, and says nothing of what
 /// [`super::Timeouts`] say.
@@ -38,6 +39,8 @@ pub struct EntryTerms {
     pub table: Option<u32>,
     /// How long a session of UDP may be silent.
     pub udp_silent: Option<Duration>,
+    /// What is told of requests whose route does not say.
+    pub observability: Observability,
 }
 
 impl Default for EntryTerms {
@@ -56,6 +59,7 @@ impl Default for EntryTerms {
             streams: None,
             table: None,
             udp_silent: None,
+            observability: Observability::default(),
         }
     }
 }

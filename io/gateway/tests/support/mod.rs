@@ -30,6 +30,7 @@ use steelyard_model::routing::backend::{
 use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, PLAIN};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -141,6 +142,7 @@ impl Served {
             timeouts: None,
             manner: self.manner,
             tls_policy: None,
+            observability: Observability::default(),
         };
         routing.routes.insert(id, Arc::new(route));
     }

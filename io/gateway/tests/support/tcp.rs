@@ -13,6 +13,7 @@ use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -147,6 +148,7 @@ impl TcpServed {
             timeouts: None,
             manner: Manner::Traefik,
             tls_policy: None,
+            observability: Observability::default(),
         };
         map.routes.insert(id, Arc::new(route));
     }

@@ -63,6 +63,16 @@ const NUMBER: State = State::Reads(|written, wishes, findings| {
     wishes.number = whole(written, findings).filter(|number| *number != 0);
 });
 
+const LOGGED: State = State::Reads(|written, wishes, findings| {
+    wishes.observability.access_logs = switch(written, findings);
+});
+const COUNTED: State = State::Reads(|written, wishes, findings| {
+    wishes.observability.metrics = switch(written, findings);
+});
+const TRACED: State = State::Reads(|written, wishes, findings| {
+    wishes.observability.tracing = switch(written, findings);
+});
+
 const OPEN_PATHS: State = State::Reads(|written, wishes, findings| {
     let known = [("Path", OpenPath::Path), ("PathRegexp", OpenPath::PathRegexp)];
     let found = one_of(written, &known, findings);
@@ -177,9 +187,9 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.tls.certresolver" LATER, [];
     "router.tls.options" RESTRICTS, [];
     "router.tls.domains" COSMETIC, [];
-    "router.observability.accesslogs" COSMETIC, [];
-    "router.observability.metrics" COSMETIC, [];
-    "router.observability.tracing" COSMETIC, [];
+    "router.observability.accesslogs" LOGGED, ["true"];
+    "router.observability.metrics" COUNTED, ["true"];
+    "router.observability.tracing" TRACED, ["true"];
     "router.observability.traceverbosity" COSMETIC, [];
 };
 

@@ -2,6 +2,7 @@
 
 use steelyard_model::router_draft::{BackendWish, ObjectLink};
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{FieldPath, Host, OpenPath};
@@ -39,6 +40,8 @@ pub(crate) struct Wishes {
     pub(crate) scheme: Option<OriginScheme>,
     /// How a Service is asked, in words of Traefik.
     pub(crate) backend: Option<BackendWish>,
+    /// What is told of requests.
+    pub(crate) observability: Observability,
     /// The number of routes.
     pub(crate) number: Option<i64>,
     /// How paths are compared whose type leaves that open, and where that is said.

@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 92] = [
+const READ: [(&str, &str); 95] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -25,6 +25,9 @@ const READ: [(&str, &str); 92] = [
     ("backend-protocol", "GRPC"),
     ("router.tls", "true"),
     ("router.priority", "7"),
+    ("router.observability.accesslogs", "false"),
+    ("router.observability.metrics", "false"),
+    ("router.observability.tracing", "false"),
     ("router.pathmatcher", "Path"),
     ("service.nativelb", "true"),
     ("service.nodeportlb", "true"),

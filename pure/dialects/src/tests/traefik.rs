@@ -94,8 +94,8 @@ fn what_is_wrong_costs_its_route_alone() {
     for (kind, spec, expected, routes) in [
         (
             "IngressRoute",
-            "{routes: [{match: 'Host(`a`)', observability: {metrics: false}}]}",
-            "warning field-not-honoured spec.routes[0].observability.metrics",
+            "{routes: [{match: 'Host(`a`)', observability: {traceVerbosity: detailed}}]}",
+            "warning field-not-honoured spec.routes[0].observability.traceVerbosity",
             1,
         ),
         (

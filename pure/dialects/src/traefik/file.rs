@@ -195,7 +195,7 @@ impl Reader<'_, '_> {
         };
         let wrong = (!read.mistakes.is_empty())
             .then(|| RefusalReason::Restriction(self.findings.place(&root.key("rule"))));
-        self.observability(raw.observability.as_ref(), &root.key("observability"));
+        let observability = self.observability(raw.observability.as_ref(), &root);
         let parents = self.named(raw.parent_refs.as_ref(), &object.namespace, "parentRefs");
         let filters = self.named(raw.middlewares.as_ref(), &object.namespace, "middlewares");
         let rank = self.rank(&read, written.priority, (FILE, 0), &root.key("priority"));
@@ -210,6 +210,7 @@ impl Reader<'_, '_> {
             refusal: wrong,
             filters,
             ways,
+            observability,
         };
         let entry_points = raw.entry_points.iter().flatten().map(|it| (&**it).into()).collect();
         Some(Item::Routers(Box::new(RouterSet {

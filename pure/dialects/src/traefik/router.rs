@@ -9,6 +9,7 @@ use steelyard_manifest::kinds::{ObjectMeta, traefik as raw};
 use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, RouterTls};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::rank::{KUBERNETES_CRD, Ladder, Rank};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
@@ -222,7 +223,7 @@ impl Reader<'_, '_> {
             refusal.get_or_insert(why);
             Vec::new()
         });
-        self.observability(written.observability.as_ref(), &path.key("observability"));
+        let observability = self.observability(written.observability.as_ref(), path);
         let ways = self.ways(written.services.as_ref(), &path.key("services"));
         let provider = KUBERNETES_CRD;
         let rank = self.rank(&read, written.priority, (provider, index), &path.key("priority"));
@@ -235,6 +236,7 @@ impl Reader<'_, '_> {
             refusal,
             filters,
             ways,
+            observability,
         })
     }
 
@@ -274,17 +276,23 @@ impl Reader<'_, '_> {
         Some(read)
     }
 
-    /// Says what is told of requests all the same.
-    pub(super) fn observability(&mut self, written: Option<&raw::Observability>, path: &FieldPath) {
-        let Some(written) = written else { return };
-        for (name, asked) in [
-            ("accessLogs", written.access_logs),
-            ("metrics", written.metrics),
-            ("tracing", written.tracing),
-        ] {
-            if asked == Some(false) {
-                self.idle(&path.key(name), "requests are told of as all others");
-            }
+    /// What is told of requests.
+    pub(super) fn observability(
+        &mut self,
+        written: Option<&raw::Observability>,
+        path: &FieldPath,
+    ) -> Observability {
+        let Some(written) = written else { return Observability::default() };
+        let path = path.key("observability").key("traceVerbosity");
+        let known = [("minimal", true), ("detailed", false)];
+        let verbosity = written.trace_verbosity.as_deref().filter(|it| !it.is_empty());
+        if self.findings.choice(&path, verbosity, &known) == Some(false) {
+            self.idle(&path, "traces have a span for the request and one for the endpoint");
+        }
+        Observability {
+            access_logs: written.access_logs,
+            metrics: written.metrics,
+            tracing: written.tracing,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct EntryPoint {
     /// What every request passes first: filters by the names that other providers have for them
     /// (`NAMESPACE-NAME@kubernetescrd`).
     pub filters: Vec<Arc<str>>,
+    /// Challenges of certificates are not led there (`allowACMEByPass`).
+    pub lets_challenges: bool,
     /// Which encoded characters paths may have; none is all that may be anywhere.
     pub characters: Option<EncodedCharacters>,
     /// The terms of handshakes where no route names others, by such a name.
@@ -92,6 +94,7 @@ impl EntryPoint {
             forwarded: Trust::Nobody,
             is_default: false,
             redirection: None,
+            lets_challenges: false,
             filters: Vec::new(),
             characters: None,
             tls_options: None,

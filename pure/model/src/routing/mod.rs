@@ -18,6 +18,7 @@ pub mod filter;
 pub mod id;
 pub mod listener;
 pub mod matcher;
+pub mod observability;
 pub mod pattern;
 pub mod ranges;
 pub mod rank;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::object::Provenance;
 use crate::routing::filter::Use;
 use crate::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
+use crate::routing::observability::Observability;
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
 use crate::routing::times::RouteTimeouts;
@@ -34,6 +35,8 @@ pub struct Route {
     pub manner: Manner,
     /// The TLS policy that handshakes for its hosts are held by; none is the listener's.
     pub tls_policy: Option<TlsPolicyId>,
+    /// What is told of its requests, where it says so.
+    pub observability: Observability,
 }
 
 /// What a route is for.
@@ -64,6 +67,13 @@ pub enum Destination {
     /// To routes that are asked after its own uses were passed (Traefik's parents). Where none of
     /// them matches, the answer is 404.
     Routes(Vec<RouteId>),
+}
+
+impl Destination {
+    /// Whether it is a service of the program's own.
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Backend(id) if id.as_str().ends_with("@internal"))
+    }
 }
 
 /// In whose manner requests are passed on: which headers of a client stay, what the endpoint is

@@ -167,6 +167,7 @@ impl RoutingMap {
             timeouts,
             manner,
             tls_policy,
+            observability: _,
         } = one;
         let is_refused = |to: &Destination| match to {
             Destination::Backend(id) => self

@@ -198,6 +198,7 @@ fn route(
             Class::Traefik | Class::Steelyard | Class::Unnamed => Manner::Traefik,
         },
         tls_policy: None,
+        observability: read.reading.observability,
     }
 }
 

@@ -85,3 +85,54 @@ fn services_of_the_program_itself() {
 const A_ANYWHERE: &str = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\n\
     metadata: {name: anywhere}\nspec: {routes: [{match: Host(`c.d`), services: [{name: a, port: \
     80}]}]}\n";
+
+/// What is to be told of requests stands at their route, in whichever language it is said.
+#[test]
+fn what_is_told_of_requests_is_said_by_routes() {
+    use steelyard_model::routing::observability::Observability;
+
+    let text = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\n\
+                spec: {routes: [{match: Host(`a.b`), observability: {accessLogs: false, tracing: \
+                true}, services: [{name: s, port: 80}]}]}\n---\napiVersion: networking.k8s.io/v1\n\
+                kind: Ingress\nmetadata: {name: i, annotations: \
+                {traefik.ingress.kubernetes.io/router.observability.metrics: 'false'}}\n\
+                spec: {ingressClassName: traefik, rules: [{host: c.d, http: {paths: [{path: /, \
+                pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]}\n";
+    let snapshot = resolve(&items(text), &ResolveOptions::default());
+    let said = |host: &str| {
+        let mut routes = snapshot.routing.routes.values();
+        let found = routes.find(|it| it.rule.host().as_exact().is_some_and(|it| **it == *host));
+        found.map(|it| it.observability)
+    };
+    let of_object = Observability { access_logs: Some(false), metrics: None, tracing: Some(true) };
+    let of_annotation = Observability { metrics: Some(false), ..Observability::default() };
+    assert_eq!((said("a.b"), said("c.d")), (Some(of_object), Some(of_annotation)));
+}
+
+/// `allowACMEByPass`: challenges of certificates are not led elsewhere.
+#[test]
+fn challenges_are_led_elsewhere_unless_they_are_let_by() {
+    use steelyard_model::routing::entry_point::EntryPointRedirection;
+
+    for lets in [false, true] {
+        let mut resolving = ResolveOptions::default();
+        let point = &mut resolving.entry_points[0];
+        point.lets_challenges = lets;
+        point.redirection = Some(EntryPointRedirection {
+            to: "websecure".into(),
+            is_named: true,
+            port: 443,
+            scheme: "https".into(),
+            is_permanent: true,
+            number: i64::MAX - 1,
+        });
+        let snapshot = resolve(&items(""), &resolving);
+        let rules = snapshot.routing.routes.values().map(|it| it.rule.to_string());
+        let rules: Vec<String> = rules.filter(|it| it.contains("acme-challenge")).collect();
+        assert_eq!(rules.len(), if lets { 2 } else { 0 }, "{rules:?}");
+        assert!(
+            rules.iter().all(|it| it.contains("!PathPrefix(`/.well-known/acme-challenge/`)")),
+            "{rules:?}"
+        );
+    }
+}

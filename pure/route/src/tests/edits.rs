@@ -13,6 +13,7 @@ use crate::tests::ranked::Ranked;
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingDelta;
@@ -64,6 +65,7 @@ fn route() -> impl Strategy<Value = Route> {
             timeouts: None,
             manner: Manner::Traefik,
             tls_policy: policy.map(Into::into),
+            observability: Observability::default(),
         },
     )
 }
@@ -162,6 +164,7 @@ fn alike(id: &str) -> Arc<Route> {
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: Observability::default(),
     })
 }
 

@@ -8,6 +8,7 @@ use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -52,6 +53,7 @@ fn route(id: &str, host: &str, path: &str) -> Route {
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: Observability::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::ListenerId;
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -100,6 +101,7 @@ pub(crate) fn route(id: &str, listener: &str, rule: Rule) -> Route {
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: Observability::default(),
     }
 }
 

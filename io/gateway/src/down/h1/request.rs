@@ -155,7 +155,11 @@ impl Context<'_> {
             note.clear()
         }
         let live = self.core.live();
-        let chosen = match self.direct(&live, &head, &request) {
+        let direct = self.direct(&live, &head, &request);
+        if request.traced.is_some() && !self.is_traced(&direct) {
+            request.traced = None;
+        }
+        let chosen = match direct {
             Direct::Straight(chosen) => chosen,
             Direct::Done(to, recipes) => {
                 // Who passes filters or gets no further is told of, perhaps.
@@ -173,6 +177,16 @@ impl Context<'_> {
             Ok(()) => Decision::Proxy(request, chosen),
             Err(reject) => Decision::Reject(reject),
         }
+    }
+
+    /// Whether somebody wants a trace of a request that goes there.
+    fn is_traced(&self, direct: &Direct) -> bool {
+        let route = match direct {
+            Direct::Straight(chosen) => Some(&chosen.route),
+            Direct::Done(to, _) => to.route(),
+            Direct::Reject(_) => None,
+        };
+        self.listener.told(route.map(|route| &**route)).tracing != Some(false)
     }
 
     /// We answer, or it passes filters first, which see the query as endpoints do.

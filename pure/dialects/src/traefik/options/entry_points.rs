@@ -6,12 +6,10 @@ use super::{StaticOption, rows};
 
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
 const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
-const TOLD: &str = "requests are told of as all others";
 
 pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.address" Text, "", Reads;
-    "entryPoints.*.allowACMEByPass" Switch, "false",
-        Cosmetic("nobody answers challenges here, so all of them go to users' routes");
+    "entryPoints.*.allowACMEByPass" Switch, "false", Reads;
     "entryPoints.*.asDefault" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false",
         Later("the two headers are not added");
@@ -52,11 +50,11 @@ pub(super) const ROWS: &[StaticOption] = rows! {
         Later("the table is as large as clients want it, and 4,096 bytes at most");
     "entryPoints.*.http3" Below, "", Later(HTTP3);
     "entryPoints.*.http3.advertisedPort" Number, "0", Later(HTTP3);
-    "entryPoints.*.observability.accessLogs" Switch, "true", Later(TOLD);
-    "entryPoints.*.observability.metrics" Switch, "true", Later(TOLD);
+    "entryPoints.*.observability.accessLogs" Switch, "true", Reads;
+    "entryPoints.*.observability.metrics" Switch, "true", Reads;
     "entryPoints.*.observability.traceVerbosity" Word(&["minimal", "detailed"]), "minimal",
-        Later(TOLD);
-    "entryPoints.*.observability.tracing" Switch, "true", Later(TOLD);
+        Later("traces have a span for the request and one for the endpoint");
+    "entryPoints.*.observability.tracing" Switch, "true", Reads;
     "entryPoints.*.proxyProtocol.insecure" Switch, "false", Reads;
     "entryPoints.*.proxyProtocol.trustedIPs" List, "", Reads;
     "entryPoints.*.reusePort" Switch, "false", Cosmetic("sockets are shared in any case");

@@ -4,7 +4,6 @@ use super::Form::{Below, List, Number, Switch, Text, Word};
 use super::OptionFate::{Cosmetic, Later, Reads};
 use super::{StaticOption, rows};
 
-const INTERNALS: &str = "requests to services of the program's own are told of as all others";
 const PUSHED: &str = "metrics are not sent: they are at /metrics of the admin interface";
 const TRACED: &str = "tracing.otlp.http.endpoint says whether requests are traced";
 const QUERIES: &str = "queries are shown as they came";
@@ -13,7 +12,7 @@ const SHOWN: &[&str] = &["keep", "drop", "redact"];
 
 pub(super) const ROWS: &[StaticOption] = rows! {
     "accessLog" Switch, "false", Reads;
-    "accessLog.addInternals" Switch, "false", Later(INTERNALS);
+    "accessLog.addInternals" Switch, "false", Reads;
     "accessLog.bufferingSize" Text, "0", Reads;
     "accessLog.dualOutput" Switch, "false", Later("there is one output");
     "accessLog.fields.defaultMode" Text, "keep", Reads;
@@ -28,7 +27,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "accessLog.filters.statusCodes" List, "", Reads;
     "accessLog.format" Text, "common", Reads;
     "accessLog.otlp.**" Below, "", Later("lines are written, not sent");
-    "metrics.addInternals" Switch, "false", Later(INTERNALS);
+    "metrics.addInternals" Switch, "false", Reads;
     "metrics.datadog.**" Below, "", Later(PUSHED);
     "metrics.influxDB2.**" Below, "", Later(PUSHED);
     "metrics.otlp.**" Below, "", Later(PUSHED);
@@ -42,7 +41,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "metrics.prometheus.manualRouting" Switch, "false", Reads;
     "metrics.statsD.**" Below, "", Later(PUSHED);
     "tracing" Switch, "false", Cosmetic(TRACED);
-    "tracing.addInternals" Switch, "false", Later(INTERNALS);
+    "tracing.addInternals" Switch, "false", Reads;
     "tracing.capturedRequestHeaders" List, "", Later("no headers are told of");
     "tracing.capturedResponseHeaders" List, "", Later("no headers are told of");
     "tracing.globalAttributes.*" Text, "", Later("tracing.resourceAttributes says the same");

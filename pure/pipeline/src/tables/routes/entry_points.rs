@@ -19,7 +19,7 @@ use crate::tables::row::ReadSet;
 const TO_TLS: &str = "redirect-to-https@internal";
 
 /// Paths of certificate challenges (RFC 8555 §8.3), which are asked for in plain.
-const CHALLENGES: &str = "/.well-known/acme-challenge";
+pub(super) const CHALLENGES: &str = "/.well-known/acme-challenge";
 
 /// The annotation that names entry points.
 const ENTRY_POINTS: &str = "traefik.ingress.kubernetes.io/router.entrypoints";

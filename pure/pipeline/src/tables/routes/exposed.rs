@@ -9,6 +9,7 @@ use steelyard_model::routing::exposure::{ExposedRoute, Exposure};
 use steelyard_model::routing::filter::{Filter, FilterNode, RegexRedirection, Rewrite, Use};
 use steelyard_model::routing::id::{BackendId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::{Expression, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -90,5 +91,6 @@ fn route(asked: &ExposedRoute, point: &EntryPoint, index: usize) -> Route {
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: Observability::default(),
     }
 }

@@ -11,11 +11,15 @@ use steelyard_model::routing::entry_point::{EntryPoint, EntryPointRedirection};
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{FilterId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::observability::Observability;
+use steelyard_model::routing::pattern::{PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ObjectRef, Provenance};
+
+use super::entry_points::CHALLENGES;
 
 /// Adds the routes of entry points that redirect.
 pub(crate) fn redirections(entry_points: &[EntryPoint], routing: &mut RoutingMap) {
@@ -61,10 +65,15 @@ fn route(
     let name = format!("{}-to-{}", point.id, to.to);
     let of = if is_get { "#get" } else { "" };
     let object = Arc::new(ObjectRef::new("EntryPoint", "", point.id.as_str()));
-    let rule = match is_get {
-        true => Rule::One(Matcher::Method("GET".into())),
-        false => Rule::always(),
-    };
+    let mut rules = Vec::new();
+    if is_get {
+        rules.push(Rule::One(Matcher::Method("GET".into())));
+    }
+    if point.lets_challenges {
+        let shape = PathShape::Bytes(format!("{CHALLENGES}/").into());
+        let path = PathPattern { shape, form: PathForm::Readable };
+        rules.push(Rule::One(Matcher::Path(path)).negated());
+    }
     let anything = PathSpecificity::Length(std::cmp::Reverse(0));
     Route {
         id: RouteId::from(format!("{name}{of}@internal")),
@@ -80,12 +89,13 @@ fn route(
             object: name.into(),
             index: u32::try_from(index).unwrap_or(u32::MAX),
         },
-        rule: Arc::new(rule),
+        rule: Arc::new(Rule::All(rules)),
         uses: vec![Use { filter: filter.clone(), state: filter.as_str().into() }],
         // It lets nobody through.
         to: Destination::Backend(Internal::Noop.into()),
         timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
+        observability: Observability::default(),
     }
 }

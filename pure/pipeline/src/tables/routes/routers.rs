@@ -204,6 +204,7 @@ impl Maker<'_, '_> {
             timeouts: None,
             manner: Manner::Traefik,
             tls_policy: set.tls.as_ref().and_then(|tls| self.terms(tls.options.as_ref()?)),
+            observability: draft.observability,
         }
     }
 

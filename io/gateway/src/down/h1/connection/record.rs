@@ -52,6 +52,7 @@ impl<C: Wire> Connection<C> {
             bytes_out: told.bytes_out,
         };
         // What is gone meanwhile is counted for the entry point alone.
+        let told_of = self.listener.told(route);
         let live = self.core.live();
         let route = route.filter(|route| route.is_known(&live));
         let service = trace.service.as_ref().filter(|service| service.is_known());
@@ -63,7 +64,9 @@ impl<C: Wire> Connection<C> {
             method: request.method,
             protocol: request.protocol,
         };
-        self.log(&labels, finished, trace, told.why, &called);
+        if told_of.access_logs != Some(false) {
+            self.log(&labels, finished, trace, told.why, &called);
+        }
         self.keep(called, &labels, finished, trace, told.why);
         if let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) {
             let span = self.span(traced, &labels, finished, trace, (told.why, request.client));
@@ -76,6 +79,9 @@ impl<C: Wire> Connection<C> {
                     endpoint.tally.answered(finished.duration, finished.bucket);
                 }
             }
+        }
+        if told_of.metrics == Some(false) {
+            return;
         }
         if let Some(tls) = &self.tls {
             self.core.counters.count_secured(&labels, tls);
@@ -119,9 +125,14 @@ impl<C: Wire> Connection<C> {
         };
         let (duration, bucket) = (Duration::ZERO, Some(0));
         let finished = Finished { duration, bucket, bytes_in: 0, bytes_out };
-        self.log(&labels, finished, &trace, why, &called);
+        let told_of = self.listener.told(None);
+        if told_of.access_logs != Some(false) {
+            self.log(&labels, finished, &trace, why, &called);
+        }
         self.keep(called, &labels, finished, &trace, why);
-        self.core.counters.count(&labels, finished);
+        if told_of.metrics != Some(false) {
+            self.core.counters.count(&labels, finished);
+        }
         self.core.counters.count_fault(labels.entry_point, fault.cause());
     }
 
