@@ -4,6 +4,8 @@
 //! servlet containers cut parameters off (`/admin;x`). For us all of these are characters of a
 //! segment, so a server may take for `/admin/x` what the rule for `/admin` never saw.
 
+use std::ops::RangeInclusive;
+
 use crate::path::{decode_all, resolve};
 
 /// The other paths that some server sees in `path`, which is in normal form: three at most.
@@ -28,6 +30,25 @@ pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Letters that some take for others, of ASCII, by what Unicode calls compatible (NFKC): wide ones,
+/// raised ones, those of mathematics, numerals, several in one.
+const STAND_INS: [RangeInclusive<char>; 14] = [
+    '\u{aa}'..='\u{aa}',
+    '\u{ba}'..='\u{ba}',
+    '\u{132}'..='\u{133}',
+    '\u{13f}'..='\u{140}',
+    '\u{149}'..='\u{149}',
+    '\u{17f}'..='\u{17f}',
+    '\u{1c4}'..='\u{1f3}',
+    '\u{2b0}'..='\u{2ff}',
+    '\u{1d00}'..='\u{1dbf}',
+    '\u{1e9a}'..='\u{1e9b}',
+    '\u{2000}'..='\u{2cff}',
+    '\u{a69c}'..='\u{a7ff}',
+    '\u{fb00}'..='\u{fb06}',
+    '\u{fe00}'..='\u{1f1ff}',
+];
+
 /// Whether no server sees anything in `path`, which is in normal form, but what we see and what
 /// [`readings`] has. For whoever lets somebody in by it: what is doubtful is not looked into.
 ///
@@ -41,7 +62,7 @@ pub(crate) fn is_certain(path: &str) -> bool {
         '%' | '?' | '#' => false,
         ' ' => true,
         sign if sign.is_ascii() => sign.is_ascii_graphic(),
-        sign => sign.is_alphabetic(),
+        sign => sign.is_alphabetic() && !STAND_INS.iter().any(|all| all.contains(&sign)),
     };
     let is_sound = |segment: &str| {
         let is_odd = segment.bytes().all(|byte| matches!(byte, b'.' | b' ' | b'+'));
@@ -98,6 +119,10 @@ mod tests {
             ("/%EF%BC%8E%EF%BC%8E/admin", false),
             ("/a%E2%88%95b", false),
             ("/a%E2%80%8Bb", false),
+            ("/%EF%BD%81dmin", false),
+            ("/%C2%AAdmin", false),
+            ("/%F0%9D%90%9Admin", false),
+            ("/ba%EF%AC%80le", false),
         ] {
             assert_eq!(is_certain(path), expected, "{path}");
         }

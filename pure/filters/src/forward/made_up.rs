@@ -17,7 +17,8 @@ pub(crate) const PARTIAL: [&str; 6] =
 /// By which clients prove who they are: whoever is asked judges by them, and may set them too.
 const PROOFS: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
 
-/// What `X-Forwarded-*` says of a connection, which entry points see to; others say who somebody is.
+/// What `X-Forwarded-*` says of a connection, which entry points see to; others say who somebody
+/// is.
 const OF_CONNECTIONS: [&str; 10] = [
     "X-Forwarded-For",
     "X-Forwarded-Host",
