@@ -72,7 +72,7 @@ impl Maker<'_, '_> {
             place: place(point, field.index(index)),
         };
         let links: Vec<ObjectLink> = point.filters.iter().enumerate().map(link).collect();
-        let (passed, closed) = self.passed(&links, point.id.as_str());
+        let (passed, closed) = self.passed_elsewhere(&links, point.id.as_str());
         let first = characters(point).map(|it| Use::of(point.id.as_str(), &it.id, &it.filter));
         let mut uses: Vec<Use> = first.into_iter().chain(passed).collect();
         if closed.is_some() {

@@ -36,6 +36,8 @@ use crate::tables::row::{Routed, Row};
 /// What stands around a filter that is looked at.
 #[derive(Default)]
 struct Above {
+    /// It is used by a route, and not by an entry point or on a way beyond a route.
+    is_of_route: bool,
     chains: Vec<FilterId>,
     /// How many were looked at so far.
     looks: usize,
@@ -57,15 +59,33 @@ pub(in super::super) fn passed_by(
 }
 
 impl Maker<'_, '_> {
-    /// What is used of these, in their order; and why who uses them is closed, if he is.
+    /// What a route uses of these, in their order; and why it is closed, if it is.
     pub(super) fn passed(
         &mut self,
         links: &[ObjectLink],
         owner: &str,
     ) -> (Vec<Use>, Option<RefusalReason>) {
+        self.passed_at(links, owner, true)
+    }
+
+    /// The same of an entry point, or of a way beyond a route: nobody goes by times there.
+    pub(super) fn passed_elsewhere(
+        &mut self,
+        links: &[ObjectLink],
+        owner: &str,
+    ) -> (Vec<Use>, Option<RefusalReason>) {
+        self.passed_at(links, owner, false)
+    }
+
+    fn passed_at(
+        &mut self,
+        links: &[ObjectLink],
+        owner: &str,
+        is_of_route: bool,
+    ) -> (Vec<Use>, Option<RefusalReason>) {
         let (mut uses, mut closed) = (Vec::new(), None);
         for link in links {
-            match self.usable(link, &mut Above::default()) {
+            match self.usable(link, &mut Above { is_of_route, ..Above::default() }) {
                 Ok(node) => uses.push(Use::of(owner, &node.id, &node.filter)),
                 Err((node, why)) => {
                     uses.extend(node.map(|node| Use::of(owner, &node.id, &node.filter)));
@@ -97,6 +117,9 @@ impl Maker<'_, '_> {
                 filter => self.unbuilt(link, filter.kind()),
             };
             return Err((Some(node), why));
+        }
+        if matches!(node.filter, Filter::Timeouts(_)) && !above.is_of_route {
+            return Err((Some(node), self.of_routes_alone(link)));
         }
         above.looks += 1;
         let is_within = above.chains.contains(&id);
@@ -236,8 +259,9 @@ impl Maker<'_, '_> {
                 (inner.filter.restricts(), "name middlewares that say who may pass, alone")
             }
             Filter::When(..) => (
-                !matches!(inner.filter, Filter::Chain(_)),
-                "name a middleware of its own; a chain may have several with exemptions",
+                !matches!(inner.filter, Filter::Chain(_) | Filter::Timeouts(_)),
+                "name a middleware of its own that requests pass; a chain may have several with \
+                 exemptions",
             ),
             _ => (true, ""),
         };
@@ -248,6 +272,15 @@ impl Maker<'_, '_> {
         let message =
             format!("middleware `{what}` ({kind}) may not stand there: the route answers 503");
         Err(self.refuse(link, codes::FILTER_UNUSABLE, message, help))
+    }
+
+    fn of_routes_alone(&mut self, link: &ObjectLink) -> RefusalReason {
+        let message = format!(
+            "middleware `{}` says how long what may take, which counts on routes alone: who uses \
+             it here answers 503",
+            target(link)
+        );
+        self.refuse(link, codes::FILTER_UNUSABLE, message, "name it on the routes, and not here")
     }
 
     fn circle(&mut self, link: &ObjectLink) -> RefusalReason {

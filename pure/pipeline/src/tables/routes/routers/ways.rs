@@ -54,7 +54,7 @@ impl Maker<'_, '_> {
     /// nobody else.
     pub(super) fn edge(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
         let owner = format!("{owner}/{at}");
-        let (uses, closed) = self.passed(&way.filters, &owner);
+        let (uses, closed) = self.passed_elsewhere(&way.filters, &owner);
         let led = closed.map_or_else(|| self.way(way, &owner), Err);
         let backend = match led {
             Ok(id) => id,
