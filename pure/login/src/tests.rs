@@ -26,3 +26,10 @@ proptest! {
         exercise(target.as_bytes());
     }
 }
+
+/// What is committed for the fuzzer to begin with.
+#[test]
+fn the_fuzz_corpus_holds() {
+    let count = steelyard_testbed::corpus::replay("login", exercise);
+    assert!(count >= 10, "the corpus has only {count} files");
+}

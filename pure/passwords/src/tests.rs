@@ -225,3 +225,10 @@ fn input_of_any_content_ends() {
         exercise(&said[cut..]);
     }
 }
+
+/// What is committed for the fuzzer to begin with.
+#[test]
+fn the_fuzz_corpus_holds() {
+    let count = steelyard_testbed::corpus::replay("passwords", exercise);
+    assert!(count >= 10, "the corpus has only {count} files");
+}

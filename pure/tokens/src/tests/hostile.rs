@@ -160,3 +160,10 @@ proptest! {
         prop_assert!(verified(&text, &keys(), 0).is_err());
     }
 }
+
+/// What is committed for the fuzzer to begin with.
+#[test]
+fn the_fuzz_corpus_holds() {
+    let count = steelyard_testbed::corpus::replay("tokens", exercise);
+    assert!(count >= 10, "the corpus has only {count} files");
+}
