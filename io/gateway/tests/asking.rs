@@ -177,11 +177,11 @@ fn who_never_answers_is_not_waited_for() {
     let (gateway, address) = gateway_of(asks(short), endpoint.address, server.address);
     assert_eq!(get(address, "a", "/").status(), 500);
     assert_eq!(endpoint.accepted.load(Ordering::SeqCst), 0);
-    let counted = "steelyard_filter_asks_total{outcome=\"late\"} 1";
+    let counted = "steelyard_filter_asks_total{filter=\"forward-auth\",outcome=\"late\"} 1";
     eventually("it is counted", || scrape(&gateway).contains(counted));
     let (gateway, address) = gateway_of(asks(auth()), endpoint.address, dead());
     assert_eq!(get(address, "a", "/").status(), 500);
-    let counted = "steelyard_filter_asks_total{outcome=\"away\"} 1";
+    let counted = "steelyard_filter_asks_total{filter=\"forward-auth\",outcome=\"away\"} 1";
     eventually("it is counted", || scrape(&gateway).contains(counted));
 }
 
@@ -269,7 +269,7 @@ fn answers_that_nobody_takes_have_so_much_room() {
     let large = lengths.iter().filter(|it| *it == "1000000").count();
     let small = lengths.iter().filter(|it| *it == "4").count();
     assert!((60..=68).contains(&large) && large + small == 90, "{large} large, {small} small");
-    let counted = "steelyard_filter_asks_total{outcome=\"no-room\"}";
+    let counted = "steelyard_filter_asks_total{filter=\"error-pages\",outcome=\"no-room\"}";
     eventually("it is counted", || scrape(&gateway).contains(counted));
     eventually("there is room again", || get(address, "a", "/").text().len() == 1_000_000);
 }

@@ -48,7 +48,10 @@ use crate::trial::TrialFrame;
 /// What the frames of one use are made of, shared by all requests that pass it: a frame that no
 /// request has passed yet.
 #[derive(Clone)]
-pub struct Recipe(Made);
+pub struct Recipe {
+    made: Made,
+    kind: &'static str,
+}
 
 /// A frame of any filter.
 #[derive(Clone)]
@@ -137,11 +140,13 @@ impl Recipe {
                 let members = members.iter().map(inner).collect::<Option<Vec<_>>>()?;
                 let of = members.iter().map(|(_, told)| told.clone());
                 let told = of.fold(ToldLines::default(), ToldLines::and);
-                (Self(Made::Either(Either::new(members)?)), told)
+                (Self { made: Made::Either(Either::new(members)?), kind: ANY_OF }, told)
             }
             Some(Filter::When(rule, member)) => {
                 let (recipe, told) = inner(member)?;
-                (Self(Made::Exempt(Exempt::new(rule, recipe, told.clone()))), told)
+                // Who is not exempted passes that one.
+                let kind = recipe.kind;
+                (Self { made: Made::Exempt(Exempt::new(rule, recipe, told.clone())), kind }, told)
             }
             _ => {
                 let told = filter.map(ToldLines::of).unwrap_or_default();
@@ -156,10 +161,11 @@ impl Recipe {
     pub fn of(usage: &Use, filter: Option<&Filter>, memory: &mut Memory) -> Option<Self> {
         #[cfg(feature = "trial")]
         if let Some(trial) = TrialFrame::read(usage, memory) {
-            return Some(Self(Made::Trial(trial)));
+            return Some(Self { made: Made::Trial(trial), kind: "trial" });
         }
+        let filter = filter?;
         let seed = memory.seed();
-        Some(Self(match filter? {
+        let made = match filter {
             Filter::AllowAddresses(allowed) => {
                 Made::Addresses(AllowedAddresses(Arc::new(allowed.clone())))
             }
@@ -197,25 +203,34 @@ impl Recipe {
             Filter::Signature(it) => Made::Signed(Signed(Arc::new(it.clone()))),
             Filter::Token(it) => Made::Token(Token::new(it, memory.of(usage))?),
             _ => return None,
-        }))
+        };
+        Some(Self { made, kind: filter.kind() })
     }
 
     /// What answers in the name of a service of the program itself.
     pub fn own(service: Internal, answers: &Arc<dyn OwnServices>) -> Self {
-        Self(Made::Own(Own::new(service, answers.clone())))
+        Self { made: Made::Own(Own::new(service, answers.clone())), kind: "own" }
     }
 
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
-        each!(&self.0, frame => frame.has_lapsed())
+        each!(&self.made, frame => frame.has_lapsed())
+    }
+
+    /// What it is, in one word.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 }
+
+/// What one of several is.
+const ANY_OF: &str = "any-of";
 
 impl Blueprint for Recipe {
     type Frame = AnyFrame;
 
     fn frame(&self) -> AnyFrame {
-        AnyFrame(self.0.clone())
+        AnyFrame(self.made.clone())
     }
 
     fn has_lapsed(&self) -> bool {

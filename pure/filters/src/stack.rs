@@ -189,6 +189,20 @@ impl<B: Blueprint> Stack<B> {
         }
     }
 
+    /// What the frame is made of that has answered; none where none has.
+    pub fn answerer(&self) -> Option<&B> {
+        self.answered.and_then(|at| self.blueprints.get(at))
+    }
+
+    /// What the frame is made of whose turn it is; none where none has one.
+    pub fn at_work(&self) -> Option<&B> {
+        match self.phase {
+            Phase::Entering(at) => self.blueprints.get(at),
+            Phase::Leaving(left) => self.blueprints.get(left.checked_sub(1)?),
+            Phase::Inside | Phase::Through | Phase::Over => None,
+        }
+    }
+
     /// Adds frames inside of all others: [`Stack::enter`] again.
     ///
     /// # Panics

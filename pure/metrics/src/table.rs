@@ -66,8 +66,10 @@ families! {
         COPIED_REQUESTS: Kind::Counter, "steelyard_copied_requests_total"
             ["outcome"] "Copies of requests for mirrors, by what came of them";
         FILTER_ASKS: Kind::Counter, "steelyard_filter_asks_total"
-            ["outcome"]
-            "Requests of filters' own, to who says who may pass or has pages, by what came of them";
+            ["filter", "outcome"]
+            "Questions of filters to who says who may pass, counts or has pages, by what came of them";
+        FILTER_REFUSALS: Kind::Counter, "steelyard_filter_refusals_total"
+            ["filter"] "Requests that a filter answered with an error, by its kind";
         SERVICE_SERVER_UP: Kind::Gauge, "traefik_service_server_up"
             ["service", "url"] "Whether an endpoint passes its check: 1, or 0; by service and endpoint";
         RETRIES_WITHHELD: Kind::Counter, "steelyard_service_retries_withheld_total"

@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use steelyard_filters::{Ask, Flight, Got};
+use steelyard_filters::{Ask, Flight, Got, Letter, Recipe};
+use steelyard_model::routing::id::BackendId;
 use tokio::io::Interest;
 
 use crate::core::Core;
@@ -62,32 +63,7 @@ async fn carried_out(
             unless_gone(core, client, tokio::time::sleep(time)).await?;
             Ok(Got::Nothing)
         }
-        Ask::Fetch { to, letter } => {
-            let (client_address, passed) = (course.client(), course.passed());
-            let course = RefCell::new(course);
-            let room = |bytes| {
-                let has_room = course.borrow_mut().has_room(bytes);
-                if !has_room {
-                    core.make_room(); // of those who take nothing of what is kept for them
-                }
-                has_room
-            };
-            let asker = Asker { client: client_address, passed: &passed, room: &room };
-            let fetching = fetch(core, &to, &letter, asker);
-            let fetched = unless_gone(core, client, fetching).await?;
-            let (outcome, got) = match fetched {
-                Ok(answer) => ("answered", Got::Response(Box::new(answer))),
-                Err(error) => match error.kind() {
-                    ErrorKind::FileTooLarge => ("too-large", Got::TooLarge),
-                    ErrorKind::TimedOut => ("late", Got::Unanswered),
-                    ErrorKind::QuotaExceeded => ("too-many", Got::Unanswered),
-                    ErrorKind::OutOfMemory => ("no-room", Got::Unanswered),
-                    _ => ("away", Got::Unanswered),
-                },
-            };
-            core.counters.count_asked(outcome);
-            Ok(got)
-        }
+        Ask::Fetch { to, letter } => fetched((to, *letter), course, core, client).await,
         Ask::Work(job) => {
             let Some(labour) = core.shared.labour() else { return Ok(Got::Unanswered) };
             let found = unless_gone(core, client, labour.done(job)).await?;
@@ -117,6 +93,43 @@ async fn carried_out(
         // Only of a response, and there it was seen to.
         Ask::Begin { .. } => Ok(Got::Begin(Bytes::new())),
     }
+}
+
+/// What somebody answers to a request of a frame's own.
+async fn fetched(
+    (to, letter): (BackendId, Letter),
+    course: &mut Course,
+    core: &Core,
+    client: &impl Wire,
+) -> Result<Got, Gone> {
+    let (kind, address, passed) = (kind(course), course.client(), course.passed());
+    let course = RefCell::new(course);
+    let room = |bytes| {
+        let has_room = course.borrow_mut().has_room(bytes);
+        if !has_room {
+            core.make_room(); // of those who take nothing of what is kept for them
+        }
+        has_room
+    };
+    let asker = Asker { client: address, passed: &passed, room: &room };
+    let fetching = fetch(core, &to, &letter, asker);
+    let (outcome, got) = match unless_gone(core, client, fetching).await? {
+        Ok(answer) => ("answered", Got::Response(Box::new(answer))),
+        Err(error) => match error.kind() {
+            ErrorKind::FileTooLarge => ("too-large", Got::TooLarge),
+            ErrorKind::TimedOut => ("late", Got::Unanswered),
+            ErrorKind::QuotaExceeded => ("too-many", Got::Unanswered),
+            ErrorKind::OutOfMemory => ("no-room", Got::Unanswered),
+            _ => ("away", Got::Unanswered),
+        },
+    };
+    core.counters.count_asked(kind, outcome);
+    Ok(got)
+}
+
+/// What asks.
+fn kind(course: &mut Course) -> &'static str {
+    course.stack().at_work().map_or("", Recipe::kind)
 }
 
 /// What `future` comes to, if the client stays that long.

@@ -243,8 +243,12 @@ pub(crate) fn expose(
         retries.put([service], count);
     }
     let mut asked = out.family(&table::FILTER_ASKS);
-    for (outcome, count) in sums(samples, |sample| &sample.asked) {
-        asked.put([outcome], count);
+    for ((filter, outcome), count) in sums(samples, |sample| &sample.asked) {
+        asked.put([filter, outcome], count);
+    }
+    let mut refused = out.family(&table::FILTER_REFUSALS);
+    for (filter, count) in sums(samples, |sample| &sample.refused) {
+        refused.put([filter], count);
     }
     let mut copies = out.family(&table::COPIED_REQUESTS);
     for (outcome, count) in sums(samples, |sample| &sample.copies) {
@@ -341,7 +345,8 @@ mod tests {
             open: vec![(("web".into(), Protocol::Tcp), 2)],
             retries: vec![("s".into(), 1)],
             copies: vec![("answered", 4)],
-            asked: vec![("late", 5)],
+            asked: vec![(("forward-auth", "late"), 5)],
+            refused: vec![("basic-auth", 2)],
             unspent: vec![("s".into(), 2)],
             room: vec![(("web".into(), "progress"), 1)],
             tcp: vec![(
@@ -400,7 +405,8 @@ mod tests {
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
             "steelyard_service_retries_withheld_total{service=\"s\"} 6\n",
-            "steelyard_filter_asks_total{outcome=\"late\"} 15\n",
+            "steelyard_filter_asks_total{filter=\"forward-auth\",outcome=\"late\"} 15\n",
+            "steelyard_filter_refusals_total{filter=\"basic-auth\"} 6\n",
             "traefik_entrypoint_requests_tls_total{entrypoint=\"web\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 6\n",
             "traefik_router_requests_tls_total{router=\"r\",service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
             "traefik_service_requests_tls_total{service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",

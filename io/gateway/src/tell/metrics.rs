@@ -140,7 +140,8 @@ pub(crate) struct Counters {
     open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     copies: RefCell<HashMap<&'static str, u64>>,
-    asked: RefCell<HashMap<&'static str, u64>>,
+    asked: RefCell<HashMap<Asked, u64>>,
+    refused: RefCell<HashMap<&'static str, u64>>,
     unspent: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     tcp: RefCell<HashMap<ByService, TcpCount>>,
@@ -151,6 +152,9 @@ pub(crate) struct Counters {
     handshakes: RefCell<HashMap<Handshaken, u64>>,
     secured: RefCell<HashMap<TlsLabels, u64>>,
 }
+
+/// Kind of a filter, and what came of its question.
+type Asked = (&'static str, &'static str);
 
 /// The series a route used lately: found without hashing.
 #[derive(Default)]
@@ -165,8 +169,10 @@ pub(crate) struct Sample {
     pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     pub(crate) copies: Vec<(&'static str, u64)>,
-    /// Requests of filters' own, by what came of them.
-    pub(crate) asked: Vec<(&'static str, u64)>,
+    /// Questions of filters, by what came of them.
+    pub(crate) asked: Vec<(Asked, u64)>,
+    /// Requests that filters refused, by their kind.
+    pub(crate) refused: Vec<(&'static str, u64)>,
     /// Requests that were not tried again since too many were, by service.
     pub(crate) unspent: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
@@ -239,9 +245,14 @@ impl Counters {
         *self.copies.borrow_mut().entry(outcome).or_default() += 1;
     }
 
-    /// A filter has asked, and this came of it.
-    pub(crate) fn count_asked(&self, outcome: &'static str) {
-        *self.asked.borrow_mut().entry(outcome).or_default() += 1;
+    /// A filter of this kind has asked, and this came of it.
+    pub(crate) fn count_asked(&self, filter: &'static str, outcome: &'static str) {
+        *self.asked.borrow_mut().entry((filter, outcome)).or_default() += 1;
+    }
+
+    /// A filter of this kind has refused a request.
+    pub(crate) fn count_refused(&self, filter: &'static str) {
+        *self.refused.borrow_mut().entry(filter).or_default() += 1;
     }
 
     /// A request to `service` is not tried again, since too many were.
@@ -361,6 +372,7 @@ impl Counters {
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             asked: self.asked.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
+            refused: self.refused.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
             copies: self.copies.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
             unspent: self.unspent.borrow().iter().map(|(it, count)| (it.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),

@@ -155,6 +155,11 @@ impl<C: Wire> Connection<C> {
             let inner = match self.enter(course, request, way).await {
                 Ok(Entered::Inside) => self.inside(course, request, way, trace).await,
                 Ok(Entered::Answer(response)) => {
+                    if response.status >= 400
+                        && let Some(by) = course.stack().answerer()
+                    {
+                        core.counters.count_refused(by.kind());
+                    }
                     let why = course.reason().map(Fault::Filtered);
                     Inner::Leaving(self.leaving(*response, request, why))
                 }
