@@ -382,3 +382,89 @@ fn who_has_no_token_is_not_let_in() {
     assert_eq!(server.accepted.load(Ordering::SeqCst), 0);
     assert_eq!(echoed(&answer.text(), "x-user"), None);
 }
+
+/// The same over HTTP/2: what is refused, asked again, answered in somebody's place, and what comes
+/// before and behind a response.
+#[test]
+fn streams_pass_what_limits_and_asks_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let server = Server::answering(move |request| {
+        let head = request.head.lines().next().unwrap_or_default().to_owned();
+        let before = count.fetch_add(1, Ordering::SeqCst);
+        match () {
+            () if head.contains("/down") => {
+                b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\nno".to_vec()
+            }
+            () if head.contains("/large") => ok(&"y".repeat(2000)),
+            () if head.contains("/busy") && before < 2 => {
+                b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy".to_vec()
+            }
+            () if head.contains("/hint") => {
+                b"HTTP/1.1 103 Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: \
+                  chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 2\r\n\r\n"
+                    .to_vec()
+            }
+            () => ok(&request.text()),
+        }
+    });
+    let buffers = Filter::Buffers(BodyBuffers {
+        max_request: 1000,
+        mem_request: 100,
+        max_response: 1000,
+        mem_response: 100,
+        retry: None,
+    });
+    let breaker = Filter::CircuitBreaker(CircuitBreaker {
+        expression: "ResponseCodeRatio(500, 501, 0, 600) > 0.5".into(),
+        check_period: Duration::from_millis(1),
+        fallback: Duration::from_secs(60),
+        recovery: Duration::from_secs(10),
+        status: 418,
+    });
+    let it = Limiting::new(server.address, vec![buffers, retries(vec![(503, 503)])]);
+    h2::run(async {
+        let mut connection = h2::connect(it.address).await;
+        for (method, path, size, status, attempts) in [
+            ("PUT", "/busy", 10, 200, 3),
+            ("POST", "/busy", 10, 503, 1),
+            // It is too long to be kept, and so to be sent again.
+            ("PUT", "/busy", 200, 503, 1),
+            ("PUT", "/", 1000, 200, 1),
+            ("PUT", "/", 1001, 413, 0),
+            ("GET", "/large", 0, 500, 1),
+        ] {
+            asked.store(0, Ordering::SeqCst);
+            let body = "x".repeat(size);
+            let asking = h2::ask(&mut connection, h2::request(method, path), body.as_bytes());
+            let whole = asking.await.unwrap();
+            let case = format!("{method} {path} {size}");
+            assert_eq!((whole.status, asked.load(Ordering::SeqCst)), (status, attempts), "{case}");
+            assert!(status != 200 || whole.text() == body, "{case}");
+        }
+        let mut sender = connection.clone().ready().await.unwrap();
+        let (mut response, _) = sender.send_request(h2::request("GET", "/hint"), true).unwrap();
+        let hint = std::future::poll_fn(|cx| response.poll_informational(cx)).await;
+        assert_eq!(hint.unwrap().unwrap().headers()["link"], "<a>");
+        let whole = h2::whole(response.await.unwrap()).await.unwrap();
+        assert_eq!((whole.status, whole.text().as_str()), (200, "ok"));
+        assert_eq!(whole.trailers.unwrap()["x-sum"], "2");
+    });
+    let it = Limiting::new(server.address, vec![breaker]);
+    h2::run(async {
+        let mut connection = h2::connect(it.address).await;
+        let mut last = 0;
+        for _ in 0..1000 {
+            let asking = h2::ask(&mut connection, h2::request("GET", "/down"), b"");
+            last = asking.await.unwrap().status;
+            if last == 418 {
+                break;
+            }
+        }
+        assert_eq!(last, 418, "it opens");
+        let before = asked.load(Ordering::SeqCst);
+        let whole = h2::ask(&mut connection, h2::request("GET", "/"), b"").await.unwrap();
+        assert_eq!((whole.status, whole.text().as_str()), (418, "I'm a teapot"));
+        assert_eq!(asked.load(Ordering::SeqCst), before);
+    });
+}
