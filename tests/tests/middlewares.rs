@@ -158,6 +158,9 @@ fn each_example_does_what_its_document_says() -> Result<()> {
     let objects = blocks("yaml");
     folder.write("echo.yaml", &service("echo", echo.address))?;
     folder.write("keeper.yaml", &service("keeper", keeper()?))?;
+    // Nobody is there.
+    let redis = service("redis", "127.0.0.1:1".parse()?).replace("port: 80", "port: 6379");
+    folder.write("redis.yaml", &redis)?;
     folder.write("middlewares.yaml", &objects.join("\n---\n"))?;
     folder.write("routes.yaml", &routes(&objects)?)?;
     let up = Up::start(folder.path())?;

@@ -31,6 +31,7 @@ use crate::tell::fault::{Failed, Fault};
 use crate::tell::metrics::{Counters, Sample};
 use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
+use crate::up::counting::Counting;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
 use askings::Askings;
@@ -93,6 +94,8 @@ pub(crate) struct Core {
     pub(crate) stock: Stock,
     /// Requests of filters' own.
     pub(crate) askings: Askings,
+    /// Who counts for many replicas.
+    pub(crate) counting: Counting,
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
@@ -116,10 +119,12 @@ impl Core {
         let recent = Recent::new(index, shared.options.workers, shared.seed);
         let chance = shared.seed.wrapping_add(index as u64);
         let limits = Rc::new(Limits::from(&shared.options.timeouts));
+        let heads = BufferPool::new(HEAD_BUFFER, 64);
+        let counting = Counting::new(heads.clone(), shared.options.workers);
         Rc::new(Self {
             index,
             shared,
-            heads: BufferPool::new(HEAD_BUFFER, 64),
+            heads,
             bulk: BufferPool::new(BULK_BUFFER, 16),
             sheets: Sheets::default(),
             limits,
@@ -143,6 +148,7 @@ impl Core {
             chance: Chance::new(chance),
             stock: Stock::default(),
             askings: Askings::default(),
+            counting,
             live: RefCell::new(live),
             warnings: Warnings::default(),
         })
@@ -270,6 +276,7 @@ impl Core {
         }
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         self.warnings.prune(now);
+        self.counting.prune(now);
         self.sheets.trim() + self.heads.trim() + self.bulk.trim()
     }
 }

@@ -1,5 +1,6 @@
 //! What endpoints speak: connections to them, kept by address.
 
+pub(crate) mod counting;
 pub(crate) mod h2;
 pub(crate) mod reach;
 pub(crate) mod security;

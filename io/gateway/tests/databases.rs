@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "databases/counting.rs"]
+mod counting;
 #[path = "databases/postgres.rs"]
 mod postgres;
 mod support;

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::response::Response;
 use bytes::Bytes;
 use steelyard_http::{LineEdits, Scheme};
+use steelyard_model::routing::filter::limit::RedisStore;
 use steelyard_model::routing::id::BackendId;
-
-use crate::response::Response;
 
 /// What a frame cannot go on without.
 #[derive(Debug)]
@@ -40,6 +40,14 @@ pub enum Ask {
     Sleep(Duration),
     /// Work that would keep others waiting, done elsewhere: [`Got::Done`].
     Work(Job),
+    /// A script that a server runs which many replicas share: [`Got::Said`], or
+    /// [`Got::Unanswered`].
+    Run {
+        /// The server.
+        store: Arc<RedisStore>,
+        /// What it runs.
+        script: Box<Script>,
+    },
     /// What only one of all requests, on all cores, is to find out: [`Got::Flight`].
     Shared(Arc<str>),
 }
@@ -65,6 +73,19 @@ pub struct Letter {
     pub patience: Duration,
 }
 
+/// A script that a server runs, and what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The script.
+    pub text: &'static str,
+    /// Its digest (SHA-1 in hex), by which a server knows it that has run it before.
+    pub digest: Arc<str>,
+    /// The key that it is about.
+    pub key: Box<[u8]>,
+    /// More that it is told.
+    pub arguments: Arc<[String]>,
+}
+
 /// Work for another thread. What it finds out is bytes that the frame understands.
 pub struct Job(pub Box<dyn FnOnce() -> Bytes + Send>);
 
@@ -81,6 +102,8 @@ pub enum Got {
     Begin(Bytes),
     /// The answer to a request of the frame's own.
     Response(Box<Response>),
+    /// What a script came to.
+    Said(Vec<Box<[u8]>>),
     /// Nobody answered it, or not in time.
     Unanswered,
     /// What the work found out.

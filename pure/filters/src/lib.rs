@@ -59,7 +59,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Ask, Flight, Got, Job, Letter};
+pub use ask::{Ask, Flight, Got, Job, Letter, Script};
 pub use context::{Answerer, Context, Ending, Journey, Note};
 pub use frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 pub use gate::{Admission, ConnectionGate, NoAdmission};

@@ -5,4 +5,6 @@ mod buckets;
 pub(crate) mod counts;
 pub(crate) mod flight;
 pub(crate) mod rate;
+pub(crate) mod script;
+pub(crate) mod shared;
 pub(crate) mod source;

@@ -30,6 +30,7 @@ use crate::key::ApiKey;
 use crate::led::{ByRegex, ToScheme};
 use crate::limit::flight::InFlight;
 use crate::limit::rate::Rate;
+use crate::limit::shared::SharedRate;
 use crate::login::Login;
 use crate::memory::{Lifespan, Memory};
 use crate::nginx::NginxFrame;
@@ -99,6 +100,7 @@ frames! {
     Nginx(NginxFrame),
     Own(Own),
     Rate(Rate),
+    SharedRate(SharedRate),
     Redirect(Redirect),
     Retry(Retry),
     Rewrite(Rewritten),
@@ -192,9 +194,10 @@ impl Recipe {
                 Made::Login(Login::new(it, usage.filter.as_str(), memory.of(usage))?)
             }
             Filter::Nginx(step) => Made::Nginx(NginxFrame::new(step)),
-            Filter::RateLimit(it) if it.redis.is_none() => {
-                Made::Rate(Rate::new(it, memory.of(usage), seed))
-            }
+            Filter::RateLimit(it) => match &it.redis {
+                None => Made::Rate(Rate::new(it, memory.of(usage), seed)),
+                Some(store) => Made::SharedRate(SharedRate::new(usage.filter.as_str(), it, store)),
+            },
             Filter::Redirect(to) => Made::Redirect(Redirect(Arc::new(to.clone()))),
             Filter::RedirectRegex(to) => Made::ByRegex(ByRegex(Arc::new(to.clone()))),
             Filter::RedirectScheme(to) => Made::ToScheme(ToScheme(Arc::new(to.clone()))),

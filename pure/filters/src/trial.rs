@@ -205,7 +205,9 @@ impl TrialFrame {
             (Got::Response(response), _) => Ok(Some(response.body)),
             (Got::TooLarge, _) => answer(413),
             (Got::Unanswered, _) => answer(502),
-            (Got::Nothing | Got::Begin(_) | Got::Flight(Flight::Lead), _) => Ok(None),
+            (Got::Nothing | Got::Said(_) | Got::Begin(_) | Got::Flight(Flight::Lead), _) => {
+                Ok(None)
+            }
         }
     }
 }

@@ -8,9 +8,6 @@ use SupportState::{Different, Planned, Refused};
 
 const DEFINITIONS: &str = include_str!("../../../deploy/crds/traefik.txt");
 
-/// What comes of a middleware that is not carried out.
-const UNBUILT: &str = "a route with one answers 503";
-
 /// Kinds, fields (all that end so, and what is below them), and what is so instead. The first that
 /// fits counts.
 const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
@@ -20,7 +17,18 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
         Different,
         "bodies of 4 MiB are sent, and answers of 1 MiB taken, at most",
     ),
-    ("Middleware", "spec.rateLimit.redis", Planned, UNBUILT),
+    (
+        "Middleware",
+        "spec.rateLimit.redis.endpoints",
+        Different,
+        "who is first and answers counts; a cluster of Redis is not spoken to",
+    ),
+    (
+        "Middleware",
+        "spec.rateLimit.redis.minIdleConns",
+        Different,
+        "so many are kept open; none is opened before it is needed",
+    ),
     (
         "Middleware",
         "spec.errors",

@@ -253,10 +253,19 @@ impl Scene<'_> {
     /// Who takes a request that a filter makes for a client. What would pass filters of its own on
     /// the way gets nowhere.
     pub(crate) fn pick(&self, id: &BackendId, caller: &Caller<'_>) -> Picked {
+        self.pick_bare(id, caller).for_requests()
+    }
+
+    /// The same of what a filter asks by something else than HTTP.
+    pub(crate) fn pick_for_bytes(&self, id: &BackendId, caller: &Caller<'_>) -> Picked {
+        self.pick_bare(id, caller).for_bytes()
+    }
+
+    fn pick_bare(&self, id: &BackendId, caller: &Caller<'_>) -> Picked {
         let mut recipes = Vec::new();
         let picked =
             Standing::of(self.backend(id)).pick(EdgePath::default(), self, caller, &mut recipes);
-        if recipes.is_empty() { picked.for_requests() } else { Picked::Nothing }
+        if recipes.is_empty() { picked } else { Picked::Nothing }
     }
 
     /// The same for what was chosen aside: a copy, or who is asked when another one fails.

@@ -4,16 +4,18 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use steelyard_filters::{Ask, Flight, Got, Letter, Recipe};
+use steelyard_filters::{Ask, Flight, Got, Letter, Recipe, Script};
+use steelyard_model::routing::filter::limit::RedisStore;
 use steelyard_model::routing::id::BackendId;
 use tokio::io::Interest;
 
 use crate::core::Core;
 use crate::exchange::course::Course;
-use crate::exchange::fetch::{Asker, fetch};
+use crate::exchange::fetch::{Asker, fetch, reached};
 use crate::shared::flights::{Boarding, Landing};
 use crate::wire::Wire;
 
@@ -64,6 +66,7 @@ async fn carried_out(
             Ok(Got::Nothing)
         }
         Ask::Fetch { to, letter } => fetched((to, *letter), course, core, client).await,
+        Ask::Run { store, script } => counted(&store, &script, course, core, client).await,
         Ask::Work(job) => {
             let Some(labour) = core.shared.labour() else { return Ok(Got::Unanswered) };
             let found = unless_gone(core, client, labour.done(job)).await?;
@@ -122,6 +125,33 @@ async fn fetched(
             ErrorKind::OutOfMemory => ("no-room", Got::Unanswered),
             _ => ("away", Got::Unanswered),
         },
+    };
+    core.counters.count_asked(kind, outcome);
+    Ok(got)
+}
+
+/// What a script comes to at who counts for all replicas.
+async fn counted(
+    store: &Arc<RedisStore>,
+    script: &Script,
+    course: &mut Course,
+    core: &Core,
+    client: &impl Wire,
+) -> Result<Got, Gone> {
+    let (kind, address) = (kind(course), course.client());
+    let reach = |at: usize| reached(core, &store.servers[at].1, address);
+    let running = core.counting.run(store, script, reach);
+    let (outcome, got) = match unless_gone(core, client, running).await? {
+        Ok(said) => ("answered", Got::Said(said)),
+        Err(error) => {
+            tracing::debug!(%error, "nobody counts for a filter");
+            let outcome = match error.kind() {
+                ErrorKind::TimedOut => "late",
+                ErrorKind::PermissionDenied => "refused",
+                _ => "away",
+            };
+            (outcome, Got::Unanswered)
+        }
     };
     core.counters.count_asked(kind, outcome);
     Ok(got)

@@ -114,6 +114,10 @@ async fn found(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Found>
         let live = core.live();
         core.scene(&live).pick(to, &Caller::at(client))
     };
+    upstream_of(core, picked).await
+}
+
+async fn upstream_of(core: &Core, picked: Picked) -> io::Result<(Rc<Upstream>, bool)> {
     let Picked::Leaf(leaf) = picked else {
         return Err(io::Error::other("no endpoint is ready"));
     };
@@ -134,6 +138,16 @@ async fn found(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Found>
     let first = first.ok_or(io::ErrorKind::NotFound)?;
     let upstream = backend.origin(&core.upstreams.at(*first), Some(name));
     Ok(Found { upstream, may_share, host })
+}
+
+/// A connection to an endpoint of a backend that is not asked by HTTP.
+pub(crate) async fn reached(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Stream> {
+    let picked = {
+        let live = core.live();
+        core.scene(&live).pick_for_bytes(to, &Caller::at(client))
+    };
+    let (upstream, _) = upstream_of(core, picked).await?;
+    upstream.connect(core.options().timeouts.connect).await
 }
 
 /// The same over connections that requests share.

@@ -59,6 +59,11 @@ impl Pace {
         let patience = second / whole_rate / 2;
         Some(Self { each, all: each.saturating_mul(burst), patience })
     }
+
+    /// How long one may be waited for, in microseconds.
+    pub(crate) fn patience_micros(self) -> u64 {
+        (self.patience >> FRACTION) / 1000
+    }
 }
 
 impl Default for Buckets {

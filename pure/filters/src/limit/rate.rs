@@ -67,7 +67,7 @@ impl Frame for Rate {
 }
 
 /// Traefik's answer: in whole seconds, and as a duration of Go.
-fn too_many(pace: Pace, wait: Duration) -> Response {
+pub(super) fn too_many(pace: Pace, wait: Duration) -> Response {
     let mut response = Response::bare(429);
     if pace.all == 0 {
         response.body = "No bursty traffic allowed".into();

@@ -18,6 +18,18 @@ pub(crate) fn number(of: &Counted, peer: IpAddr, head: &dyn RequestView, seed: u
     }
 }
 
+/// For whom a request is counted, as others write it.
+pub(crate) fn text(of: &Counted, peer: IpAddr, head: &dyn RequestView) -> Vec<u8> {
+    match of {
+        Counted::Client(source) => {
+            let address = client::address(source, peer, head);
+            address.map(|it| it.to_string()).unwrap_or_default().into_bytes()
+        }
+        Counted::Header(name) => head.first(name).unwrap_or_default().to_vec(),
+        Counted::Host => host(head.authority()).to_ascii_lowercase().into_bytes(),
+    }
+}
+
 /// The same for who is connected.
 pub(crate) fn number_of_address(address: IpAddr, seed: u64) -> u64 {
     hashed(Some(address), seed)

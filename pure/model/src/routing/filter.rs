@@ -309,39 +309,39 @@ impl Filter {
 
     /// Whether there is a frame that carries it out. What is not built closes who uses it.
     pub fn is_built(&self) -> bool {
-        match self {
-            Self::RateLimit(limit) => limit.redis.is_none(),
+        matches!(
+            self,
             Self::Redirect(_)
-            | Self::RedirectScheme(_)
-            | Self::RedirectRegex(_)
-            | Self::Rewrite(_)
-            | Self::EncodedCharacters(_)
-            | Self::AllowAddresses(_)
-            | Self::RefuseAddresses(_)
-            | Self::ApiKey(_)
-            | Self::BasicAuth(_)
-            | Self::DigestAuth(_)
-            | Self::Headers(_)
-            | Self::Signature(_)
-            | Self::Token(_)
-            | Self::Login(_)
-            | Self::ForwardAuth(_)
-            | Self::ErrorPages(_)
-            | Self::InFlight(_)
-            | Self::Buffers(_)
-            | Self::CircuitBreaker(_)
-            | Self::Retry(_)
-            | Self::Compress(_)
-            | Self::ContentType
-            | Self::Timeouts(_)
-            | Self::GrpcWeb(_)
-            | Self::ClientCertificate(_)
-            | Self::Nginx(_)
-            | Self::Chain(_)
-            | Self::AnyOf(_)
-            | Self::When(..) => true,
-            _ => false,
-        }
+                | Self::RedirectScheme(_)
+                | Self::RedirectRegex(_)
+                | Self::Rewrite(_)
+                | Self::EncodedCharacters(_)
+                | Self::AllowAddresses(_)
+                | Self::RefuseAddresses(_)
+                | Self::ApiKey(_)
+                | Self::BasicAuth(_)
+                | Self::DigestAuth(_)
+                | Self::Headers(_)
+                | Self::Signature(_)
+                | Self::Token(_)
+                | Self::Login(_)
+                | Self::ForwardAuth(_)
+                | Self::ErrorPages(_)
+                | Self::RateLimit(_)
+                | Self::InFlight(_)
+                | Self::Buffers(_)
+                | Self::CircuitBreaker(_)
+                | Self::Retry(_)
+                | Self::Compress(_)
+                | Self::ContentType
+                | Self::Timeouts(_)
+                | Self::GrpcWeb(_)
+                | Self::ClientCertificate(_)
+                | Self::Nginx(_)
+                | Self::Chain(_)
+                | Self::AnyOf(_)
+                | Self::When(..)
+        )
     }
 
     /// Whether there is something that carries it out for connections as they come.
