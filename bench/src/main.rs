@@ -18,6 +18,7 @@ mod page;
 mod peer;
 mod plan;
 mod results;
+mod routing;
 mod streams;
 
 use std::net::SocketAddr;
@@ -75,6 +76,18 @@ enum Command {
         #[arg(long)]
         binary: PathBuf,
         /// Rounds over all cases
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// What many routes cost, in Kubernetes' language and in Traefik's own
+    Routing {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Rounds of everything
         #[arg(long, default_value_t = 5)]
         rounds: u32,
         /// Where to write the rows
@@ -185,6 +198,11 @@ enum Command {
         /// Which
         case: plan::Case,
     },
+    /// One case of `routing`, once; prints a number
+    RoutingCase {
+        /// Which
+        case: routing::Case,
+    },
     /// Load generator and backend in one thread; prints one line of JSON
     Load(LoadArgs),
     /// A connection over TLS for each request; prints one line of JSON
@@ -254,6 +272,9 @@ fn main() -> ExitCode {
         Command::Plan { binary, rounds, output } => {
             plan::run(&plan::Options { binary, rounds, output }).and_then(|()| page())
         }
+        Command::Routing { binary, rounds, output } => {
+            routing::run(&routing::Options { binary, rounds, output }).and_then(|()| page())
+        }
         Command::Failover { binary, rounds, labs, only, output } => {
             let options = failover::Options { binary, rounds, labs, only };
             failover(&options, &output)
@@ -282,6 +303,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::PlanCase { case } => plan_case(case),
+        Command::RoutingCase { case } => case.run().map(|number| println!("{number}")),
         Command::Load(args) => load(args),
         Command::Handshakes { target, host, which, seconds } => {
             load::handshakes::run(target, &host, which, seconds).and_then(|report| {

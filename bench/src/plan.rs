@@ -6,8 +6,8 @@
 mod carried;
 mod cases;
 mod reporting;
-mod running;
-mod worlds;
+pub(crate) mod running;
+pub(crate) mod worlds;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ use anyhow::{Context, Result, bail};
 use crate::results::{Row, median, write};
 
 pub(crate) use cases::{Case, Sample};
-use running::Lived;
+use running::{Home, Lived};
+use worlds::{CLUSTER_IP, led_to_live, routed};
 
 /// What to measure.
 pub(crate) struct Options {
@@ -27,6 +28,14 @@ pub(crate) struct Options {
     pub(crate) rounds: u32,
     pub(crate) output: PathBuf,
 }
+
+/// What `up` runs on: Services, each with a route.
+const HOME: Home = Home {
+    routes: 5_000,
+    edits: 1_000,
+    written: |n| routed(n, "/", 80, CLUSTER_IP),
+    led: led_to_live,
+};
 
 /// Medians over the rounds, by case.
 struct Medians {
@@ -45,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             eprintln!("{case:?}: {:.3} ms, {:.1} MiB", sample.milliseconds, sample.peak_mebibytes);
             medians.samples.entry(case).or_default().push(sample);
         }
-        let lived = running::run(&options.binary)?;
+        let lived = running::run(&options.binary, &HOME)?;
         let Lived { after_start_mebibytes: start, after_edits_mebibytes: later, .. } = lived;
         eprintln!("up: {start:.1} MiB, {later:.1} MiB, an edit {:.2} ms", lived.edit_milliseconds);
         medians.lived.push(lived);

@@ -5,8 +5,18 @@ use anyhow::Result;
 use crate::{install, shell};
 
 /// What can be measured.
-pub(crate) const NAMES: [&str; 9] =
-    ["balance", "failover", "filters", "gateway", "health", "kubernetes", "plan", "streams", "tls"];
+pub(crate) const NAMES: [&str; 10] = [
+    "balance",
+    "failover",
+    "filters",
+    "gateway",
+    "health",
+    "kubernetes",
+    "plan",
+    "routing",
+    "streams",
+    "tls",
+];
 
 /// Those that compare with other programs.
 const BESIDE_PEERS: &[&str] = &["failover", "filters", "gateway", "streams", "tls"];

@@ -11,13 +11,24 @@ use anyhow::{Context, Result, ensure};
 
 use crate::results::median;
 
-use super::worlds::{CLUSTER_IP, led_to_live, live, pool, routed};
+use super::worlds::{live, pool};
+
+/// What it runs on: a folder of routes, each in a file of its own.
+pub(crate) struct Home {
+    pub(crate) routes: usize,
+    /// Edits until the memory is looked at again.
+    pub(crate) edits: usize,
+    /// The file of one of them.
+    pub(crate) written: fn(usize) -> String,
+    /// The same, led to the Service `live` from a host.
+    pub(crate) led: fn(usize, &str) -> String,
+}
 
 /// What was measured of one process.
 pub(crate) struct Lived {
     pub(crate) after_start_mebibytes: f64,
     pub(crate) after_edits_mebibytes: f64,
-    /// The median over the edits.
+    /// The median over the edits; zero where there was none.
     pub(crate) edit_milliseconds: f64,
 }
 
@@ -27,10 +38,6 @@ struct Running {
     client: TcpStream,
 }
 
-/// Services, each with a route and a file.
-const SERVICES: usize = 5_000;
-/// Edits until the memory is looked at again.
-const EDITS: usize = 1_000;
 /// Its memory is looked at when so much time has passed without an edit.
 const REST: Duration = Duration::from_secs(4);
 /// For everything that is waited for.
@@ -40,25 +47,25 @@ const WEB: &str = "127.0.0.1:18085";
 const ADMIN: &str = "127.0.0.1:18095";
 
 /// Starts `binary` with a folder of its own, edits there, and ends it.
-pub(crate) fn run(binary: &Path) -> Result<Lived> {
+pub(crate) fn run(binary: &Path, home: &Home) -> Result<Lived> {
     let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
-    let lived = measure(binary, &folder);
+    let lived = measure(binary, &folder, home);
     std::fs::remove_dir_all(&folder)?;
     lived
 }
 
-fn measure(binary: &Path, folder: &Path) -> Result<Lived> {
+fn measure(binary: &Path, folder: &Path, home: &Home) -> Result<Lived> {
     let backend = backend()?;
-    write(folder)?;
-    let mut running = Running::start(binary, folder, backend)?;
+    write(folder, home)?;
+    let mut running = Running::start(binary, folder, backend, home)?;
     std::thread::sleep(REST);
     let after_start_mebibytes = running.resident()?;
     let mut took = Vec::new();
-    for edit in 0..EDITS {
+    for edit in 0..home.edits {
         // Here and there, so that every part of what is kept is written anew.
-        let n = edit * 37 % SERVICES;
+        let n = edit * 37 % home.routes;
         let (host, next) = (format!("edit-{edit}.example"), folder.join("next"));
-        std::fs::write(&next, led_to_live(n, &host))?;
+        std::fs::write(&next, (home.led)(n, &host))?;
         let start = Instant::now();
         std::fs::rename(&next, file(folder, n))?;
         running.wait_for(&host)?;
@@ -66,7 +73,7 @@ fn measure(binary: &Path, folder: &Path) -> Result<Lived> {
     }
     std::thread::sleep(REST);
     let after_edits_mebibytes = running.resident()?;
-    let edit_milliseconds = median(took);
+    let edit_milliseconds = if took.is_empty() { 0.0 } else { median(took) };
     Ok(Lived { after_start_mebibytes, after_edits_mebibytes, edit_milliseconds })
 }
 
@@ -74,11 +81,11 @@ fn file(folder: &Path, n: usize) -> PathBuf {
     folder.join(format!("apps-{n:05}.yaml"))
 }
 
-fn write(folder: &Path) -> Result<()> {
+fn write(folder: &Path, home: &Home) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("pools.yaml"), pool("home", "10.0.0.0/16", ""))?;
-    for n in 0..SERVICES {
-        std::fs::write(file(folder, n), routed(n, "/", 80, CLUSTER_IP))?;
+    for n in 0..home.routes {
+        std::fs::write(file(folder, n), (home.written)(n))?;
     }
     Ok(())
 }
@@ -104,9 +111,9 @@ fn backend() -> Result<SocketAddr> {
 }
 
 impl Running {
-    fn start(binary: &Path, folder: &Path, backend: SocketAddr) -> Result<Self> {
+    fn start(binary: &Path, folder: &Path, backend: SocketAddr, home: &Home) -> Result<Self> {
         std::fs::write(folder.join("live.yaml"), live(backend))?;
-        std::fs::write(file(folder, 0), led_to_live(0, "first.example"))?;
+        std::fs::write(file(folder, 0), (home.led)(0, "first.example"))?;
         let child = Command::new(binary)
             .args(["up", "--unprivileged", "--workers", "2", "--admin", ADMIN])
             .arg(format!("--entrypoints.web.address={WEB}"))

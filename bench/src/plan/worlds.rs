@@ -49,7 +49,7 @@ pub(super) fn led_to_live(n: usize, host: &str) -> String {
 }
 
 /// A Service `live` at `endpoint` in each namespace.
-pub(super) fn live(endpoint: SocketAddr) -> String {
+pub(crate) fn live(endpoint: SocketAddr) -> String {
     let one = |n: usize| {
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata: {{name: live, namespace: team-{n}, \
@@ -61,7 +61,7 @@ pub(super) fn live(endpoint: SocketAddr) -> String {
 }
 
 fn with_route(n: usize, spec: &str, port: u16, host: &str, path: &str, backend: &str) -> String {
-    let (name, namespace) = (format!("app-{n:05}"), format!("team-{}", n % 20));
+    let (name, namespace) = (name(n), namespace(n));
     let address = format!("10.{}.{}.{}", 200 + n / 62_500, n / 250 % 250, n % 250 + 1);
     format!(
         "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}, \
@@ -72,11 +72,42 @@ fn with_route(n: usize, spec: &str, port: u16, host: &str, path: &str, backend: 
          namespace: {namespace}, labels: {{kubernetes.io/service-name: {name}}}}}\n\
          addressType: IPv4\nports: [{{name: http, port: {port}}}]\n\
          endpoints: [{{addresses: [{address}], nodeName: n1, conditions: {{ready: true}}}}]\n\
-         ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
+         {}",
+        led_from(n, host, path, backend)
+    )
+}
+
+/// The `n`th Ingress alone, from `host` to a Service of [`live`].
+pub(crate) fn ingress(n: usize, host: &str, path: &str) -> String {
+    led_from(n, host, path, "live")
+}
+
+/// The `n`th IngressRoute alone, to a Service of [`live`].
+pub(crate) fn ingress_route(n: usize, rule: &str) -> String {
+    let (name, namespace) = (name(n), namespace(n));
+    format!(
+        "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}, \
+         namespace: {namespace}}}\nspec:\n  entryPoints: [web]\n  routes:\n  \
+         - match: {rule}\n    kind: Rule\n    services: [{{name: live, port: 80}}]\n"
+    )
+}
+
+fn led_from(n: usize, host: &str, path: &str, backend: &str) -> String {
+    let (name, namespace) = (name(n), namespace(n));
+    format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
          namespace: {namespace}}}\nspec:\n  rules:\n  - host: {host}\n    http:\n      \
          paths:\n      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {backend}, \
          port: {{number: 80}}}}}}}}\n"
     )
+}
+
+fn name(n: usize) -> String {
+    format!("app-{n:05}")
+}
+
+fn namespace(n: usize) -> String {
+    format!("team-{}", n % 20)
 }
 
 /// A pool and `count` Services, one a file; the first half of them have a route.
@@ -119,11 +150,11 @@ pub(super) fn sources(pools: &str, count: usize, in_a_file: usize) -> Vec<Source
 }
 
 /// A file.
-pub(super) fn source(name: &str, text: &str) -> Source {
+pub(crate) fn source(name: &str, text: &str) -> Source {
     Source::new(name, text.as_bytes())
 }
 
 /// The files parsed.
-pub(super) fn loaded(sources: &[Source]) -> Vec<Loaded> {
+pub(crate) fn loaded(sources: &[Source]) -> Vec<Loaded> {
     sources.iter().map(|source| load(source, &ReadLimits::default())).collect()
 }
