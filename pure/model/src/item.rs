@@ -94,6 +94,15 @@ impl Item {
                 }
             }
             Self::Routes(set) => set.routes.shrink_to_fit(),
+            Self::Routers(set) => {
+                set.entry_points.shrink_to_fit();
+                set.parents.shrink_to_fit();
+                set.routers.shrink_to_fit();
+                for router in &mut set.routers {
+                    router.filters.shrink_to_fit();
+                    router.ways.shrink_to_fit();
+                }
+            }
             _ => {}
         }
     }
