@@ -122,9 +122,14 @@ fn request(args: &ExplainArgs, id: &str) -> Result<ExitCode> {
     if !args.paths.is_empty() {
         bail!("requests are a running instance's: leave the paths out");
     }
-    let found = args.admin.respondent("gateway").and_then(|admin| admin.ask("requests"));
-    let found = match found {
-        Ok(rows) => rows.as_array().into_iter().flatten().find(|it| it["id"] == id).cloned(),
+    let ask = |admin: Box<dyn Respondent>| {
+        let rows = admin.ask("requests")?;
+        let row = rows.as_array().into_iter().flatten().find(|it| it["id"] == id).cloned();
+        // It may be forgotten meanwhile.
+        Ok(row.map(|row| admin.ask(&format!("requests/{id}")).unwrap_or(row)))
+    };
+    let found = match args.admin.respondent("gateway").and_then(ask) {
+        Ok(found) => found,
         Err(error) => {
             steelyard_terminal::complain(&format!("error: {:#}", anyhow::Error::from(error)));
             return Ok(ExitCode::from(1));
@@ -163,6 +168,14 @@ fn request_text(row: &Value, color: bool) -> String {
     }
     for why in row["why"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "    {}", words(why).replace(char::is_control, "\u{fffd}"));
+    }
+    let ruling = &row["ruling"];
+    if ruling.is_object() {
+        out += "by the routes that are in force now:\n";
+        out += &crate::route::ruled::words(ruling, color);
+    }
+    if let Some(note) = ruling["note"].as_str() {
+        let _ = writeln!(out, "{note}");
     }
     out
 }

@@ -37,6 +37,7 @@ pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) 
     let streams = stream::Streams::new(published.clone(), places);
     Router::new()
         .route("/api/v1/{resource}", get(resource))
+        .route("/api/v1/requests/{id}", get(request))
         .route(REBALANCE, post(rebalance))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
@@ -75,6 +76,13 @@ async fn resource(State(published): State<Arc<Published>>, Path(name): Path<Stri
     match published.told(&name) {
         Some(text) => answer(StatusCode::OK, JSON, text),
         None => unknown_resource(),
+    }
+}
+
+async fn request(State(published): State<Arc<Published>>, Path(id): Path<String>) -> Response {
+    match published.request(&id) {
+        Some(found) => tell(StatusCode::OK, &found),
+        None => tell(StatusCode::NOT_FOUND, &json!({ "error": "no such request" })),
     }
 }
 

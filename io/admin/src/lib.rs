@@ -39,8 +39,8 @@ pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
 pub use crate::lazy::{Fresh, Lazy};
 pub use crate::server::{Admin, serve};
 pub use crate::view::{
-    DiagnosticCounts, EndpointCounts, EndpointRows, EntryPointRow, FailedRequests, Happening,
-    LiveParts, Metrics, Overview, Published, Rebalance, View,
+    DiagnosticCounts, EndpointCounts, EndpointRows, EntryPointRow, ExplainedRequest,
+    FailedRequests, Happening, LiveParts, Metrics, Overview, Published, Rebalance, View,
 };
 
 /// How the admin interface is reached.

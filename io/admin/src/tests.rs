@@ -159,6 +159,7 @@ fn every_path_has_its_status_and_type() {
         ("GET /api/v1/overview", 200, "application/json"),
         ("HEAD /api/v1/overview", 200, "application/json"),
         ("GET /api/v1/requests?n=1", 200, "application/json"),
+        ("GET /api/v1/requests/unknown", 404, "application/json"),
         ("GET /api/v1/nothing", 404, "application/json"),
         ("GET /api/v1/services/", 404, "application/json"),
         ("GET /api/v1/%2e%2e", 404, "application/json"),

@@ -19,6 +19,9 @@ pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 /// Gives the last requests that were not answered with success when asked, the newest first.
 pub type FailedRequests = Arc<dyn Fn() -> Value + Send + Sync>;
 
+/// Gives one of them by its name, and what routes have to do with it; none where it is not known.
+pub type ExplainedRequest = Arc<dyn Fn(&str) -> Option<Value> + Send + Sync>;
+
 /// Gives what is known of each endpoint of each backend when asked.
 pub type EndpointRows = Arc<dyn Fn() -> Value + Send + Sync>;
 
@@ -32,6 +35,8 @@ pub struct LiveParts {
     /// `{id, time, status, method, host, path, client, entryPoint, router, service, endpoint,
     /// retries, durationMs, why}`, its `why` a list of sentences.
     pub requests: FailedRequests,
+    /// See there.
+    pub request: ExplainedRequest,
     /// `{service, backend, address, node, state, since, lastFailure: {time, why}, checked,
     /// inFlight, latencyMs}`, times in seconds since 1970.
     pub endpoints: EndpointRows,
@@ -44,6 +49,7 @@ impl Default for LiveParts {
             metrics: Arc::new(String::new),
             rebalance: Arc::new(|| false),
             requests: Arc::new(|| Value::Array(Vec::new())),
+            request: Arc::new(|_| None),
             endpoints: Arc::new(|| Value::Array(Vec::new())),
         }
     }
@@ -283,6 +289,11 @@ impl Published {
         let text = Bytes::from(view.resource(name)?.to_string());
         texts.by_name.insert(name, text.clone());
         Some(text)
+    }
+
+    /// A request that was not answered with success.
+    pub(crate) fn request(&self, id: &str) -> Option<Value> {
+        (self.live.request)(id)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<View>> {

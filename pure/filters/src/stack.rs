@@ -142,6 +142,19 @@ impl<B: Blueprint> Stack<B> {
         }
     }
 
+    /// The frame that has answered, counted from outside; none where none has.
+    pub fn answered(&self) -> Option<usize> {
+        self.answered
+    }
+
+    /// The frame that the request is at on its way in; none where it is not on its way in.
+    pub fn entering(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Entering(at) => Some(at),
+            _ => None,
+        }
+    }
+
     /// Goes on outwards with a response, and with what the last ask got. `is_repeatable` says that
     /// nothing of a response went down and the request may be made again.
     ///

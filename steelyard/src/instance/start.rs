@@ -39,7 +39,7 @@ use crate::mind::{Company, Mind, OwnFacts};
 use crate::own::Own;
 use crate::tell::board::{Board, BoardSources};
 use crate::tell::endpoints::endpoints;
-use crate::tell::requests::requests;
+use crate::tell::requests::{explained, requests};
 
 impl Instance {
     /// Starts all parts.
@@ -143,9 +143,13 @@ impl LateParts {
         gateway: Option<Arc<Gateway>>,
         rooms: &Rooms,
         settings: &Settings,
-        own: &Own,
+        own: &Arc<Own>,
     ) -> Arc<Published> {
         let serves = gateway.clone();
+        let (asked, in_force) = (gateway.clone(), own.clone());
+        let request = Arc::new(move |id: &str| {
+            explained(asked.as_deref(), in_force.decided().as_deref(), id)
+        });
         let asked = gateway.clone();
         let requests = Arc::new(move || requests(asked.as_deref()));
         let asked = gateway.clone();
@@ -164,7 +168,7 @@ impl LateParts {
             let speaker = spreads.speaker().filter(|_| is_shared);
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
-        Published::new(LiveParts { metrics, rebalance, requests, endpoints })
+        Published::new(LiveParts { metrics, rebalance, requests, request, endpoints })
     }
 }
 

@@ -1,15 +1,68 @@
-//! Requests that were not answered with success, and why, as rows.
+//! Requests that were not answered with success, and why, as rows; and of one of them what routes
+//! have to do with it.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 use steelyard_gateway::{FailedRequest, Gateway};
+use steelyard_http::head::Slots;
+use steelyard_http::{ForwardedPolicy, RequestHead, RequestSubject, Scheme, Vouching};
+use steelyard_route::RoutingTable;
+
+use crate::mind::Decided;
+use crate::route::passing::Passing;
+use crate::route::ruled::Ruled;
 
 /// The last ones, the newest first; none without a gateway.
 pub(crate) fn requests(gateway: Option<&Gateway>) -> Value {
     let all = gateway.map(Gateway::failed_requests).unwrap_or_default();
     all.iter().map(row).collect()
 }
+
+/// One of them by its name, with what becomes of such a request by the routes that are in force
+/// now: which ladder decides, why others do not serve it, what it passes, and who of these answered.
+pub(crate) fn explained(
+    gateway: Option<&Gateway>,
+    decided: Option<&Decided>,
+    id: &str,
+) -> Option<Value> {
+    let all = gateway?.failed_requests();
+    let it = all.iter().find(|it| it.id.to_string() == id)?;
+    let mut row = row(it);
+    row["ruling"] = decided.and_then(|decided| ruling(it, decided)).into();
+    Some(row)
+}
+
+/// None of what could not be understood.
+fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
+    let text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n\r\n", it.method, it.path, it.host);
+    let mut slots = Slots::default();
+    let mut head = RequestHead::parse(text.as_bytes(), &mut slots).ok()??;
+    let scheme = if it.is_tls { Scheme::Https } else { Scheme::Http };
+    let nobody = Arc::<ForwardedPolicy>::default();
+    head.settle(&Vouching::new(nobody, it.client).over(scheme));
+    let (snapshot, plan) = (&decided.snapshot, &decided.plan);
+    let listeners: Vec<_> = snapshot.routing.listeners.values().cloned().collect();
+    let routes: Vec<_> = snapshot.routing.routes.values().cloned().collect();
+    let table = RoutingTable::compile(&listeners, &routes);
+    let (point, is_tls) = ((&*it.entry_point).into(), it.is_tls);
+    let ruling = table.ruling(&point, is_tls, &RequestSubject::new(&head, it.client));
+    let passing = Passing::of(&snapshot.routing, (&point, is_tls), &ruling);
+    let answer = it.frame.and_then(|at| passing.said(at, it.status));
+    let taken = ruling.winners.last().map(|won| won.route.id.traefik_name());
+    let is_other = it.router.is_some() && taken.as_deref() != it.router.as_deref();
+    let ruled = Ruled { snapshot, plan, point: &point, is_tls, ruling, is_remembered: true };
+    let mut told = ruled.json(&passing, answer.as_ref());
+    if is_other {
+        told["note"] = json!(OTHER);
+    }
+    Some(told)
+}
+
+/// Said where such a request is another route's by what is known of it.
+const OTHER: &str = "another route took it: by header lines or its query, which are not kept, or \
+                     since routes were others then";
 
 fn row(it: &FailedRequest) -> Value {
     let since = it.time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -22,6 +75,7 @@ fn row(it: &FailedRequest) -> Value {
         "path": it.path,
         "client": it.client.to_string(),
         "entryPoint": *it.entry_point,
+        "tls": it.is_tls,
         "router": it.router.as_deref(),
         "service": it.service.as_deref(),
         "endpoint": it.endpoint.as_deref(),

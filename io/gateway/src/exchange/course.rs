@@ -111,6 +111,11 @@ impl<'h> Course<'h> {
         outward
     }
 
+    /// The filter that has answered, counted from outside.
+    pub(crate) fn answered(&self) -> Option<usize> {
+        self.stack.answered()
+    }
+
     /// It passes these too, inside of all others, and this route takes it.
     pub(crate) fn deepen(&mut self, recipes: Vec<Recipe>, route: Option<RouteId>) {
         if route.is_some() {

@@ -30,6 +30,8 @@ pub struct FailedRequest {
     pub client: IpAddr,
     /// Where it came in.
     pub entry_point: Arc<str>,
+    /// Whether it came over TLS.
+    pub is_tls: bool,
     /// As sent; empty where it could not be understood.
     pub method: String,
     /// The host that was named.
@@ -46,6 +48,8 @@ pub struct FailedRequest {
     pub endpoint: Option<Arc<str>>,
     /// Attempts after the first.
     pub retries: u32,
+    /// The place of the filter that answered, among those that it passed, counted from outside.
+    pub frame: Option<usize>,
     /// Why it is not what an endpoint said, or not all of it; none: the endpoint said so.
     pub reason: Option<&'static str>,
     /// What is known beside it: attempts that failed, rules that were near.
@@ -58,12 +62,14 @@ pub(crate) struct Unkept<'a> {
     pub(crate) note: &'a Note,
     pub(crate) client: IpAddr,
     pub(crate) entry_point: &'a Arc<str>,
+    pub(crate) is_tls: bool,
     pub(crate) status: u16,
     pub(crate) duration: Duration,
     pub(crate) router: Option<&'a Arc<str>>,
     pub(crate) service: Option<&'a Arc<str>>,
     pub(crate) endpoint: Option<&'a Arc<str>>,
     pub(crate) retries: u32,
+    pub(crate) frame: Option<usize>,
     pub(crate) why: Option<Fault>,
     pub(crate) details: Vec<String>,
 }
@@ -117,6 +123,7 @@ impl Recent {
             duration: it.duration,
             client: it.client,
             entry_point: it.entry_point.clone(),
+            is_tls: it.is_tls,
             method,
             host,
             path,
@@ -125,6 +132,7 @@ impl Recent {
             service: it.service.cloned(),
             endpoint: it.endpoint.cloned(),
             retries: it.retries,
+            frame: it.frame,
             reason: it.why.map(Fault::reason),
             details: it.details,
         });
@@ -163,12 +171,14 @@ mod tests {
             note: &note,
             client: [127, 0, 0, 1].into(),
             entry_point: &"web".into(),
+            is_tls: false,
             status: 404,
             duration: Duration::ZERO,
             router: None,
             service: None,
             endpoint: None,
             retries: 0,
+            frame: None,
             why: Some(Fault::NoRoute),
             details: vec![String::new(); details],
         });

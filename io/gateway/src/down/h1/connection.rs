@@ -92,6 +92,8 @@ struct Told {
     bytes_out: u64,
     /// Why it is not what an endpoint said, or not all of it.
     why: Option<Fault>,
+    /// The place of the filter that said it.
+    frame: Option<usize>,
 }
 
 /// How long a client that was answered for good may be silent, and how long it may go on sending.
@@ -382,7 +384,7 @@ impl<C: Wire> Connection<C> {
         let Dispatch { exchange, trace, .. } = &mut dispatch;
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out, why: None };
+        let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
         let heads = exchange.take_heads();
         let (held, scratch) = exchange.take_parts();
         let trace = std::mem::take(trace);
@@ -459,7 +461,7 @@ impl<C: Wire> Connection<C> {
         let (date, is_head) = (crate::tell::date::http_date(), request.asked.head);
         let id = self.name(answer.status, answer.why);
         let bytes_out = answer.write(&date, is_head, close, id, &mut self.out);
-        let told = Told { status: answer.status, bytes_out, why: answer.why };
+        let told = Told { status: answer.status, bytes_out, why: answer.why, ..Told::default() };
         self.note_answer();
         match self.write_out().await {
             false => (After::Close, told),

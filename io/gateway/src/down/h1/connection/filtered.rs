@@ -84,7 +84,8 @@ impl<C: Wire> Connection<C> {
         let limit = self.listener.terms.answer;
         course.due = route.and_then(|route| route.times(request.started, limit).due);
         let mut trace = Trace::default();
-        let over = self.travel(&mut course, request, way, &mut trace).await;
+        let mut over = self.travel(&mut course, request, way, &mut trace).await;
+        over.told.frame = course.answered();
         let route = way.steps.last().and_then(Inside::route).cloned();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
@@ -334,7 +335,7 @@ impl<C: Wire> Connection<C> {
         let date = crate::tell::date::http_date();
         let id = self.name(status, None);
         let body = write_response(&response, changes, &date, asked, close, id, &mut self.out);
-        let told = Told { status, bytes_out: body.len() as u64, why: None };
+        let told = Told { status, bytes_out: body.len() as u64, ..Told::default() };
         self.note_answer();
         let (after, ending) = match self.write_response_out(body).await {
             false => (After::Close, Ending::Aborted),

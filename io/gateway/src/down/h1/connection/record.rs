@@ -26,6 +26,8 @@ struct Called {
     traced: Option<(u128, u64)>,
     details: Vec<String>,
     client: IpAddr,
+    /// The place of the filter that answered.
+    frame: Option<usize>,
 }
 
 /// Whether the log shows lines of heads.
@@ -43,6 +45,7 @@ impl<C: Wire> Connection<C> {
     ) {
         self.ended = Instant::now();
         let mut called = self.called(told.status, told.why, request.client);
+        called.frame = told.frame;
         called.traced = request.traced.as_ref().map(|it| (it.trace, it.span));
         let duration = self.ended.saturating_duration_since(request.started);
         let finished = Finished {
@@ -149,7 +152,8 @@ impl<C: Wire> Connection<C> {
     fn called(&mut self, status: u16, why: Option<Fault>, client: IpAddr) -> Called {
         let id = self.name(status, why);
         self.id = None;
-        Called { id, traced: None, details: std::mem::take(&mut self.details), client }
+        let details = std::mem::take(&mut self.details);
+        Called { id, traced: None, details, client, frame: None }
     }
 
     /// What was asked, of a request that is on its way to endpoints.
@@ -175,19 +179,21 @@ impl<C: Wire> Connection<C> {
         trace: &Trace,
         why: Option<Fault>,
     ) {
-        let Called { id: Some(id), mut details, client, .. } = called else { return };
+        let Called { id: Some(id), mut details, client, frame, .. } = called else { return };
         details.extend(trace.failed.iter().map(ToString::to_string));
         self.core.recent.keep(Unkept {
             id,
             note: &self.note,
             client,
             entry_point: labels.entry_point,
+            is_tls: self.tls.is_some(),
             status: labels.code,
             duration: finished.duration,
             router: labels.router,
             service: labels.service,
             endpoint: trace.endpoint.as_ref().map(|upstream| &upstream.label),
             retries: trace.retries,
+            frame,
             why,
             details,
         });

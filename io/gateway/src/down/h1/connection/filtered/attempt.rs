@@ -80,7 +80,7 @@ impl<C: Wire> Connection<C> {
         request.body = exchange.request_body();
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out, why: None };
+        let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
         let may_stay = exchange.may_stay();
         self.note.keep_heads(exchange.take_heads());
         let (held, scratch) = exchange.take_parts();

@@ -1,0 +1,167 @@
+//! What becomes of a request, told: to programs as JSON, and to people as words made of that.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use steelyard_model::Snapshot;
+use steelyard_model::routing::backend::Backend;
+use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::rank::Ladder;
+use steelyard_model::routing::route::{Destination, Route};
+use steelyard_plan::{Plan, RouteRow};
+use steelyard_route::{Defeat, Ruling, WhyNot, WonBy};
+use steelyard_terminal::Style;
+
+use super::passing::{FilterAnswer, Passing};
+
+/// Losers that are shown as words; all are in JSON.
+const SHOWN: usize = 20;
+
+/// What was found.
+pub(crate) struct Ruled<'f> {
+    pub(crate) snapshot: &'f Snapshot,
+    pub(crate) plan: &'f Plan,
+    pub(crate) point: &'f EntryPointId,
+    pub(crate) is_tls: bool,
+    pub(crate) ruling: Ruling<'f>,
+    /// The request is remembered only: nobody knows its header lines and its query.
+    pub(crate) is_remembered: bool,
+}
+
+/// Why a route serves, as scripts have it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DecisionRow {
+    kind: &'static str,
+    ladder: &'static str,
+    /// What the ladders bid, where both have routes that match: its own first.
+    bids: Option<[i64; 2]>,
+    why: String,
+}
+
+impl Ruled<'_> {
+    /// What there is to tell; `answer` is what a filter says to the request.
+    pub(crate) fn json(&self, passing: &Passing, answer: Option<&FilterAnswer>) -> Value {
+        let winners = self.ruling.winners.iter().map(|won| {
+            json!({ "name": won.route.id.traefik_name(), "rule": won.route.rule.to_string(),
+                    "source": won.route.place.object.to_string(), "route": self.row(won.route),
+                    "decision": decision(won.route, &won.by), "answers": self.refusal(won.route) })
+        });
+        let losers = self.ruling.losers.iter().map(|lost| {
+            let (kind, why) = self.defeat(&lost.why);
+            json!({ "name": lost.route.id.traefik_name(), "rule": lost.route.rule.to_string(),
+                    "kind": kind, "source": lost.route.place.object.to_string(), "why": why })
+        });
+        json!({
+            "entryPoint": self.point.as_str(), "tls": self.is_tls,
+            "routed": self.ruling.served_by().is_some(),
+            "winners": winners.collect::<Vec<_>>(), "losers": losers.collect::<Vec<_>>(),
+            "filters": passing.rows(), "filterAnswer": answer,
+        })
+    }
+
+    fn defeat(&self, why: &Defeat) -> (&'static str, String) {
+        let kind = match why {
+            Defeat::Matcher(WhyNot::Header(name)) if self.is_remembered => {
+                return ("unknown", format!("it wants a header `{name}`, and lines are not kept"));
+            }
+            Defeat::Matcher(WhyNot::Query(name)) if self.is_remembered => {
+                let why = format!("it wants a query parameter `{name}`, and queries are not kept");
+                return ("unknown", why);
+            }
+            Defeat::Matcher(_) => "matcher",
+            Defeat::Order => "order",
+            Defeat::Ladder => "ladder",
+            Defeat::Unreached => "unreached",
+        };
+        (kind, why.to_string())
+    }
+
+    fn row(&self, route: &Route) -> Option<RouteRow> {
+        let name = route.id.traefik_name();
+        self.plan.routes.rows().find(|it| it.name == name)
+    }
+
+    /// Why nobody is asked behind a route, if nobody is.
+    fn refusal(&self, route: &Route) -> Option<String> {
+        let Destination::Backend(id) = &route.to else { return None };
+        match &self.snapshot.routing.backends.get(id)?.backend {
+            Backend::Refused { status, why, .. } => Some(format!("{status}: {why}")),
+            Backend::Answer(answer) => Some(format!("{}", answer.status)),
+            _ => None,
+        }
+    }
+}
+
+fn decision(route: &Route, by: &WonBy) -> DecisionRow {
+    let ladder = match route.rank.ladder {
+        Ladder::Specific => "specific",
+        Ladder::Priority => "priority",
+    };
+    let bids = match by {
+        WonBy::Bid { own, other, .. } => Some([own.number, other.number]),
+        WonBy::Alone | WonBy::Order(_) => None,
+    };
+    DecisionRow { kind: by.word(), ladder, bids, why: by.to_string() }
+}
+
+/// The same for people.
+pub(crate) fn words(found: &Value, color: bool) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let each = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
+    let mut out = String::new();
+    if found["routed"] == false {
+        let _ = writeln!(out, "{}", Style::Bad.paint("no route serves it: 404", color));
+    }
+    for won in each(&found["winners"]) {
+        let name = Style::Good.paint(&text(&won["name"]), color);
+        let _ = writeln!(out, "→ {name} ({})", text(&won["source"]));
+        let _ = writeln!(out, "  rule      {}", text(&won["rule"]));
+        let _ = writeln!(out, "  because   {}", text(&won["decision"]["why"]));
+        if let Some(why) = won["answers"].as_str() {
+            let _ = writeln!(out, "  answers   {}", Style::Bad.paint(why, color));
+            continue;
+        }
+        for to in each(&won["route"]["backends"]) {
+            let endpoints: Vec<String> = each(&to["endpoints"]).iter().map(text).collect();
+            let endpoints = match endpoints.as_slice() {
+                [] => "no endpoint is ready: 503".to_owned(),
+                some => some.join(", "),
+            };
+            let _ = writeln!(
+                out,
+                "  backend   {} ×{}: {endpoints}",
+                text(&to["service"]),
+                to["weight"]
+            );
+        }
+    }
+    for filter in each(&found["filters"]) {
+        let _ = writeln!(out, "  filter    {} ({})", text(&filter["name"]), text(&filter["kind"]));
+    }
+    let answer = &found["filterAnswer"];
+    if answer.is_object() {
+        let _ = writeln!(out, "  {}", Style::Careful.paint(&answered(answer), color));
+    }
+    let losers = each(&found["losers"]);
+    for lost in losers.iter().take(SHOWN) {
+        let _ = writeln!(out, "✗ {}: {}", text(&lost["name"]), text(&lost["why"]));
+        let _ = writeln!(out, "  {}", Style::Faint.paint(&text(&lost["rule"]), color));
+    }
+    let more = losers.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "and {more} more: -o json has them");
+    }
+    out
+}
+
+/// What a filter says.
+fn answered(answer: &Value) -> String {
+    let name = answer["filter"].as_str().unwrap_or_default();
+    let Some(status) = answer["status"].as_u64() else {
+        return format!("{name} asks somebody else first, who is not asked here");
+    };
+    let to = answer["location"].as_str().map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("{name} answers {status}{to}")
+}
