@@ -318,7 +318,7 @@ impl Rows {
         let mut found: BTreeSet<String> = services.map(|row| words(&row["namespace"])).collect();
         for row in each(&self.routes) {
             found.extend(of(&row["source"]));
-            found.extend(each(&row["passes"]).iter().filter_map(|it| of(it)));
+            found.extend(each(&row["passes"]).iter().filter_map(&of));
             let backends = each(&row["backends"]).into_iter().filter_map(|it| {
                 let service = it["service"].as_str()?.rsplit_once(':')?.0.to_owned();
                 of(&json!(format!("Service/{service}")))

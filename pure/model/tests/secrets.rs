@@ -1,7 +1,7 @@
 //! What opens a door shows in no debug output, wherever that is printed.
 
 use steelyard_model::routing::asked::AskedUrl;
-use steelyard_model::routing::filter::access::{FilterTls, PasswordAuth};
+use steelyard_model::routing::filter::access::{FilterTls, PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::key::KeyAuth;
 use steelyard_model::routing::filter::limit::RedisStore;
 
@@ -18,6 +18,7 @@ fn secrets_of_filters_do_not_show() {
         realm: "REALM".into(),
         removes_header: false,
         user_header: None,
+        manner: PasswordManner::Traefik,
     };
     let keys = KeyAuth {
         header: Some("X-KEY".into()),

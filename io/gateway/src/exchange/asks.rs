@@ -101,7 +101,7 @@ async fn carried_out(
 /// What somebody answers to a request of a frame's own.
 async fn fetched(
     (to, letter): (BackendId, Letter),
-    course: &mut Course,
+    course: &mut Course<'_>,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {
@@ -134,7 +134,7 @@ async fn fetched(
 async fn counted(
     store: &Arc<RedisStore>,
     script: &Script,
-    course: &mut Course,
+    course: &mut Course<'_>,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {

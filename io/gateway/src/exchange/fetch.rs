@@ -114,10 +114,10 @@ async fn found(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Found>
         let live = core.live();
         core.scene(&live).pick(to, &Caller::at(client))
     };
-    upstream_of(core, picked).await
+    endpoint(core, picked).await
 }
 
-async fn upstream_of(core: &Core, picked: Picked) -> io::Result<(Rc<Upstream>, bool)> {
+async fn endpoint(core: &Core, picked: Picked) -> io::Result<Found> {
     let Picked::Leaf(leaf) = picked else {
         return Err(io::Error::other("no endpoint is ready"));
     };
@@ -146,7 +146,7 @@ pub(crate) async fn reached(core: &Core, to: &BackendId, client: IpAddr) -> io::
         let live = core.live();
         core.scene(&live).pick_for_bytes(to, &Caller::at(client))
     };
-    let (upstream, _) = upstream_of(core, picked).await?;
+    let Found { upstream, .. } = endpoint(core, picked).await?;
     upstream.connect(core.options().timeouts.connect).await
 }
 

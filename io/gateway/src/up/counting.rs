@@ -186,7 +186,8 @@ struct Times {
 
 impl Times {
     fn of(store: &RedisStore) -> Self {
-        let or = |time: Option<Duration>, seconds| time.unwrap_or(Duration::from_secs(seconds));
+        let or =
+            |time: Option<Duration>, seconds| time.unwrap_or_else(|| Duration::from_secs(seconds));
         Self { dial: or(store.dial, 5), write: or(store.write, 3), read: or(store.read, 3) }
     }
 }

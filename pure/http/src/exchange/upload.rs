@@ -114,7 +114,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
 
     /// The opening as it is sent.
     fn sends(&self) -> &[u8] {
-        self.renamed.as_deref().unwrap_or(self.opening.as_ref())
+        self.renamed.as_deref().unwrap_or_else(|| self.opening.as_ref())
     }
 
     /// More of what is woven is owed. What is too much is not kept.
