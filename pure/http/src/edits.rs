@@ -103,6 +103,11 @@ impl LineEdits {
         self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
     }
 
+    /// Whether lines are left out that came.
+    pub fn removes_any(&self) -> bool {
+        !self.removed.is_empty()
+    }
+
     /// The lines that are added.
     pub fn added(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.added.iter().map(|(name, value)| (&**name, &**value))

@@ -94,11 +94,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         push_framing(changes.framing.or(self.restated), out);
         let own = out.len();
         self.push_own(hop, out);
-        let own = out.split_off(own);
-        for line in own.split_inclusive(|byte| *byte == b'\n') {
-            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-            if !changes.lines.removes(name) {
-                out.extend_from_slice(line);
+        if changes.lines.removes_any() {
+            let own = out.split_off(own);
+            for line in own.split_inclusive(|byte| *byte == b'\n') {
+                let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+                if !changes.lines.removes(name) {
+                    out.extend_from_slice(line);
+                }
             }
         }
         for (name, value) in changes.lines.added() {

@@ -36,6 +36,7 @@ impl ResponseHead<'_, '_> {
         changes: &ResponseChanges,
         out: &mut Vec<u8>,
     ) {
+        out.reserve(self.len + ADDED);
         let status = changes.status.filter(|it| *it != self.status && !self.is_switch());
         match status {
             Some(status) => self.push_status(status, "", out),
@@ -65,6 +66,9 @@ impl ResponseHead<'_, '_> {
         }
     }
 }
+
+/// Room for what is usually added, so that it is made once.
+const ADDED: usize = 512;
 
 /// Statuses of final responses that never have a body (RFC 9110 §15.3.5, §15.4.5).
 fn has_no_body(status: u16) -> bool {
