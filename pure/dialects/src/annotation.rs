@@ -20,6 +20,7 @@ mod unknown;
 mod vocabulary;
 mod wishes;
 
+use steelyard_model::discretion::shown_value;
 use steelyard_model::{ClassReading, Labels};
 
 use crate::findings::Findings;
@@ -116,6 +117,7 @@ fn heed(
         },
         State::Refused => refuse(key, effects, findings),
         State::Later(Miss::Function) => {
+            let value = shown_value(key, value);
             let message = format!("annotation `{key}: {value}` is not honoured yet");
             let help = "the routes are served without it; remove it if they are fine so";
             effect::not_honoured(key, message, help, findings);
@@ -131,7 +133,7 @@ fn refuse_protocol(
     findings: &mut Findings<'_>,
 ) {
     let Entry { key, value } = *written;
-    let code = codes::BACKEND_PROTOCOL_NOT_HONOURED;
+    let (code, value) = (codes::BACKEND_PROTOCOL_NOT_HONOURED, shown_value(key, value));
     let message = format!("annotation `{key}: {value}` is not honoured yet");
     let port = if on == Carrier::Ingress { " on the port of this rule" } else { "" };
     let help = format!("let the backend answer HTTP/1.1 or HTTP/2{port}, with TLS or without");

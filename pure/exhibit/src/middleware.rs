@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use steelyard_model::discretion::{HIDDEN, shown_url};
 use steelyard_model::routing::filter::access::{
     AskedAuth, ClientPlace, ClientSource, PasswordAuth,
 };
@@ -16,7 +17,7 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ObjectRef, Severity};
 
 use crate::fault::{Faults, Status, sentences};
-use crate::hidden::{self, HIDDEN};
+use crate::hidden;
 use crate::names::{backend, filter};
 use crate::router::disabled;
 use crate::row::{Draft, Row, Rows};
@@ -174,7 +175,7 @@ fn shape(filter_of: &Filter) -> (&'static str, Value) {
             let shape = json!({
                 "status": ranges(&pages.statuses),
                 "service": backend(&pages.backend),
-                "query": pages.query,
+                "query": shown_url(&pages.query),
             });
             ("errors", trimmed(shape))
         }
@@ -199,7 +200,7 @@ fn redirection(filter: &Filter) -> (&'static str, Value) {
         Filter::RedirectRegex(to) => {
             let shape = json!({
                 "regex": to.expression.source(),
-                "replacement": to.replacement,
+                "replacement": shown_url(&to.replacement),
                 "permanent": to.is_permanent,
             });
             ("redirectRegex", trimmed(shape))
@@ -318,7 +319,7 @@ fn passwords(auth: &PasswordAuth) -> Value {
 
 fn asked(auth: &AskedAuth) -> Value {
     let mut shape = trimmed(json!({
-        "address": hidden::url(&auth.address.to_string()),
+        "address": shown_url(&auth.address.to_string()),
         "trustForwardHeader": auth.trusts_forwarded,
         "authResponseHeaders": auth.response_headers,
         "authResponseHeadersRegex": auth.response_headers_regex.as_ref().map(Expression::source),

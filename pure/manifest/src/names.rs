@@ -5,53 +5,10 @@
 //! is an error.
 
 use steelyard_model::Severity;
-use steelyard_model::suggest::closeness;
 
 use crate::codes;
 use crate::nameless::Nameless;
 use crate::tree::{Mark, shortened};
-
-/// Whether the value of a field of this name is a credential. A name that refers to one
-/// (`passwordSecret`, `secretName`) is none.
-pub(crate) fn is_credential(key: &str) -> bool {
-    const WORDS: [&str; 8] = [
-        "password",
-        "passwd",
-        "passphrase",
-        "token",
-        "apikey",
-        "privatekey",
-        "secretkey",
-        "credential",
-    ];
-    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-    let plain = plain.to_ascii_lowercase();
-    if is_misspelt_credential(&plain) {
-        return true;
-    }
-    let refers = ["secret", "secretname", "secretref", "name", "ref", "file", "path", "url"];
-    WORDS.iter().any(|word| plain.contains(word)) && !refers.iter().any(|end| plain.ends_with(end))
-}
-
-/// Whether a name is an edit away from that of a credential: what it holds is one all the same.
-fn is_misspelt_credential(plain: &str) -> bool {
-    // Of short words the whole name has to be meant, as too many words are near them.
-    const SHORT: [&str; 5] = ["passwd", "secret", "token", "apikey", "key"];
-    const LONG: [&str; 6] =
-        ["password", "passphrase", "privatekey", "secretkey", "accesskey", "credential"];
-    let is_typo = |written: &str, word: &str| closeness(written, word) == Some(1);
-    let is_within = |word: &str| {
-        let mut sizes = word.len() - 1..=word.len() + 1;
-        sizes.any(|size| {
-            let mut parts =
-                (0..=plain.len().saturating_sub(size)).map(|at| plain.get(at..at + size));
-            parts.any(|part| part.is_some_and(|part| is_typo(part, word)))
-        })
-    };
-    let whole = || SHORT.into_iter().any(|word| is_typo(plain, word));
-    let is_right = LONG.iter().any(|word| plain.contains(word));
-    whole() || !is_right && LONG.into_iter().any(is_within)
-}
 
 /// What Kubernetes wants of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub mod bgp;
 pub mod community;
 pub mod diagnostic;
 pub mod diagnostics;
+pub mod discretion;
 pub mod endpoint;
 pub mod filter_draft;
 pub mod handshake_draft;

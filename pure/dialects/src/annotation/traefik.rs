@@ -2,6 +2,7 @@
 //! it.
 
 use steelyard_model::OpenPath;
+use steelyard_model::discretion::quoted;
 use steelyard_model::router_draft::{AskedServers, CookieDraft, LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::{SameSite, SentHost};
 use steelyard_model::routing::id::EntryPointId;
@@ -173,6 +174,7 @@ fn one_of<T: Copy>(
 /// Says of a value that it cannot be read; it is as if it were not there.
 fn unread(written: &Entry<'_>, help: &str, findings: &mut Findings<'_>) {
     let Entry { key, value } = *written;
+    let value = quoted(value);
     not_honoured(key, format!("annotation `{key}: {value}` cannot be read"), help, findings);
 }
 

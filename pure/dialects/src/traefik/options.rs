@@ -14,6 +14,7 @@ mod others;
 mod page;
 mod providers;
 
+use steelyard_model::discretion::shown_value;
 use steelyard_model::suggest::nearest;
 
 pub(crate) use helm::lower as helm;
@@ -124,7 +125,8 @@ pub fn roots() -> impl Iterator<Item = String> {
 pub fn judge(name: &str, value: &str) -> Judged {
     let Some(row) = find(name) else { return Judged::Wrong(unknown(name)) };
     if let Some(wanted) = row.form.misses(value) {
-        return Judged::Wrong(format!("{name} wants {wanted}, not {value:?}"));
+        let shown = shown_value(name, value);
+        return Judged::Wrong(format!("{name} wants {wanted}, not {shown:?}"));
     }
     match row.fate {
         _ if row.is_default(value) => Judged::Fine,

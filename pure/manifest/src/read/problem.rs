@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::de;
+use steelyard_model::discretion::is_credential;
 use steelyard_model::{FieldPath, suggest};
 
 use super::trail::Trail;
-use crate::names::is_credential;
 use crate::tree::{Mark, Node, Plain, Value, shortened};
 
 /// Identity of a node in the tree that is being read.

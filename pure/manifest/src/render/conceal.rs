@@ -2,11 +2,12 @@
 //!
 //! Judged by the text alone, since what is reported may be that it is no YAML: in a Secret every
 //! value is concealed but those that name things, elsewhere the values of keys that are named like
-//! a credential, and everything within a private key.
+//! a credential, everything within a private key, and who asks in an URL. Which names are like that
+//! is known elsewhere (`steelyard_model::discretion`).
 
 use std::ops::Range;
 
-use crate::names::is_credential;
+use steelyard_model::discretion::{is_credential, user_info};
 
 /// What stands in the place of what is concealed; always as long.
 pub(super) const MASK: &str = "********";
@@ -62,13 +63,14 @@ impl Secrets {
         }
         let within = self.0.iter().any(|range| range.contains(&index));
         let hides = |key: &str| is_credential(key) || within && !NAMING.contains(&key);
+        let asking = user_info(line).map(|asking| asking.start);
         let mut keys = keys(line).peekable();
         if keys.peek().is_none() {
-            return continues_hidden(text, index, hides).then_some(0);
+            return continues_hidden(text, index, hides).then_some(0).or(asking);
         }
         let mut hidden =
             keys.filter(|(_, key, value)| hides(key) && !line[*value..].trim().is_empty());
-        hidden.next().map(|(.., value)| value)
+        hidden.next().map(|(.., value)| value).into_iter().chain(asking).min()
     }
 }
 

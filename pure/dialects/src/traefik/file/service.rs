@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use steelyard_manifest::kinds::{file as raw, traefik};
+use steelyard_model::discretion::quoted;
 use steelyard_model::router_draft::{
     AskedServers, BackendDraft, BackendShape, ObjectLink, ServersDraft, ServersOf, WayDraft,
 };
@@ -214,7 +215,7 @@ impl Reader<'_, '_> {
             RouteKind::Tcp | RouteKind::Udp => from_address(written, raw.tls == Some(true)),
         };
         let Some((mut server, rest)) = found else {
-            let message = format!("`{}` is no server", short(written));
+            let message = format!("`{}` is no server", short(&quoted(written)));
             let help = match field {
                 "url" => "write http://10.0.0.5:8080; or https://, or h2c://",
                 _ => "write 10.0.0.5:5432, or a name and a port",

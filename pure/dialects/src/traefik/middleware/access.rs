@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_manifest::kinds::traefik::middleware as written;
+use steelyard_model::discretion::quoted;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
@@ -277,9 +278,7 @@ impl Reader<'_, '_> {
         match AskedUrl::read(text) {
             Ok(url) => Some(url),
             Err(why) => {
-                // A password in it is not repeated.
-                let shown = if text.contains('@') { "what is written" } else { text };
-                let message = format!("`{shown}` is no URL that can be asked");
+                let message = format!("`{}` is no URL that can be asked", quoted(text));
                 self.findings.invalid(codes::INVALID_VALUE, path, message, why.help());
                 None
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use steelyard_login::Keys;
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
+use steelyard_model::discretion::quoted;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::claims::ClaimPath;
@@ -257,7 +258,7 @@ impl Reader<'_, '_> {
         if is_graphic && (is_path || AskedUrl::read(place).is_ok()) {
             return Some(());
         }
-        let message = format!("`{place}` is neither a path nor an URL");
+        let message = format!("`{}` is neither a path nor an URL", quoted(place));
         self.findings.invalid(
             codes::INVALID_VALUE,
             path,

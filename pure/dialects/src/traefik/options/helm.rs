@@ -5,6 +5,7 @@
 //! by the rows below, and `additionalArguments` are such options already.
 
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
+use steelyard_model::discretion::shown_value;
 use steelyard_model::{FieldPath, Item, Severity};
 
 use super::{Judged, judge};
@@ -82,7 +83,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         findings.say(severity, codes::STATIC_OPTION, &path, message, help);
     }
     let flags = asked.iter().filter(|(name, value)| judge(name, value) == Judged::Fine);
-    let flags: Vec<String> = flags.map(|(name, value)| format!("--{name}={value}")).collect();
+    let flags: Vec<String> =
+        flags.map(|(name, value)| format!("--{name}={}", shown_value(name, value))).collect();
     if !flags.is_empty() {
         let message = format!("these values come to {}", flags.join(" "));
         let help = "start the gateway with these options to have the same";
