@@ -37,31 +37,46 @@ pub(super) trait Text {
     fn line(&self, index: usize) -> Option<&str>;
 }
 
-/// The Secrets of a file.
+/// The Secrets of a file, and the private keys: looked for once, however many findings there are.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<Range<usize>>);
+pub(super) struct Secrets {
+    /// Lines of Secrets, in order, none in two ranges.
+    objects: Vec<Range<usize>>,
+    /// The same of private keys.
+    keys: Vec<Range<usize>>,
+}
 
 impl Secrets {
     /// Finds them.
     pub(super) fn of(text: &impl Text) -> Self {
-        let mut found: Vec<Range<usize>> = Vec::new();
+        let (mut objects, mut keys) = (Vec::<Range<usize>>::new(), Vec::<Range<usize>>::new());
         let lines = (0..).map_while(|index| Some((index, text.line(index)?)));
-        for (index, line) in lines.filter(|(_, line)| line.contains("Secret")) {
-            let known = found.last().is_some_and(|range| range.contains(&index));
-            if let Some(column) = secret_kind(line).filter(|_| !known) {
-                found.push(mapping_around(text, index, column));
+        for (index, line) in lines {
+            if line.contains("Secret") {
+                let known = objects.last().is_some_and(|range| range.contains(&index));
+                if let Some(column) = secret_kind(line).filter(|_| !known) {
+                    objects.push(mapping_around(text, index, column));
+                }
+            }
+            if line.contains("-----BEGIN") || line.contains("-----END") {
+                if let Some(open) = keys.last_mut().filter(|open| open.contains(&index)) {
+                    open.end = index;
+                }
+                if line.contains("-----BEGIN") && line.contains("PRIVATE KEY") {
+                    keys.push(index..index + FAR + 1);
+                }
             }
         }
-        Self(found)
+        Self { objects: merged(objects), keys }
     }
 
     /// The byte of line `index` from which nothing may be shown.
     pub(super) fn concealed_from(&self, text: &impl Text, index: usize) -> Option<usize> {
         let line = text.line(index)?;
-        if in_private_key(text, index) {
+        if covers(&self.keys, index) {
             return Some(0);
         }
-        let within = self.0.iter().any(|range| range.contains(&index));
+        let within = covers(&self.objects, index);
         let hides = |key: &str| is_credential(key) || within && !NAMING.contains(&key);
         let asking = user_info(line).map(|asking| asking.start);
         let mut keys = keys(line).peekable();
@@ -72,6 +87,25 @@ impl Secrets {
             keys.filter(|(_, key, value)| hides(key) && !line[*value..].trim().is_empty());
         hidden.next().map(|(.., value)| value).into_iter().chain(asking).min()
     }
+}
+
+/// Ranges in order, none of which overlap.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut().filter(|last| range.start < last.end) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// Whether one of such ranges has a line.
+fn covers(ranges: &[Range<usize>], index: usize) -> bool {
+    let before = ranges.partition_point(|range| range.start <= index);
+    before.checked_sub(1).is_some_and(|last| ranges[last].contains(&index))
 }
 
 /// The column of `kind: Secret` in a line.
@@ -141,15 +175,59 @@ fn keys(line: &str) -> impl Iterator<Item = (usize, &str, usize)> {
     })
 }
 
-fn in_private_key(text: &impl Text, index: usize) -> bool {
-    let lines = (index.saturating_sub(FAR)..=index).rev().map_while(|at| text.line(at));
-    for line in lines {
-        if line.contains("-----BEGIN") {
-            return line.contains("PRIVATE KEY");
-        }
-        if line.contains("-----END") {
-            return false;
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Counts the lines that are looked at.
+    struct Counted<'t> {
+        lines: Vec<&'t str>,
+        looks: Cell<usize>,
+    }
+
+    impl Text for Counted<'_> {
+        fn line(&self, index: usize) -> Option<&str> {
+            self.looks.set(self.looks.get() + 1);
+            self.lines.get(index).copied()
         }
     }
-    false
+
+    /// A file with a finding in each line costs ten times as much where it has ten times the lines.
+    #[test]
+    fn what_is_looked_at_grows_as_the_file_does() {
+        let looks = |objects: usize| {
+            let text: String = (0..objects)
+                .map(|at| format!("r{at}: {{rule: x}}\n---\nkind: Secret\ndata: {{a: b}}\n---\n"))
+                .collect();
+            let text = Counted { lines: text.lines().collect(), looks: Cell::new(0) };
+            let secrets = Secrets::of(&text);
+            let hidden = (0..text.lines.len())
+                .filter(|index| secrets.concealed_from(&text, *index).is_some())
+                .count();
+            assert_eq!(hidden, objects, "the values of Secrets alone");
+            text.looks.get()
+        };
+        let (few, many) = (looks(300), looks(3_000));
+        assert!(many < 11 * few, "{few} and {many}");
+    }
+
+    #[test]
+    fn keys_are_concealed_from_their_begin_to_their_end() {
+        let text = "a\n-----BEGIN CERTIFICATE-----\nb\n-----END CERTIFICATE-----\n\
+                    -----BEGIN PRIVATE KEY-----\nc\nd\n-----END PRIVATE KEY-----\ne\n\
+                    -----BEGIN RSA PRIVATE KEY-----\nf\n-----BEGIN CERTIFICATE-----\ng\n";
+        let text = Counted { lines: text.lines().collect(), looks: Cell::new(0) };
+        let secrets = Secrets::of(&text);
+        let hidden: Vec<&str> = text
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| secrets.concealed_from(&text, *index) == Some(0))
+            .map(|(_, line)| *line)
+            .collect();
+        let begins = ["-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"];
+        assert_eq!(hidden, [begins[0], "c", "d", begins[1], "f"]);
+    }
 }
