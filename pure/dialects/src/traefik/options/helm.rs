@@ -16,12 +16,14 @@ use crate::findings::Findings;
 const VALUES: &str = "spec.valuesContent";
 
 /// Values of the chart and the options that they come to; `*` is the name of a port.
-const TRANSLATED: [(&str, &str); 22] = [
+const TRANSLATED: [(&str, &str); 26] = [
     ("ports.*.forwardedheaders.", "entrypoints.*.forwardedheaders."),
     ("ports.*.proxyprotocol.", "entrypoints.*.proxyprotocol."),
     ("ports.*.transport.", "entrypoints.*.transport."),
     ("ports.*.http.", "entrypoints.*.http."),
     ("ports.*.http2.", "entrypoints.*.http2."),
+    ("ports.*.observability.", "entrypoints.*.observability."),
+    ("ports.*.allowacmebypass", "entrypoints.*.allowacmebypass"),
     ("ports.*.http3.enabled", "entrypoints.*.http3"),
     ("ports.*.http3.advertisedport", "entrypoints.*.http3.advertisedport"),
     ("ports.*.tls.enabled", "entrypoints.*.http.tls"),
@@ -37,6 +39,8 @@ const TRANSLATED: [(&str, &str); 22] = [
     ("logs.access.", "accesslog."),
     ("logs.general.", "log."),
     ("metrics.prometheus.", "metrics.prometheus."),
+    ("metrics.addinternals", "metrics.addinternals"),
+    ("core.defaultrulesyntax", "core.defaultrulesyntax"),
     ("globalarguments", "="),
     ("additionalarguments", "="),
 ];
