@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use steelyard_model::routing::entry_point::EntryPointRedirection;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_route::RoutingTable;
 use steelyard_testbed::probe;
@@ -26,6 +27,7 @@ fn object(line: &str) -> String {
                  {number}, services: [{{name: a, port: 80}}]}}]}}\n"
             )
         }
+        ["redirection", _] => String::new(),
         ["default", class] => format!(
             "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: '{name}'}}\n\
              spec: {{ingressClassName: {class}, defaultBackend: {{service: {{name: a, port: \
@@ -48,6 +50,18 @@ fn object(line: &str) -> String {
             )
         }
         _ => panic!("{line}"),
+    }
+}
+
+/// All who ask in plain are led to TLS.
+fn redirection(number: &str) -> EntryPointRedirection {
+    EntryPointRedirection {
+        to: "websecure".into(),
+        is_named: true,
+        port: 443,
+        scheme: "https".into(),
+        is_permanent: true,
+        number: if number == "usual" { i64::MAX - 1 } else { number.parse().expect(number) },
     }
 }
 
@@ -77,7 +91,9 @@ fn who_wins_and_why() {
         let objects = lines().filter(|line| line.contains(" = ")).map(object);
         let text = service("a", A) + &objects.collect::<String>();
         for as_traefik in [false, true] {
-            let options = ResolveOptions { as_traefik, ..ResolveOptions::default() };
+            let mut options = ResolveOptions { as_traefik, ..ResolveOptions::default() };
+            let led = lines().find_map(|line| line.split_once(" = redirection "));
+            options.entry_points[0].redirection = led.map(|(_, number)| redirection(number));
             let snapshot = resolve(&items(&text), &options);
             let mark = if as_traefik { " => " } else { " -> " };
             for (request, expected) in lines().filter_map(|line| line.split_once(mark)) {
