@@ -1,5 +1,14 @@
 //! Traefik's own kinds, as `steelyard up` serves them: on real sockets, from a folder.
 
+#[path = "traefik/databases.rs"]
+mod databases;
+#[path = "traefik/explained.rs"]
+mod explained;
+#[path = "traefik/led.rs"]
+mod led;
+#[path = "traefik/matchers.rs"]
+mod matchers;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read, Write};
