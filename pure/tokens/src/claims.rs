@@ -97,7 +97,7 @@ fn passes(claim: &Value, test: &ClaimTest) -> bool {
         ClaimTest::Contains(wanted) => match claim {
             Value::Array(elements) => elements.iter().any(|element| is(element, wanted)),
             scalar => text(scalar).is_some_and(|text| {
-                text == **wanted || text.split_whitespace().any(|word| word == &**wanted)
+                *text == **wanted || text.split_whitespace().any(|word| *word == **wanted)
             }),
         },
         ClaimTest::SplitContains(separator, wanted) => match claim {

@@ -62,6 +62,8 @@ fn what_would_not_do_what_it_says_is_refused() {
             "rateLimit: {average: 1, sourceCriterion: {requestHost: true, requestHeaderName: a}}",
             codes::FIELDS_EXCLUSIVE,
         ),
+        ("rateLimit: {average: 1, redis: {endpoints: [redis]}}", codes::INVALID_VALUE),
+        ("rateLimit: {average: 1, redis: {endpoints: ['a:b@c:1']}}", codes::INVALID_VALUE),
         ("basicAuth: {}", codes::MISSING_FIELD),
         ("basicAuth: {secret: s, headerField: 'a b'}", codes::INVALID_VALUE),
         ("basicAuth: {secret: s, users: ['a:b']}", codes::INVALID_VALUE),
