@@ -60,6 +60,8 @@ struct Made {
     decided: Arc<Decided>,
     down: Vec<(String, String)>,
     looked: Instant,
+    /// When it was made, in hours since 1970: certificates come to their end.
+    hour: i64,
     exhibit: Arc<Exhibit>,
 }
 
@@ -116,12 +118,15 @@ impl Own {
         }
         let (down, looked) = (self.down(), Instant::now());
         let known = made.take();
-        let same = known.filter(|it| Arc::ptr_eq(&it.decided, &decided) && it.down == down);
+        let now = unix_time();
+        let hour = now / 3_600;
+        let same = known
+            .filter(|it| Arc::ptr_eq(&it.decided, &decided) && it.down == down && it.hour == hour);
         let exhibit = match same {
             Some(known) => known.exhibit,
-            None => Arc::new(self.made_of(&decided, &down)),
+            None => Arc::new(self.made_of(&decided, &down, now)),
         };
-        *made = Some(Made { decided, down, looked, exhibit: Arc::clone(&exhibit) });
+        *made = Some(Made { decided, down, looked, hour, exhibit: Arc::clone(&exhibit) });
         Some(exhibit)
     }
 
@@ -133,7 +138,7 @@ impl Own {
         Some(Arc::clone(&made.exhibit))
     }
 
-    fn made_of(&self, decided: &Decided, down: &[(String, String)]) -> Exhibit {
+    fn made_of(&self, decided: &Decided, down: &[(String, String)], now: i64) -> Exhibit {
         let mut diagnostics = decided.plan.diagnostics.clone();
         decided.known.advise(&mut diagnostics);
         let findings: Vec<&Diagnostic> = diagnostics.iter().collect();
@@ -143,6 +148,7 @@ impl Own {
             down,
             entry_points: &self.entry_points,
             features: &self.features,
+            now,
         })
     }
 
@@ -267,6 +273,12 @@ impl OwnServices for Own {
             None => Response::bare(503),
         }
     }
+}
+
+/// Seconds since 1970.
+fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl AsRef<[u8]> for Counted {

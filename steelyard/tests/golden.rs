@@ -109,6 +109,7 @@ fn exhibit() {
             down: &down,
             entry_points: &[serde_json::json!({ "address": ":80", "name": "web" })],
             features: &features,
+            now: 1_700_000_000,
         });
         let mut all = String::new();
         let paths = std::fs::read_to_string(format!("{name}.paths")).unwrap();

@@ -65,6 +65,7 @@ impl Exhibit {
     fn rows(&self, list: &str) -> Option<(&Rows, &'static str)> {
         let (protocol, list) = match list {
             "entrypoints" => return Some((&self.entry_points, "entry point")),
+            "certificates" => return Some((&self.certificates, "certificate")),
             list => list.split_once('/')?,
         };
         let (part, what) = match list {
@@ -85,8 +86,8 @@ impl Exhibit {
 
 /// A list, and the name of one in it.
 fn split(path: &str) -> (&str, Option<&str>) {
-    let depth = if path.starts_with("entrypoints") { 1 } else { 2 };
-    match path.match_indices('/').nth(depth - 1) {
+    let is_alone = ["entrypoints", "certificates"].iter().any(|list| path.starts_with(list));
+    match path.match_indices('/').nth(usize::from(!is_alone)) {
         Some((at, _)) => (&path[..at], Some(&path[at + 1..])),
         None => (path, None),
     }

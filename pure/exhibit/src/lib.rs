@@ -11,6 +11,7 @@
 //! is made by putting texts together.
 
 mod answer;
+mod certificate;
 mod fault;
 mod hidden;
 mod listing;
@@ -46,6 +47,8 @@ pub struct Exhibited<'a> {
     pub entry_points: &'a [Value],
     /// What is switched on.
     pub features: &'a Features,
+    /// The time, in seconds since 1970: certificates cease to be valid.
+    pub now: i64,
 }
 
 /// All there is to show, of one moment.
@@ -53,6 +56,7 @@ pub struct Exhibited<'a> {
 pub struct Exhibit {
     sections: BTreeMap<Section, Rows>,
     entry_points: Rows,
+    certificates: Rows,
     overview: Bytes,
     raw: Bytes,
 }
@@ -81,8 +85,10 @@ impl Exhibit {
         service::add(exhibited.routing, &faults, exhibited.down, &mut sections);
         middleware::add(exhibited.routing, &faults, &mut sections);
         let entry_points = exhibited.entry_points.iter().map(row::Row::of_entry_point).collect();
-        let overview = overview::overview(&sections, exhibited.features);
+        let shown = exhibited.routing.certificates.iter().map(|(_, it)| &**it);
+        let certificates = certificate::all(shown, exhibited.now);
+        let overview = overview::overview(&sections, &certificates, exhibited.features);
         let raw = row::raw(&sections);
-        Self { sections, entry_points, overview, raw }
+        Self { sections, entry_points, certificates, overview, raw }
     }
 }

@@ -91,14 +91,14 @@ fn is_of(service: &str, wanted: &str) -> bool {
 fn sort(rows: &mut [(&str, &Row)], query: &Query<'_>) {
     match query.get("sortBy") {
         "provider" => rows.sort_by_key(|(name, _)| provider(name)),
-        "priority" => rows.sort_by_key(|(_, row)| row.priority),
+        "priority" | "validUntil" => rows.sort_by_key(|(_, row)| row.priority),
         "status" => rows.sort_by_key(|(_, row)| Status::as_str(row.status)),
         "rule" => rows.sort_by_key(|(_, row)| &row.rule),
-        "service" => rows.sort_by_key(|(_, row)| &row.service),
+        "service" | "issuer" => rows.sort_by_key(|(_, row)| &row.service),
         "type" => rows.sort_by_key(|(_, row)| row.kind),
         "entryPoints" | "servers" => rows.sort_by_key(|(_, row)| row.count),
         // By name, as they stand.
-        _ => {}
+        _ => rows.sort_by_key(|(_, row)| &row.label),
     }
     if !matches!(query.get("direction"), "" | "asc") {
         rows.reverse();

@@ -22,7 +22,11 @@ pub struct Features {
     pub providers: Vec<String>,
 }
 
-pub(crate) fn overview(sections: &BTreeMap<Section, Rows>, features: &Features) -> Bytes {
+pub(crate) fn overview(
+    sections: &BTreeMap<Section, Rows>,
+    certificates: &Rows,
+    features: &Features,
+) -> Bytes {
     let part = |section: Section| numbers(sections.get(&section));
     let all = json!({
         "http": {
@@ -39,6 +43,7 @@ pub(crate) fn overview(sections: &BTreeMap<Section, Rows>, features: &Features) 
             "routers": part(Section::Udp(Part::Routers)),
             "services": part(Section::Udp(Part::Services)),
         },
+        "certificates": numbers(Some(certificates)),
         "features": {
             "tracing": features.tracing,
             "metrics": features.metrics,

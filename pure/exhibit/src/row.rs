@@ -18,9 +18,14 @@ pub(crate) struct Row {
     pub(crate) status: Status,
     /// Type of a service or middleware, in lower case.
     pub(crate) kind: &'static str,
+    /// The rule of a router; of a certificate, what it is found by.
     pub(crate) rule: Box<str>,
+    /// The service of a router; of a certificate, who signed it.
     pub(crate) service: Box<str>,
+    /// What it is sorted by before its name.
+    pub(crate) label: Box<str>,
     pub(crate) middlewares: Vec<Box<str>>,
+    /// The number of a router; of a certificate, until when it is valid.
     pub(crate) priority: i64,
     /// Entry points of a router, or servers of a service.
     pub(crate) count: usize,
@@ -45,6 +50,7 @@ impl Draft {
             kind: "",
             rule: "".into(),
             service: "".into(),
+            label: "".into(),
             middlewares: Vec::new(),
             priority: 0,
             count: 0,

@@ -43,7 +43,7 @@ pub(crate) fn algorithm(certificate: &X509<'_>) -> Result<KeyAlgorithm, Unfit> {
 }
 
 /// How many bytes the modulus of an RSA key takes (RFC 8017 A.1.1).
-fn modulus(certificate: &X509<'_>) -> usize {
+pub(crate) fn modulus(certificate: &X509<'_>) -> usize {
     let key = Der::new(certificate.public_key).within(tag::SEQUENCE);
     let modulus = key.and_then(|mut key| key.take(tag::INTEGER)).unwrap_or_default();
     modulus.strip_prefix(&[0]).unwrap_or(modulus).len()

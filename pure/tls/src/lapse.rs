@@ -84,6 +84,13 @@ fn said(
     Some(Diagnostic::at(severity, CERTIFICATE_LAPSES, place, message, help))
 }
 
+/// These seconds since 1970, in UTC, as RFC 3339 has it: `2026-01-02T03:04:05Z`.
+pub fn instant(seconds: i64) -> String {
+    let time = seconds.rem_euclid(DAY);
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{}T{hour:02}:{minute:02}:{second:02}Z", date(seconds))
+}
+
 /// The day of these seconds since 1970, in UTC.
 pub(crate) fn date(seconds: i64) -> String {
     // Days since 0000-03-01, in eras of 400 years: their years begin in March.

@@ -17,6 +17,7 @@ mod lapse;
 mod material;
 mod name;
 mod ocsp;
+mod particulars;
 mod seen;
 mod table;
 mod unfit;
@@ -29,12 +30,13 @@ pub use agreement::disagreements;
 pub use chain::{CertificateText, ClientChain};
 pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;
-pub use lapse::{CertificateStanding, lapse, lapse_of_origin};
+pub use lapse::{CertificateStanding, instant, lapse, lapse_of_origin};
 pub use material::{authorities, certificate, identity};
 pub use name::DistinguishedName;
 pub use ocsp::{
     Staple, StatusAnswer, StatusQuestion, Unstapled, must_staple, question, revoked, unstapled,
 };
+pub use particulars::{Particulars, particulars};
 pub use seen::SeenCertificate;
 pub use table::{CertificateTable, Offer};
 pub use unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};

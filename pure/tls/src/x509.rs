@@ -12,6 +12,10 @@ use crate::name::address;
 pub(crate) struct X509<'a> {
     /// Big-endian, as written.
     pub(crate) serial: &'a [u8],
+    /// 1, 2 or 3.
+    pub(crate) version: u8,
+    /// The algorithm that it was signed by.
+    pub(crate) signature: &'a [u8],
     /// Who signed it, and whose it is, as written.
     pub(crate) issuer: &'a [u8],
     pub(crate) subject: &'a [u8],
@@ -21,6 +25,8 @@ pub(crate) struct X509<'a> {
     pub(crate) algorithm: &'a [u8],
     pub(crate) parameters: &'a [u8],
     pub(crate) public_key: &'a [u8],
+    /// Both, as written.
+    pub(crate) whole_key: &'a [u8],
     /// One behind the other.
     extensions: Option<Der<'a>>,
 }
@@ -45,14 +51,16 @@ impl<'a> X509<'a> {
     /// Reads a certificate; none where it is none.
     pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
         let mut body = Der::new(der).within(tag::SEQUENCE)?.within(tag::SEQUENCE)?;
-        body.take(VERSION);
+        let version = body.within(VERSION).and_then(|mut it| it.take(tag::INTEGER));
+        let version = version.and_then(|it| it.last()).map_or(1, |it| it.saturating_add(1));
         let serial = body.take(tag::INTEGER)?;
-        body.take(tag::SEQUENCE)?;
+        let signature = body.within(tag::SEQUENCE)?.take(tag::OID)?;
         let issuer = body.whole(tag::SEQUENCE)?;
         let mut validity = body.within(tag::SEQUENCE)?;
         let validity = (time(&mut validity)?, time(&mut validity)?);
         let subject = body.whole(tag::SEQUENCE)?;
-        let mut key = body.within(tag::SEQUENCE)?;
+        let whole_key = body.whole(tag::SEQUENCE)?;
+        let mut key = Der::new(whole_key).within(tag::SEQUENCE)?;
         let mut algorithm = key.within(tag::SEQUENCE)?;
         let (oid, parameters) = (algorithm.take(tag::OID)?, algorithm.take(tag::OID));
         let [0, public_key @ ..] = key.take(tag::BIT_STRING)? else { return None };
@@ -65,12 +73,15 @@ impl<'a> X509<'a> {
         }
         Some(Self {
             serial,
+            version,
+            signature,
             issuer,
             subject,
             validity,
             algorithm: oid,
             parameters,
             public_key,
+            whole_key,
             extensions,
         })
     }

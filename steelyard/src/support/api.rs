@@ -3,7 +3,7 @@
 use super::{SupportRow, SupportState, SupportTable};
 use SupportState::{Different, Planned, Refused, Supported};
 
-const PATHS: [(&str, SupportState, &str); 26] = [
+const PATHS: [(&str, SupportState, &str); 27] = [
     ("/api/rawdata", Supported, ""),
     ("/api/overview", Supported, ""),
     ("/api/version", Different, "the version is this program's"),
@@ -29,7 +29,8 @@ const PATHS: [(&str, SupportState, &str); 26] = [
     ("/api/udp/routers/NAME", Supported, ""),
     ("/api/udp/services", Supported, ""),
     ("/api/udp/services/NAME", Supported, ""),
-    ("/api/certificates", Planned, "the admin interface lists them: /api/v1/certificates"),
+    ("/api/certificates", Supported, ""),
+    ("/api/certificates/NAME", Supported, ""),
     ("/api/support-dump", Refused, "501, and what to look at instead"),
     ("/api/providers/rest", Refused, "nothing is changed by requests: 405"),
     ("/debug/vars", Refused, "nothing is shown for debugging"),
