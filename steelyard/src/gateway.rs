@@ -124,7 +124,7 @@ async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
         match ears.next(instance.news()).await {
             Event::Heard(events) => {
                 if instance.hear_cluster(events).await {
-                    ears.need(instance.secrets());
+                    ears.need(instance.needed());
                     is_new = true;
                 }
             }

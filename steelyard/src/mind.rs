@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
-use steelyard_model::{Holdings, Item, NamespacedName};
-use steelyard_pipeline::ResolveOptions;
+use steelyard_model::{Holdings, Item};
+use steelyard_pipeline::{NeededObject, ResolveOptions};
 use steelyard_plan::Planner;
 
 use crate::pipeline::Pipeline;
@@ -32,7 +32,7 @@ pub(crate) struct Mind {
     /// When what was seen comes to something else: a loss is believed then.
     due: Option<Instant>,
     /// Secrets that something refers to.
-    secrets: Arc<BTreeSet<NamespacedName>>,
+    needed: Arc<BTreeSet<NeededObject>>,
 }
 
 impl Mind {
@@ -58,7 +58,7 @@ impl Mind {
 
     fn with(pipeline: Pipeline, held: Holdings) -> Self {
         let (planner, sight, due) = (Planner::default(), Sight::default(), None);
-        Self { pipeline, planner, held, sight, due, secrets: Arc::default() }
+        Self { pipeline, planner, held, sight, due, needed: Arc::default() }
     }
 
     /// Adds items that do not come from files.
@@ -92,9 +92,10 @@ impl Mind {
         self.pipeline.has_news()
     }
 
-    /// Secrets that something refers to, as last decided: of a cluster no others are read.
-    pub(crate) fn secrets(&self) -> &Arc<BTreeSet<NamespacedName>> {
-        &self.secrets
+    /// Secrets and ConfigMaps that something refers to, as last decided: of a cluster no others are
+    /// read.
+    pub(crate) fn needed(&self) -> &Arc<BTreeSet<NeededObject>> {
+        &self.needed
     }
 
     /// Who has which address from now on, as it is written down.
@@ -111,7 +112,7 @@ impl Mind {
     pub(crate) fn take(&mut self, own: &OwnFacts, now: Instant) -> Decided {
         let (world, awaited) = self.pipeline.follow(&self.sight, now);
         self.due = awaited.due;
-        self.secrets.clone_from(&world.secrets);
+        self.needed.clone_from(&world.needed);
         let (generation, known, places) = (world.generation, world.known.clone(), world.places());
         let facts = own.facts(&world.snapshot);
         let (snapshot, plan) = planning::again(&mut self.planner, world, &self.held, &facts);

@@ -1,6 +1,9 @@
 //! Traefik's file provider, as `steelyard up` serves it: on real sockets, from files that change
 //! under load, break, and are hostile.
 
+#[path = "dynamic_files/certificates.rs"]
+mod certificates;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

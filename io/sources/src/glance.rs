@@ -35,6 +35,9 @@ impl Shelf {
     fn heed(&mut self, path: &Path) -> Option<()> {
         self.attention.turn_to(&shown(path));
         let now = now(path)?;
+        if self.scene.tied.contains(path) {
+            return None;
+        }
         let place = self.files.get(path).map(|kept| kept.place);
         match (place, now) {
             (Some(place), Now::File(stamp)) => self.change(place, path, stamp),
@@ -68,7 +71,7 @@ impl Shelf {
         }
         let version = self.read_one(path, stamp)?;
         self.move_from(place, |place| place + 1);
-        let source = Source { name, text: version.text.clone() };
+        let source = Source::of(name, version.text.clone());
         Arc::make_mut(&mut self.scene.sight.sources).insert(place, source);
         self.files.insert(path.to_owned(), Kept { place, version });
         Some(())

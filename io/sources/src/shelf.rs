@@ -6,15 +6,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
+use steelyard_manifest::{
+    Blindness, DynamicPlaces, Extent, ReadLimits, Sight, Source, SourceText, Unseen, files_named,
+};
 
 use crate::SourceRoots;
 use crate::attention::Attention;
 use crate::version::{Stamp, Version, content};
-use crate::walk::{Found, Walk, failed, is_dynamic, is_manifest};
+use crate::walk::{Found, MAX_FILES, Walk, failed, is_dynamic, is_manifest};
 
 /// All files together, at most.
 pub(crate) const MAX_TOTAL: u64 = 256 * 1024 * 1024;
+/// Files that one file named once, and names no more, that are followed still.
+const MOST_FORMER: usize = 100;
 /// When something vanished between listing and reading, it was likely replaced (kubelet removes
 /// the old files of a ConfigMap just after the swap): looked at again so many times.
 const RETRIES: usize = 4;
@@ -26,6 +30,8 @@ pub(crate) struct Shelf {
     /// By where they really are.
     pub(crate) files: HashMap<PathBuf, Kept>,
     stdin: Option<Source>,
+    /// What files of dynamic configuration name, by the file.
+    named: HashMap<Arc<str>, NamedBy>,
     /// The mounts that folders were on when there last was a manifest in them.
     homes: BTreeMap<Arc<str>, Option<u64>>,
     /// What the last look found.
@@ -43,6 +49,8 @@ pub(crate) struct Scene {
     pub(crate) total: u64,
     /// The given paths, and folders: whatever becomes of them concerns more than one file.
     pub(crate) turns: HashSet<PathBuf>,
+    /// Files that name others, and those that are named: what becomes of one concerns more than it.
+    pub(crate) tied: HashSet<PathBuf>,
     /// Whether a link was met, or a name that is no text.
     pub(crate) is_crooked: bool,
     /// The folder given, where there is one only: where it is, and its name for people.
@@ -67,6 +75,16 @@ pub(crate) struct Kept {
     pub(crate) version: Version,
 }
 
+/// What one file names.
+#[derive(Debug, Default)]
+struct NamedBy {
+    /// By this text.
+    text: Option<SourceText>,
+    now: Vec<Arc<str>>,
+    /// Names of earlier texts.
+    former: BTreeSet<Arc<str>>,
+}
+
 /// What the look before found.
 struct Earlier {
     files: HashMap<PathBuf, Kept>,
@@ -78,6 +96,21 @@ impl Earlier {
     fn name(&self, known: &Kept, name: &Arc<str>) -> Option<Arc<str>> {
         let earlier = self.scene.sight.sources.get(known.place);
         earlier.map(|earlier| earlier.name.clone()).filter(|earlier| earlier == name)
+    }
+}
+
+impl NamedBy {
+    fn follow(&mut self, source: &Source) {
+        if self.text.as_ref() == Some(&source.text) {
+            return;
+        }
+        self.former.extend(std::mem::take(&mut self.now));
+        self.now = files_named(source, &ReadLimits::default());
+        self.former.retain(|name| !self.now.contains(name));
+        while self.former.len() > MOST_FORMER {
+            self.former.pop_first();
+        }
+        self.text = Some(source.text.clone());
     }
 }
 
@@ -105,6 +138,7 @@ impl Shelf {
             limit,
             files: HashMap::new(),
             stdin: None,
+            named: HashMap::new(),
             homes: BTreeMap::new(),
             scene: Scene::default(),
             attention: Attention::default(),
@@ -127,7 +161,10 @@ impl Shelf {
 
     /// Whether it makes a difference what is written to the file at `real`.
     pub(crate) fn minds(&self, real: &Path) -> bool {
-        is_manifest(real) || is_dynamic(real) || self.files.contains_key(real)
+        is_manifest(real)
+            || is_dynamic(real)
+            || self.files.contains_key(real)
+            || self.scene.turns.contains(real)
     }
 
     /// Looks once; which folders decide what is found.
@@ -156,10 +193,54 @@ impl Shelf {
                 }
             }
         }
+        self.add_named(roots, &mut walk, &earlier);
         Arc::make_mut(&mut self.scene.sight.sources).shrink_to_fit();
         self.compare_homes(&walk);
         self.scene.torn = walk.torn;
         walk.folders
+    }
+
+    /// Adds the files that dynamic configuration names. One that cannot be read is there with the
+    /// reason: who names it is the one to say so.
+    fn add_named(&mut self, roots: &SourceRoots, walk: &mut Walk, earlier: &Earlier) {
+        if roots.dynamic.is_empty() {
+            return;
+        }
+        let names = self.names(&DynamicPlaces(roots.dynamic_names()));
+        self.scene.tied.extend(self.files.keys().filter(|path| is_dynamic(path)).cloned());
+        let room = MAX_FILES.saturating_sub(self.scene.sight.sources.len());
+        for (name, is_wanted) in names.into_iter().take(room) {
+            let found = walk.named(Path::new(&*name)).map(|(real, stamp)| {
+                self.scene.tied.insert(real.clone());
+                self.find(name.clone(), real, stamp, earlier)
+            });
+            let source = match found {
+                Ok(Ok(source)) => Source::named(source.name, source.text),
+                Ok(Err(Missed::Rest(unseen))) => return self.scene.sight.unseen.push(unseen),
+                _ if !is_wanted => continue,
+                Ok(Err(Missed::Gone)) => Source::named(name, gone()),
+                Err(error) => Source::named(name, SourceText::Failed(error.to_string().into())),
+            };
+            Arc::make_mut(&mut self.scene.sight.sources).push(source);
+        }
+        self.scene.turns.extend(std::mem::take(&mut walk.turns));
+        self.scene.is_crooked |= walk.is_crooked;
+    }
+
+    /// The names, and whether somebody has them now. What was named before is followed as long as
+    /// it can be read: of a file with a mistake the last good version counts.
+    fn names(&mut self, places: &DynamicPlaces) -> BTreeMap<Arc<str>, bool> {
+        let sources = self.scene.sight.sources.iter();
+        let naming: Vec<&Source> = sources.filter(|source| places.holds(&source.name)).collect();
+        self.named.retain(|name, _| naming.iter().any(|source| source.name == *name));
+        let mut names = BTreeMap::new();
+        for source in naming {
+            let known = self.named.entry(source.name.clone()).or_default();
+            known.follow(source);
+            known.former.iter().for_each(|name| _ = names.entry(name.clone()).or_insert(false));
+            known.now.iter().for_each(|name| _ = names.insert(name.clone(), true));
+        }
+        names
     }
 
     /// The next file of a look.
@@ -178,7 +259,7 @@ impl Shelf {
                 self.scene.total += version.length();
                 let text = version.text.clone();
                 self.files.insert(real, Kept { place: self.scene.sight.sources.len(), version });
-                Ok(Source { name, text })
+                Ok(Source::of(name, text))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missed::Gone),
             Err(error) => match failed(&name, &error) {
@@ -213,7 +294,7 @@ impl Shelf {
         let limit = self.limit;
         let failed = |error: io::Error| SourceText::Failed(error.to_string().into());
         let read = || content(io::stdin().lock(), limit).unwrap_or_else(failed);
-        let text = || Source { name: "-".into(), text: read() };
+        let text = || Source::of("-", read());
         self.attention.rest(); // whoever writes it may be a person
         let stdin = self.stdin.get_or_insert_with(text).clone();
         self.attention.begin();
@@ -229,4 +310,8 @@ impl Shelf {
         }
         Version::of(real, stamp, earlier, self.limit)
     }
+}
+
+fn gone() -> SourceText {
+    SourceText::Failed(io::Error::from(io::ErrorKind::NotFound).to_string().into())
 }

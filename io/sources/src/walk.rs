@@ -124,6 +124,16 @@ impl Walk {
         }
     }
 
+    /// Where a file is that another one names, and what it is.
+    pub(crate) fn named(&mut self, path: &Path) -> io::Result<(PathBuf, Stamp)> {
+        self.attention.turn_to(&shown(path));
+        self.heed_parent(path);
+        let (real, metadata) = followed(path)?;
+        self.is_crooked |= !self.turns.contains(&real);
+        self.folders.extend(real.parent().map(Path::to_owned));
+        Ok((real, Stamp::of(&metadata)))
+    }
+
     /// The folder in which `path` comes and goes.
     fn heed_parent(&mut self, path: &Path) {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -1,6 +1,6 @@
 //! Which module reads an object: by `apiVersion` and `kind`.
 
-use steelyard_manifest::{FILE_VERSION, Object};
+use steelyard_manifest::{FILE_VERSION, NAMED_FILE, Object};
 use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 40] = [
+const KNOWN: [Known; 41] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -60,8 +60,9 @@ const KNOWN: [Known; 40] = [
     of_file("middleware", |f, _| list(traefik::file::middleware(f))),
     of_file("transport", |f, _| list(traefik::file::transport(f))),
     of_file("tls-options", |f, _| list(traefik::file::options(f))),
-    of_file("tls-store", |f, _| list(traefik::file::store(f))),
+    of_file("tls-store", |f, _| traefik::file::store(f)),
     of_file("certificate", |f, _| list(traefik::file::certificate(f))),
+    of_file(NAMED_FILE, |f, _| list(traefik::file::named(f))),
     known("Middleware", TRAEFIK, |f, _| list(traefik::middleware::http(f))),
     known("MiddlewareTCP", TRAEFIK, |f, _| list(traefik::middleware::tcp(f))),
 ];

@@ -1,5 +1,5 @@
-//! Certificates that are shown in handshakes (`/api/certificates`): what they say of themselves, and
-//! never a key.
+//! Certificates that are shown in handshakes (`/api/certificates`): what they say of themselves,
+//! and never a key.
 
 use serde_json::{Value, json};
 use steelyard_model::routing::tls::Certificate;

@@ -9,7 +9,8 @@ pub(crate) fn filter(id: &FilterId) -> String {
             let name = name.split_once('#').map_or(name, |(name, _)| name);
             format!("{}@{provider}", name.replace('/', "-"))
         }
-        _ => id.to_string(),
+        Some((name, _)) => format!("{}@file", name.strip_suffix("@tcp").unwrap_or(name)),
+        None => id.to_string(),
     }
 }
 

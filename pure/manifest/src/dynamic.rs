@@ -12,6 +12,7 @@ use steelyard_model::{ObjectRef, Severity};
 
 use crate::codes;
 use crate::fault::Fault;
+use crate::named::is_path;
 use crate::nameless::Nameless;
 use crate::sight::is_under;
 use crate::tree::{Entry, Mark, Node, Value};
@@ -140,7 +141,8 @@ impl Reading {
         }
     }
 
-    /// They have no names: each is called after its place in the list.
+    /// They have no names: each is called after what it is said to be in, or by its place in the
+    /// list where that is nothing to be called by.
     fn certificates(&mut self, section: Entry, title: &str) {
         let items = match unshared(section.node).value {
             Value::List(items) => items,
@@ -151,7 +153,11 @@ impl Reading {
             }
         };
         for (index, item) in items.into_iter().enumerate() {
-            let name = format!("{index}{FILE_PROVIDER}");
+            let path = item.get("certFile").and_then(|entry| entry.node.text());
+            let name = match path.filter(|text| is_path(text)) {
+                Some(path) => format!("{path}{FILE_PROVIDER}"),
+                None => format!("{index}{FILE_PROVIDER}"),
+            };
             let reference = ObjectRef::new("certificate", "tls", name);
             self.parts.push(Part { reference: Arc::new(reference), node: unshared(item) });
         }

@@ -22,12 +22,14 @@ mod digest;
 mod dynamic;
 mod exercise;
 mod fault;
+mod followed;
 mod front;
 mod identity;
 mod key;
 pub mod kinds;
 mod load;
 pub mod lock;
+mod named;
 mod nameless;
 mod names;
 mod object;
@@ -55,9 +57,11 @@ pub use cluster::{
 pub use dynamic::{DynamicPlaces, FILE_PROVIDER, FILE_VERSION};
 #[doc(hidden)]
 pub use exercise::{exercise, exercise_cluster};
+pub use followed::files_named;
 pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
 pub use load::{Loaded, load, load_dynamic, load_unnamed};
+pub use named::{NAMED_FILE, NAMED_FILES, is_path};
 pub use object::Object;
 pub use origin::ClusterOrigin;
 pub use place::{merge, place};

@@ -9,6 +9,7 @@ use crate::compose::{Cut, Documents};
 use crate::dynamic::{self, FILE_VERSION, Part, is_toml, unshared};
 use crate::fault::Fault;
 use crate::identity::{Identity, Inherited, identify};
+use crate::named;
 use crate::nameless::Nameless;
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
@@ -72,6 +73,10 @@ pub(crate) fn load_with(
         loading.loaded.broken = true;
     }
     match source.decode(limits) {
+        read if source.is_named => {
+            let (reference, node) = named::object(source, read);
+            loading.push(node, reference, FILE_VERSION.into());
+        }
         Ok(text) => loading.whole(text),
         Err(diagnostic) => {
             loading.loaded.diagnostics.push(*diagnostic);
@@ -212,7 +217,8 @@ impl<'a> Loading<'a> {
         let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
         let (reference, api_version) = (self.words.named(reference), self.words.word(api_version));
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let kept = self.text.is_dynamic.then(|| Arc::clone(&tree));
+        let is_whole = self.text.is_dynamic || self.text.source.is_named;
+        let kept = is_whole.then(|| Arc::clone(&tree));
         let (group, site) = (self.words.word(group.into()), Site::Text(self.spot(kept)));
         self.loaded.objects.push(Object { reference, api_version, file, tree, group, site });
     }

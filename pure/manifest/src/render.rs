@@ -109,7 +109,8 @@ impl<'a> Page<'a> {
 
     fn lines_of(&mut self, file: &'a str) -> Option<&mut Lines<'a>> {
         let sources = &self.sources;
-        let find = || sources.get(file).map(|source| Lines::of(source.shown()));
+        let shown = |source: &&&Source| !source.is_named;
+        let find = || sources.get(file).filter(shown).map(|source| Lines::of(source.shown()));
         self.lines.entry(file).or_insert_with(find).as_mut()
     }
 }

@@ -14,6 +14,9 @@ pub struct Source {
     pub name: Arc<str>,
     /// Its bytes, or why there are none.
     pub text: SourceText,
+    /// Whether it is there because dynamic configuration names it: then it is taken as it is
+    /// (`named.rs`), and nothing of it is ever shown, since it may be a key.
+    pub is_named: bool,
 }
 
 /// What reading a file gave.
@@ -66,12 +69,28 @@ impl Default for ReadLimits {
 impl Source {
     /// A file that was read.
     pub fn new(name: impl Into<Arc<str>>, bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { name: name.into(), text: SourceText::Bytes(bytes.into()) }
+        Self::of(name, SourceText::Bytes(bytes.into()))
     }
 
     /// A file that could not be read.
     pub fn failed(name: impl Into<Arc<str>>, reason: &str) -> Self {
-        Self { name: name.into(), text: SourceText::Failed(reason.into()) }
+        Self::of(name, SourceText::Failed(reason.into()))
+    }
+
+    /// A file, however much of it was read.
+    pub fn of(name: impl Into<Arc<str>>, text: SourceText) -> Self {
+        Self { name: name.into(), text, is_named: false }
+    }
+
+    /// One that dynamic configuration names.
+    pub fn named(name: impl Into<Arc<str>>, text: SourceText) -> Self {
+        Self { is_named: true, ..Self::of(name, text) }
+    }
+
+    /// The same file with another text.
+    #[must_use]
+    pub(crate) fn with(&self, text: SourceText) -> Self {
+        Self { name: self.name.clone(), text, is_named: self.is_named }
     }
 
     /// Whether both are equal; quick where they share memory.

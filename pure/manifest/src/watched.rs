@@ -106,6 +106,7 @@ const NODES: Watched =
     Watched { namespaced: false, status: &["addresses", "conditions"], ..kind("Node", "nodes") };
 const NAMESPACES: Watched = Watched { namespaced: false, ..kind("Namespace", "namespaces") };
 const SECRETS: Watched = Watched { breadth: Breadth::Named, ..kind("Secret", "secrets") };
+const CONFIG_MAPS: Watched = Watched { breadth: Breadth::Named, ..kind("ConfigMap", "configmaps") };
 const INGRESSES: Watched = of("networking.k8s.io", kind("Ingress", "ingresses"));
 const CLASSES: Watched = Watched {
     namespaced: false,
@@ -168,12 +169,13 @@ const SPEAKER: [Watched; 11] = [
     BFD,
     COMMUNITIES,
 ];
-const GATEWAY: [Watched; 17] = [
+const GATEWAY: [Watched; 18] = [
     SERVICES,
     SLICES,
     NODES,
     NAMESPACES,
     SECRETS,
+    CONFIG_MAPS,
     INGRESSES,
     CLASSES,
     ROUTERS,
@@ -187,12 +189,13 @@ const GATEWAY: [Watched; 17] = [
     MIDDLEWARES,
     TCP_MIDDLEWARES,
 ];
-const EVERYTHING: [Watched; 28] = [
+const EVERYTHING: [Watched; 29] = [
     SERVICES,
     SLICES,
     NODES,
     NAMESPACES,
     SECRETS,
+    CONFIG_MAPS,
     INGRESSES,
     CLASSES,
     ROUTERS,

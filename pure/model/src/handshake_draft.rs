@@ -1,5 +1,5 @@
-//! What objects say of handshakes, whose certificates and authorities are still names of Secrets:
-//! Traefik's TLSOption, TLSStore and ServersTransport.
+//! What objects say of handshakes, whose certificates and authorities are still names of Secrets,
+//! ConfigMaps and files: Traefik's TLSOption, TLSStore and ServersTransport.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::route_draft::TlsSecret;
 use crate::routing::tls::{TlsPolicy, TlsVersion};
 use crate::routing::transport::ProxyVersion;
+use crate::secret::SecretValue;
 
 /// By which terms handshakes with clients are held (TLSOption).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct PolicyDraft {
     pub policy: TlsPolicy,
     /// What clients must show.
     pub clients: AskedClients,
-    /// Secrets with those who sign clients' certificates.
-    pub authorities: Vec<SecretLink>,
+    /// Those who sign clients' certificates.
+    pub authorities: Vec<MaterialLink>,
 }
 
 /// What clients must show.
@@ -45,6 +46,64 @@ pub struct SecretLink {
     pub secret: NamespacedName,
     /// Where it is named.
     pub place: Provenance,
+}
+
+/// Certificates, keys, or those who are believed, named by an object, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialLink {
+    /// What has them.
+    pub holder: MaterialHolder,
+    /// Where it is named.
+    pub place: Provenance,
+}
+
+/// What has certificates, keys, or those who are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MaterialHolder {
+    /// A Secret.
+    Secret(NamespacedName),
+    /// A ConfigMap.
+    ConfigMap(NamespacedName),
+    /// What stands in files, or beside their names.
+    Parts(Vec<MaterialPart>),
+}
+
+/// A part, of a file or written as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialPart {
+    /// What a Secret would call it: `tls.crt`.
+    pub key: &'static str,
+    /// It.
+    pub text: PartText,
+    /// Where it is named.
+    pub place: Provenance,
+}
+
+/// What stands somewhere, or what has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartText {
+    /// PEM.
+    Written(SecretValue),
+    /// A file, by its path.
+    File(Arc<str>),
+}
+
+/// A certificate that an object of a file has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialDraft {
+    /// The object itself.
+    pub object: Arc<ObjectRef>,
+    /// Its chain and key.
+    pub parts: MaterialLink,
+}
+
+/// A file that others name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The object that it is.
+    pub object: Arc<ObjectRef>,
+    /// What stands in it, or why that is not known.
+    pub text: Result<SecretValue, Arc<str>>,
 }
 
 /// Certificates that no route names (TLSStore).
@@ -86,10 +145,10 @@ pub struct TransportTls {
     pub server_name: Option<Arc<str>>,
     /// Whether certificates are verified.
     pub is_verified: bool,
-    /// Secrets with whom to believe; none is whom this machine believes.
-    pub roots: Vec<SecretLink>,
+    /// Whom to believe; none is whom this machine believes.
+    pub roots: Vec<MaterialLink>,
     /// What is shown when asked who we are.
-    pub client: Option<SecretLink>,
+    pub client: Option<MaterialLink>,
     /// Lowest and highest version.
     pub versions: (TlsVersion, TlsVersion),
 }

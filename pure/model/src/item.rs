@@ -6,7 +6,7 @@ use crate::advertisement::L2Advertisement;
 use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
 use crate::filter_draft::FilterDraft;
-use crate::handshake_draft::{PolicyDraft, StoreDraft, TransportDraft};
+use crate::handshake_draft::{MaterialDraft, NamedFile, PolicyDraft, StoreDraft, TransportDraft};
 use crate::labels::Labels;
 use crate::network_policy::NetworkPolicy;
 use crate::node::Node;
@@ -35,11 +35,8 @@ pub enum Item {
     },
     /// `v1` Secret.
     Secret(Box<Secret>),
-    /// `v1` ConfigMap.
-    ConfigMap {
-        /// The object itself.
-        object: Arc<ObjectRef>,
-    },
+    /// `v1` ConfigMap: what of it says whom to believe, as a Secret would have it.
+    ConfigMap(Box<Secret>),
     /// EndpointSlice, or one subset of `v1` Endpoints.
     EndpointSlice(Arc<EndpointSlice>),
     /// NetworkPolicy that isolates pods from who would come in.
@@ -74,6 +71,10 @@ pub enum Item {
     Transport(Box<TransportDraft>),
     /// Middleware, MiddlewareTCP.
     Filter(Box<FilterDraft>),
+    /// A certificate of a file of dynamic configuration.
+    Material(Box<MaterialDraft>),
+    /// A file that such a file names.
+    File(Box<NamedFile>),
 }
 
 impl Item {
@@ -113,8 +114,8 @@ impl Item {
             Self::Service(service) => &service.object,
             Self::Pod(pod) => &pod.object,
             Self::Node(node) => &node.object,
-            Self::Namespace { object, .. } | Self::ConfigMap { object } => object,
-            Self::Secret(secret) => &secret.object,
+            Self::Namespace { object, .. } => object,
+            Self::Secret(secret) | Self::ConfigMap(secret) => &secret.object,
             Self::EndpointSlice(slice) => &slice.object,
             Self::NetworkPolicy(policy) => &policy.object,
             Self::Workload(workload) => &workload.object,
@@ -132,6 +133,8 @@ impl Item {
             Self::Store(store) => &store.object,
             Self::Transport(transport) => &transport.object,
             Self::Filter(filter) => &filter.object,
+            Self::Material(draft) => &draft.object,
+            Self::File(file) => &file.object,
         }
     }
 }

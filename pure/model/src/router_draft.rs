@@ -172,6 +172,8 @@ pub struct BackendDraft {
     pub kind: RouteKind,
     /// What it does.
     pub shape: BackendShape,
+    /// What requests on their way to it pass.
+    pub filters: Vec<ObjectLink>,
 }
 
 /// What a described backend does: the inner ones of [`crate::routing::backend::Backend`].

@@ -19,6 +19,15 @@ use crate::tables::row::{Items, Row};
 /// An object that may be joined with others, by kind and name.
 pub(crate) type Name = (Tag, NamespacedName);
 
+/// An object that something refers to by its name, of the kinds that are read by that alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NeededObject {
+    /// `Secret` or `ConfigMap`.
+    pub kind: &'static str,
+    /// Its name.
+    pub id: NamespacedName,
+}
+
 /// The engine, and the Snapshot that its rows come to.
 pub(crate) struct Joined {
     options: ResolveOptions,
@@ -26,8 +35,8 @@ pub(crate) struct Joined {
     /// Without diagnostics.
     pub(crate) snapshot: Snapshot,
     pub(crate) known: Known,
-    /// Secrets that something reads, be they there or not.
-    pub(crate) secrets: Arc<BTreeSet<NamespacedName>>,
+    /// Secrets and ConfigMaps that something reads, be they there or not.
+    pub(crate) needed: Arc<BTreeSet<NeededObject>>,
 }
 
 impl Joined {
@@ -47,7 +56,7 @@ impl Joined {
             ..Snapshot::default()
         };
         let engine = Engine::new(Join { options: options.clone() }, Cell::always());
-        Self { options, engine, snapshot, known: Known::default(), secrets: Arc::default() }
+        Self { options, engine, snapshot, known: Known::default(), needed: Arc::default() }
     }
 
     /// The same input, of which nothing is derived.
@@ -82,11 +91,12 @@ impl Joined {
     pub(crate) fn settle(&mut self) -> Vec<Cell> {
         let Delta { rows, retold } = self.engine.take_delta();
         if let Some(demand) = self.engine.take_demand() {
-            let secret = |cell| match cell {
-                Cell::Object(_, id) => Some(id),
+            let needed = |cell| match cell {
+                Cell::Object(Tag::ConfigMap, id) => Some(NeededObject { kind: "ConfigMap", id }),
+                Cell::Object(_, id) => Some(NeededObject { kind: "Secret", id }),
                 _ => None,
             };
-            self.secrets = Arc::new(demand.into_iter().filter_map(secret).collect());
+            self.needed = Arc::new(demand.into_iter().filter_map(needed).collect());
         }
         let (mut services, mut objects) = (Vec::new(), Vec::new());
         let (mut gone, mut come) = (RoutingDelta::default(), RoutingDelta::default());

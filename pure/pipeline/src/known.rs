@@ -22,7 +22,7 @@ use crate::tables::row::Items;
 pub struct Known(Sorted<(Tag, NamespacedName), Items>);
 
 /// What is named.
-const NAMED: [Tag; 2] = [Tag::Secret, Tag::Service];
+const NAMED: [Tag; 3] = [Tag::Secret, Tag::ConfigMap, Tag::Service];
 /// What makes pods with the labels of its template.
 const LABELLED: [Tag; 3] = [Tag::Deployment, Tag::StatefulSet, Tag::DaemonSet];
 
@@ -73,7 +73,11 @@ impl Known {
             }
             Missing::Object { kind, namespace, name, alike: Alike::Sought } => {
                 let (namespace, name) = (namespace.as_ref()?, name.as_ref()?);
-                let tag = if *kind == "Secret" { Tag::Secret } else { Tag::Service };
+                let tag = match *kind {
+                    "Secret" => Tag::Secret,
+                    "ConfigMap" => Tag::ConfigMap,
+                    _ => Tag::Service,
+                };
                 match suggester.nearest(name, self.names(tag, namespace)) {
                     Some(near) => (format!("did you mean `{near}`?"), missing.clone().alike(true)),
                     None if tag == Tag::Service => {

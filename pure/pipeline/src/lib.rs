@@ -20,7 +20,7 @@ mod tables;
 mod tests;
 mod told;
 
-pub use joined::resolve;
+pub use joined::{NeededObject, resolve};
 pub use known::Known;
 pub use objects::LoweredObject;
 pub use options::{GatewayServices, ResolveOptions};

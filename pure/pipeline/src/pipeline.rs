@@ -7,7 +7,7 @@ use steelyard_ipam::Absent;
 use steelyard_manifest::{Key, ObjectChanges};
 use steelyard_model::{Diagnostic, Diagnostics, Item, Location, NamespacedName, Snapshot};
 
-use crate::joined::{Joined, Name};
+use crate::joined::{Joined, Name, NeededObject};
 use crate::known::Known;
 use crate::last_good::InForce;
 use crate::objects::{LoweredObject, Objects};
@@ -43,8 +43,8 @@ pub struct World {
     pub absent: Absent,
     /// What is there, for advice about what is not.
     pub known: Known,
-    /// Secrets that something refers to, be they there or not.
-    pub secrets: Arc<BTreeSet<NamespacedName>>,
+    /// Secrets and ConfigMaps that something refers to, be they there or not.
+    pub needed: Arc<BTreeSet<NeededObject>>,
     objects: Objects,
     is_complete: bool,
 }
@@ -138,7 +138,7 @@ impl Pipeline {
             snapshot,
             absent,
             known: self.joined.known.clone(),
-            secrets: self.joined.secrets.clone(),
+            needed: self.joined.needed.clone(),
             objects: self.objects.clone(),
             is_complete: self.is_complete,
         }

@@ -67,6 +67,39 @@ impl fmt::Display for Unfit {
 }
 
 impl Unfit {
+    /// The key whose value is to blame.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Absent(key) | Self::NotBase64(key) => key,
+            Self::NoCertificate | Self::BadCertificate => CERTIFICATE_KEY,
+            Self::NoKey
+            | Self::EncryptedKey
+            | Self::BadKey
+            | Self::ShortKey
+            | Self::KeyAlgorithm
+            | Self::Mismatch => PRIVATE_KEY,
+            Self::BadAuthorities => AUTHORITIES_KEY,
+        }
+    }
+
+    /// The same of what stands in a file of its own.
+    pub fn of_file(self) -> &'static str {
+        match self {
+            Self::Absent(_) | Self::NotBase64(_) => "it is not there",
+            Self::NoCertificate => "no PEM certificate stands there",
+            Self::BadCertificate => "a certificate that stands there cannot be read",
+            Self::NoKey => "no PEM private key stands there",
+            Self::EncryptedKey => "the key there wants a password",
+            Self::BadKey => "the key there cannot be read",
+            Self::ShortKey => "the RSA key there has fewer than 2048 bits",
+            Self::KeyAlgorithm => {
+                "the key there is none of RSA, ECDSA (P-256, P-384, P-521) and Ed25519"
+            }
+            Self::Mismatch => "the key there is that of another certificate",
+            Self::BadAuthorities => "no PEM certificate stands there, or one that cannot be read",
+        }
+    }
+
     /// What mends it.
     pub fn help(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use steelyard_kube::{Connection, Feed};
 use steelyard_manifest::{Breadth, ClusterEvent, Role, Selection, watched};
 use steelyard_model::NamespacedName;
+use steelyard_pipeline::NeededObject;
 use tokio::time::Interval;
 
 use crate::instance::{Signals, Wish};
@@ -41,8 +42,8 @@ pub(crate) struct Ears {
     role: Role,
     /// What is read besides all of the role's kinds, whatever refers to it.
     besides: BTreeSet<Selection>,
-    /// Secrets that something refers to.
-    needed: Arc<BTreeSet<NamespacedName>>,
+    /// Objects that something refers to by their names.
+    needed: Arc<BTreeSet<NeededObject>>,
 }
 
 impl Ears {
@@ -89,13 +90,14 @@ impl Ears {
         &self.connection
     }
 
-    /// Of Secrets, reads these from now on, besides those that it reads anyway, and no others.
-    pub(crate) fn need(&mut self, secrets: &Arc<BTreeSet<NamespacedName>>) {
-        if *secrets == self.needed {
+    /// Of what is read by its name, reads these from now on, besides those that it reads anyway,
+    /// and no others.
+    pub(crate) fn need(&mut self, needed: &Arc<BTreeSet<NeededObject>>) {
+        if *needed == self.needed {
             return;
         }
-        self.needed = Arc::clone(secrets);
-        let read = secrets.iter().filter_map(|it| secret(self.role, &it.namespace, &it.name));
+        self.needed = Arc::clone(needed);
+        let read = needed.iter().filter_map(|it| named(self.role, it));
         self.feed.need(&self.besides.iter().cloned().chain(read).collect());
     }
 
@@ -116,8 +118,14 @@ pub(crate) fn all_of(role: Role) -> Vec<Selection> {
     kinds.map(Selection::all).collect()
 }
 
-/// A Secret that a role may read by its name.
+/// An object that a role may read by its name.
+pub(crate) fn named(role: Role, NeededObject { kind, id }: &NeededObject) -> Option<Selection> {
+    let kind = watched(role).iter().find(|it| it.kind == *kind)?;
+    Some(Selection::one(kind, &id.namespace, &id.name))
+}
+
+/// The same of a Secret.
 pub(crate) fn secret(role: Role, namespace: &str, name: &str) -> Option<Selection> {
-    let kind = watched(role).iter().find(|it| it.kind == "Secret")?;
-    Some(Selection::one(kind, namespace, name))
+    let id = NamespacedName::new(namespace, name);
+    named(role, &NeededObject { kind: "Secret", id })
 }

@@ -33,8 +33,8 @@ use steelyard_gateway::Gateway;
 use steelyard_kube::Gap;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
 use steelyard_model::routing::entry_point::BuiltIn;
-use steelyard_model::{Item, NamespacedName, Snapshot};
-use steelyard_pipeline::{Known, WrittenPlaces};
+use steelyard_model::{Item, Snapshot};
+use steelyard_pipeline::{Known, NeededObject, WrittenPlaces};
 use steelyard_plan::{NodePlan, Plan};
 use steelyard_speaker::{Keyring, Speaker, VipState};
 
@@ -141,9 +141,9 @@ impl Instance {
         self.is_informed
     }
 
-    /// Secrets that something refers to.
-    pub(crate) fn secrets(&self) -> &Arc<BTreeSet<NamespacedName>> {
-        self.mind.secrets()
+    /// Secrets and ConfigMaps that something refers to.
+    pub(crate) fn needed(&self) -> &Arc<BTreeSet<NeededObject>> {
+        self.mind.needed()
     }
 
     /// Addresses that this node answers for now.

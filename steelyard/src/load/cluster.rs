@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use steelyard_kube::{Connection, Feed, Standing};
 use steelyard_manifest::{Breadth, ClusterEvent, Role, Selection, Sight, Watched, watched};
-use steelyard_model::NamespacedName;
-use steelyard_pipeline::{ResolveOptions, World};
+use steelyard_pipeline::{NeededObject, ResolveOptions, World};
 
 use crate::pipeline::Pipeline;
 
@@ -58,14 +57,14 @@ pub(crate) fn read(input: &ClusterInput, options: ResolveOptions) -> Result<Read
         let mut reading = Reading::begin(input, options).await?;
         reading.complete().await?;
         let world = reading.world();
-        let secrets = named(&world.secrets);
-        if secrets.is_empty() {
+        let needed = named(&world.needed);
+        if needed.is_empty() {
             return Ok(Read { world, saw_secrets: true });
         }
-        secrets.iter().for_each(|it| reading.pipeline.await_also(it.clone()));
-        reading.feed.need(&secrets);
+        needed.iter().for_each(|it| reading.pipeline.await_also(it.clone()));
+        reading.feed.need(&needed);
         reading.complete().await?;
-        let saw_secrets = secrets.is_disjoint(&reading.refused);
+        let saw_secrets = needed.is_disjoint(&reading.refused);
         Ok(Read { world: reading.world(), saw_secrets })
     })
 }
@@ -90,10 +89,12 @@ fn kinds() -> impl Iterator<Item = &'static Watched> {
     watched(Role::Everything).iter()
 }
 
-fn named(secrets: &BTreeSet<NamespacedName>) -> BTreeSet<Selection> {
-    let kind = kinds().find(|kind| kind.kind == "Secret");
-    let of = |kind| secrets.iter().map(move |id| Selection::one(kind, &id.namespace, &id.name));
-    kind.into_iter().flat_map(of).collect()
+fn named(needed: &BTreeSet<NeededObject>) -> BTreeSet<Selection> {
+    let one = |NeededObject { kind, id }: &NeededObject| {
+        let kind = kinds().find(|it| it.kind == *kind)?;
+        Some(Selection::one(kind, &id.namespace, &id.name))
+    };
+    needed.iter().filter_map(one).collect()
 }
 
 impl Reading {

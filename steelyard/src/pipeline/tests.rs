@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{ReadLimits, load, load_dynamic};
+use steelyard_manifest::{ReadLimits, SourceText, load, load_dynamic};
 use steelyard_model::{Holdings, NamespacedName, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
@@ -19,7 +19,7 @@ use super::*;
 use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 42] = [
+const FILES: [(&str, &[&str]); 43] = [
     (
         "pool-a",
         &[
@@ -292,11 +292,15 @@ const FILES: [(&str, &[&str]); 42] = [
     ("terms", traefik::TERMS),
     ("dynamic/one", dynamic::ONE),
     ("dynamic/two", dynamic::TWO),
+    ("named/ca", dynamic::NAMED),
     ("filters", traefik::FILTERS),
 ];
 
 /// Where files of dynamic configuration are.
 const DYNAMIC: &str = "dynamic";
+
+/// Where those are that these name.
+const NAMED: &str = "named/";
 
 const MOVING: &[&str] = &[
     "{apiVersion: v1, kind: Service, metadata: {name: five}, spec: {type: LoadBalancer, \
@@ -405,7 +409,7 @@ impl Folder {
         let source = |file: &usize| {
             let (name, variants) = &self.files[*file];
             let text = variants.get(self.chosen[*file].checked_sub(1)?)?;
-            Some(Source::new(format!("{name}.yaml"), text.as_bytes()))
+            Some(source(&format!("{name}.yaml"), text))
         };
         self.order.iter().filter_map(source).collect()
     }
@@ -501,6 +505,14 @@ fn with_mistakes_an_edit_comes_to_the_same_as_from_scratch() {
     assert!(kept > 15 * 40 / 20, "{kept} of 600 edits left the pools alone");
 }
 
+/// A file; one of those that others name is taken as it is.
+fn source(name: &str, text: &str) -> Source {
+    match name.starts_with(NAMED) {
+        true => Source::named(name, SourceText::Bytes(text.as_bytes().into())),
+        false => Source::new(name, text.as_bytes()),
+    }
+}
+
 /// Where an item of each kind is: a new kind is to be in a file here, and said here.
 fn file_of(item: &Item) -> &'static str {
     match item {
@@ -509,7 +521,7 @@ fn file_of(item: &Item) -> &'static str {
         Item::Node(_) => "node-a",
         Item::Namespace { .. } => "namespace",
         Item::Secret(_) => "secret",
-        Item::ConfigMap { .. } | Item::Workload(_) => "of-other-kinds",
+        Item::ConfigMap(_) | Item::Workload(_) => "of-other-kinds",
         Item::EndpointSlice(_) => "slice-one",
         Item::NetworkPolicy(_) => "policy",
         Item::Pool(_) => "pool-a",
@@ -525,6 +537,8 @@ fn file_of(item: &Item) -> &'static str {
         Item::Backend(_) => "shared",
         Item::Policy(_) | Item::Store(_) | Item::Transport(_) => "terms",
         Item::Filter(_) => "filters",
+        Item::Material(_) => "dynamic/two",
+        Item::File(_) => "named/ca",
     }
 }
 
@@ -533,7 +547,7 @@ fn edits_are_of_every_kind() {
     let (mut kinds, mut items) = (BTreeSet::new(), BTreeSet::new());
     for (name, variants) in FILES {
         for variant in variants {
-            let source = Source::new(name, variant.as_bytes());
+            let source = source(name, variant);
             let load = if name.starts_with(DYNAMIC) { load_dynamic } else { load };
             for object in load(&source, &ReadLimits::default()).objects {
                 let lowered = lower(&object, &LowerOptions::default());

@@ -340,7 +340,7 @@ async fn hear(
     if !instance.hear_cluster(events).await {
         return;
     }
-    ears.need(instance.secrets());
+    ears.need(instance.needed());
     let Some(decided) = instance.decided() else { return };
     let others = decided.snapshot.nodes.iter().filter(|it| *it.name != *decided.node);
     let addresses = others.flat_map(|node| &node.internal_ips);

@@ -53,7 +53,6 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("*", "tls.store", Different, "only the one called `default` counts"),
     ("*", "passHostHeader", Different, "the port that is usual for what is spoken is left out"),
     ("*", "responseForwarding", Different, "answers are passed on as they come"),
-    ("*", "rootCAs[].configMap", Planned, "the transport is refused: use a Secret"),
     ("*", "peerCertURI", Refused, "the transport is refused"),
     ("*", "spiffe", Refused, "the transport is refused"),
     ("*", "certificatesSecrets", Different, "the first of them counts"),

@@ -250,11 +250,6 @@ fn what_no_such_object_has_costs_it_whole() {
             "{peerCertURI: 'spiffe://a'}",
             "error access-not-honoured spec.peerCertURI",
         ),
-        (
-            "ServersTransport",
-            "{rootCAs: [{configMap: c}]}",
-            "error field-not-honoured spec.rootCAs[0].configMap",
-        ),
         ("ServersTransport", "{rootCAs: [{}]}", "error missing-field spec.rootCAs[0].secret"),
         (
             "ServersTransport",
@@ -383,7 +378,7 @@ fn terms_of_handshakes_are_those_that_are_to_be_had() {
 fn ways_of_speaking_to_endpoints() {
     let made = transport(only(lowered(&object(
         "ServersTransport",
-        "{serverName: inner, rootCAs: [{secret: ca}], certificatesSecrets: [own], disableHTTP2: true, \
+        "{serverName: inner, rootCAs: [{secret: ca}, {configMap: more}], certificatesSecrets: [own], disableHTTP2: true, \
          forwardingTimeouts: {dialTimeout: 5, idleConnTimeout: 1m30s}}",
     ))));
     assert_eq!(made.connect, Some(Duration::from_secs(5)));
@@ -391,7 +386,7 @@ fn ways_of_speaking_to_endpoints() {
     assert!(made.is_http1_only && !made.is_for_bytes);
     let tls = made.tls.unwrap();
     assert!(tls.is_verified && tls.client.is_some());
-    assert_eq!((tls.server_name.as_deref(), tls.roots.len()), (Some("inner"), 1));
+    assert_eq!((tls.server_name.as_deref(), tls.roots.len()), (Some("inner"), 2));
     let spec = "{tls: {insecureSkipVerify: true}, terminationDelay: '50ms'}";
     let made = transport(only(lowered(&object("ServersTransportTCP", spec))));
     assert!(made.is_for_bytes && !made.tls.unwrap().is_verified);

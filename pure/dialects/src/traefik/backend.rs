@@ -16,7 +16,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let object = findings.object().clone();
     let shape = Reader { findings }.shape(&raw.spec.unwrap_or_default())?;
     let kind = RouteKind::Http;
-    Some(Item::Backend(Box::new(BackendDraft { object, kind, shape })))
+    Some(Item::Backend(Box::new(BackendDraft { object, kind, shape, filters: Vec::new() })))
 }
 
 impl Reader<'_, '_> {

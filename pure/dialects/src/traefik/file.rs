@@ -11,8 +11,11 @@ mod service;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use steelyard_manifest::FILE_PROVIDER;
 use steelyard_manifest::kinds::{file as raw, traefik};
+use steelyard_manifest::{FILE_PROVIDER, is_path};
+use steelyard_model::handshake_draft::{
+    MaterialDraft, MaterialHolder, MaterialLink, MaterialPart, NamedFile, PartText, StoreDraft,
+};
 use steelyard_model::router_draft::{
     LinkTarget, ObjectLink, RouterDraft, RouterTls, WayDraft, WayTarget,
 };
@@ -20,7 +23,9 @@ use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::rank::FILE;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{FieldPath, Item, NamespacedName, RouterSet, Severity};
+use steelyard_model::{
+    FieldPath, Item, NamespacedName, RouterSet, SecretValue, Severity, TlsSecret,
+};
 
 pub(crate) use service::lower as service;
 
@@ -36,6 +41,14 @@ const SPELLING: Spelling = Spelling { rule: "rule", syntax: "ruleSyntax" };
 
 /// Of whatever is named by a router of one protocol.
 const TLS: &str = "tls";
+
+/// The only store that counts.
+const STORE: &str = "default";
+
+/// What a Secret would call a chain, its key, and those who are believed.
+const CHAIN: &str = "tls.crt";
+const KEY: &str = "tls.key";
+const AUTHORITIES: &str = "ca.crt";
 
 /// Reads what an object of a file is; what Traefik does not know costs it.
 fn read<T: DeserializeOwned>(findings: &mut Findings<'_>) -> Option<T> {
@@ -62,17 +75,16 @@ pub(crate) fn router(findings: &mut Findings<'_>) -> Option<Item> {
 
 /// Reads a middleware.
 pub(crate) fn middleware(findings: &mut Findings<'_>) -> Option<Item> {
-    if kind_of(findings) != RouteKind::Http {
-        let message =
-            "middlewares for TCP are not carried out yet: routes with this one answer 503";
-        let help = "keep it, a later version carries it out";
-        findings.say(Severity::Info, codes::KIND_LATER, &FieldPath::root(), message, help);
-        return None;
-    }
-    let raw: traefik::middleware::MiddlewareSpec = read(findings)?;
-    let id = (&*findings.object().name).into();
+    let object = findings.object().clone();
+    let id = provided(&object.name, &object.namespace).into();
     let at = WrittenFilter { id, path: FieldPath::root(), spelling: FilterSpelling::File };
-    let draft = Reader { findings }.http_filter(&raw, &at)?;
+    let draft = if kind_of(findings) == RouteKind::Http {
+        let raw: traefik::middleware::MiddlewareSpec = read(findings)?;
+        Reader { findings }.http_filter(&raw, &at)?
+    } else {
+        let raw: traefik::middleware::MiddlewareTcpSpec = read(findings)?;
+        Reader { findings }.tcp_filter(&raw, &at)?
+    };
     Some(Item::Filter(Box::new(draft)))
 }
 
@@ -82,9 +94,9 @@ pub(crate) fn transport(findings: &mut Findings<'_>) -> Option<Item> {
     if kind_of(findings) == RouteKind::Tcp {
         let raw: raw::FileTcpTransport = read(findings)?;
         let mut reader = Reader { findings };
+        let mut held = Held::default();
         let tls = raw.tls.map(|tls| {
-            let path = root.key("tls");
-            reader.no_files(&path, tls.root_cas.as_ref(), tls.certificates.as_ref());
+            held = reader.held(&root.key("tls"), tls.root_cas, tls.certificates);
             traefik::TcpClientTls {
                 server_name: tls.server_name,
                 insecure_skip_verify: tls.insecure_skip_verify,
@@ -100,11 +112,11 @@ pub(crate) fn transport(findings: &mut Findings<'_>) -> Option<Item> {
             proxy_protocol: raw.proxy_protocol,
             tls,
         };
-        return Some(reader.of_bytes(spec, &root));
+        return Some(held.put_into(reader.of_bytes(spec, &root)));
     }
     let raw: raw::FileTransport = read(findings)?;
     let mut reader = Reader { findings };
-    reader.no_files(&root, raw.root_cas.as_ref(), raw.certificates.as_ref());
+    let held = reader.held(&root, raw.root_cas, raw.certificates);
     let spec = traefik::ServersTransportSpec {
         server_name: raw.server_name,
         insecure_skip_verify: raw.insecure_skip_verify,
@@ -118,22 +130,16 @@ pub(crate) fn transport(findings: &mut Findings<'_>) -> Option<Item> {
         spiffe: raw.spiffe,
         ..traefik::ServersTransportSpec::default()
     };
-    Some(reader.of_requests(spec, &root))
+    Some(held.put_into(reader.of_requests(spec, &root)))
 }
 
 /// Reads terms of handshakes.
 pub(crate) fn options(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::FileOptions = read(findings)?;
     let root = FieldPath::root();
-    let asks = |it: &raw::FileClientAuth| it.ca_files.as_ref().is_some_and(|it| !it.is_empty());
-    if raw.client_auth.as_ref().is_some_and(asks) {
-        let path = root.key("clientAuth").key("caFiles");
-        let message = "who signs clients' certificates is not read from files yet: no handshake \
-                       is held by these options";
-        let help =
-            "say it with a TLSOption and a Secret, and name that: `options: NS-NAME@kubernetescrd`";
-        findings.invalid(codes::ACCESS_NOT_HONOURED, &path, message, help);
-    }
+    let mut reader = Reader { findings };
+    let names = raw.client_auth.as_ref().and_then(|it| it.ca_files.as_ref());
+    let files = reader.believed(names, &root.key("clientAuth").key("caFiles"));
     let client_auth = raw.client_auth.map(|it| traefik::ClientAuth {
         secret_names: None,
         client_auth_type: it.client_auth_type,
@@ -149,33 +155,79 @@ pub(crate) fn options(findings: &mut Findings<'_>) -> Option<Item> {
         disable_session_tickets: raw.disable_session_tickets,
         prefer_server_cipher_suites: raw.prefer_server_cipher_suites,
     };
-    Some(Reader { findings }.policy_draft(&spec, root))
+    Some(reader.policy_draft(&spec, root, Some(files)))
 }
 
-/// Reads a store, whose certificates are for later.
-pub(crate) fn store(findings: &mut Findings<'_>) -> Option<Item> {
-    let raw: raw::FileStore = read(findings)?;
-    let there = [
-        ("defaultCertificate", raw.default_certificate.is_some()),
-        ("defaultGeneratedCert", raw.default_generated_cert.is_some()),
-    ];
-    for (name, _) in there.iter().filter(|(_, is)| *is) {
-        certificates_are_elsewhere(findings, &FieldPath::from(*name));
+/// Reads a store: the one called `default` has the certificate for all other names.
+pub(crate) fn store(findings: &mut Findings<'_>) -> Vec<Item> {
+    let Some(raw) = read::<raw::FileStore>(findings) else { return Vec::new() };
+    let root = FieldPath::root();
+    if raw.default_generated_cert.is_some() {
+        let message = "nobody is asked for certificates: `defaultGeneratedCert` does nothing";
+        let help = "name the files of a certificate in `defaultCertificate`";
+        let path = root.key("defaultGeneratedCert");
+        findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
     }
-    None
+    let object = findings.object().clone();
+    if object.name.strip_suffix(FILE_PROVIDER) != Some(STORE) {
+        other_store(&root, findings);
+        return Vec::new();
+    }
+    let Some(written) = raw.default_certificate else { return Vec::new() };
+    let path = root.key("defaultCertificate");
+    let Some(parts) = (Reader { findings }).pair(&written, &path) else { return Vec::new() };
+    let place = parts.place.clone();
+    let default = Some(TlsSecret { secret: object.id(), hosts: Vec::new(), place });
+    let store = StoreDraft { object: object.clone(), default, others: Vec::new() };
+    vec![Item::Store(Box::new(store)), Item::Material(Box::new(MaterialDraft { object, parts }))]
 }
 
-/// Reads a certificate, which is for later.
+/// Reads a certificate.
 pub(crate) fn certificate(findings: &mut Findings<'_>) -> Option<Item> {
-    let _: Option<raw::FileCertificate> = read(findings);
-    certificates_are_elsewhere(findings, &FieldPath::from("certFile"));
-    None
+    let raw: raw::FileCertificate = read(findings)?;
+    let root = FieldPath::root();
+    let stores = raw.stores.as_deref().unwrap_or_default();
+    if !stores.is_empty() && stores.iter().all(|name| name != STORE) {
+        other_store(&root.key("stores"), findings);
+        return None;
+    }
+    let object = findings.object().clone();
+    let parts = Reader { findings }.pair(&raw, &root)?;
+    Some(Item::Material(Box::new(MaterialDraft { object, parts })))
 }
 
-fn certificates_are_elsewhere(findings: &mut Findings<'_>, path: &FieldPath) {
-    let message = "certificates are not read from files yet: this one is shown to nobody";
-    let help = "put it into a Secret of type kubernetes.io/tls, and name that in a TLSStore";
+/// Reads a file that others name.
+pub(crate) fn named(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::FileText = findings.read()?;
+    let text = match (raw.text, raw.failed) {
+        (Some(text), _) => Ok(SecretValue::from(&*text)),
+        (None, failed) => Err(failed.unwrap_or_default().into()),
+    };
+    Some(Item::File(Box::new(NamedFile { object: findings.object().clone(), text })))
+}
+
+fn other_store(path: &FieldPath, findings: &mut Findings<'_>) {
+    let message = "only the store called `default` makes a difference";
+    let help = "call it `default`";
     findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, path, message, help);
+}
+
+/// Whom a transport believes, and what it shows.
+#[derive(Default)]
+struct Held {
+    roots: Vec<MaterialLink>,
+    client: Option<MaterialLink>,
+}
+
+impl Held {
+    fn put_into(self, mut transport: Item) -> Item {
+        if let Item::Transport(draft) = &mut transport
+            && let Some(tls) = &mut draft.tls
+        {
+            (tls.roots, tls.client) = (self.roots, self.client);
+        }
+        transport
+    }
 }
 
 impl Reader<'_, '_> {
@@ -267,23 +319,52 @@ impl Reader<'_, '_> {
         WayDraft { to, weight, filters: Vec::new(), place: self.findings.place(path) }
     }
 
-    /// Certificates in files cost the transport: who is not to be believed without them is not.
-    fn no_files(
+    /// What a transport has in files.
+    fn held(
         &mut self,
         path: &FieldPath,
-        roots: Option<&Vec<String>>,
-        shown: Option<&Vec<raw::FileCertificate>>,
-    ) {
-        let there = [
-            ("rootCAs", roots.is_some_and(|it| !it.is_empty())),
-            ("certificates", shown.is_some_and(|it| !it.is_empty())),
-        ];
-        for (name, _) in there.iter().filter(|(_, is)| *is) {
-            let message = format!("`{name}` is not read from files yet: nobody is spoken to so");
-            let help = "say it with a ServersTransport and Secrets, and name that: \
-                        `serversTransport: NS-NAME@kubernetescrd`";
-            self.findings.invalid(codes::ACCESS_NOT_HONOURED, &path.key(name), message, help);
+        roots: Option<Vec<String>>,
+        shown: Option<Vec<raw::FileCertificate>>,
+    ) -> Held {
+        let roots = self.believed(roots.as_ref(), &path.key("rootCAs"));
+        let path = path.key("certificates");
+        let all = shown.iter().flatten().enumerate();
+        let all = all.filter_map(|(index, one)| self.pair(one, &path.index(index))).collect();
+        Held { roots, client: self.first_of(all, &path) }
+    }
+
+    /// Those who are believed: each a file, or PEM.
+    fn believed(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Vec<MaterialLink> {
+        let all = written.into_iter().flatten().enumerate();
+        all.map(|(index, text)| {
+            let part = self.part(AUTHORITIES, text, &path.index(index));
+            MaterialLink { place: part.place.clone(), holder: MaterialHolder::Parts(vec![part]) }
+        })
+        .collect()
+    }
+
+    /// A certificate and its key.
+    fn pair(&mut self, written: &raw::FileCertificate, path: &FieldPath) -> Option<MaterialLink> {
+        let fields = [(CHAIN, "certFile", &written.cert_file), (KEY, "keyFile", &written.key_file)];
+        let mut parts = Vec::new();
+        for (key, field, text) in fields {
+            let path = path.key(field);
+            match text.as_deref().filter(|text| !text.is_empty()) {
+                Some(text) => parts.push(self.part(key, text, &path)),
+                None => self.findings.missing(&path, "write a path, or PEM"),
+            }
         }
+        let place = self.findings.place(path);
+        let is_whole = parts.len() == fields.len();
+        is_whole.then_some(MaterialLink { holder: MaterialHolder::Parts(parts), place })
+    }
+
+    fn part(&mut self, key: &'static str, text: &str, path: &FieldPath) -> MaterialPart {
+        let text_of = match is_path(text) {
+            true => PartText::File(text.into()),
+            false => PartText::Written(SecretValue::from(text)),
+        };
+        MaterialPart { key, text: text_of, place: self.findings.place(path) }
     }
 }
 

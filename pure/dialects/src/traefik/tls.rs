@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use steelyard_manifest::FILE_PROVIDER;
 use steelyard_manifest::kinds::traefik as raw;
-use steelyard_model::handshake_draft::{AskedClients, PolicyDraft, SecretLink, StoreDraft};
+use steelyard_model::handshake_draft::{
+    AskedClients, MaterialHolder, MaterialLink, PolicyDraft, SecretLink, StoreDraft,
+};
 use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion};
 use steelyard_model::{FieldPath, Item, NamespacedName, Severity, TlsSecret};
 
@@ -57,11 +59,17 @@ const CLIENTS: [(&str, AskedClients); 5] = [
 pub(crate) fn option(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::TlsOptionSpec> = findings.read()?;
     let spec = raw.spec.unwrap_or_default();
-    Some(Reader { findings }.policy_draft(&spec, FieldPath::from("spec")))
+    Some(Reader { findings }.policy_draft(&spec, FieldPath::from("spec"), None))
 }
 
 impl Reader<'_, '_> {
-    pub(super) fn policy_draft(&mut self, spec: &raw::TlsOptionSpec, path: FieldPath) -> Item {
+    /// What of handshakes is asked for; of a file, who signs clients' certificates is in `files`.
+    pub(super) fn policy_draft(
+        &mut self,
+        spec: &raw::TlsOptionSpec,
+        path: FieldPath,
+        files: Option<Vec<MaterialLink>>,
+    ) -> Item {
         let reader = self;
         let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
         let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
@@ -69,7 +77,7 @@ impl Reader<'_, '_> {
         let ciphers = reader.ciphers(spec.cipher_suites.as_ref(), &path.key("cipherSuites"));
         let groups = reader.groups(spec.curve_preferences.as_ref(), &path.key("curvePreferences"));
         let (clients, authorities) =
-            reader.clients(spec.client_auth.as_ref(), &path.key("clientAuth"));
+            reader.clients(spec.client_auth.as_ref(), &path.key("clientAuth"), files);
         let alpn = spec.alpn_protocols.as_deref().unwrap_or_default();
         let alpn = alpn.iter().map(|it| &**it).filter(|it| *it != "acme-tls/1").map(Arc::from);
         let mut alpn: Vec<Arc<str>> = alpn.collect();
@@ -221,9 +229,19 @@ impl Reader<'_, '_> {
         &mut self,
         written: Option<&raw::ClientAuth>,
         path: &FieldPath,
-    ) -> (AskedClients, Vec<SecretLink>) {
+        files: Option<Vec<MaterialLink>>,
+    ) -> (AskedClients, Vec<MaterialLink>) {
         let Some(written) = written else { return (AskedClients::Nothing, Vec::new()) };
-        let authorities = self.secrets(written.secret_names.as_ref(), &path.key("secretNames"));
+        let (field, help) = match &files {
+            Some(_) => ("caFiles", "name the files with those who sign clients' certificates"),
+            None => (
+                "secretNames",
+                "name the Secret of who signs clients' certificates (`ca.crt`, or `tls.ca`)",
+            ),
+        };
+        let authorities = files.unwrap_or_else(|| {
+            self.holders(written.secret_names.as_ref(), &path.key("secretNames"))
+        });
         let kind = written.client_auth_type.as_deref().filter(|kind| !kind.is_empty());
         let asked = self.findings.choice(&path.key("clientAuthType"), kind, &CLIENTS);
         let asked = asked.unwrap_or(match authorities.is_empty() {
@@ -233,8 +251,7 @@ impl Reader<'_, '_> {
         let verifies =
             matches!(asked, AskedClients::VerifyIfGiven | AskedClients::RequireAndVerify);
         if verifies && authorities.is_empty() {
-            let help = "name the Secret of who signs clients' certificates (`ca.crt`, or `tls.ca`)";
-            self.findings.missing(&path.key("secretNames"), help);
+            self.findings.missing(&path.key(field), help);
         }
         (asked, authorities)
     }
@@ -247,6 +264,20 @@ impl Reader<'_, '_> {
     ) -> Vec<SecretLink> {
         let all = written.into_iter().flatten().enumerate();
         all.map(|(index, name)| self.secret(name, &path.index(index))).collect()
+    }
+
+    /// The same, for what stands in them.
+    pub(super) fn holders(
+        &mut self,
+        written: Option<&Vec<String>>,
+        path: &FieldPath,
+    ) -> Vec<MaterialLink> {
+        let all = self.secrets(written, path).into_iter();
+        all.map(|SecretLink { secret, place }| MaterialLink {
+            holder: MaterialHolder::Secret(secret),
+            place,
+        })
+        .collect()
     }
 
     pub(super) fn secret(&mut self, name: &str, path: &FieldPath) -> SecretLink {

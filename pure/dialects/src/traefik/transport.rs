@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use steelyard_manifest::kinds::{IntOrString, traefik as raw};
-use steelyard_model::handshake_draft::{SecretLink, TransportDraft, TransportTls};
+use steelyard_model::handshake_draft::{
+    MaterialHolder, MaterialLink, TransportDraft, TransportTls,
+};
 use steelyard_model::routing::tls::TlsVersion;
-use steelyard_model::{FieldPath, Item, Severity};
+use steelyard_model::{FieldPath, Item, NamespacedName, Severity};
 
 use super::Reader;
 use crate::findings::Findings;
 use crate::{codes, duration};
+
+/// What a name is the name of.
+type Holder = fn(NamespacedName) -> MaterialHolder;
 
 /// Reads a ServersTransport.
 pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
@@ -140,42 +145,48 @@ impl Reader<'_, '_> {
         written: Option<&Vec<raw::RootCa>>,
         older: Option<&Vec<String>>,
         path: &FieldPath,
-    ) -> Vec<SecretLink> {
-        let mut roots = self.secrets(older, &path.key("rootCAsSecrets"));
+    ) -> Vec<MaterialLink> {
+        let mut roots = self.holders(older, &path.key("rootCAsSecrets"));
         let path = path.key("rootCAs");
         for (index, one) in written.into_iter().flatten().enumerate() {
             let path = path.index(index);
-            match (&one.secret, &one.config_map) {
-                (Some(secret), None) => roots.push(self.secret(secret, &path.key("secret"))),
-                (None, Some(_)) => {
-                    let message = "certificates in ConfigMaps are not read";
-                    let help = "put them into a Secret, as `ca.crt`";
-                    let path = path.key("configMap");
-                    self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
-                }
+            let (name, field, holder): (_, _, Holder) = match (&one.secret, &one.config_map) {
+                (Some(secret), None) => (secret, "secret", MaterialHolder::Secret),
+                (None, Some(map)) => (map, "configMap", MaterialHolder::ConfigMap),
                 (Some(_), Some(_)) => {
                     self.findings.exclusive(&path.key("configMap"), &path.key("secret"));
+                    continue;
                 }
-                (None, None) => self.findings.missing(&path.key("secret"), "name a Secret"),
-            }
+                (None, None) => {
+                    self.findings.missing(&path.key("secret"), "name a Secret or a ConfigMap");
+                    continue;
+                }
+            };
+            let id = NamespacedName::new(self.findings.object().namespace.clone(), &**name);
+            let place = self.findings.place(&path.key(field));
+            roots.push(MaterialLink { holder: holder(id), place });
         }
         roots
     }
 
     /// What is shown when asked who we are: the first.
-    fn client(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Option<SecretLink> {
+    fn client(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Option<MaterialLink> {
         let path = path.key("certificatesSecrets");
-        let all = self.secrets(written, &path);
+        let all = self.holders(written, &path);
+        self.first_of(all, &path)
+    }
+
+    /// What is shown of several: the first.
+    pub(super) fn first_of(
+        &mut self,
+        all: Vec<MaterialLink>,
+        path: &FieldPath,
+    ) -> Option<MaterialLink> {
         if all.len() > 1 {
             let message = "one certificate is shown to endpoints: the first";
             let help = "make a ServersTransport for each";
-            self.findings.say(
-                Severity::Warning,
-                codes::FIELD_NOT_HONOURED,
-                &path.index(1),
-                message,
-                help,
-            );
+            let (code, path) = (codes::FIELD_NOT_HONOURED, path.index(1));
+            self.findings.say(Severity::Warning, code, &path, message, help);
         }
         all.into_iter().next()
     }

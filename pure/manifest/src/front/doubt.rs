@@ -187,7 +187,7 @@ impl Doubt {
                 false if self.expects => Lapse::NothingYet,
                 false => continue,
             };
-            places.push(Source { name: name.clone(), text: SourceText::Kept([].into(), lapse) });
+            places.push(Source::of(name.clone(), SourceText::Kept([].into(), lapse)));
         }
         places
     }
@@ -208,7 +208,6 @@ impl Waiting {
 impl<T: Extract> Loss<'_, T> {
     /// Its file as it stands.
     fn stands(&self) -> Source {
-        let Source { name, .. } = &self.former.source;
         let bytes = self.former.bytes().expect("a file is only lost when it had something").clone();
         let text = match &self.fresh {
             Some(fresh) if is_blank(fresh) => SourceText::Kept(bytes, Lapse::Emptied),
@@ -216,7 +215,7 @@ impl<T: Extract> Loss<'_, T> {
             Some(_) if self.is_empty => SourceText::Kept(bytes, Lapse::Emptied),
             _ => SourceText::Bytes(bytes),
         };
-        Source { name: name.clone(), text }
+        self.former.source.with(text)
     }
 
     /// Whether it takes something away that is not in `present`.
@@ -322,9 +321,7 @@ fn stand_in<T>(
         SourceText::Bytes(_) | SourceText::Kept(..) => return source.clone(),
     };
     match known.get(&*source.name).and_then(|file| file.bytes()) {
-        Some(bytes) => {
-            Source { name: source.name.clone(), text: SourceText::Kept(bytes.clone(), lapse) }
-        }
+        Some(bytes) => source.with(SourceText::Kept(bytes.clone(), lapse)),
         None => source.clone(),
     }
 }
@@ -339,7 +336,7 @@ fn hidden<T>(sight: &Sight, file: &File<T>) -> Option<Source> {
         None if sight.may_hide(name) => SourceText::Bytes(bytes),
         None => return None,
     };
-    Some(Source { name: name.clone(), text })
+    Some(file.source.with(text))
 }
 
 /// Puts files that are not `seen` but stand where they were among the others: of two objects with

@@ -276,6 +276,16 @@ pub struct FileStore {
     pub default_generated_cert: Option<Ignored>,
 }
 
+/// A file that is named elsewhere.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FileText {
+    /// What stands in it.
+    pub text: Option<String>,
+    /// Why that is not known.
+    pub failed: Option<String>,
+}
+
 /// A certificate: files, or PEM.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -210,7 +210,7 @@ fn unreadable_and_large_files_are_named() {
     let failed = Source::failed("a.yaml", "permission denied");
     let message = &load(&failed, &ReadLimits::default()).diagnostics[0].message;
     assert_eq!(message, "a.yaml cannot be read: permission denied");
-    let unread = Source { name: "a.yaml".into(), text: SourceText::TooLarge(100 << 20) };
+    let unread = Source::of("a.yaml", SourceText::TooLarge(100 << 20));
     let loaded = load(&unread, &ReadLimits::default());
     assert!(loaded.broken);
     let message = &loaded.diagnostics[0].message;

@@ -205,6 +205,10 @@ pub(crate) enum Tag {
     Middleware,
     /// MiddlewareTCP.
     MiddlewareTcp,
+    /// A certificate of a file of dynamic configuration.
+    Material,
+    /// A file that such a file names.
+    File,
 }
 
 impl Tag {
@@ -356,7 +360,7 @@ impl Tag {
             Item::Node(_) => Self::Node,
             Item::Namespace { .. } => Self::Namespace,
             Item::Secret(_) => Self::Secret,
-            Item::ConfigMap { .. } => Self::ConfigMap,
+            Item::ConfigMap(_) => Self::ConfigMap,
             Item::EndpointSlice(slice) if &*slice.object.kind == "Endpoints" => Self::Endpoints,
             Item::EndpointSlice(_) => Self::EndpointSlice,
             Item::NetworkPolicy(_) => Self::NetworkPolicy,
@@ -385,6 +389,8 @@ impl Tag {
             Item::Transport(_) => Self::ServersTransport,
             Item::Filter(draft) if draft.is_for_bytes => Self::MiddlewareTcp,
             Item::Filter(_) => Self::Middleware,
+            Item::Material(_) => Self::Material,
+            Item::File(_) => Self::File,
         }
     }
 

@@ -23,6 +23,9 @@ pub(super) fn link(draft: &FilterDraft, links: &mut Links<Cell>) {
 fn called(id: &FilterId) -> Arc<str> {
     let text = id.as_str();
     let Some((name, provider)) = text.rsplit_once('@') else { return text.into() };
+    if let (Some(own), "file") = (name.strip_suffix("@tcp"), provider) {
+        return format!("{own}@file").into();
+    }
     match name.contains('/') {
         true => format!("{}@{provider}", normal(name.trim_end_matches("#tcp"))).into(),
         false => text.into(),

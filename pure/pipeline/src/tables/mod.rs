@@ -14,6 +14,7 @@ pub(crate) mod cell;
 mod endpoints;
 mod filters;
 mod gateway;
+mod material;
 mod names;
 mod policies;
 mod pools;
@@ -51,9 +52,9 @@ impl Tables for Join {
         key.rank()
     }
 
-    /// Secrets are read of a cluster by their names only.
+    /// Secrets and ConfigMaps are read of a cluster by their names only.
     fn is_on_demand(key: &Cell) -> bool {
-        matches!(key, Cell::Object(Tag::Secret, _))
+        matches!(key, Cell::Object(Tag::Secret | Tag::ConfigMap, _))
     }
 
     fn derive(&self, key: &Cell, reads: &mut Reads<'_>) -> Option<Row> {
@@ -203,7 +204,8 @@ impl Join {
                 links.cell(Cell::Filter(tag, id.clone()));
                 filters::link(draft, links);
             }
-            Item::Secret(_) | Item::ConfigMap { .. } => {}
+            Item::Material(_) => links.cell(Cell::Material(id.clone())),
+            Item::Secret(_) | Item::ConfigMap(_) | Item::File(_) => {}
             Item::Node(_)
             | Item::Namespace { .. }
             | Item::Pool(_)

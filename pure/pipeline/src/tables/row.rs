@@ -131,7 +131,7 @@ impl Row {
     /// The Secret that it is, if it is one.
     pub(crate) fn secret(&self) -> Option<&Secret> {
         match self.items().first() {
-            Some(Item::Secret(secret)) => Some(secret),
+            Some(Item::Secret(secret) | Item::ConfigMap(secret)) => Some(secret),
             _ => None,
         }
     }

@@ -4,18 +4,35 @@
 use std::sync::Arc;
 
 use steelyard_manifest::FILE_PROVIDER;
-use steelyard_model::handshake_draft::{AskedClients, SecretLink};
+use steelyard_model::handshake_draft::AskedClients;
 use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
 use steelyard_model::{
-    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Severity, TlsSecret,
+    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Secret, Severity, TlsSecret,
 };
 use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
+use super::material::{Loss, looked_up};
 use super::row::Row;
 use crate::codes;
 use crate::options::ResolveOptions;
+
+/// What comes of it where it is not known who signs clients' certificates.
+const SIGNERS: Loss = Loss {
+    severity: Severity::Error,
+    code: codes::TLS_AUTHORITIES,
+    so: "no handshake is held",
+    lacks: "says of nobody that they may sign",
+};
+
+/// The same of what is shown.
+const SHOWN: Loss = Loss {
+    severity: Severity::Warning,
+    code: codes::TLS_SECRET_UNFIT,
+    so: "its names are shown the default certificate",
+    lacks: "is of no use",
+};
 
 /// The name of what is for all who name nothing.
 pub(super) const DEFAULT: &str = "default";
@@ -57,7 +74,9 @@ pub(super) fn policy(
     }
     let mut pem = String::new();
     for link in &draft.authorities {
-        pem.push_str(&authority(link, reads, diagnostics)?);
+        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
+        pem.push_str(&looked_up(link, of, SIGNERS, reads, diagnostics)?);
+        pem.push('\n');
     }
     let authorities = || Authorities { pem: pem.as_str().into(), reports: false };
     let clients = match draft.clients {
@@ -98,42 +117,6 @@ fn two_defaults(object: &ObjectRef) -> Diagnostic {
     )
 }
 
-/// Who signs, as a Secret has it; none (and said) where it has nobody.
-fn authority(
-    link: &SecretLink,
-    reads: &mut Reads<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<String> {
-    let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
-    let secret = row.as_ref().and_then(Row::secret);
-    let NamespacedName { namespace, name } = &link.secret;
-    let Some(secret) = secret else {
-        let message =
-            format!("there is no Secret `{name}` in namespace {namespace}: no handshake is held");
-        let help = format!("add it to {namespace}, with `ca.crt`");
-        let found =
-            Diagnostic::at(Severity::Error, codes::TLS_AUTHORITIES, &link.place, message, help);
-        let missing = Missing::named("Secret", name).within(namespace).sought();
-        diagnostics.push(found.missing(missing));
-        return None;
-    };
-    let why = match authorities(secret) {
-        Ok(Some(pem)) => return Some(format!("{pem}\n")),
-        Ok(None) => Unfit::Absent(AUTHORITIES_KEY),
-        Err(why) => why,
-    };
-    let message = format!("Secret {} says of nobody that they may sign: {why}", link.secret);
-    let help = why.help();
-    diagnostics.push(Diagnostic::at(
-        Severity::Error,
-        codes::TLS_AUTHORITIES,
-        &link.place,
-        message,
-        help,
-    ));
-    None
-}
-
 /// What a Secret is good for. Of the one for all other names nobody else says what is wrong.
 pub(super) fn material(
     id: &NamespacedName,
@@ -144,6 +127,9 @@ pub(super) fn material(
         Some(Row::Named(named)) => named.as_ref() == Some(id),
         _ => false,
     };
+    if id.name.ends_with(FILE_PROVIDER) {
+        return of_file(id, is_default, reads, diagnostics);
+    }
     let row = reads.row(&Cell::Object(Tag::Secret, id.clone()));
     let secret = row.as_ref().and_then(Row::secret);
     let made = secret.map(|it| certificate(it).map(|it| Certificate { is_default, ..it }));
@@ -151,6 +137,23 @@ pub(super) fn material(
         diagnostics.extend(no_default(id, made.as_ref()));
     }
     Some(Row::Material(made?.map(Arc::new)))
+}
+
+/// The certificate of a file of dynamic configuration.
+fn of_file(
+    id: &NamespacedName,
+    is_default: bool,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let rows = [Tag::Material, Tag::TlsStore].map(|tag| reads.row(&Cell::Object(tag, id.clone())));
+    let mut items = rows.iter().flatten().flat_map(Row::items);
+    let draft = items.find_map(|item| match item {
+        Item::Material(draft) => Some(draft),
+        _ => None,
+    })?;
+    let made = looked_up(&draft.parts, certificate, SHOWN, reads, diagnostics)?;
+    Some(Row::Material(Ok(Arc::new(Certificate { is_default, ..made }))))
 }
 
 /// What is wrong with the certificate for all other names.

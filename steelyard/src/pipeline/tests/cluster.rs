@@ -11,7 +11,7 @@ use steelyard_model::Diagnostic;
 use super::*;
 
 /// Kinds of which files may have some, and that no role reads of a cluster.
-static IN_FILES: [Watched; 2] = [kind("Endpoints", "endpoints"), kind("ConfigMap", "configmaps")];
+static IN_FILES: [Watched; 1] = [kind("Endpoints", "endpoints")];
 
 const fn kind(kind: &'static str, plural: &'static str) -> Watched {
     Watched { kind, plural, ..watched_services() }
@@ -236,8 +236,8 @@ fn secrets_are_wanted_as_far_as_they_are_referred_to() {
     };
     let mut pipeline = pipeline();
     let wanted = |pipeline: &mut Pipeline| {
-        let secrets = taken(pipeline).secrets;
-        secrets.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let needed = taken(pipeline).needed;
+        needed.iter().map(|it| it.id.to_string()).collect::<Vec<_>>()
     };
     let (first, second) = (store(&text("s"), 1), store(&text("t"), 2));
     pipeline.hear(lists(&first));

@@ -18,16 +18,22 @@ pub(super) const ONE: &[&str] = &[
 pub(super) const TWO: &[&str] = &[
     "{http: {services: {pair: {weighted: {services: [{name: plain, weight: 3}, {name: \
      default-shared@kubernetescrd}]}}}, serversTransports: {t: {insecureSkipVerify: true}}}, tls: \
-     {options: {strong: {minVersion: VersionTLS13}}}}",
+     {options: {strong: {minVersion: VersionTLS13}}, certificates: [{certFile: named/ca.yaml, keyFile: \
+     named/ca.yaml}]}}",
     "{http: {services: {pair: {failover: {service: plain, fallback: pair}}, plain: {loadBalancer: \
      {servers: [{url: 'h2c://10.7.0.9:80'}]}}}}, udp: {routers: {dns: {service: dns}}, services: \
      {dns: {loadBalancer: {servers: [{address: '10.7.0.3:53'}]}}}}, tls: {options: {default: \
-     {sniStrict: true}}}}",
+     {sniStrict: true, clientAuth: {caFiles: [named/ca.yaml]}}}, stores: {default: \
+     {defaultCertificate: {certFile: named/ca.yaml, keyFile: named/gone.yaml}}}}}",
     "{http: {services: {pair: {mirroring: {service: plain, mirrors: [{name: api@internal, percent: \
-     5}]}}}}}",
+     5}]}}}, serversTransports: {t: {rootCAs: [named/ca.yaml]}}}}",
     "{http: {middlewares: {m: {chain: {middlewares: [n, default-m@kubernetescrd]}}, n: {rateLimit: \
      {average: 5}}}, services: {pair: {loadBalancer: {servers: [{url: 'http://10.7.0.8'}]}}}}}",
 ];
+
+/// A file that those name: one that is of use, and one that is not.
+pub(super) const NAMED: &[&str] =
+    &[include_str!("../../../../pure/filters/src/certificate/authority.pem"), "none"];
 
 pub(super) const BROKEN: &[&str] = &[
     "{http: {routers: {web: {rule: 'Host(`f.g`)', service: pair, entrypoints: [web]}}}}",

@@ -25,8 +25,10 @@ use crate::host;
 pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::FileService = read(findings)?;
     let (object, kind) = (findings.object().clone(), kind_of(findings));
-    let shape = Reader { findings }.file_shape(&raw, kind)?;
-    Some(Item::Backend(Box::new(BackendDraft { object, kind, shape })))
+    let mut reader = Reader { findings };
+    let shape = reader.file_shape(&raw, kind)?;
+    let filters = reader.named(raw.middlewares.as_ref(), &object.namespace, "middlewares");
+    Some(Item::Backend(Box::new(BackendDraft { object, kind, shape, filters })))
 }
 
 /// A server, as it is written.
@@ -56,12 +58,6 @@ impl Reader<'_, '_> {
             let message = format!("`{name}` is of services for requests alone");
             let help = "use loadBalancer or weighted";
             self.findings.invalid(codes::INVALID_VALUE, &path.key(name), message, help);
-        }
-        if raw.middlewares.as_ref().is_some_and(|all| !all.is_empty()) {
-            let path = path.key("middlewares");
-            let message = "middlewares of a service are not carried out yet: nothing is sent to it";
-            let help = "put them on its routers, where they are carried out";
-            self.findings.invalid(codes::ACCESS_NOT_HONOURED, &path, message, help);
         }
         if let Some(weighted) = &raw.weighted {
             let path = path.key("weighted");

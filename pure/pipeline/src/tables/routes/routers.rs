@@ -258,7 +258,7 @@ impl Maker<'_, '_> {
         draft: &RouterDraft,
         uses: &mut Vec<Use>,
     ) -> Result<BackendId, RefusalReason> {
-        let (inner, closed) = self.passed(&way.filters, draft.id.as_str());
+        let (inner, closed) = self.passed_on(way, draft.id.as_str(), true);
         uses.extend(inner);
         if let Some(why) = closed {
             return Err(why);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use steelyard_model::handshake_draft::{SecretLink, TransportDraft, TransportTls};
+use steelyard_model::handshake_draft::{TransportDraft, TransportTls};
 use steelyard_model::routing::id::TransportId;
 use steelyard_model::routing::transport::{
     OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
 };
-use steelyard_model::{Diagnostic, Item, Missing, NamespacedName, Secret, Severity};
+use steelyard_model::{Diagnostic, Item, NamespacedName, Secret, Severity};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 
 use super::elsewhere::is_of_file;
@@ -15,10 +15,19 @@ use super::origin::usual;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
+use crate::tables::material::{Loss, looked_up};
 use crate::tables::row::{Routed, Row};
 
 /// What may be spoken by a ServersTransport.
 const SCHEMES: [OriginScheme; 3] = [OriginScheme::Http, OriginScheme::H2c, OriginScheme::Https];
+
+/// What comes of it where certificates cannot be had.
+const LOSS: Loss = Loss {
+    severity: Severity::Error,
+    code: codes::BACKEND_TLS_SECRET,
+    so: "endpoints are to be spoken to by it, so their routes answer 503",
+    lacks: "says nothing by which endpoints are spoken to",
+};
 
 /// A transport of an object: by what it speaks, or none for bytes.
 pub(super) fn transport_id(id: &NamespacedName, scheme: Option<OriginScheme>) -> TransportId {
@@ -78,13 +87,13 @@ fn terms(
     let mut pem = String::new();
     for link in &draft.roots {
         let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
-        pem.push_str(&looked_up(link, of, reads, diagnostics)?);
+        pem.push_str(&looked_up(link, of, LOSS, reads, diagnostics)?);
         pem.push('\n');
     }
     let client = match &draft.client {
         Some(link) => {
             let of = |secret: &Secret| identity(secret)?.ok_or(Unfit::Absent(CERTIFICATE_KEY));
-            Some(looked_up(link, of, reads, diagnostics)?)
+            Some(looked_up(link, of, LOSS, reads, diagnostics)?)
         }
         None => None,
     };
@@ -100,36 +109,4 @@ fn terms(
         versions: draft.versions,
         ..OriginTls::default()
     })
-}
-
-/// What a Secret has; none, and said, where it has nothing of the kind.
-fn looked_up<T>(
-    link: &SecretLink,
-    of: impl FnOnce(&Secret) -> Result<T, Unfit>,
-    reads: &mut Reads<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<T> {
-    let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
-    let secret = row.as_ref().and_then(Row::secret);
-    let NamespacedName { namespace, name } = &link.secret;
-    let say = |message: String, help: String| {
-        Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &link.place, message, help)
-    };
-    let found = match secret.map(of) {
-        Some(Ok(found)) => return Some(found),
-        Some(Err(why)) => say(
-            format!("Secret {} says nothing by which endpoints are spoken to: {why}", link.secret),
-            why.help().to_owned(),
-        ),
-        None => {
-            let missing = Missing::named("Secret", name).within(namespace).sought();
-            let message = format!(
-                "there is no Secret `{name}` in namespace {namespace}, by which endpoints are \
-                 spoken to: their routes answer 503"
-            );
-            say(message, format!("add the Secret to {namespace}, or name another")).missing(missing)
-        }
-    };
-    diagnostics.push(found);
-    None
 }

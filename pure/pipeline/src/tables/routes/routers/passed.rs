@@ -77,7 +77,7 @@ impl Maker<'_, '_> {
         self.passed_at(links, owner, false)
     }
 
-    fn passed_at(
+    pub(super) fn passed_at(
         &mut self,
         links: &[ObjectLink],
         owner: &str,
@@ -155,7 +155,7 @@ impl Maker<'_, '_> {
                     return Err(RefusalReason::Filter(link.place.clone()));
                 }
                 match elsewhere::is_of_file(id) {
-                    true => Ok((cell, (&*id.name).into())),
+                    true => Ok((cell, elsewhere::backend_name(id).into())),
                     false => Ok((cell, format!("{id}{suffix}@kubernetescrd").into())),
                 }
             }
@@ -169,6 +169,9 @@ impl Maker<'_, '_> {
                     [cell @ Cell::Object(_, id)] if name.ends_with("@kubernetescrd") => {
                         self.may_name_called(id, link)?;
                         Ok((cell.clone(), format!("{id}{suffix}@kubernetescrd").into()))
+                    }
+                    [cell @ Cell::Object(_, id)] if elsewhere::is_of_file(id) => {
+                        Ok((cell.clone(), elsewhere::backend_name(id).into()))
                     }
                     [cell] => Ok((cell.clone(), (&**name).into())),
                     [] => {
@@ -312,8 +315,8 @@ impl Maker<'_, '_> {
             _ => {}
         }
         if let (Filter::ErrorPages(pages), Some(way)) = (&mut filter, &draft.pages) {
-            if let Some(link) = way.filters.first() {
-                self.unbuilt(link, "it is used for error pages");
+            if let Some(link) = self.on_way(way).first().map(|(link, _)| link.clone()) {
+                self.unbuilt(&link, "it is used for error pages");
                 return None;
             }
             pages.backend = self.way(way, draft.id.as_str()).ok()?;

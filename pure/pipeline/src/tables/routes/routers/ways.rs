@@ -1,9 +1,14 @@
 //! Ways from routes and from backends that lead on: where each ends, or why it must not be gone.
 
-use steelyard_model::router_draft::{BackendShape, LinkTarget, ServersOf, WayDraft, WayTarget};
+use steelyard_model::router_draft::{
+    BackendShape, LinkTarget, ObjectLink, ServersOf, WayDraft, WayTarget,
+};
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Internal, RefusalReason};
+use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::BackendId;
-use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenance, Severity};
+use steelyard_model::{
+    BackendRef, Diagnostic, Item, Missing, NamespacedName, Provenance, Severity,
+};
 
 use std::sync::Arc;
 
@@ -13,6 +18,7 @@ use super::servers::leaf_id;
 use super::{Maker, PROVIDER, UNSERVED, described_id, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::Row;
 
 impl Maker<'_, '_> {
     pub(super) fn shape(&mut self, id: &NamespacedName, shape: &BackendShape) -> Backend {
@@ -54,7 +60,7 @@ impl Maker<'_, '_> {
     /// nobody else.
     pub(super) fn edge(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
         let owner = format!("{owner}/{at}");
-        let (uses, closed) = self.passed_elsewhere(&way.filters, &owner);
+        let (uses, closed) = self.passed_on(way, &owner, false);
         let led = closed.map_or_else(|| self.way(way, &owner), Err);
         let backend = match led {
             Ok(id) => id,
@@ -68,11 +74,51 @@ impl Maker<'_, '_> {
         Edge { backend, weight: way.weight, uses }
     }
 
+    /// What is passed on a way: what stands there, then what the service that it leads to says,
+    /// which counts by itself whoever leads there. The name is by whom it counts; none is who goes
+    /// there.
+    pub(super) fn on_way(&mut self, way: &WayDraft) -> Vec<(ObjectLink, Option<String>)> {
+        let own = way.filters.iter().map(|link| (link.clone(), None));
+        let id = match &way.to {
+            WayTarget::Backend(LinkTarget::Object(id)) => Some(id.clone()),
+            WayTarget::Backend(LinkTarget::Provided(name)) => {
+                elsewhere::object(Tag::TraefikService, name, self.kind, self.reads)
+            }
+            WayTarget::Servers(_) | WayTarget::Nowhere => None,
+        };
+        let row = id.and_then(|id| self.reads.row(&Cell::Object(Tag::TraefikService, id)));
+        let theirs = match row.as_ref().map(Row::items) {
+            Some([Item::Backend(draft), ..]) => {
+                let owner = draft.object.id().to_string();
+                draft.filters.iter().map(|link| (link.clone(), Some(owner.clone()))).collect()
+            }
+            _ => Vec::new(),
+        };
+        own.chain(theirs).collect()
+    }
+
+    /// The same, as it is used; and why who goes there is closed, if he is.
+    pub(super) fn passed_on(
+        &mut self,
+        way: &WayDraft,
+        owner: &str,
+        is_of_route: bool,
+    ) -> (Vec<Use>, Option<RefusalReason>) {
+        let (mut uses, mut closed) = (Vec::new(), None);
+        for (link, by) in self.on_way(way) {
+            let (used, why) = self.passed_at(&[link], by.as_deref().unwrap_or(owner), is_of_route);
+            uses.extend(used);
+            closed = closed.or(why);
+        }
+        (uses, closed)
+    }
+
     /// A way beside the one that a request goes, which passes no filters of its own.
     fn aside(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
         let mut edge = self.edge(way, owner, at);
-        if let Some(link) = way.filters.first().filter(|_| !edge.uses.is_empty()) {
-            let why = self.unbuilt(link, "it is used for copies, or for who is asked second");
+        let first = self.on_way(way).first().map(|(link, _)| link.clone());
+        if let Some(link) = first.filter(|_| !edge.uses.is_empty()) {
+            let why = self.unbuilt(&link, "it is used for copies, or for who is asked second");
             let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
             let backend =
                 Backend::Refused { status: 503, why, instead_of: Some(edge.backend.clone()) };

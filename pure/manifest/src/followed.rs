@@ -1,0 +1,73 @@
+//! Which files a file of dynamic configuration names: those that are to be followed with it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::load::load_dynamic;
+use crate::named::is_path;
+use crate::source::{ReadLimits, Source};
+use crate::tree::{Entry, Node, Value};
+
+/// Fields with a file each, or with what would stand in it.
+const FIELDS: [&str; 2] = ["certFile", "keyFile"];
+
+/// Fields with several.
+const LISTS: [&str; 2] = ["caFiles", "rootCAs"];
+
+/// Files that are followed at most, of all that one file names.
+const MOST: usize = 1_000;
+
+/// The paths that a file of dynamic configuration names, as they are written; none where it cannot
+/// be read.
+pub fn files_named(source: &Source, limits: &ReadLimits) -> Vec<Arc<str>> {
+    let mut found = BTreeSet::new();
+    for object in load_dynamic(source, limits).objects {
+        look(&object.tree, &mut found);
+    }
+    found.into_iter().take(MOST).collect()
+}
+
+fn look(node: &Node, found: &mut BTreeSet<Arc<str>>) {
+    match &node.resolved().value {
+        Value::Map(entries) => entries.iter().for_each(|entry| entered(entry, found)),
+        Value::List(items) => items.iter().for_each(|item| look(item, found)),
+        _ => {}
+    }
+}
+
+fn entered(entry: &Entry, found: &mut BTreeSet<Arc<str>>) {
+    let mut add = |node: &Node| {
+        found.extend(node.text().filter(|text| is_path(text)).map(Arc::from));
+    };
+    match (&*entry.key, &entry.node.resolved().value) {
+        (key, Value::Scalar { .. }) if FIELDS.contains(&key) => add(&entry.node),
+        (key, Value::List(items)) if LISTS.contains(&key) => items.iter().for_each(add),
+        _ => look(&entry.node, found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "
+http:
+  serversTransports:
+    t: {rootCAs: [ca.pem, '-----BEGIN CERTIFICATE-----'], certificates: [{certFile: a, keyFile: b}]}
+  middlewares:
+    m: {headers: {customRequestHeaders: {X: certFile}}}
+  routers: {r: {rule: certFile, tls: {}}}
+tls:
+  options: {o: {clientAuth: {caFiles: [/ca, ca.pem]}}}
+  stores: {default: {defaultCertificate: {certFile: d, keyFile: '-----BEGIN PRIVATE KEY-----'}}}
+  certificates: [{certFile: /c, keyFile: /k}]
+";
+
+    #[test]
+    fn files_are_named_by_fields_that_have_files() {
+        let source = Source::new("a.yml", TEXT.as_bytes());
+        let found = files_named(&source, &ReadLimits::default());
+        let found: Vec<&str> = found.iter().map(|it| &**it).collect();
+        assert_eq!(found, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d"]);
+    }
+}
