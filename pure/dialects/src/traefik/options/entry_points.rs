@@ -4,7 +4,10 @@ use super::Form::{Below, List, Number, Switch, Text, Time, Word};
 use super::OptionFate::{Cosmetic, Differs, Later, Reads};
 use super::{StaticOption, rows};
 
-const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
+const RESOLVER: &str = "Traefik would have it ask for certificates of the hosts that routes name here; \
+     nobody is asked: those of Secrets and files are shown";
+const DOMAINS: &str = "Traefik would have its resolver ask for certificates of these names; nobody is \
+     asked: those of Secrets and files are shown";
 const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
 
 pub(super) const ROWS: &[StaticOption] = rows! {
@@ -38,10 +41,10 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.redirections.entryPoint.to" Text, "", Reads;
     "entryPoints.*.http.sanitizePath" Switch, "true", Reads;
     "entryPoints.*.http.tls" Switch, "false", Reads;
-    "entryPoints.*.http.tls.certResolver" Text, "", Later(CERTIFICATES);
-    "entryPoints.*.http.tls.domains" List, "", Later(CERTIFICATES);
-    "entryPoints.*.http.tls.domains.main" Text, "", Later(CERTIFICATES);
-    "entryPoints.*.http.tls.domains.sans" List, "", Later(CERTIFICATES);
+    "entryPoints.*.http.tls.certResolver" Text, "", Later(RESOLVER);
+    "entryPoints.*.http.tls.domains" List, "", Later(DOMAINS);
+    "entryPoints.*.http.tls.domains.main" Text, "", Later(DOMAINS);
+    "entryPoints.*.http.tls.domains.sans" List, "", Later(DOMAINS);
     "entryPoints.*.http.tls.options" Text, "default", Reads;
     "entryPoints.*.http.underscoreHeadersStrategy" Word(&["keep", "delete", "reject"]), "keep", Reads;
     "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Differs("128 at most");

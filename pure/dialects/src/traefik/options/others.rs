@@ -5,7 +5,7 @@ use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const AT_HOME: &str = "nothing here phones home";
-const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets are shown";
+const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets and files are shown";
 const FOR_ALL: &str = "say it in a ServersTransport, and name that on the services";
 const BELIEVED: &str = "it restricts whom to believe, and is not honoured";
 const CNAME: &str = "hosts are compared as they are asked for";
