@@ -82,6 +82,8 @@ pub(crate) enum Cell {
     /// Index: those that want to take what a rule is about at a listener.
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
+    /// Which of those takes it: the oldest.
+    Claim(Arc<(ListenerId, Arc<Rule>)>),
     /// A Service with its endpoints.
     Service(NamespacedName),
     /// Index: the gateway's Services.
@@ -272,7 +274,7 @@ impl Cell {
             | Self::Expressions(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
-            Self::Service(_) => 5,
+            Self::Service(_) | Self::Claim(_) => 5,
             Self::Gateways => 6,
             Self::Stands => 7,
             Self::Closed(_) => 8,

@@ -94,6 +94,7 @@ impl Tables for Join {
             Cell::Policy(id) => tls::policy(id, reads, said),
             Cell::Transport(tag, id) => routes::transport(*tag, id, reads, said),
             Cell::Material(id) => tls::material(id, reads, said),
+            Cell::Claim(slot) => routes::claimed(slot, reads),
             Cell::Service(id) => services::service(id, reads, &self.options, said),
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
@@ -133,7 +134,9 @@ impl Tables for Join {
                     links.entry(Cell::Expressions(host.clone()));
                 }
                 for (_, listener, rule) in routes::slots(&set, &self.options) {
-                    links.entry(Cell::Slot(Arc::new((listener, rule))));
+                    let slot = Arc::new((listener, rule));
+                    links.entry(Cell::Slot(slot.clone()));
+                    links.cell(Cell::Claim(slot));
                 }
             }
             (

@@ -145,6 +145,15 @@ fn is_refused(backend: &BackendId, draft: &RouteDraft) -> bool {
     backend.as_str().strip_prefix(draft.id.as_str()) == Some("#refused")
 }
 
+/// Who of those that want to take what a rule is about at a listener does. It is found once for all
+/// of them: each that looked at all others would make thousands of one rule cost what squares.
+pub(super) fn claimed(slot: &Arc<(ListenerId, Arc<Rule>)>, reads: &mut Reads<'_>) -> Option<Row> {
+    let keys = reads.keys(&Cell::Slot(slot.clone()));
+    let rows: Vec<Row> = keys.iter().filter_map(|key| reads.row(key)).collect();
+    let oldest = rows.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)))?;
+    Some(Row::Named(Some(oldest.set.object.id())))
+}
+
 /// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.
 fn older_claim(
     id: &NamespacedName,
@@ -160,14 +169,13 @@ fn older_claim(
         first.map(|(index, ..)| (index, read.routes()[index].place.clone()))
     };
     let own = first_in(read).filter(|(first, _)| *first < index).map(|(_, place)| place);
-    let slot = Cell::Slot(Arc::new((listener.clone(), rule.clone())));
-    let others: Vec<Cell> =
-        reads.keys(&slot).into_iter().filter(|key| *key != Cell::Set(id.clone())).collect();
-    let others: Vec<Row> = others.iter().filter_map(|key| reads.row(key)).collect();
-    let oldest = others.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)));
-    match oldest.filter(|other| age(other.set) < age(read.set)) {
-        Some(other) => first_in(&other).map(|(_, place)| place),
-        None => own,
+    let claim = Cell::Claim(Arc::new((listener.clone(), rule.clone())));
+    match reads.row(&claim) {
+        Some(Row::Named(Some(oldest))) if oldest != *id => {
+            let other = reads.row(&Cell::Set(oldest))?;
+            first_in(&other.set()).map(|(_, place)| place)
+        }
+        _ => own,
     }
 }
 
