@@ -9,8 +9,9 @@ use crate::response::Response;
 use crate::spellings::is_taken_for;
 use crate::variables::{filled, in_url, scheme, uri};
 
-/// Lines that it says itself.
-const OWN: [&str; 8] = [
+/// Lines that it says itself, and that others may take for such: it tells nobody what a client says
+/// in them.
+const OWN: [&str; 11] = [
     "X-Original-URL",
     "X-Original-Method",
     "X-Original-URI",
@@ -18,6 +19,9 @@ const OWN: [&str; 8] = [
     "X-Real-IP",
     "X-Forwarded-For",
     "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Method",
+    "X-Forwarded-Uri",
     "X-Auth-Request-Redirect",
 ];
 

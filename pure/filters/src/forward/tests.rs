@@ -303,6 +303,8 @@ fn nginx_tells_and_takes_answers_in_its_own_way() {
     let asked = Asked::by("POST", "http://a.test", "/x?y=1&z").with_all(&[
         ("X-Original-URL", "http://evil/"),
         ("x_sent_from", "me"),
+        ("X-Forwarded-Uri", "/public"),
+        ("X.Forwarded.Host", "open.test"),
         ("Cookie", "a=b"),
     ]);
     let own = [

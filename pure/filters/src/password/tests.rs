@@ -199,3 +199,29 @@ fn work_that_is_not_done_lets_nobody_in() {
         other => panic!("{other:?}"),
     }
 }
+
+/// With nginx nobody may be there to be let in: all are asked, and told so on its page.
+#[test]
+fn where_nobody_is_known_all_are_asked_in_nginx_manner() {
+    let auth = |manner| PasswordAuth {
+        users: vec![Arc::from("ann:")].into(),
+        realm: "house".into(),
+        removes_header: true,
+        user_header: None,
+        manner,
+    };
+    let make = |manner| Password::new(&auth(manner), kept(&mut Memory::default()), 7);
+    assert!(make(PasswordManner::Traefik).is_none());
+    let mut frame = make(PasswordManner::Nginx).unwrap();
+    for asked in [Asked::get("a.b", "/"), saying("Basic YW5uOg=="), saying("Basic YW5uOng=")] {
+        let (mut world, mut head) = (World::new(), RequestEdits::new(&asked));
+        let Enter::Answer(answer) = frame.enter(&mut world.context(), &mut head, Got::Nothing)
+        else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(answer.status, 401);
+        let asks = answer.first("www-authenticate");
+        assert_eq!(asks, Some(&b"Basic realm=\"house\""[..]));
+        assert!(answer.body.starts_with(b"<html>"));
+    }
+}
