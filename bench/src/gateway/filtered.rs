@@ -18,8 +18,8 @@ struct Guarded {
     filters: &'static [&'static str],
 }
 
-/// Nothing at all, what people hang before most routes, and ten. The paths are equally long, and the
-/// backend sees what it answers shortly.
+/// Nothing at all, what people hang before most routes, and ten. The paths are equally long, and
+/// what the backend is asked for is small.
 const HOSTS: [Guarded; 3] = [
     Guarded { name: "no filter", host: "none.example.com", path: "/some/app", filters: &[] },
     Guarded {

@@ -10,7 +10,7 @@ use steelyard_manifest::codes::UNKNOWN_FIELD;
 use steelyard_manifest::{Object, UnknownField};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Part, Protocol, Provenance,
+    Code, Diagnostic, FieldPath, Item, MarkedPart, NamespacedName, ObjectRef, Protocol, Provenance,
     Severity,
 };
 
@@ -136,7 +136,7 @@ impl<'a> Findings<'a> {
     /// What was said last is about a part of the field's text alone: these bytes of it.
     pub(crate) fn part(&mut self, text: &str, at: Range<usize>) {
         if let Some(last) = self.diagnostics.last_mut() {
-            last.part = Some(Part::of(text, at));
+            last.part = Some(MarkedPart::of(text, at));
         }
     }
 

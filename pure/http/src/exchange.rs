@@ -30,7 +30,7 @@ use crate::excerpt::Excerpt;
 use crate::reject::{BadResponse, Reject};
 use crate::response::{Asked, Persistence};
 use crate::upgrade::Upgrades;
-pub use download::Passing;
+pub use download::LetThrough;
 pub use limits::Limits;
 pub use passage::{Loan, release};
 pub use reuse::{Clean, Reuse, Seen};

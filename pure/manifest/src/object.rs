@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{FieldPath, Location, ObjectRef, Part};
+use steelyard_model::{FieldPath, Location, MarkedPart, ObjectRef};
 
 use crate::path::{Step, steps};
 use crate::spot::Site;
@@ -41,7 +41,7 @@ impl Object {
     }
 
     /// The same of a part of the text there, as far as that stands there as it is.
-    pub fn locate_part(&self, path: &FieldPath, part: Option<Part>) -> Location {
+    pub fn locate_part(&self, path: &FieldPath, part: Option<MarkedPart>) -> Location {
         place_at(&self.tree, self.mark(), (path, part)).in_file(&self.file)
     }
 
@@ -70,7 +70,7 @@ impl PlaceMark {
 pub(crate) fn place_at(
     tree: &Node,
     whole: Mark,
-    (path, part): (&FieldPath, Option<Part>),
+    (path, part): (&FieldPath, Option<MarkedPart>),
 ) -> PlaceMark {
     let (mut mark, mut node) = (whole, tree);
     for step in steps(&path.0) {

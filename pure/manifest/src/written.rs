@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{FieldPath, Location, Part};
+use steelyard_model::{FieldPath, Location, MarkedPart};
 
 use crate::digest;
 use crate::key::Key;
@@ -75,7 +75,7 @@ impl Written {
     }
 
     /// As [`Object::locate_part`].
-    pub fn locate_part(&self, path: &FieldPath, part: Option<Part>) -> Location {
+    pub fn locate_part(&self, path: &FieldPath, part: Option<MarkedPart>) -> Location {
         if path.is_root() {
             return self.location();
         }

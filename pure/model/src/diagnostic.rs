@@ -47,7 +47,7 @@ pub struct Location {
 
 /// A part of a value that is a text, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct MarkedPart {
     /// How many are before it.
     pub before: u32,
     /// How many it has.
@@ -68,7 +68,7 @@ pub struct Diagnostic {
     /// Where it is written; filled in from `object` and `path` by the loader, which has the text.
     pub location: Option<Location>,
     /// The part of the field's text that is at fault, where it is not all of it.
-    pub part: Option<Part>,
+    pub part: Option<MarkedPart>,
     /// What is wrong: one sentence, no trailing period.
     pub message: String,
     /// What to do about it: one sentence, no trailing period. Never empty.
@@ -151,7 +151,7 @@ impl Missing {
     }
 }
 
-impl Part {
+impl MarkedPart {
     /// These bytes of a text.
     pub fn of(text: &str, at: Range<usize>) -> Self {
         let characters = |bytes: Range<usize>| {

@@ -45,7 +45,7 @@ pub use advertisement::{L2Advertisement, PreferredNodes};
 pub use balance_draft::BalanceDraft;
 pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
 pub use community::Community;
-pub use diagnostic::{Alike, Code, Diagnostic, Location, Missing, Part, Severity};
+pub use diagnostic::{Alike, Code, Diagnostic, Location, MarkedPart, Missing, Severity};
 pub use diagnostics::Diagnostics;
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
 pub use filter_draft::FilterDraft;

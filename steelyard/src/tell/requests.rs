@@ -21,7 +21,8 @@ pub(crate) fn requests(gateway: Option<&Gateway>) -> Value {
 }
 
 /// One of them by its name, with what becomes of such a request by the routes that are in force
-/// now: which ladder decides, why others do not serve it, what it passes, and who of these answered.
+/// now: which ladder decides, why others do not serve it, what it passes, and which of these
+/// answered.
 pub(crate) fn explained(
     gateway: Option<&Gateway>,
     decided: Option<&Decided>,

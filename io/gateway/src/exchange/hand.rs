@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use steelyard_filters::{Answerer, Ask, Flow, Got, Outward, Piece, Response};
-use steelyard_http::{Head as _, Passing, ResponseChanges, ResponseHead};
+use steelyard_http::{Head as _, LetThrough, ResponseChanges, ResponseHead};
 
 use crate::core::Core;
 use crate::exchange::asks::{self, Stopped};
@@ -202,7 +202,7 @@ impl Tap for Hand<'_, '_> {
                             if head.is_switch() {
                                 course.stack().becomes_tunnel();
                             }
-                            (Seen::Passed, Some(Passing { changes, is_tapped }))
+                            (Seen::Passed, Some(LetThrough { changes, is_tapped }))
                         }
                     },
                     other => (Seen::Held(other), None),

@@ -2,7 +2,7 @@
 
 mod held;
 
-pub use held::Passing;
+pub use held::LetThrough;
 
 use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};

@@ -2,7 +2,7 @@
 
 use super::passage::Loan;
 use super::tap::Came;
-use super::{Break, Exchange, Passing, Stage};
+use super::{Break, Exchange, LetThrough, Stage};
 use crate::body::{Body, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::response::ResponseHead;
@@ -44,14 +44,14 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// Lets the response go on with `changes`, its body through somebody else's hands if it
     /// `is_tapped`.
     pub fn pass(&mut self, changes: ResponseChanges, is_tapped: bool) {
-        self.look_and_pass(|_| ((), Some(Passing { changes, is_tapped })));
+        self.look_and_pass(|_| ((), Some(LetThrough { changes, is_tapped })));
     }
 
     /// Shows the head that is held, and lets the response go on where `see` says how: it is read
     /// once for both.
     pub fn look_and_pass<T>(
         &mut self,
-        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<Passing>),
+        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<LetThrough>),
     ) -> Option<T> {
         let reading = self.reading();
         let (seen, read) = self.download.look_and_pass(reading, &mut self.reuse, see)?;

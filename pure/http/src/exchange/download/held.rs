@@ -9,7 +9,7 @@ use crate::trailers::TrailerLine;
 
 /// How a response goes on.
 #[derive(Debug, Default)]
-pub struct Passing {
+pub struct LetThrough {
     /// What is changed about its head.
     pub changes: ResponseChanges,
     /// Its body goes through somebody else's hands.
@@ -71,13 +71,15 @@ impl<B: Loan> Download<B> {
         &mut self,
         reading: Reading,
         reuse: &mut Reuse,
-        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<Passing>),
+        see: impl FnOnce(&ResponseHead<'_, '_>) -> (T, Option<LetThrough>),
     ) -> Option<(T, Read)> {
         let buffer = self.slot.as_ref().filter(|_| self.stage == Stage::Held)?;
         let mut slots = Slots::default();
         let head = ResponseHead::parse(buffer, &mut slots, reading.asked).ok().flatten()?;
         let (seen, passing) = see(&head);
-        let Some(Passing { mut changes, is_tapped }) = passing else { return Some((seen, Ok(()))) };
+        let Some(LetThrough { mut changes, is_tapped }) = passing else {
+            return Some((seen, Ok(())));
+        };
         self.peeks = None;
         let (len, switches, http10) = (head.len, head.is_switch(), reading.asked.http10);
         let mut persistence = reading.persistence(&head);

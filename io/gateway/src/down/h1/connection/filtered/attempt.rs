@@ -1,5 +1,6 @@
 //! One attempt at the backend, with the filters' hand in it.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use steelyard_filters::{Ending, Flow, Piece, Response};
@@ -132,17 +133,9 @@ impl<C: Wire> Connection<C> {
                 return false;
             }
             opened.is_as_asked = method.is_none();
-            let hop = listener.hop(lines, manner);
-            if request.traced.is_none() && opened.framing.is_none() {
-                let is_changed = *changes != RequestChanges::default();
-                head.forward(&hop, is_changed.then_some(changes), out);
-                return true;
-            }
-            let mut changes = RequestChanges { framing: opened.framing, ..changes.clone() };
-            if let Some(traced) = &request.traced {
-                traced.tell(&mut changes.lines);
-            }
-            head.forward(&hop, Some(&changes), out);
+            let changes = told(changes, opened.framing, request);
+            let is_changed = *changes != RequestChanges::default();
+            head.forward(&listener.hop(lines, manner), is_changed.then_some(&*changes), out);
             true
         });
         if is_written != Some(true) {
@@ -162,6 +155,23 @@ impl<C: Wire> Connection<C> {
         }
         Ok(opened)
     }
+}
+
+/// What is changed about a request, with how its body ends where that is told otherwise, and whose
+/// trace it belongs to. Most have neither, and nothing is copied for them.
+fn told<'c>(
+    changes: &'c RequestChanges,
+    framing: Option<Framing>,
+    request: &Request,
+) -> Cow<'c, RequestChanges> {
+    if framing.is_none() && request.traced.is_none() {
+        return Cow::Borrowed(changes);
+    }
+    let mut changes = RequestChanges { framing, ..changes.clone() };
+    if let Some(traced) = &request.traced {
+        traced.tell(&mut changes.lines);
+    }
+    Cow::Owned(changes)
 }
 
 /// An attempt that is over.
