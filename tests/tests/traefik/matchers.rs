@@ -3,9 +3,12 @@
 
 use super::*;
 
+/// A rule, and what is asked of who has it: whether the rule takes that.
+type Matched<'r> = (&'r str, &'r [(&'r str, bool)]);
+
 /// A rule, and requests with whether it is for them. `HOST` is a host of the rule's own, which
 /// stands before the rule.
-const REQUESTS: &[(&str, &[(&str, bool)])] = &[
+const REQUESTS: &[Matched<'static>] = &[
     (
         "Host(`HOST`)",
         &[
@@ -103,7 +106,7 @@ const REQUESTS: &[(&str, &[(&str, bool)])] = &[
 
 /// The same of connections over TLS: what `openssl s_client` is told, and whether it comes to who
 /// speaks there.
-const CONNECTIONS: &[(&str, &[(&str, bool)])] = &[
+const CONNECTIONS: &[Matched<'static>] = &[
     ("HostSNI(`HOST`)", &[("-servername HOST", true), ("-servername a.HOST", false)]),
     (
         "HostSNIRegexp(`^[a-z]+\\.HOST$`)",
@@ -121,8 +124,8 @@ const CONNECTIONS: &[(&str, &[(&str, bool)])] = &[
 ];
 
 /// An object of so many routes, and the host of each.
-fn object(kind: &str, rules: &[(&str, &[(&str, bool)])], service: &str, point: &str) -> String {
-    let route = |(at, (rule, _)): (usize, &(&str, &[(&str, bool)]))| {
+fn object(kind: &str, rules: &[Matched<'_>], service: &str, point: &str) -> String {
+    let route = |(at, (rule, _)): (usize, &Matched<'_>)| {
         let rule = rule.replace("HOST", &host(at));
         format!("  - match: '{rule}'\n    services: [{{name: {service}, port: 80}}]\n")
     };
