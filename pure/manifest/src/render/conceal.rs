@@ -140,7 +140,9 @@ fn mapping_around(text: &impl Text, index: usize, column: usize) -> Range<usize>
 
 /// Whether a line without a key goes on with the value of a hidden one: a block or a list below it.
 fn continues_hidden(text: &impl Text, index: usize, hides: impl Fn(&str) -> bool) -> bool {
-    let mut least = text.line(index).map_or(0, indent);
+    // Items may stand as deep as the key that they are below.
+    let depth = |line: &str| indent(line) + usize::from(line.trim_start().starts_with("- "));
+    let mut least = text.line(index).map_or(0, depth);
     for above in (index.saturating_sub(FAR)..index).rev() {
         let Some(line) = text.line(above).filter(|line| !line.trim().is_empty()) else { continue };
         if line.starts_with("---") {
@@ -150,7 +152,7 @@ fn continues_hidden(text: &impl Text, index: usize, hides: impl Fn(&str) -> bool
         if let Some((_, key, _)) = key.filter(|_| indent(line) < least || least == 0) {
             return hides(key);
         }
-        least = least.min(indent(line));
+        least = least.min(depth(line));
     }
     index > FAR
 }
@@ -211,6 +213,22 @@ mod tests {
         };
         let (few, many) = (looks(300), looks(3_000));
         assert!(many < 11 * few, "{few} and {many}");
+    }
+
+    #[test]
+    fn items_are_hidden_however_deep_they_stand() {
+        for indented in ["", "  "] {
+            let text = format!(
+                "a:\n  users:\n  {indented}- \"ann:secret\"\n  {indented}- \"bob:secret\"\n  \
+                 realm:\n  {indented}- shown\n"
+            );
+            let text = Counted { lines: text.lines().collect(), looks: Cell::new(0) };
+            let secrets = Secrets::of(&text);
+            let hidden: Vec<usize> = (0..text.lines.len())
+                .filter(|index| secrets.concealed_from(&text, *index) == Some(0))
+                .collect();
+            assert_eq!(hidden, [2, 3], "{indented:?}");
+        }
     }
 
     #[test]
