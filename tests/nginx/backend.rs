@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -34,8 +34,9 @@ pub(crate) struct Instance {
 #[derive(Default)]
 pub(crate) struct Listening(Mutex<BTreeMap<SocketAddr, Listener>>);
 
-/// Whether a thread that takes connections is to end, and that thread.
-type Listener = (Arc<AtomicBool>, JoinHandle<()>);
+/// Whether a thread that takes connections is to end, and that thread, which leaves those that it
+/// took.
+type Listener = (Arc<AtomicBool>, JoinHandle<Vec<TcpStream>>);
 
 impl Listening {
     /// Lets an instance answer at an address.
@@ -45,26 +46,31 @@ impl Listening {
         let told = is_closed.clone();
         let config = instance.tls.as_ref().map(|made| Arc::new(config(made)));
         let thread = std::thread::spawn(move || {
+            let mut taken = Vec::new();
             while let Ok((stream, from)) = listener.accept() {
                 if told.load(Ordering::Relaxed) {
-                    return;
+                    break;
                 }
+                taken.extend(stream.try_clone());
                 let (instance, config) = (instance.clone(), config.clone());
                 std::thread::spawn(move || _ = serve(stream, from, &instance, config));
             }
+            taken
         });
         self.0.lock().unwrap().insert(at, (is_closed, thread));
         Ok(())
     }
 
-    /// Nobody answers there any more.
+    /// Nobody answers there any more, on connections that are open neither.
     pub(crate) fn close(&self, at: SocketAddr) {
         let found = self.0.lock().unwrap().remove(&at);
         if let Some((is_closed, thread)) = found {
             is_closed.store(true, Ordering::Relaxed);
             // Whoever waits for a connection looks at that.
             let _ = TcpStream::connect(at);
-            let _ = thread.join();
+            for stream in thread.join().unwrap_or_default() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
         }
     }
 
