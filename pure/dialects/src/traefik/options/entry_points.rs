@@ -33,7 +33,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Reads;
-    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Differs("64 KiB at most");
+    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Differs("4,096 bytes more, as with Go, and 64 KiB at most");
     "entryPoints.*.http.middlewares" List, "", Reads;
     "entryPoints.*.http.redirections.entryPoint.permanent" Switch, "true", Reads;
     "entryPoints.*.http.redirections.entryPoint.priority" Number, "9223372036854775806", Reads;
