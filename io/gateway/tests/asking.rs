@@ -78,6 +78,8 @@ fn pages() -> Filter {
         query: "/{originalStatus}/{status}".into(),
         request_headers: None,
         told: None,
+        spares_backends: false,
+        stands_in: false,
     }))
 }
 

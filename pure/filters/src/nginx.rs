@@ -1,20 +1,26 @@
 //! What ingress-nginx does to the requests of a location: a frame each.
 
+mod backed;
+mod blocked;
+mod body;
 mod cors;
 mod led;
+mod pace;
 mod rewrite;
+mod site;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_http::{RequestEdits, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::access::ClientSource;
 use steelyard_model::routing::filter::nginx::NginxStep;
 
 use crate::ask::Got;
 use crate::client;
 use crate::context::{Context, Note};
-use crate::frame::{Enter, Frame, Leave};
+use crate::frame::{Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::response::Response;
 
 /// One of them on one request.
@@ -23,11 +29,15 @@ pub(crate) struct NginxFrame {
     step: Arc<NginxStep>,
     /// The page that asks, where that matters.
     origin: Option<Box<str>>,
+    /// Bytes of a body that have gone on.
+    bytes: u64,
+    /// Since when those of an answer do.
+    since: Option<Instant>,
 }
 
 impl NginxFrame {
     pub(crate) fn new(step: &Arc<NginxStep>) -> Self {
-        Self { step: step.clone(), origin: None }
+        Self { step: step.clone(), origin: None, bytes: 0, since: None }
     }
 }
 
@@ -42,6 +52,14 @@ fn let_in(is_let: impl Fn(IpAddr) -> bool, cx: &mut Context<'_>, head: &RequestE
 }
 
 impl Frame for NginxFrame {
+    fn needs(&self) -> Needs {
+        match &*self.step {
+            NginxStep::Body(_) => body::needs(),
+            NginxStep::Pace(_) => pace::needs(),
+            _ => Needs::default(),
+        }
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         match &*self.step {
             NginxStep::Cors(cors) => cors::enter(cors, &mut self.origin, cx, head),
@@ -51,13 +69,47 @@ impl Frame for NginxFrame {
                 let_in(|it| allowed.contains(it) && !denied.contains(it), cx, head)
             }
             NginxStep::Rewrite(rewrite) => rewrite::enter(rewrite, cx, head),
+            NginxStep::Body(most) => body::enter(*most, cx, head),
+            NginxStep::Secure(to) => led::secure(to, cx, head),
+            NginxStep::ToHost(to, status) => led::to_host(*to, *status, cx, head),
+            NginxStep::Slash(path) => led::slash(path, cx, head),
+            NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
+            NginxStep::Site(_)
+            | NginxStep::Cookies(_)
+            | NginxStep::Location(..)
+            | NginxStep::Pace(_)
+            | NginxStep::NoPage(_) => Enter::Next,
         }
     }
 
-    fn leave(&mut self, _: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
-        if let NginxStep::Cors(cors) = &*self.step {
-            cors::leave(cors, self.origin.as_deref(), head);
+    fn leave(&mut self, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
+        match &*self.step {
+            NginxStep::Cors(cors) => cors::leave(cors, self.origin.as_deref(), head),
+            NginxStep::Site(site) => return site::leave(site, cx, head),
+            NginxStep::Cookies(cookies) => backed::cookies(cookies, cx, head),
+            NginxStep::Location(from, to) => backed::location((from, to), cx, head),
+            NginxStep::NoPage(statuses) if statuses.contains(&head.status()) => {
+                return Leave::Replace(Box::new(site::page(404)));
+            }
+            _ => {}
         }
         Leave::Next
+    }
+
+    fn request(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        if let NginxStep::Body(most) = &*self.step {
+            return body::request(*most, &mut self.bytes, cx, (piece, out));
+        }
+        out.push(piece);
+        Flow::Go
+    }
+
+    fn response(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        let NginxStep::Pace(pace) = &*self.step else {
+            out.push(piece);
+            return Flow::Go;
+        };
+        let since = *self.since.get_or_insert(cx.now);
+        pace::response(pace, (since, &mut self.bytes), cx.now, (piece, out))
     }
 }

@@ -14,7 +14,7 @@ use steelyard_http::{
 use steelyard_model::routing::filter::content::ErrorPages;
 
 use crate::ask::{Ask, Got, Letter};
-use crate::context::{Context, Note};
+use crate::context::{Answerer, Context, Note};
 use crate::forward::copied::{copied, uri};
 use crate::forward::made_up::PARTIAL;
 use crate::frame::{Enter, Frame, Leave};
@@ -38,6 +38,7 @@ pub(crate) struct Pages {
 /// A request, as far as pages hang on it.
 #[derive(Clone, Debug)]
 struct AskedFor {
+    method: Box<str>,
     is_tls: bool,
     authority: String,
     /// Path and query.
@@ -54,7 +55,8 @@ impl Pages {
 
     /// The request for the page of a status.
     fn letter(&self, asked: AskedFor, status: u16) -> Letter {
-        let AskedFor { is_tls, authority, uri, mut lines, format } = asked;
+        let AskedFor { method, is_tls, authority, uri, mut lines, format } = asked;
+        let method = if self.pages.told.is_some() { method } else { "GET".into() };
         if let Some(told) = &self.pages.told {
             let code = status.to_string();
             let own = [
@@ -74,7 +76,7 @@ impl Pages {
             .replace("{originalStatus}", &status.to_string())
             .replace("{url}", &escaped(&format!("{scheme}://{authority}{uri}")));
         Letter {
-            method: "GET".into(),
+            method,
             scheme: if is_tls { Scheme::Https } else { Scheme::Http },
             authority: authority.into(),
             target: format!("/{target}").into(),
@@ -83,6 +85,14 @@ impl Pages {
             max: LARGEST,
             patience: PATIENCE,
         }
+    }
+
+    /// Whether somebody else has something to say to a status.
+    fn takes(&self, cause: Answerer, status: u16) -> bool {
+        let is_listed = self.pages.statuses.iter().any(|range| is_in(status, *range));
+        let is_spared = self.pages.spares_backends && cause == Answerer::Backend;
+        let is_nobodys = matches!(cause, Answerer::Gateway | Answerer::Nobody) && status == 503;
+        (is_listed && !is_spared) || (self.pages.stands_in && is_nobodys)
     }
 
     /// What a status becomes.
@@ -121,6 +131,7 @@ impl Frame for Pages {
             }
         }
         self.asked = Some(Box::new(AskedFor {
+            method: head.method().into(),
             is_tls: cx.journey.is_tls,
             authority: head.authority().to_owned(),
             uri: uri(head),
@@ -134,7 +145,7 @@ impl Frame for Pages {
         let status = head.status();
         match got {
             Got::Nothing => {
-                if !self.pages.statuses.iter().any(|range| is_in(status, *range)) {
+                if !self.takes(cx.cause, status) {
                     return Leave::Next;
                 }
                 let Some(asked) = self.asked.take() else { return Leave::Next };
@@ -170,6 +181,8 @@ mod tests {
             query: query.into(),
             request_headers: None,
             told: None,
+            spares_backends: false,
+            stands_in: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Answers with a redirection, as nginx's `return` does.
 
-use steelyard_http::{RequestEdits, RequestView};
-use steelyard_model::routing::filter::nginx::NginxReturn;
+use steelyard_http::{RequestEdits, RequestView, Scheme};
+use steelyard_model::routing::filter::nginx::{NginxReturn, NginxSecure, NginxSibling};
 
 use crate::context::{Context, Note};
 use crate::frame::Enter;
@@ -18,6 +18,67 @@ pub(super) fn enter(to: &NginxReturn, cx: &mut Context<'_>, head: &RequestEdits<
     led(cx, to.status, location)
 }
 
+/// Leads who asks in plain to the same by TLS.
+pub(super) fn secure(to: &NginxSecure, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+    let (host, asked) = parted(head.authority());
+    // Who names no host cannot be led to one.
+    if head.scheme() == Scheme::Https || host.is_empty() {
+        return Enter::Next;
+    }
+    let beside = |asked| to.beside.iter().find(|(from, _)| *from == asked).map(|(_, to)| *to);
+    let port = to.port.or_else(|| beside(asked?)).filter(|it| to.port.is_some() || *it != 443);
+    let port = port.map(|it| format!(":{it}")).unwrap_or_default();
+    let target = target(head, to.keeps_slash);
+    led(cx, to.status, format!("https://{host}{port}{target}"))
+}
+
+/// Leads to the host beside the one that is asked for.
+pub(super) fn to_host(
+    to: NginxSibling,
+    status: u16,
+    cx: &mut Context<'_>,
+    head: &RequestEdits<'_>,
+) -> Enter {
+    let (host, port) = parted(head.authority());
+    let host = match to {
+        NginxSibling::Bare => host.strip_prefix("www.").unwrap_or(host).to_owned(),
+        NginxSibling::Www => format!("www.{host}"),
+    };
+    let scheme = head.scheme();
+    let port = port.unwrap_or(if scheme == Scheme::Https { 443 } else { 80 });
+    let target = target(head, false);
+    led(cx, status, format!("{}://{host}:{port}{target}", scheme.as_str()))
+}
+
+/// Leads who asks for a folder without its slash to the one with it.
+pub(super) fn slash(path: &str, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+    if head.path() != path {
+        return Enter::Next;
+    }
+    let query = head.query().map(|it| format!("?{it}")).unwrap_or_default();
+    led(cx, 301, absolute(head, &format!("{path}/{query}"), false))
+}
+
+/// What is asked for, without one slash at its end.
+fn target(head: &RequestEdits<'_>, keeps_slash: bool) -> String {
+    let query = head.query().map(|it| format!("?{it}")).unwrap_or_default();
+    let target = format!("{}{query}", head.path());
+    match target.strip_suffix('/') {
+        Some(bare) if !keeps_slash => bare.to_owned(),
+        _ => target,
+    }
+}
+
+/// A host, and the port that is said.
+fn parted(authority: &str) -> (&str, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => {
+            (host, port.parse().ok())
+        }
+        _ => (authority, None),
+    }
+}
+
 /// The answer that leads there.
 pub(super) fn led(cx: &mut Context<'_>, status: u16, location: String) -> Enter {
     cx.notes.push(Note::Reason("the request is led elsewhere"));
@@ -29,10 +90,7 @@ pub(super) fn led(cx: &mut Context<'_>, status: u16, location: String) -> Enter 
 /// A path of the same site as an URL; the port that was asked at stays only where that is said.
 fn absolute(head: &RequestEdits<'_>, path: &str, keeps_port: bool) -> String {
     let authority = head.authority();
-    let host = match authority.rsplit_once(':') {
-        Some((host, _)) if !keeps_port && (host.ends_with(']') || !host.contains(':')) => host,
-        _ => authority,
-    };
+    let host = if keeps_port { authority } else { parted(authority).0 };
     format!("{}://{host}{path}", head.scheme().as_str())
 }
 
@@ -70,6 +128,55 @@ mod tests {
             (to("/app", false, true), "http://a.b", "/p", None),
         ] {
             assert_eq!(location(to, url, path).as_deref(), expected, "{url}{path}");
+        }
+    }
+    fn to(entered: &Enter) -> Option<String> {
+        let Enter::Answer(answer) = entered else { return None };
+        let line = answer.lines.iter().find(|(name, _)| &**name == "Location");
+        line.map(|(_, it)| String::from_utf8_lossy(it).into_owned())
+    }
+
+    #[test]
+    fn who_asks_in_plain_is_led_to_tls() {
+        let usual =
+            NginxSecure { status: 308, keeps_slash: false, beside: vec![(8080, 8443)], port: None };
+        let kept = NginxSecure { keeps_slash: true, port: Some(443), ..usual.clone() };
+        for (terms, url, path, expected) in [
+            (&usual, "http://a.b", "/", Some("https://a.b")),
+            (&usual, "http://a.b:80", "/x/?q=/", Some("https://a.b/x/?q=")),
+            (&usual, "http://a.b:8080", "/x", Some("https://a.b:8443/x")),
+            (&usual, "https://a.b", "/", None),
+            (&kept, "http://a.b", "/x/", Some("https://a.b:443/x/")),
+        ] {
+            let asked = Asked::get(url, path);
+            let mut world = World::new();
+            let entered = secure(terms, &mut world.context(), &RequestEdits::new(&asked));
+            assert_eq!(to(&entered).as_deref(), expected, "{url}{path}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_folders_lead_to_those_beside_them() {
+        for (of, url, path, expected) in [
+            (NginxSibling::Bare, "http://www.a.b", "/x", "http://a.b:80/x"),
+            (NginxSibling::Bare, "https://www.a.b:8443", "/", "https://a.b:8443"),
+            (NginxSibling::Www, "https://a.b", "/x?y", "https://www.a.b:443/x?y"),
+        ] {
+            let asked = Asked::get(url, path);
+            let mut world = World::new();
+            let entered = to_host(of, 308, &mut world.context(), &RequestEdits::new(&asked));
+            assert_eq!(to(&entered).as_deref(), Some(expected));
+        }
+        for (path, expected) in [
+            ("/x", Some("http://a.b/x/")),
+            ("/x?y=z", Some("http://a.b/x/?y=z")),
+            ("/x/", None),
+            ("/x/y", None),
+        ] {
+            let asked = Asked::get("http://a.b:81", path);
+            let mut world = World::new();
+            let entered = slash("/x", &mut world.context(), &RequestEdits::new(&asked));
+            assert_eq!(to(&entered).as_deref(), expected, "{path}");
         }
     }
 }

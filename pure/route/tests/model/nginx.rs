@@ -254,6 +254,8 @@ fn error_pages_come_from_a_backend_of_their_own() {
         query: "".into(),
         request_headers: None,
         told: None,
+        spares_backends: false,
+        stands_in: false,
     }));
     let world = Draft::new()
         .filter("errors", pages)

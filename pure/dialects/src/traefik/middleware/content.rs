@@ -48,6 +48,8 @@ impl Reader<'_, '_> {
             query,
             request_headers: it.error_request_headers.as_ref().map(|it| texts(Some(it))),
             told: None,
+            spares_backends: false,
+            stands_in: false,
         })))
     }
 

@@ -257,6 +257,11 @@ impl Networks {
         self.nets.iter().any(|net| net.contains(&address))
     }
 
+    /// The ranges.
+    pub fn nets(&self) -> &[IpNet] {
+        &self.nets
+    }
+
     /// As they are written.
     pub fn texts(&self) -> &[Arc<str>] {
         &self.texts

@@ -22,6 +22,10 @@ pub struct ErrorPages {
     /// ingress-nginx's `custom-http-errors`: lines that it is told beside `X-Code`, `X-Format` and
     /// `X-Original-URI`, and the status is the one that it answers. None is Traefik's manner.
     pub told: Option<Vec<(Arc<str>, Arc<str>)>>,
+    /// What a backend answers itself stays as it is.
+    pub spares_backends: bool,
+    /// It answers too where there is nobody to be asked (503).
+    pub stands_in: bool,
 }
 
 /// Writes header lines. An empty value takes a line away.

@@ -20,6 +20,28 @@ pub enum NginxStep {
     Among(Networks, Networks),
     /// Asks for another path.
     Rewrite(NginxRewrite),
+    /// What all answers have, and what those that are made here look like.
+    Site(NginxSite),
+    /// Refuses bodies of more bytes than so many, with 413.
+    Body(u64),
+    /// Leads who asks in plain to TLS.
+    Secure(NginxSecure),
+    /// Leads to the host beside the one that is asked for, by the scheme and port that were asked
+    /// at, with this status.
+    ToHost(NginxSibling, u16),
+    /// Leads who asks for a folder without its slash to the one with it: its path without.
+    Slash(Arc<str>),
+    /// Refuses what says it is one of these, with 403.
+    Blocked(NginxBlocked),
+    /// Changes what backends say in `Set-Cookie`.
+    Cookies(NginxCookies),
+    /// Changes what backends say in `Location` and `Refresh`: what begins with the first begins
+    /// with the second.
+    Location(Arc<str>, Arc<str>),
+    /// Bodies of answers go on no faster.
+    Pace(NginxPace),
+    /// Answers with 404 in the place of these statuses: nobody is there who has pages for them.
+    NoPage(Vec<u16>),
 }
 
 /// What pages of other sites may do: said on every answer, and to browsers that ask beforehand.
@@ -72,6 +94,77 @@ pub struct NginxRewrite {
     pub prefix: Option<Arc<str>>,
 }
 
+/// What all answers have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxSite {
+    /// `Strict-Transport-Security` over TLS, in the place of what a backend says.
+    pub strict: Option<Arc<str>>,
+    /// `Server`; none takes that of backends away.
+    pub server: Option<Arc<str>>,
+    /// That of backends stays.
+    pub keeps_server: bool,
+}
+
+/// Leads who asks in plain to TLS: to the same host, without its port and, unless they are kept,
+/// one slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxSecure {
+    /// Status.
+    pub status: u16,
+    /// The slash at the end stays.
+    pub keeps_slash: bool,
+    /// Ports that belong together: who has asked at the first, by name, is led to the second.
+    pub beside: Vec<(u16, u16)>,
+    /// The port of TLS, where it is to be said in any case.
+    pub port: Option<u16>,
+}
+
+/// The host beside one that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NginxSibling {
+    /// The same without `www.`.
+    Bare,
+    /// The same with it.
+    Www,
+}
+
+/// What says it is one of these is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxBlocked {
+    /// By `User-Agent`.
+    pub agents: Vec<NginxWord>,
+    /// By `Referer`.
+    pub referers: Vec<NginxWord>,
+}
+
+/// A value as nginx's `map` compares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NginxWord {
+    /// The whole value, in any case.
+    Whole(Arc<str>),
+    /// One in which this is found (`~`, and `~*` in any case).
+    Found(Expression),
+}
+
+/// What becomes of cookies: a domain that is the first becomes the second, a path that begins with
+/// the first begins with the second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxCookies {
+    /// Of domains, without regard to case and a dot at the begin.
+    pub domain: Option<(Arc<str>, Arc<str>)>,
+    /// Of paths.
+    pub path: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// How fast a body goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NginxPace {
+    /// Bytes in a second.
+    pub rate: u64,
+    /// So many go on at once before that.
+    pub after: u64,
+}
+
 impl NginxStep {
     /// What it is, in one word.
     pub fn kind(&self) -> &'static str {
@@ -81,6 +174,16 @@ impl NginxStep {
             Self::Deny(_) => "nginx-deny",
             Self::Among(..) => "nginx-among",
             Self::Rewrite(_) => "nginx-rewrite",
+            Self::Site(_) => "nginx-site",
+            Self::Body(_) => "nginx-body",
+            Self::Secure(_) => "nginx-secure",
+            Self::ToHost(..) => "nginx-to-host",
+            Self::Slash(_) => "nginx-slash",
+            Self::Blocked(_) => "nginx-blocked",
+            Self::Cookies(_) => "nginx-cookies",
+            Self::Location(..) => "nginx-location",
+            Self::Pace(_) => "nginx-pace",
+            Self::NoPage(_) => "nginx-no-page",
         }
     }
 }
@@ -93,5 +196,25 @@ impl NginxOrigin {
         let label = origin.strip_prefix(&*self.head).and_then(|rest| rest.strip_suffix(&**tail));
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         label.is_some_and(|label| !label.is_empty() && label.bytes().all(is_part))
+    }
+}
+
+impl NginxWord {
+    /// As a list of the ConfigMap has it; none where its expression cannot be read.
+    pub fn read(text: &str) -> Option<Self> {
+        let expression = |source: &str| Some(Self::Found(Expression::new(source).ok()?));
+        match (text.strip_prefix("~*"), text.strip_prefix('~')) {
+            (Some(source), _) => expression(&format!("(?i){source}")),
+            (None, Some(source)) => expression(source),
+            (None, None) => Some(Self::Whole(text.into())),
+        }
+    }
+
+    /// Whether `value` is meant.
+    pub fn is(&self, value: &str) -> bool {
+        match self {
+            Self::Whole(word) => word.eq_ignore_ascii_case(value),
+            Self::Found(expression) => expression.is_found_in(value),
+        }
     }
 }

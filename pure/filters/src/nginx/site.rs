@@ -1,0 +1,109 @@
+//! What all answers of a site have, and what those look like that no backend gave.
+
+use steelyard_http::{ResponseEdits, ResponseView as _};
+use steelyard_model::routing::filter::nginx::NginxSite;
+
+use crate::context::{Answerer, Context};
+use crate::frame::Leave;
+use crate::response::Response;
+use crate::words::words;
+
+const STRICT: &str = "Strict-Transport-Security";
+const SERVER: &str = "Server";
+
+pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>) -> Leave {
+    let strict = site.strict.as_ref().filter(|_| cx.journey.is_tls);
+    let strict = strict.map(|it| (STRICT, it.as_bytes()));
+    let server = site.server.as_ref().map(|it| (SERVER, it.as_bytes()));
+    let status = head.status();
+    if matches!(cx.cause, Answerer::Gateway | Answerer::Nobody) && status >= 400 {
+        let mut page = page(status);
+        let lines = strict.into_iter().chain(server);
+        page.lines.extend(lines.map(|(name, value)| (name.into(), value.into())));
+        return Leave::Replace(Box::new(page));
+    }
+    if server.is_none() && cx.cause == Answerer::Backend && !site.keeps_server {
+        _ = head.lines().remove(SERVER);
+    }
+    for (name, value) in strict.into_iter().chain(server) {
+        // Of lines that are made here none is refused.
+        _ = head.lines().set(name, value);
+    }
+    Leave::Next
+}
+
+/// A page that says its status, as nginx's do.
+pub(super) fn page(status: u16) -> Response {
+    let words = match status {
+        503 => "Service Temporarily Unavailable",
+        504 => "Gateway Time-out",
+        status => words(status),
+    };
+    let body = format!(
+        "<html>\r\n<head><title>{status} {words}</title></head>\r\n<body>\r\n\
+         <center><h1>{status} {words}</h1></center>\r\n</body>\r\n</html>\r\n"
+    );
+    let mut response = Response::of(status);
+    response.lines.push(("Content-Type".into(), (*b"text/html").into()));
+    response.body = body.into();
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use steelyard_http::Head as _;
+    use steelyard_model::routing::filter::nginx::NginxStep;
+
+    use super::*;
+    use crate::ask::Got;
+    use crate::context::Journey;
+    use crate::frame::Frame;
+    use crate::nginx::NginxFrame;
+    use crate::tests::World;
+
+    fn left(site: &NginxSite, is_tls: bool) -> [Option<String>; 2] {
+        let mut answer = Response::of(200);
+        answer.lines.push(("Server".into(), (*b"a").into()));
+        answer.lines.push((STRICT.into(), (*b"max-age=1").into()));
+        let mut world = World::new();
+        let journey = Journey { is_tls, ..world.context().journey.clone() };
+        let mut cx = Context { journey: &journey, cause: Answerer::Backend, ..world.context() };
+        let mut head = ResponseEdits::new(&answer);
+        let mut frame = NginxFrame::new(&Arc::new(NginxStep::Site(site.clone())));
+        frame.leave(&mut cx, &mut head, Got::Nothing);
+        let text = |name| head.first(name).map(|it| String::from_utf8_lossy(it).into_owned());
+        [text(STRICT), text("server")]
+    }
+
+    #[test]
+    fn what_nobody_answered_is_said_in_words() {
+        let mut world = World::new();
+        let site = NginxSite { server: Some("s".into()), ..NginxSite::default() };
+        for (status, words) in
+            [(503, "503 Service Temporarily Unavailable"), (502, "502 Bad Gateway")]
+        {
+            let answer = Response::of(status);
+            let mut cx = Context { cause: Answerer::Gateway, ..world.context() };
+            let left = super::leave(&site, &mut cx, &mut ResponseEdits::new(&answer));
+            let Leave::Replace(page) = left else { panic!("{left:?}") };
+            assert_eq!((page.status, page.first("server")), (status, Some(&b"s"[..])));
+            assert!(String::from_utf8_lossy(&page.body).contains(words), "{page:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_backends_are_replaced() {
+        let strict = NginxSite { strict: Some("max-age=2".into()), ..NginxSite::default() };
+        let own = |strict: &str, server: Option<&str>| {
+            [Some(strict.to_owned()), server.map(str::to_owned)]
+        };
+        assert_eq!(left(&strict, true), own("max-age=2", None));
+        assert_eq!(left(&strict, false), own("max-age=1", None));
+        let named = NginxSite { server: Some("s".into()), ..NginxSite::default() };
+        assert_eq!(left(&named, true), own("max-age=1", Some("s")));
+        let kept = NginxSite { keeps_server: true, ..NginxSite::default() };
+        assert_eq!(left(&kept, true), own("max-age=1", Some("a")));
+    }
+}
