@@ -10,6 +10,7 @@ mod exposure;
 mod given;
 mod judged;
 mod names;
+mod nginx;
 mod points;
 mod providers;
 mod terms;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
+use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
 use given::Given;
@@ -33,6 +35,12 @@ pub struct StaticOptions {
     values: BTreeMap<String, String>,
     /// What there is to say of others.
     remarks: Vec<String>,
+}
+
+/// What there is to say of a flag of ingress-nginx, by its own name: nothing, that it makes no
+/// difference, or why it is not taken.
+pub(crate) fn flag_of_nginx(name: &str, value: &str) -> Result<Option<String>, String> {
+    nginx::judge(&format!("{}{name}", nginx::PREFIX), value)
 }
 
 impl StaticOptions {
@@ -60,6 +68,12 @@ impl StaticOptions {
     /// Takes one in, where it is one; `plans` where all that becomes of it is looked at.
     fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
         let Given { origin, name, value } = given;
+        if name.starts_with(nginx::PREFIX) {
+            let told = nginx::judge(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+            self.remarks.extend(told.map(|told| format!("{origin}{told}")));
+            self.values.insert(name, value);
+            return Ok(());
+        }
         let fate = options::find(&name).map(|row| row.fate);
         let is_planned = fate.is_some_and(OptionFate::is_planned);
         match options::judge(&name, &value) {
@@ -95,6 +109,16 @@ impl StaticOptions {
     /// Options that count for `plan -o traefik` alone: nothing is served by them.
     pub fn idle(&self) -> Vec<String> {
         providers::idle(&self.values)
+    }
+
+    /// Flags of ingress-nginx.
+    pub fn nginx(&self) -> NginxOptions {
+        nginx::chosen(&self.values)
+    }
+
+    /// The Secret with the certificate for all other names, as those flags say it.
+    pub fn nginx_certificate(&self) -> Option<NamespacedName> {
+        nginx::certificate(&self.values)
     }
 
     /// What changes what Traefik's providers make of objects.

@@ -32,7 +32,11 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         load_balancer_class: args.lb_class.clone(),
         entry_points: args.fixed.entry_points(ports),
         exposure: args.fixed.exposure(),
-        default_certificate: args.default_ssl_certificate.clone(),
+        default_certificate: args
+            .default_ssl_certificate
+            .clone()
+            .or_else(|| args.fixed.nginx_certificate()),
+        nginx: args.fixed.nginx(),
         allow_cross_namespace: args.fixed.allows_cross_namespace(),
         crd: providers.crd,
         ingress: providers.ingress,

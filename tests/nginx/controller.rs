@@ -71,10 +71,17 @@ impl<'c> Controller<'c> {
         let mut command = Command::new(binary::steelyard());
         command.arg("up").arg(this.folder.path()).args(["--unprivileged", "--log-format", "json"]);
         command.arg(format!("--admin={}", SocketAddr::new(address, ADMIN_PORT)));
-        for (name, port) in [("web", 80), ("websecure", 443)] {
-            let at = SocketAddr::new(address, port);
+        for (name, flag, usual) in
+            [("web", "http-port=", "80"), ("websecure", "https-port=", "443")]
+        {
+            let at = SocketAddr::new(address, this.flag(flag, usual).parse()?);
             command.arg(format!("--entrypoints.{name}.address={at}"));
         }
+        // As ingress-nginx is started, unless a case says otherwise.
+        command.arg("--nginx.watch-ingress-without-class=false");
+        let flags = case.content["settings"]["flags"].as_array().into_iter().flatten();
+        let flags = flags.filter_map(|it| it.as_str()?.strip_prefix("--"));
+        command.args(flags.map(|flag| format!("--nginx.{flag}")));
         command.args([OsStr::new("--state-dir"), state.as_os_str()]);
         this.process = Running::start(command)?;
         this.process.hush();
@@ -91,6 +98,12 @@ impl<'c> Controller<'c> {
         self.put(&json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": { "name": "nginx" }, "spec": { "controller": "k8s.io/ingress-nginx" },
+        }))?;
+        let labels = self.flag("watch-namespace-selector=", "");
+        let labels = labels.split_once('=').map(|(key, value)| json!({ key: value }));
+        self.write(&json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": MARK, "labels": labels },
         }))?;
         let case = self.case;
         for object in case.content["objects"].as_array().into_iter().flatten() {
@@ -191,8 +204,9 @@ impl<'c> Controller<'c> {
         self.marks += 1;
         let name = format!("{MARK}-{}", self.marks);
         let object = json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": { "name": name },
-            "spec": { "ingressClassName": "nginx", "rules": [{
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": { "name": name, "namespace": MARK },
+            "spec": { "ingressClassName": self.flag("ingress-class=", "nginx"), "rules": [{
                 "host": format!("{name}.test"),
                 "http": { "paths": [{
                     "path": "/", "pathType": "Exact",
@@ -201,6 +215,13 @@ impl<'c> Controller<'c> {
             }] },
         });
         self.folder.write(&format!("{MARK}.yaml"), &object.to_string())
+    }
+
+    /// What a flag of the case says.
+    fn flag(&self, name: &str, usual: &str) -> String {
+        let flags = self.case.content["settings"]["flags"].as_array().into_iter().flatten();
+        let mut said = flags.filter_map(|it| it.as_str()?.strip_prefix("--")?.strip_prefix(name));
+        said.next().unwrap_or(usual).to_owned()
     }
 
     fn wait_for_mark(&self) -> Result<()> {

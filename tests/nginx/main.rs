@@ -76,7 +76,10 @@ fn what_ingress_nginx_was_tested_for() {
     });
     let outcomes = outcomes.into_inner().unwrap();
     tell(&outcomes);
-    let wrong = wrong(&outcomes, &pending, &differing);
+    let mut wrong = wrong(&outcomes, &pending, &differing);
+    if whole() {
+        wrong.extend(unshown(&outcomes, &cases));
+    }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), outcomes.len(), wrong.join("\n"));
 }
 
@@ -102,6 +105,24 @@ fn wrong(
     let gone = pending.keys().filter(|name| !outcomes.contains_key(*name));
     wrong.extend(gone.filter(|_| whole()).map(|name| format!("{name}: pending, but no such case")));
     wrong
+}
+
+/// What docs/nginx.md says that cases show, and they do not: each is there, has what it is to show,
+/// and holds.
+fn unshown(outcomes: &Outcomes, cases: &[Case]) -> Vec<String> {
+    let page = include_str!("../../docs/nginx.md");
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(|it| it.trim().trim_matches('`')).collect();
+        let [_, name, _, _, case, ""] = cells[..] else { return None };
+        case.contains('/').then_some((name, case))
+    });
+    let is_shown = |(name, of): &(&str, &str)| {
+        let case = cases.iter().find(|case| case.name == *of);
+        let has_it = case.is_some_and(|it| it.content.to_string().contains(&format!("{name}\":")));
+        has_it && matches!(outcomes.get(*of), Some((Outcome::Held, _)))
+    };
+    let wrong = rows.filter(|row| !is_shown(row));
+    wrong.map(|(name, case)| format!("docs/nginx.md: {name} is not shown by {case}")).collect()
 }
 
 fn whole() -> bool {

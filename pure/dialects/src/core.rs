@@ -7,25 +7,17 @@ pub(crate) mod service;
 pub(crate) mod slice;
 pub(crate) mod workload;
 
-use std::collections::BTreeSet;
-
 use steelyard_manifest::kinds::core as raw;
-use steelyard_model::{Item, Secret, SecretValue};
+use steelyard_model::Item;
 
 use crate::findings::Findings;
 use crate::metallb;
-
-/// Where a ConfigMap says whom to believe, as Traefik looks for it.
-const BELIEVED: [&str; 2] = ["ca.crt", "tls.ca"];
 
 pub(crate) fn config_map(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::ConfigMap = findings.read_lenient()?;
     let data = raw.data.unwrap_or_default();
     metallb::config_map(&data, findings);
-    let believed = data.into_iter().filter(|(key, _)| BELIEVED.contains(&key.as_str()));
-    let data = believed.map(|(key, value)| (key, SecretValue::from(value.as_str()))).collect();
-    let (object, kind) = (findings.object().clone(), String::new());
-    Some(Item::ConfigMap(Box::new(Secret { object, kind, data, unreadable: BTreeSet::new() })))
+    Some(Item::ConfigMap { object: findings.object().clone(), data: data.into() })
 }
 
 pub(crate) fn namespace(findings: &mut Findings<'_>) -> Option<Item> {

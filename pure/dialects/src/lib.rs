@@ -20,7 +20,7 @@ mod kind;
 mod location;
 mod metallb;
 mod network_policy;
-
+pub mod nginx;
 mod restriction;
 mod selector;
 mod swapped;

@@ -10,14 +10,17 @@ mod canary;
 mod cors;
 mod expressions;
 mod external;
+mod hosts;
 mod led;
 mod limit;
-mod value;
+mod pages;
+pub(crate) mod passed_on;
+pub(crate) mod value;
 
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::routing::id::RouteId;
-use steelyard_model::{ClassReading, Labels, OwnFilter, PassPhase, RouteDraft};
+use steelyard_model::{ClassReading, Labels, NginxReading, OwnFilter, PassPhase, RouteDraft};
 
 use crate::annotation;
 use crate::findings::Findings;
@@ -42,7 +45,10 @@ pub(crate) fn read(
 ) {
     let prefix = options.nginx_prefix.as_str();
     let mut asked = Asked { annotations, prefix, routes, reading, findings };
+    hosts::read(&mut asked);
     cors::read(&mut asked);
+    pages::read(&mut asked);
+    passed_on::read(&mut asked);
     led::read(&mut asked);
     expressions::read(&mut asked);
     limit::read(&mut asked);
@@ -51,6 +57,11 @@ pub(crate) fn read(
     backend::read(&mut asked);
     canary::read(&mut asked);
     asked.reading.passes.sort_by_key(|it| it.phase);
+    let is_nothing =
+        asked.reading.nginx.as_deref().is_some_and(|it| *it == NginxReading::default());
+    if is_nothing {
+        asked.reading.nginx = None;
+    }
 }
 
 impl<'a> Asked<'a, '_> {
@@ -84,12 +95,21 @@ impl<'a> Asked<'a, '_> {
         read
     }
 
+    /// What only these annotations ask for.
+    fn own(&mut self) -> &mut NginxReading {
+        self.reading.nginx.get_or_insert_default()
+    }
+
     fn boolean(&mut self, name: &str) -> Option<bool> {
         self.value(name, value::boolean, "write \"true\" or \"false\"")
     }
 
     fn number(&mut self, name: &str) -> Option<i64> {
         self.value(name, |it| it.parse().ok(), "write a whole number, without a unit")
+    }
+
+    fn number_above_0(&mut self, name: &str) -> Option<u64> {
+        self.number(name).and_then(|it| u64::try_from(it).ok()).filter(|it| *it > 0)
     }
 
     /// Closes the routes: ingress-nginx leaves out an Ingress with such a value.
@@ -105,6 +125,6 @@ impl<'a> Asked<'a, '_> {
 
     fn pass(&mut self, phase: PassPhase, name: &str, step: NginxStep, of: Option<RouteId>) {
         let filter = Filter::Nginx(step.into());
-        self.reading.passes.push(OwnFilter { phase, name: name.into(), filter, of });
+        self.reading.passes.push(OwnFilter { of, ..OwnFilter::new(phase, name, filter) });
     }
 }

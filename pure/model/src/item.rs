@@ -35,8 +35,13 @@ pub enum Item {
     },
     /// `v1` Secret.
     Secret(Box<Secret>),
-    /// `v1` ConfigMap: what of it says whom to believe, as a Secret would have it.
-    ConfigMap(Box<Secret>),
+    /// `v1` ConfigMap.
+    ConfigMap {
+        /// The object itself.
+        object: Arc<ObjectRef>,
+        /// Its content.
+        data: Arc<Labels>,
+    },
     /// EndpointSlice, or one subset of `v1` Endpoints.
     EndpointSlice(Arc<EndpointSlice>),
     /// NetworkPolicy that isolates pods from who would come in.
@@ -114,8 +119,8 @@ impl Item {
             Self::Service(service) => &service.object,
             Self::Pod(pod) => &pod.object,
             Self::Node(node) => &node.object,
-            Self::Namespace { object, .. } => object,
-            Self::Secret(secret) | Self::ConfigMap(secret) => &secret.object,
+            Self::Namespace { object, .. } | Self::ConfigMap { object, .. } => object,
+            Self::Secret(secret) => &secret.object,
             Self::EndpointSlice(slice) => &slice.object,
             Self::NetworkPolicy(policy) => &policy.object,
             Self::Workload(workload) => &workload.object,

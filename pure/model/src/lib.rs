@@ -23,6 +23,7 @@ pub mod item;
 mod labels;
 pub mod link;
 pub mod network_policy;
+pub mod nginx_settings;
 pub mod node;
 pub mod object;
 pub mod pool;
@@ -54,14 +55,16 @@ pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use labels::Labels;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
+pub use nginx_settings::{NginxOptions, NginxSettings};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
-    BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, IngressClass, OpenPath,
-    OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef, RouteDraft, RouteSet, TlsSecret,
+    BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, IngressClass, NginxReading,
+    OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef, RouteDraft, RouteSet,
+    TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

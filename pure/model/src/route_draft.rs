@@ -10,10 +10,12 @@ use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::{CanaryAffinity, CanaryChoice, RefusalReason};
 use crate::routing::filter::Filter;
 use crate::routing::id::{EntryPointId, RouteId};
+use crate::routing::matcher::Matcher;
 use crate::routing::observability::Observability;
 use crate::routing::pattern::{HostPattern, PathShape};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
+use crate::routing::times::RouteTimeouts;
 use crate::routing::tls::TlsVersion;
 use crate::routing::transport::OriginScheme;
 
@@ -88,6 +90,8 @@ pub struct ClassReading {
     pub satisfies_any: bool,
     /// How endpoints are chosen.
     pub balance: Option<Box<BalanceDraft>>,
+    /// What only ingress-nginx's words ask for.
+    pub nginx: Option<Box<NginxReading>>,
     /// Its backends stand beside those of another Ingress.
     pub canary: Option<Box<CanaryDraft>>,
     /// In words of ingress-nginx: paths of all its hosts are regular expressions.
@@ -106,6 +110,35 @@ pub struct ClassReading {
     pub said: Vec<Diagnostic>,
 }
 
+/// What ingress-nginx's annotations ask for, as far as it takes other objects to do it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxReading {
+    /// Other names of its hosts (`server-alias`).
+    pub aliases: Vec<Matcher>,
+    /// The host beside each of its own, with `www.` or without, leads there.
+    pub leads_www: bool,
+    /// Where who asks for `/` of its hosts is led.
+    pub root: Option<Filter>,
+    /// A slash at the end stays where who asks in plain is led to TLS.
+    pub keeps_slash: Option<bool>,
+    /// And the port is said.
+    pub says_port: Option<bool>,
+    /// How long what may take.
+    pub timeouts: RouteTimeouts,
+    /// Services are asked at their own address.
+    pub asks_services: Option<bool>,
+    /// Endpoints are spoken to as clients have asked: in plain, or over TLS.
+    pub speaks_as_asked: bool,
+    /// The ConfigMap that has lines of its answers.
+    pub headers: Option<(NamespacedName, Provenance)>,
+    /// The Service that answers where its own cannot, by its first port.
+    pub default_backend: Option<(NamespacedName, Provenance)>,
+    /// Statuses for which that one is asked for a page.
+    pub errors: Option<Vec<u16>>,
+    /// But not where a backend answers with them.
+    pub keeps_errors: Option<bool>,
+}
+
 /// A filter that an Ingress's own words make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnFilter {
@@ -117,6 +150,15 @@ pub struct OwnFilter {
     pub filter: Filter,
     /// The route whose requests pass it; none is each of them.
     pub of: Option<RouteId>,
+    /// Whose requests do not.
+    pub spares: Option<Rule>,
+}
+
+impl OwnFilter {
+    /// One that all requests pass.
+    pub fn new(phase: PassPhase, name: &str, filter: Filter) -> Self {
+        Self { phase, name: name.into(), filter, of: None, spares: None }
+    }
 }
 
 /// Names and passwords that are asked for; they are in a Secret.
@@ -148,6 +190,8 @@ pub struct CanaryDraft {
 pub enum PassPhase {
     /// Around all else: headers of all answers, preflights.
     Around,
+    /// Pages of errors that happen inside of it, and what is looked at before anything is done.
+    Before,
     /// Redirections of a location; after it who asks in plain is led to TLS.
     Return,
     /// How many, and how often.
@@ -266,6 +310,8 @@ pub enum PortRef {
     Number(u16),
     /// By name.
     Name(String),
+    /// The first that it has.
+    First,
 }
 
 /// An IngressClass.

@@ -13,7 +13,7 @@ use crate::known::Known;
 use crate::options::ResolveOptions;
 use crate::tables::Join;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::routes::{exposed, known_transports, redirections, sockets, to_tls};
+use crate::tables::routes::{exposed, for_nobody, known_transports, redirections, sockets, to_tls};
 use crate::tables::row::{Items, Row};
 
 /// An object that may be joined with others, by kind and name.
@@ -55,7 +55,10 @@ impl Joined {
             load_balancer_class: options.load_balancer_class.clone(),
             ..Snapshot::default()
         };
-        let engine = Engine::new(Join { options: options.clone() }, Cell::always());
+        let mut engine = Engine::new(Join { options: options.clone() }, Cell::always());
+        if let Some((id, item)) = for_nobody(&options.nginx) {
+            engine.set(&Cell::Object(Tag::Routes, id), Some(Row::Object([item].into(), false)));
+        }
         Self { options, engine, snapshot, known: Known::default(), needed: Arc::default() }
     }
 
@@ -146,6 +149,10 @@ impl Joined {
                 let filters = routed.filters.iter();
                 routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
             }
+            Row::NginxSettings(terms) => {
+                let filters = terms.filters.iter();
+                routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
+            }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
             Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), Some(it))),
@@ -190,6 +197,9 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
             routing.backends.extend(routed.own.iter().map(|it| (it.id.clone(), None)));
             routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
             routing.filters.extend(routed.filters.iter().map(|it| (it.id.clone(), None)));
+        }
+        Row::NginxSettings(terms) => {
+            routing.filters.extend(terms.filters.iter().map(|it| (it.id.clone(), None)));
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),

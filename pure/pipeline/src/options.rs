@@ -2,7 +2,7 @@
 
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::routing::exposure::Exposure;
-use steelyard_model::{NamespacedName, ProviderOptions};
+use steelyard_model::{NamespacedName, NginxOptions, ProviderOptions};
 
 /// How to join.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct ResolveOptions {
     pub crd: ProviderOptions,
     /// And of that of Ingresses: those that name no class, or one of Traefik's.
     pub ingress: ProviderOptions,
+    /// Flags of ingress-nginx: of Ingresses in its words.
+    pub nginx: NginxOptions,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -63,6 +65,7 @@ impl Default for ResolveOptions {
             as_traefik: false,
             crd: ProviderOptions::default(),
             ingress: ProviderOptions::default(),
+            nginx: NginxOptions::default(),
             reads_endpoints: true,
             reads_routes: true,
         }

@@ -12,6 +12,8 @@ use std::path::Path;
 use steelyard_dialects::traefik::options;
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
 
+use super::nginx;
+
 /// What environment variables begin with.
 const PREFIX: &str = "TRAEFIK_";
 
@@ -111,7 +113,8 @@ fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
 /// Whether an option without a value means `true`.
 fn is_switch(name: &str) -> bool {
     use options::Form;
-    options::find(name).is_some_and(|row| matches!(row.form, Form::Switch | Form::Below))
+    nginx::is_switch(name)
+        || options::find(name).is_some_and(|row| matches!(row.form, Form::Switch | Form::Below))
 }
 
 /// `TRAEFIK_ENTRYPOINTS_WEB_ADDRESS`. What only begins like that (Kubernetes tells pods of a

@@ -521,7 +521,7 @@ fn file_of(item: &Item) -> &'static str {
         Item::Node(_) => "node-a",
         Item::Namespace { .. } => "namespace",
         Item::Secret(_) => "secret",
-        Item::ConfigMap(_) | Item::Workload(_) => "of-other-kinds",
+        Item::ConfigMap { .. } | Item::Workload(_) => "of-other-kinds",
         Item::EndpointSlice(_) => "slice-one",
         Item::NetworkPolicy(_) => "policy",
         Item::Pool(_) => "pool-a",

@@ -16,9 +16,9 @@ pub(crate) const NGINX: Vocabulary = Vocabulary {
 };
 
 /// `GRPC` is HTTP/2 without TLS, and over TLS nginx speaks what it is told. `AUTO_HTTP` is what the
-/// client speaks.
+/// client speaks: what is said here is so for those in plain.
 const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
-    "http" => Some(OriginScheme::Http),
+    "http" | "auto_http" => Some(OriginScheme::Http),
     "grpc" => Some(OriginScheme::H2c),
     "https" => Some(OriginScheme::SecureHttp1),
     "grpcs" => Some(OriginScheme::SecureHttp2),
@@ -92,7 +92,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-tls-verify-depth" RESTRICTS, [];
     "auth-type" State::Guards, [];
     "auth-url" State::Guards, [];
-    "backend-protocol" SPOKEN, ["auto_http"];
+    "backend-protocol" SPOKEN, [];
     "canary" GROUPED, ["false"];
     "canary-by-cookie" GROUPED, [];
     "canary-by-header" GROUPED, [];
@@ -109,11 +109,11 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "cors-allow-origin" GROUPED, [];
     "cors-expose-headers" GROUPED, [];
     "cors-max-age" GROUPED, [];
-    "custom-headers" LATER, [];
-    "custom-http-errors" LATER, [];
-    "default-backend" LATER, [];
+    "custom-headers" GROUPED, [];
+    "custom-http-errors" GROUPED, [];
+    "default-backend" GROUPED, [];
     "denylist-source-range" State::Guards, [];
-    "disable-proxy-intercept-errors" LATER, ["false"];
+    "disable-proxy-intercept-errors" GROUPED, [];
     "enable-access-log" COSMETIC, [];
     "enable-cors" GROUPED, ["false"];
     "enable-global-auth" RESTRICTS, ["false"];
@@ -124,16 +124,16 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "fastcgi-index" LATER, [];
     "fastcgi-params-configmap" LATER, [];
     "force-ssl-redirect" ALWAYS_REDIRECTS, ["false"];
-    "from-to-www-redirect" LATER, ["false"];
+    "from-to-www-redirect" GROUPED, ["false"];
     "http2-push-preload" COSMETIC, [];
-    "limit-allowlist" LATER, [];
+    "limit-allowlist" GROUPED, [];
     "limit-burst-multiplier" State::Guards, [];
     "limit-connections" State::Guards, ["0"];
-    "limit-rate" COSMETIC, [];
-    "limit-rate-after" COSMETIC, [];
+    "limit-rate" GROUPED, [];
+    "limit-rate-after" GROUPED, [];
     "limit-rpm" State::Guards, ["0"];
     "limit-rps" State::Guards, ["0"];
-    "limit-whitelist" LATER, [];
+    "limit-whitelist" GROUPED, [];
     "load-balance" GROUPED, [];
     "mirror-host" LATER, [];
     "mirror-request-body" LATER, ["on"];
@@ -144,25 +144,25 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "opentelemetry-trust-incoming-span" COSMETIC, [];
     "permanent-redirect" GROUPED, [];
     "permanent-redirect-code" GROUPED, [];
-    "preserve-trailing-slash" LATER, ["false"];
-    "proxy-body-size" LATER, ["0"];
+    "preserve-trailing-slash" GROUPED, [];
+    "proxy-body-size" GROUPED, [];
     "proxy-buffer-size" LATER, [];
     "proxy-buffering" COSMETIC, [];
     "proxy-buffers-number" COSMETIC, [];
     "proxy-busy-buffers-size" COSMETIC, [];
-    "proxy-connect-timeout" LATER, [];
-    "proxy-cookie-domain" LATER, ["off"];
-    "proxy-cookie-path" LATER, ["off"];
+    "proxy-connect-timeout" GROUPED, [];
+    "proxy-cookie-domain" GROUPED, ["off"];
+    "proxy-cookie-path" GROUPED, ["off"];
     "proxy-http-version" COSMETIC, [];
     "proxy-max-temp-file-size" COSMETIC, [];
-    "proxy-next-upstream" LATER, [];
-    "proxy-next-upstream-timeout" LATER, [];
-    "proxy-next-upstream-tries" LATER, [];
-    "proxy-read-timeout" LATER, [];
-    "proxy-redirect-from" LATER, ["off"];
-    "proxy-redirect-to" LATER, ["off"];
+    "proxy-next-upstream" GROUPED, [];
+    "proxy-next-upstream-timeout" GROUPED, [];
+    "proxy-next-upstream-tries" GROUPED, [];
+    "proxy-read-timeout" GROUPED, [];
+    "proxy-redirect-from" GROUPED, ["off"];
+    "proxy-redirect-to" GROUPED, ["off"];
     "proxy-request-buffering" COSMETIC, [];
-    "proxy-send-timeout" LATER, [];
+    "proxy-send-timeout" GROUPED, [];
     "proxy-ssl-ciphers" LATER, [];
     "proxy-ssl-name" ORIGIN_NAME, [];
     "proxy-ssl-protocols" ORIGIN_VERSIONS, [];
@@ -173,13 +173,13 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "relative-redirects" GROUPED, ["false"];
     "rewrite-target" GROUPED, [ITS_PATH];
     "satisfy" State::Guards, ["all"];
-    "server-alias" LATER, [];
+    "server-alias" GROUPED, [];
     "server-snippet" RESTRICTS, [];
-    "service-upstream" LATER, ["false"];
+    "service-upstream" GROUPED, [];
     "session-cookie-change-on-failure" LATER, ["false"];
     "session-cookie-conditional-samesite-none" COSMETIC, [];
     "session-cookie-domain" GROUPED, [];
-    "session-cookie-expires" LATER, [];
+    "session-cookie-expires" GROUPED, [];
     "session-cookie-max-age" GROUPED, [];
     "session-cookie-name" GROUPED, [];
     "session-cookie-path" GROUPED, [];
@@ -196,7 +196,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "upstream-hash-by-subset" COSMETIC, [];
     "upstream-hash-by-subset-size" COSMETIC, [];
     "upstream-vhost" GROUPED, [];
-    "use-port-in-redirects" LATER, ["false"];
+    "use-port-in-redirects" GROUPED, [];
     "use-regex" GROUPED, ["false"];
     "whitelist-source-range" State::Guards, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
     "x-forwarded-prefix" GROUPED, [];

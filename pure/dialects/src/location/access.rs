@@ -44,17 +44,19 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 
 fn allow(asked: &mut Asked<'_, '_>, ranges: Networks) {
     let allowed = AllowedClients { ranges, source: ClientSource::default(), status: FORBIDDEN };
-    let (phase, name) = (PassPhase::Access, "allowed".into());
     let filter = Filter::AllowAddresses(allowed);
-    asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+    asked.reading.passes.push(OwnFilter::new(PassPhase::Access, "allowed", filter));
 }
 
 /// The ranges by the first of these names that is there. What is no range closes the routes.
-fn ranges(asked: &mut Asked<'_, '_>, names: &[&str]) -> Option<Networks> {
+pub(super) fn ranges(asked: &mut Asked<'_, '_>, names: &[&str]) -> Option<Networks> {
     let (name, written) = names.iter().find_map(|name| Some((*name, asked.written(name)?)))?;
     let parts = written.split(',').map(str::trim).filter(|it| !it.is_empty());
     let parts: Vec<&str> = parts.collect();
-    if name != "denylist-source-range" && EVERYBODY.iter().all(|all| parts.contains(all)) {
+    if name.contains("source-range")
+        && name != "denylist-source-range"
+        && EVERYBODY.iter().all(|all| parts.contains(all))
+    {
         return None;
     }
     let read = Networks::parse(&parts).ok();

@@ -26,8 +26,8 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     }
     let mut rules = HeaderRules::default();
     rules.request.insert("Host".into(), host.into());
-    let (phase, name, filter) = (PassPhase::Content, "vhost".into(), Filter::Headers(rules.into()));
-    asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+    let filter = Filter::Headers(rules.into());
+    asked.reading.passes.push(OwnFilter::new(PassPhase::Content, "vhost", filter));
 }
 
 /// By a hash, else as is said.
@@ -127,12 +127,16 @@ fn cookie(asked: &mut Asked<'_, '_>) -> Option<CookieDraft> {
         _ => None,
     };
     let path = |text: &str| value::location(text).map(Arc::from);
+    // What both say to browsers is the same, and where both are there the first counts.
+    let max_age = ["session-cookie-max-age", "session-cookie-expires"];
+    let max_age = max_age.map(|name| asked.number(name)).into_iter().flatten().next();
+    let max_age = max_age.unwrap_or_default();
     Some(CookieDraft {
         name: Some(name.unwrap_or_else(|| NAME.into())),
         is_secure: asked.boolean("session-cookie-secure") == Some(true),
         is_http_only: true,
         same_site: asked.value("session-cookie-samesite", site, "write none, lax or strict"),
-        max_age: asked.number("session-cookie-max-age").unwrap_or_default(),
+        max_age,
         path: asked.value("session-cookie-path", path, "write a path"),
         domain: asked.value("session-cookie-domain", text, "write the name of a host"),
         says: says.unwrap_or(StickyValue::Key),

@@ -75,9 +75,9 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 }
 
 fn pass(asked: &mut Asked<'_, '_>, name: &str, auth: AskedAuth, of: Option<RouteId>) {
-    let (phase, name) = (PassPhase::Asked, name.into());
     let filter = Filter::ForwardAuth(Box::new(auth));
-    asked.reading.passes.push(OwnFilter { phase, name, filter, of });
+    let own = OwnFilter { of, ..OwnFilter::new(PassPhase::Asked, name, filter) };
+    asked.reading.passes.push(own);
 }
 
 /// Says of what is written beside no `auth-url` that it does nothing.

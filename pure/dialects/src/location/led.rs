@@ -1,6 +1,7 @@
 //! `permanent-redirect`, `temporal-redirect` and `app-root`: who asks is led elsewhere.
 
 use steelyard_model::PassPhase;
+use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::nginx::{NginxReturn, NginxStep};
 
 use super::{Asked, value};
@@ -41,5 +42,7 @@ fn root(asked: &mut Asked<'_, '_>) {
         return;
     };
     let to = NginxReturn { status: 302, to, is_relative: false, of_root: true };
-    asked.pass(PassPhase::Return, "app-root", NginxStep::Return(to), None);
+    let step = NginxStep::Return(to);
+    asked.own().root = Some(Filter::Nginx(step.clone().into()));
+    asked.pass(PassPhase::Return, "app-root", step, None);
 }

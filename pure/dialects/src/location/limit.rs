@@ -5,9 +5,12 @@ use std::time::Duration;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::ClientSource;
 use steelyard_model::routing::filter::limit::{Counted, InFlightLimit, RateLimit};
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::rule::Rule;
 use steelyard_model::{OwnFilter, PassPhase};
 
 use super::Asked;
+use super::access::ranges;
 
 /// The status of who is one too many.
 const TOO_MANY: u16 = 503;
@@ -15,6 +18,18 @@ const TOO_MANY: u16 = 503;
 const BURST: u64 = 5;
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
+    let first = asked.reading.passes.len();
+    limits(asked);
+    // The second is the older name, which counts where the first is absent.
+    if let Some(spared) = ranges(asked, &["limit-allowlist", "limit-whitelist"]) {
+        let passes = asked.reading.passes.iter_mut().skip(first);
+        let nets = spared.nets().iter().map(|net| Rule::One(Matcher::ClientIp(*net)));
+        let spared = Rule::Any(nets.collect());
+        passes.for_each(|it| it.spares = Some(spared.clone()));
+    }
+}
+
+fn limits(asked: &mut Asked<'_, '_>) {
     if let Some(amount) = count(asked, "limit-connections") {
         let (of, status) = (of(), TOO_MANY);
         pass(asked, "connections", Filter::InFlight(InFlightLimit { amount, of, status }));
@@ -50,6 +65,5 @@ fn count(asked: &mut Asked<'_, '_>, name: &str) -> Option<u64> {
 }
 
 fn pass(asked: &mut Asked<'_, '_>, name: &str, filter: Filter) {
-    let (phase, name) = (PassPhase::Limit, name.into());
-    asked.reading.passes.push(OwnFilter { phase, name, filter, of: None });
+    asked.reading.passes.push(OwnFilter::new(PassPhase::Limit, name, filter));
 }

@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 95] = [
+const READ: [(&str, &str); 120] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -48,6 +48,7 @@ const READ: [(&str, &str); 95] = [
     ("affinity-canary-behavior", "legacy"),
     ("affinity-mode", "persistent"),
     ("session-cookie-domain", "a.b"),
+    ("session-cookie-expires", "5"),
     ("session-cookie-max-age", "5"),
     ("session-cookie-name", "a"),
     ("session-cookie-path", "/a"),
@@ -106,6 +107,30 @@ const READ: [(&str, &str); 95] = [
     ("proxy-ssl-name", "a.test"),
     ("proxy-ssl-server-name", "on"),
     ("proxy-ssl-protocols", "TLSv1.3"),
+    ("custom-headers", "default/a"),
+    ("custom-http-errors", "404"),
+    ("default-backend", "b"),
+    ("disable-proxy-intercept-errors", "true"),
+    ("from-to-www-redirect", "true"),
+    ("limit-allowlist", "10.0.0.0/8"),
+    ("limit-whitelist", "10.0.0.0/8"),
+    ("limit-rate", "5"),
+    ("limit-rate-after", "5"),
+    ("preserve-trailing-slash", "true"),
+    ("proxy-body-size", "5m"),
+    ("proxy-connect-timeout", "7"),
+    ("proxy-cookie-domain", "a b"),
+    ("proxy-cookie-path", "/a /b"),
+    ("proxy-next-upstream", "http_502"),
+    ("proxy-next-upstream-timeout", "5"),
+    ("proxy-next-upstream-tries", "2"),
+    ("proxy-read-timeout", "7"),
+    ("proxy-redirect-from", "http://a"),
+    ("proxy-redirect-to", "http://b"),
+    ("proxy-send-timeout", "7"),
+    ("server-alias", "b.c"),
+    ("service-upstream", "true"),
+    ("use-port-in-redirects", "true"),
 ];
 
 /// What another annotation must stand beside to be read.
@@ -127,7 +152,15 @@ fn beside(name: &str) -> &'static str {
              nginx.ingress.kubernetes.io/canary-by-header: a"
         }
         "affinity-canary-behavior" => "nginx.ingress.kubernetes.io/canary: \"true\"",
-        "limit-burst-multiplier" => "nginx.ingress.kubernetes.io/limit-rps: \"7\"",
+        "limit-burst-multiplier" | "limit-allowlist" | "limit-whitelist" => {
+            "nginx.ingress.kubernetes.io/limit-rps: \"7\""
+        }
+        "limit-rate-after" => "nginx.ingress.kubernetes.io/limit-rate: \"7\"",
+        "proxy-next-upstream-timeout" | "proxy-next-upstream-tries" => {
+            "nginx.ingress.kubernetes.io/proxy-next-upstream: error"
+        }
+        "proxy-redirect-from" => "nginx.ingress.kubernetes.io/proxy-redirect-to: /a",
+        "proxy-redirect-to" => "nginx.ingress.kubernetes.io/proxy-redirect-from: /a",
         "auth-type" => "nginx.ingress.kubernetes.io/auth-secret: a",
         "auth-url" | "satisfy" => "",
         "auth-signin-redirect-param" => {

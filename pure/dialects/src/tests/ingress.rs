@@ -195,7 +195,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 51] = [
+const OF_NGINX: [Case; 54] = [
     ("auth-url", "http://auth/", None, false),
     ("auth-url", "https://$host/verify?a=$arg_a", None, false),
     ("auth-url", "not a url", INVALID, true),
@@ -228,7 +228,8 @@ const OF_NGINX: [Case; 51] = [
     ("proxy-ssl-secret", "default/a", None, false),
     ("proxy-ssl-secret", "other/a", CLOSED, true),
     ("proxy-ssl-secret", "a", CLOSED, true),
-    ("proxy-body-size", "8m", WITHOUT, false),
+    ("proxy-body-size", "8m", None, false),
+    ("proxy-body-size", "10Mi", WITHOUT, false),
     ("proxy-body-size", "0", None, false),
     ("configuration-snippet", "deny all;", CLOSED, true),
     ("auth-ulr", "http://auth/", CLOSED, true),
@@ -242,7 +243,9 @@ const OF_NGINX: [Case; 51] = [
     ("backend-protocol", "http", None, false),
     ("ssl-passthrough", "true", None, false),
     ("ssl-passthrough", "always", PROTOCOL, true),
-    ("proxy-read-timeout", "3600", WITHOUT, false),
+    ("proxy-read-timeout", "3600", None, false),
+    ("proxy-read-timeout", "3600s", WITHOUT, false),
+    ("mirror-target", "http://a", WITHOUT, false),
     ("use-regex", "true", None, false),
     ("rewrite-target", "/$1", None, false),
     ("rewrite-target", "/", None, false),

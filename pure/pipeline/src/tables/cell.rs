@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steelyard_model::router_draft::CookieDraft;
 use steelyard_model::routing::backend::{Algorithm, SentHost};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
+use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
@@ -55,6 +56,8 @@ pub(crate) enum Cell {
     Bgp,
     /// An Ingress that is ours, and whose words it is in.
     Set(NamespacedName),
+    /// What all locations have in words of ingress-nginx, where there are such.
+    NginxSettings,
 
     /// Which certificate is for names that no other one is for.
     Fallback,
@@ -79,6 +82,14 @@ pub(crate) enum Cell {
     Canaries(Arc<Rule>),
     /// Index: those that make expressions of all paths of a host.
     Expressions(HostPattern),
+    /// Index: those that have a host.
+    Hosts(HostPattern),
+    /// Index: those in words of ingress-nginx that ask for TLS and have a host.
+    SecureHosts(HostPattern),
+    /// Index: those that give a host other names.
+    Renamed(HostPattern),
+    /// Index: those that want to take a name for one of their hosts.
+    Alias(Arc<Matcher>),
     /// Index: those that want to take what a rule is about at a listener.
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
@@ -270,8 +281,13 @@ impl Cell {
             | Self::Policy(_)
             | Self::Transport(..)
             | Self::Announced
+            | Self::NginxSettings
             | Self::LeadsTo(_)
             | Self::Expressions(_)
+            | Self::Hosts(_)
+            | Self::SecureHosts(_)
+            | Self::Renamed(_)
+            | Self::Alias(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
             Self::Service(_) | Self::Claim(_) => 5,
@@ -346,6 +362,12 @@ impl Leaf {
 }
 
 impl Spoken {
+    /// HTTP/1.1 in plain, whatever the Service says.
+    pub(crate) fn plain() -> Self {
+        let (transport, scheme) = (Transport::plain().id, OriginScheme::Http);
+        Self { transport, scheme, is_otherwise: false }
+    }
+
     /// Bytes, as clients send them, whatever else is spoken to the port.
     pub(crate) fn bytes() -> Self {
         let (transport, scheme) = (Transport::bytes().id, OriginScheme::Http);
@@ -362,7 +384,7 @@ impl Tag {
             Item::Node(_) => Self::Node,
             Item::Namespace { .. } => Self::Namespace,
             Item::Secret(_) => Self::Secret,
-            Item::ConfigMap(_) => Self::ConfigMap,
+            Item::ConfigMap { .. } => Self::ConfigMap,
             Item::EndpointSlice(slice) if &*slice.object.kind == "Endpoints" => Self::Endpoints,
             Item::EndpointSlice(_) => Self::EndpointSlice,
             Item::NetworkPolicy(_) => Self::NetworkPolicy,

@@ -43,11 +43,20 @@ pub(super) fn looked_up<T>(
         }
         MaterialHolder::ConfigMap(id) => {
             let row = reads.row(&Cell::Object(Tag::ConfigMap, id.clone()));
-            named(link, ("ConfigMap", id), row.as_ref().and_then(Row::secret), of, loss)
+            let found = row.as_ref().and_then(config_map);
+            named(link, ("ConfigMap", id), found.as_ref(), of, loss)
         }
         MaterialHolder::Parts(parts) => of_parts(link, parts, of, loss, reads),
     };
     found.map_err(|why| diagnostics.push(*why)).ok()
+}
+
+/// A ConfigMap, as a Secret would have what it says.
+fn config_map(row: &Row) -> Option<Secret> {
+    let [Item::ConfigMap { object, data }, ..] = row.items() else { return None };
+    let data = data.iter().map(|(key, value)| (key.clone(), SecretValue::from(value.as_str())));
+    let (kind, unreadable) = (String::new(), BTreeSet::new());
+    Some(Secret { object: object.clone(), kind, data: data.collect(), unreadable })
 }
 
 fn named<T>(

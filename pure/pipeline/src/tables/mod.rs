@@ -28,12 +28,12 @@ mod world;
 use std::sync::Arc;
 
 use steelyard_model::router_draft::WayDraft;
-use steelyard_model::{Diagnostic, Item, NamespacedName, ProviderOptions, RouterSet};
+use steelyard_model::{Diagnostic, Item, NamespacedName, RouterSet};
 
 use crate::engine::{self, Links, Tables};
 use crate::options::{GatewayServices, ResolveOptions};
 use cell::{Cell, Sort, Tag, line};
-use row::{Backed, Items, ReadSet, Routed, Row};
+use row::{Backed, Class, Items, ReadSet, Routed, Row};
 use world::World;
 
 /// What is derived, and how.
@@ -66,6 +66,7 @@ impl Tables for Join {
             }
             Cell::AnyAlias => Some(Row::Flag(reads.any(&Cell::Aliases))),
             Cell::DefaultClass => default_class(reads),
+            Cell::NginxSettings => Some(routes::common_terms(reads, &self.options, said)),
             Cell::Outside(tag, id) => self.outside(*tag, id, reads, said),
             Cell::Nodes => {
                 Some(Row::Nodes(self.world(&[Tag::Node], reads, |it| it.nodes()).into()))
@@ -89,7 +90,7 @@ impl Tables for Join {
                 self.announced(reads, said);
                 None
             }
-            Cell::Set(id) => set(id, reads, &self.options.ingress, said),
+            Cell::Set(id) => set(id, reads, &self.options, said),
             Cell::Fallback => Some(tls::fallback(reads, &self.options)),
             Cell::Policy(id) => tls::policy(id, reads, said),
             Cell::Transport(tag, id) => routes::transport(*tag, id, reads, said),
@@ -133,6 +134,8 @@ impl Tables for Join {
                 for host in routes::hosts_of_expressions(&set) {
                     links.entry(Cell::Expressions(host.clone()));
                 }
+                routes::link_hosts(&set, links);
+                set.speaks_nginx().then(|| links.cell(Cell::NginxSettings));
                 for (_, listener, rule) in routes::slots(&set, &self.options) {
                     let slot = Arc::new((listener, rule));
                     links.entry(Cell::Slot(slot.clone()));
@@ -208,7 +211,7 @@ impl Join {
                 filters::link(draft, links);
             }
             Item::Material(_) => links.cell(Cell::Material(id.clone())),
-            Item::Secret(_) | Item::ConfigMap(_) | Item::File(_) => {}
+            Item::Secret(_) | Item::ConfigMap { .. } | Item::File(_) => {}
             Item::Node(_)
             | Item::Namespace { .. }
             | Item::Pool(_)
@@ -332,7 +335,7 @@ fn default_class(reads: &mut Reads<'_>) -> Option<Row> {
 fn set(
     id: &NamespacedName,
     reads: &mut Reads<'_>,
-    options: &ProviderOptions,
+    options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
     let Row::Object(items, _) = reads.row(&Cell::Object(Tag::Routes, id.clone()))? else {
@@ -348,7 +351,11 @@ fn set(
         [Item::IngressClass(class), ..] => Some((**class).clone()),
         _ => None,
     };
-    let class = routes::judge(set, default, object, options, diagnostics)?;
+    let flags = (&options.ingress, &options.nginx);
+    let class = routes::judge(set, default, object, flags, diagnostics)?;
+    if class == Class::Nginx && !routes::is_looked_at(set, reads, &options.nginx) {
+        return None;
+    }
     diagnostics.extend(ReadSet::new(set, class).reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }

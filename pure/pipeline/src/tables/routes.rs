@@ -18,30 +18,36 @@ mod transports;
 
 use std::sync::Arc;
 
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{
-    Diagnostic, NamespacedName, Protocol, Provenance, RouteDraft, RouteSet, Severity,
+    ClassReading, Diagnostic, NamespacedName, Protocol, Provenance, RouteDraft, RouteSet, Severity,
 };
 
 use super::Reads;
 use super::cell::Cell;
-use super::row::{Class, ReadSet, Row};
+use super::row::{Class, ReadSet, Routed, Row};
 use super::tls;
 use crate::codes;
 use crate::options::ResolveOptions;
 use backend::Join;
 use entry_points::EntryPoints;
+use location::{Joinery, Location, is_of_hosts, suffixed};
 use origin::OriginTerms;
 
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
-pub(super) use location::{asked, hosts_of_expressions, rules_of_canaries};
+pub(crate) use location::for_nobody;
+pub(super) use location::{
+    asked, common_terms, hosts_of_expressions, is_looked_at, link_hosts, rules_of_canaries,
+};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
@@ -61,7 +67,8 @@ pub(super) fn slots<'s>(
 ) -> impl Iterator<Item = (usize, ListenerId, Arc<Rule>)> + use<'s> {
     let listeners = EntryPoints::new(&options.entry_points).listeners(read);
     let (read, by_bytes) = (*read, manner::by_bytes(options));
-    read.routes().iter().enumerate().flat_map(move |(index, draft)| {
+    let drafts = read.routes().iter().enumerate().filter(move |(_, it)| !is_of_hosts(it, &read));
+    drafts.flat_map(move |(index, draft)| {
         let rule = manner::rule(draft, &read, by_bytes);
         let each = listeners.clone().into_iter();
         each.map(move |listener| (index, listener, rule.clone()))
@@ -82,62 +89,93 @@ pub(super) fn routed(
     tls::report(&read.set.tls_secrets, reads, diagnostics);
     let listeners = entry_points.listeners(&read);
     let passing_on = entry_points.passing_on(&read);
-    let origin = OriginTerms::new(&read, reads, diagnostics);
+    let origin = &OriginTerms::new(&read, reads, diagnostics);
     let (owner, filters) = (id.to_string(), &read.reading.filters);
     let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);
-    let (mut routed, closed) = location::define(&read, reads, options, diagnostics);
+    let mut routed = Routed::default();
+    let mut joinery = Joinery { options, reads, routed: &mut routed, diagnostics };
+    let location = Location::new(&read, &mut joinery);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());
     for (index, draft) in read.routes().iter().enumerate() {
-        let (mut free, mut older) = (Vec::new(), None);
-        for listener in &listeners {
-            match older_claim(id, (&read, index), listener, reads, options) {
-                Some(place) => older = Some(place),
-                None => free.push(listener.clone()),
-            }
-        }
-        diagnostics.extend(older.map(|older| duplicate(draft, &older)));
+        let at = (&*listeners, reads as &mut Reads<'_>);
+        let free = free(id, (&read, index), at, options, diagnostics);
         if free.is_empty() {
             continue;
         }
         let lets_names =
             read.class == Class::Nginx || options.ingress.lets_external_names(options.as_traefik);
-        let protocol = Protocol::Tcp;
-        let mut join = Join { protocol, reads, origin: &origin, lets_names, diagnostics };
+        let (protocol, asks_services) = (Protocol::Tcp, location.asks_services(&read));
+        let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
+        let pages =
+            location::pages(&location, draft, &read, &options.nginx, (&mut join, &mut routed));
         let backend = join.backend(draft, &read, &mut routed);
         let backend = match is_refused(&backend, draft) {
             true => backend,
             false => location::beside_canary(draft, &read, backend, (&mut join, &mut routed)),
         };
-        let inner = join.on_the_way(draft, &read);
-        let inner = match draft.backend.as_ref().filter(|_| !inner.is_empty()) {
-            Some(to) => {
-                // Who counts by it counts all that goes to the Service.
-                let owner = format!("{}#service", to.service);
-                routers::passed_by(&inner, &owner, options, join.reads, join.diagnostics)
-            }
-            None => Default::default(),
-        };
+        let inner = passed_within(draft, &read, &mut join, options);
         let why = passed.1.as_ref().or(inner.1.as_ref()).or_else(|| password.as_ref().err());
-        let why = why.or(closed.as_ref());
+        let why = why.or(location.refusal.as_ref());
         let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
         };
         let mut http = route(draft, &read, free, backend, options);
-        location::express(draft, join.reads, &mut http);
         let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter)).next();
-        let to_tls = entry_points::uses(&read, draft);
-        http.uses = location::uses(&read, draft, to_tls, asked, &mut routed);
+        http.uses = location.uses(&read, draft, (pages, asked), (join.reads, &mut routed));
+        http.timeouts = location.timeouts(&read);
+        location::express(draft, join.reads, &mut http);
         http.uses.extend(passed.0.iter().cloned().chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);
             routed.routes.push(Arc::new(passed_on(&http, id, (names, &passing_on), to)));
         }
-        routed.routes.push(Arc::new(http));
+        let secure = as_asked(draft, &read, &mut http, &entry_points, (&mut join, &mut routed));
+        for http in secure.into_iter().chain([http]) {
+            let named = location.named(http, draft, &read, join.reads);
+            routed.routes.extend(named.into_iter().map(Arc::new));
+        }
     }
+    let leading = location.leading(&read, &listeners, reads);
+    routed.routes.extend(leading.into_iter().map(Arc::new));
     Some(Row::Routed(Arc::new(routed.shrunk())))
+}
+
+/// The listeners at which nobody older has the rule of a route; who has it otherwise is said.
+fn free(
+    id: &NamespacedName,
+    (read, index): (&ReadSet<'_>, usize),
+    (listeners, reads): (&[ListenerId], &mut Reads<'_>),
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<ListenerId> {
+    let (mut free, mut older) = (Vec::new(), None);
+    for listener in listeners {
+        match older_claim(id, (read, index), listener, reads, options) {
+            Some(place) => older = Some(place),
+            None => free.push(listener.clone()),
+        }
+    }
+    diagnostics.extend(older.map(|older| duplicate(&read.routes()[index], &older)));
+    free
+}
+
+/// What requests pass on their way to the Service of a route, or why it is closed.
+fn passed_within(
+    draft: &RouteDraft,
+    read: &ReadSet<'_>,
+    join: &mut Join<'_, '_>,
+    options: &ResolveOptions,
+) -> (Vec<Use>, Option<RefusalReason>) {
+    let filters = join.on_the_way(draft, read);
+    let Some(to) = draft.backend.as_ref().filter(|_| !filters.is_empty()) else {
+        return Default::default();
+    };
+    // Who counts by it counts all that goes to the Service.
+    let owner = format!("{}#service", to.service);
+    routers::passed_by(&filters, &owner, options, join.reads, join.diagnostics)
 }
 
 /// Whether nothing is behind the backend of a route already.
@@ -162,7 +200,11 @@ fn older_claim(
     reads: &mut Reads<'_>,
     options: &ResolveOptions,
 ) -> Option<Provenance> {
-    let rule = manner::rule(&read.routes()[index], read, manner::by_bytes(options));
+    let draft = &read.routes()[index];
+    if is_of_hosts(draft, read) {
+        return None;
+    }
+    let rule = manner::rule(draft, read, manner::by_bytes(options));
     let first_in = |read: &ReadSet<'_>| {
         let mut wanted = slots(read, options);
         let first = wanted.find(|(_, at, wanted)| at == listener && *wanted == rule);
@@ -208,6 +250,30 @@ fn route(
         tls_policy: None,
         observability: read.reading.observability,
     }
+}
+
+/// The route over TLS of one whose endpoints are spoken to as clients have asked, where it is such:
+/// `http` is the one in plain then.
+fn as_asked(
+    draft: &RouteDraft,
+    read: &ReadSet<'_>,
+    http: &mut Route,
+    entry_points: &EntryPoints<'_>,
+    (join, routed): (&mut Join<'_, '_>, &mut Routed),
+) -> Option<Route> {
+    read.nginx().filter(|it| it.speaks_as_asked)?;
+    let Destination::Backend(backend) = &http.to else { return None };
+    if is_refused(backend, draft) {
+        return None;
+    }
+    let scheme = Some(OriginScheme::SecureHttp1);
+    let reading = ClassReading { scheme, ..read.reading.clone() };
+    let to = join.backend(draft, &ReadSet { reading: &reading, ..*read }, routed);
+    let id = suffixed(&http.id, "secure");
+    let all = std::mem::take(&mut http.listeners);
+    let (secure, plain) = all.into_iter().partition(|it| entry_points.is_secure(it));
+    http.listeners = plain;
+    Some(Route { id, listeners: secure, to: Destination::Backend(to), ..http.clone() })
 }
 
 /// The route of handshakes that are passed on, beside that of requests for the same host.

@@ -10,8 +10,9 @@ use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
-    Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
-    Protocol, ResolvedService, RouteDraft, RouteSet, Secret, Workload,
+    Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName,
+    NginxReading, NginxSettings, Node, Pool, Protocol, ResolvedService, RouteDraft, RouteSet,
+    Secret, Workload,
 };
 
 use steelyard_tls::Unfit;
@@ -29,6 +30,7 @@ pub(crate) enum Row {
     Object(Items, bool),
     Flag(bool),
     Class(Arc<str>),
+    NginxSettings(Arc<CommonTerms>),
     Nodes(Arc<Vec<Node>>),
     Namespaces(Arc<BTreeMap<String, Labels>>),
     Workloads(Arc<Vec<Workload>>),
@@ -51,6 +53,16 @@ pub(crate) enum Row {
     Routed(Arc<Routed>),
     Backend(Arc<BackendNode>),
     EndpointSet(Arc<EndpointSet>),
+}
+
+/// What all locations have in words of ingress-nginx.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CommonTerms {
+    pub(crate) settings: NginxSettings,
+    /// What their requests pass.
+    pub(crate) filters: Vec<Arc<FilterNode>>,
+    /// Ports of entry points in plain, and of the one for TLS beside each.
+    pub(crate) sockets: Vec<(u16, u16)>,
 }
 
 /// A Service with its endpoints.
@@ -131,7 +143,7 @@ impl Row {
     /// The Secret that it is, if it is one.
     pub(crate) fn secret(&self) -> Option<&Secret> {
         match self.items().first() {
-            Some(Item::Secret(secret) | Item::ConfigMap(secret)) => Some(secret),
+            Some(Item::Secret(secret)) => Some(secret),
             _ => None,
         }
     }
@@ -163,12 +175,21 @@ impl<'a> ReadSet<'a> {
         if self.reading.is_unserved { &[] } else { &self.set.routes }
     }
 
-    /// Whether who asks in plain is led to TLS: in words of ingress-nginx, and there by itself
-    /// where TLS is asked for.
+    /// Whether who asks in plain is led to TLS by words of ingress-nginx that another class reads
+    /// too.
     pub(crate) fn redirects(&self) -> bool {
-        let by_itself = self.class == Class::Nginx;
-        let if_served = self.reading.redirects.unwrap_or(by_itself) && self.set.tls.is_some();
+        let if_served = self.reading.redirects == Some(true) && self.set.tls.is_some();
         self.reading.always_redirects || if_served
+    }
+
+    /// Whether anything of it is in words of ingress-nginx.
+    pub(crate) fn speaks_nginx(&self) -> bool {
+        self.class == Class::Nginx || self.reading.nginx.is_some()
+    }
+
+    /// What only ingress-nginx's words ask for.
+    pub(crate) fn nginx(&self) -> Option<&'a NginxReading> {
+        self.reading.nginx.as_deref()
     }
 
     /// Why they are not served, if they are not.

@@ -50,7 +50,7 @@ impl<'a> World<'a> {
                 let id = (&*secret.object.namespace, &*secret.object.name);
                 self.secrets.insert(id, secret);
             }
-            Item::ConfigMap(_) | Item::Material(_) | Item::File(_) => {}
+            Item::ConfigMap { .. } | Item::Material(_) | Item::File(_) => {}
             Item::Workload(workload) => self.workloads.push(workload),
             Item::Pool(pool) => _ = self.pools.insert(&pool.id, pool),
             Item::L2Advertisement(ad) => _ = self.advertisements.insert(&ad.id, ad),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_model::router_draft::{LinkTarget, ObjectLink};
+use steelyard_model::router_draft::{AskedServers, LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::routing::route::RouteKind;
@@ -34,6 +34,8 @@ pub(super) struct Join<'r, 'a> {
     pub(super) origin: &'r OriginTerms,
     /// Whether Services may stand for names elsewhere.
     pub(super) lets_names: bool,
+    /// Whether Services are asked at their own address, whatever they say.
+    pub(super) asks_services: bool,
     pub(super) diagnostics: &'r mut Vec<Diagnostic>,
 }
 
@@ -77,7 +79,10 @@ impl Join<'_, '_> {
                 Err(why) => return routed.refuse(&draft.id, &written.place, why, None),
             },
         };
-        let who = heard.map(|it| it.asked).unwrap_or_default();
+        let who = match self.asks_services {
+            true => AskedServers::ClusterAddress,
+            false => heard.map(|it| it.asked).unwrap_or_default(),
+        };
         let (port, set) = (&target.port, &target.set);
         let set = match (Asked { who, service: &service, port, set }).set(self.reads, routed) {
             Ok(set) => set,
@@ -158,7 +163,9 @@ impl Join<'_, '_> {
         // What is missing was said of the route for requests.
         let (origin, diagnostics) = (self.origin, &mut Vec::new());
         let (protocol, lets_names) = (self.protocol, self.lets_names);
-        let mut quiet = Join { protocol, reads: self.reads, origin, lets_names, diagnostics };
+        let asks_services = false;
+        let reads = &mut *self.reads;
+        let mut quiet = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
         let found = draft.backend.as_ref().and_then(|written| {
             let service = quiet.service(written)?;
             let target = quiet.target(written, &service, read.class, routed)?;
@@ -243,7 +250,7 @@ impl Join<'_, '_> {
                 node_port: None,
                 scheme: None,
             }),
-            (None, PortRef::Name(_)) => {
+            (None, PortRef::Name(_) | PortRef::First) => {
                 self.report_missing_port(written, service);
                 None
             }
@@ -321,6 +328,7 @@ impl Join<'_, '_> {
         let meant = |port: &ServicePort| match &written.port {
             PortRef::Number(number) => port.port == *number,
             PortRef::Name(name) => port.name.as_ref() == Some(name),
+            PortRef::First => true,
         };
         service.ports.iter().position(|port| port.protocol == self.protocol && meant(port))
     }
@@ -337,6 +345,7 @@ impl Join<'_, '_> {
             .collect();
         let (what, near) = match &written.port {
             PortRef::Number(number) => (format!("{number}"), None),
+            PortRef::First => ("at all".to_owned(), None),
             PortRef::Name(name) => {
                 let names = fit.filter_map(|port| port.name.as_deref());
                 (format!("named `{name}`"), nearest(name, names))

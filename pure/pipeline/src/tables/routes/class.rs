@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
-    ClassName, Diagnostic, IngressClass, Provenance, ProviderOptions, RouteSet, RouterSet, Severity,
+    ClassName, Diagnostic, IngressClass, NginxOptions, Provenance, ProviderOptions, RouteSet,
+    RouterSet, Severity,
 };
 
 use crate::codes;
 use crate::tables::row::Class;
 
-const CONTROLLERS: [(&str, &str, Class); 3] = [
+const CONTROLLERS: [(&str, &str, Class); 2] = [
     ("traefik", "traefik.io/ingress-controller", Class::Traefik),
-    ("nginx", "k8s.io/ingress-nginx", Class::Nginx),
     ("steelyard", "steelyard.dev/ingress-controller", Class::Steelyard),
 ];
 
@@ -22,7 +22,7 @@ pub(in crate::tables) fn judge(
     set: &RouteSet,
     default: Option<Arc<str>>,
     object: impl FnOnce(&str) -> Option<IngressClass>,
-    options: &ProviderOptions,
+    (options, nginx): (&ProviderOptions, &NginxOptions),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Class> {
     // The API server writes the default class into an Ingress without one.
@@ -31,10 +31,13 @@ pub(in crate::tables) fn judge(
         default.map(|name| ClassName { name: name.to_string(), place })
     };
     let Some(class) = set.class.clone().or_else(by_default) else {
-        return is_seen(set, "", options).then_some(Class::Unnamed);
+        return match nginx.takes_unnamed {
+            Some(takes) => takes.then_some(Class::Nginx),
+            None => is_seen(set, "", options).then_some(Class::Unnamed),
+        };
     };
     let object = object(&class.name);
-    let found = class_of(object.as_ref(), &class);
+    let found = class_of(object.as_ref(), &class, nginx);
     if found.is_none() {
         diagnostics.push(not_ours(object.as_ref(), &class));
     }
@@ -56,7 +59,9 @@ pub(super) fn judge_routers(
     let asked = &options.ingress_class;
     let Some(class) = &set.class else { return asked.is_empty().then_some(()) };
     let found = match asked.is_empty() {
-        true => class_of(None, class).filter(|found| *found != Class::Nginx).map(drop),
+        true => class_of(None, class, &NginxOptions::default())
+            .filter(|found| *found != Class::Nginx)
+            .map(drop),
         false => (class.name == *asked).then_some(()),
     };
     if found.is_none() {
@@ -70,7 +75,15 @@ pub(super) fn judge_routers(
 }
 
 /// By the controller of the IngressClass of this name, else by the name.
-fn class_of(object: Option<&IngressClass>, class: &ClassName) -> Option<Class> {
+fn class_of(
+    object: Option<&IngressClass>,
+    class: &ClassName,
+    nginx: &NginxOptions,
+) -> Option<Class> {
+    let is_by_name = (object.is_none() || nginx.is_by_name) && class.name == nginx.class;
+    if is_by_name || object.is_some_and(|it| it.controller == nginx.controller) {
+        return Some(Class::Nginx);
+    }
     let found = CONTROLLERS.iter().find(|(name, controller, _)| match object {
         Some(object) => object.controller == *controller,
         None => class.name == *name,

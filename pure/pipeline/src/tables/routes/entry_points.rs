@@ -1,10 +1,9 @@
 //! Where routes are tried: the entry points that there are, and those that an object asks for.
 
 use steelyard_model::routing::entry_point::{EntryPoint, OWN, SECURE};
-use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
+use steelyard_model::routing::filter::{Filter, FilterNode, Redirection};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
 use steelyard_model::routing::listener::Listener;
-use steelyard_model::routing::pattern::{PathPattern, PathShape};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{
@@ -16,7 +15,7 @@ use crate::codes;
 use crate::tables::row::ReadSet;
 
 /// The filter that leads to TLS.
-const TO_TLS: &str = "redirect-to-https@internal";
+pub(super) const TO_TLS: &str = "redirect-to-https@internal";
 
 /// Paths of certificate challenges (RFC 8555 §8.3), which are asked for in plain.
 pub(super) const CHALLENGES: &str = "/.well-known/acme-challenge";
@@ -46,6 +45,11 @@ pub(super) struct EntryPoints<'a> {
 }
 
 impl<'a> EntryPoints<'a> {
+    /// Whether requests come over TLS to a listener.
+    pub(super) fn is_secure(&self, listener: &ListenerId) -> bool {
+        self.all.iter().any(|it| it.tls_listener() == *listener)
+    }
+
     /// Those of requests.
     pub(super) fn new(all: &'a [EntryPoint]) -> Self {
         Self::of(RouteKind::Http, all)
@@ -214,19 +218,9 @@ pub(crate) fn to_tls(entry_points: &[EntryPoint]) -> FilterNode {
     FilterNode { id: TO_TLS.into(), place: None, filter: Filter::Redirect(to) }
 }
 
-/// What the requests of a route pass: in words of ingress-nginx, who asks in plain is led to TLS,
-/// but for challenges of certificates.
-pub(super) fn uses(read: &ReadSet<'_>, draft: &RouteDraft) -> Vec<Use> {
-    let is_challenge = |path: &PathPattern| match &path.shape {
-        PathShape::Exact(path) | PathShape::Elements(path) | PathShape::Bytes(path) => {
-            path.starts_with(CHALLENGES)
-        }
-        PathShape::Regex(expression) => expression.source().contains(CHALLENGES),
-    };
-    if !read.redirects() || draft.rule.path().is_some_and(is_challenge) {
-        return Vec::new();
-    }
-    vec![Use { filter: TO_TLS.into(), state: TO_TLS.into() }]
+/// Whether who asks in plain is led to TLS, but for challenges of certificates.
+pub(super) fn is_led(read: &ReadSet<'_>, draft: &RouteDraft) -> bool {
+    read.redirects() && !is_of_challenges(draft)
 }
 
 /// Whether a route is written for certificate challenges alone.

@@ -1,22 +1,31 @@
 //! Routes in ingress-nginx's manner: what an Ingress's own words make its requests pass, and paths
 //! that are regular expressions, by hosts.
 
+mod hosts;
+mod lines;
+mod pages;
+mod settings;
+
 use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use steelyard_model::routing::asked::AskedUrl;
-use steelyard_model::routing::backend::{Backend, BackendNode, Edge, RefusalReason};
+use steelyard_model::routing::backend::{
+    Backend, BackendNode, CanaryAffinity, Edge, RefusalReason,
+};
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
-use steelyard_model::routing::id::{BackendId, FilterId};
+use steelyard_model::routing::id::{BackendId, FilterId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::{
-    ClassReading, Diagnostic, NamespacedName, OwnFilter, PassPhase, Provenance, RouteDraft,
+    ClassReading, Diagnostic, NamespacedName, NginxReading, NginxSettings, OwnFilter, PassPhase,
+    Provenance, RouteDraft,
 };
 
 use super::backend::Join;
@@ -24,7 +33,13 @@ use super::{age, entry_points, is_refused, routers};
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
-use crate::tables::row::{ReadSet, Routed, Row};
+use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
+
+pub(in crate::tables) use hosts::link_hosts;
+pub(super) use hosts::{is_of_hosts, suffixed};
+pub(super) use pages::pages;
+pub(crate) use settings::for_nobody;
+pub(in crate::tables) use settings::{common_terms, is_looked_at};
 
 /// Hosts all of whose paths are expressions, by the word of an Ingress.
 pub(in crate::tables) fn hosts_of_expressions<'s>(
@@ -34,68 +49,209 @@ pub(in crate::tables) fn hosts_of_expressions<'s>(
     read.routes().iter().filter(move |_| is_asked).map(|it| it.rule.host())
 }
 
-/// Puts the filters of an Ingress's own into `routed`, with the backends that they ask; else why
-/// its routes are closed.
-pub(super) fn define(
-    read: &ReadSet<'_>,
-    reads: &mut Reads<'_>,
-    options: &ResolveOptions,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (Routed, Option<RefusalReason>) {
-    let (mut routed, mut closed) = (Routed::default(), None);
-    for own in &read.reading.passes {
-        let id = id(read, &own.name);
-        let mut filter = own.filter.clone();
-        if let Filter::ForwardAuth(auth) = &mut filter {
-            let place = Provenance::new(&read.set.object, "metadata.annotations");
-            let at = (&mut **auth, &id, &place);
-            if routers::ask_at(at, options, (reads, diagnostics), &mut routed).is_none() {
-                closed.get_or_insert(RefusalReason::Filter(place));
-                continue;
+/// What the requests of an Ingress's routes pass by its own words, and by the settings of all.
+pub(super) struct Location {
+    /// Of who says anything in words of ingress-nginx.
+    common: Option<Arc<CommonTerms>>,
+    /// It is in words of ingress-nginx alone, and has what all of these have.
+    is_nginx: bool,
+    passes: Vec<Passed>,
+    /// What leads who asks in plain to TLS.
+    to_tls: Use,
+    /// Why nobody is served.
+    pub(super) refusal: Option<RefusalReason>,
+}
+
+/// A filter that is passed.
+struct Passed {
+    phase: PassPhase,
+    /// The route whose requests pass it; none is each.
+    of: Option<RouteId>,
+    usage: Use,
+    /// It keeps some addresses out, and lets nobody in by that.
+    is_denial: bool,
+}
+
+/// Where the parts of an Ingress's routes are joined.
+pub(super) struct Joinery<'j, 'r> {
+    pub(super) options: &'j ResolveOptions,
+    pub(super) reads: &'j mut Reads<'r>,
+    pub(super) routed: &'j mut Routed,
+    pub(super) diagnostics: &'j mut Vec<Diagnostic>,
+}
+
+impl Location {
+    /// Puts the filters of an Ingress's own into what is routed, with the backends that they ask.
+    pub(super) fn new(read: &ReadSet<'_>, at: &mut Joinery<'_, '_>) -> Self {
+        let common = read.speaks_nginx().then(|| common(at.reads));
+        let is_nginx = read.class == Class::Nginx;
+        let written = common.as_ref().map(|it| &it.settings);
+        let settings = written.filter(|_| is_nginx);
+        let own = &read.reading.passes;
+        let is_own = |name: &str| own.iter().any(|it| *it.name == *name);
+        let of_all = settings.iter().flat_map(|it| &it.passes);
+        let of_all = of_all.filter(|it| !is_own(&it.name));
+        let of_all = of_all.map(|it| Passed::new(it, settings::id(&it.name)));
+        let mut passes: Vec<Passed> = of_all.collect();
+        let refusal = settings.and_then(|it| it.refusal.clone());
+        let mut refusal = refusal.map(RefusalReason::Restriction);
+        for own in own {
+            match defined(own, read, at) {
+                Ok(passed) => passes.push(passed),
+                Err(why) => refusal = refusal.or(Some(why)),
             }
         }
-        routed.filters.push(Arc::new(FilterNode { id, place: None, filter }));
+        let told = written.map(|it| lines::told(read, it, at.reads, at.diagnostics));
+        match told.unwrap_or(Ok(None)) {
+            Ok(node) => passes.extend(node.map(|node| {
+                let usage = of_filter(&node.id);
+                at.routed.filters.push(Arc::new(node));
+                Passed { phase: PassPhase::Around, of: None, usage, is_denial: false }
+            })),
+            Err(why) => refusal = refusal.or(Some(RefusalReason::Restriction(why))),
+        }
+        passes.sort_by_key(|it| it.phase);
+        let to_tls = to_tls(read, common.as_deref(), at.routed);
+        Self { common, is_nginx, passes, to_tls, refusal }
     }
-    (routed, closed)
+
+    /// What the requests of a route pass: who asks in plain is led to TLS once redirections of the
+    /// location have had their say, and is asked for a password once limits have let him in.
+    /// Certificate challenges are answered to everybody, unless addresses keep him out. `pages`
+    /// stand around all that may fail.
+    pub(super) fn uses(
+        &self,
+        read: &ReadSet<'_>,
+        draft: &RouteDraft,
+        (pages, password): (Option<Use>, Option<Use>),
+        (reads, routed): (&mut Reads<'_>, &mut Routed),
+    ) -> Vec<Use> {
+        let of = |phases: RangeInclusive<PassPhase>| {
+            let is_of_it = |it: &&Passed| it.of.as_ref().is_none_or(|of| *of == draft.id);
+            let passes = self.passes.iter().filter(is_of_it);
+            passes.filter(move |it| phases.contains(&it.phase))
+        };
+        let usage = |it: &Passed| it.usage.clone();
+        let to_tls = self.is_led(read, draft, reads).then(|| self.to_tls.clone());
+        let at = |phase: PassPhase| of(phase..=phase);
+        let denials = |it: &Passed| (it.usage.clone(), it.is_denial);
+        let mut access: Vec<(Use, bool)> = at(PassPhase::Access).map(denials).collect();
+        if !entry_points::is_of_challenges(draft) {
+            access.extend(password.map(|it| (it, false)));
+            access.extend(at(PassPhase::Asked).map(denials));
+        }
+        let access = match read.reading.satisfies_any && access.len() > 1 {
+            true => vec![any_of(read, draft, access, routed)],
+            false => access.into_iter().map(|(usage, _)| usage).collect(),
+        };
+        at(PassPhase::Around)
+            .map(usage)
+            .chain(pages)
+            .chain(of(PassPhase::Before..=PassPhase::Return).map(usage))
+            .chain(to_tls)
+            .chain(at(PassPhase::Limit).map(usage))
+            .chain(access)
+            .chain(at(PassPhase::Content).map(usage))
+            .collect()
+    }
+
+    /// How long what may take.
+    pub(super) fn timeouts(&self, read: &ReadSet<'_>) -> Option<Box<RouteTimeouts>> {
+        let own = read.nginx().map(|it| it.timeouts).unwrap_or_default();
+        let of_all = self.settings().map(|it| it.timeouts).unwrap_or_default();
+        let timeouts = own.or(&of_all);
+        (timeouts != RouteTimeouts::default()).then(|| Box::new(timeouts))
+    }
+
+    /// Whether Services are asked at their own address.
+    pub(super) fn asks_services(&self, read: &ReadSet<'_>) -> bool {
+        let said = read.nginx().and_then(|it| it.asks_services);
+        said.unwrap_or_else(|| self.settings().is_some_and(|it| it.asks_services))
+    }
+
+    /// What is so for all that are in words of ingress-nginx alone, if it is such.
+    fn settings(&self) -> Option<&NginxSettings> {
+        self.common.as_ref().filter(|_| self.is_nginx).map(|it| &it.settings)
+    }
+
+    /// What all answers for a host have, whichever route takes its requests.
+    fn around(&self) -> impl Iterator<Item = Use> {
+        let around = self.passes.iter().filter(|it| it.phase == PassPhase::Around);
+        around.filter(|it| it.of.is_none()).map(|it| it.usage.clone())
+    }
+
+    /// Whether who asks in plain is led to TLS: by itself where an Ingress asks for TLS that has a
+    /// rule for the host.
+    fn is_led(&self, read: &ReadSet<'_>, draft: &RouteDraft, reads: &mut Reads<'_>) -> bool {
+        let Some(settings) = self.settings() else { return entry_points::is_led(read, draft) };
+        let path = draft.written();
+        if settings.open_paths.iter().any(|open| path.starts_with(&**open)) {
+            return false;
+        }
+        if read.reading.always_redirects || settings.always_redirects {
+            return true;
+        }
+        let asks = read.reading.redirects.unwrap_or(settings.redirects);
+        asks && reads.any(&Cell::SecureHosts(draft.rule.host().clone()))
+    }
+}
+
+impl Passed {
+    fn new(own: &OwnFilter, id: FilterId) -> Self {
+        let is_denial =
+            matches!(&own.filter, Filter::Nginx(it) if matches!(**it, NginxStep::Deny(_)));
+        Self { phase: own.phase, of: own.of.clone(), usage: of_filter(&id), is_denial }
+    }
+}
+
+/// A filter of an Ingress's own, with the backend that it asks; else why its routes are closed.
+fn defined(
+    own: &OwnFilter,
+    read: &ReadSet<'_>,
+    at: &mut Joinery<'_, '_>,
+) -> Result<Passed, RefusalReason> {
+    let (id, mut own) = (id(read, &own.name), own.clone());
+    if let Filter::ForwardAuth(auth) = &mut own.filter {
+        let place = Provenance::new(&read.set.object, "metadata.annotations");
+        let (asks, said) = ((&mut **auth, &id, &place), (&mut *at.reads, &mut *at.diagnostics));
+        if routers::ask_at(asks, at.options, said, at.routed).is_none() {
+            return Err(RefusalReason::Filter(place));
+        }
+    }
+    at.routed.filters.extend(settings::nodes(&id, &own));
+    Ok(Passed::new(&own, id))
+}
+
+/// What leads who asks in plain to TLS.
+fn to_tls(read: &ReadSet<'_>, common: Option<&CommonTerms>, routed: &mut Routed) -> Use {
+    let Some(common) = common.filter(|_| read.class == Class::Nginx) else {
+        return of_filter(&entry_points::TO_TLS.into());
+    };
+    let is_own = |it: &&NginxReading| it.keeps_slash.is_some() || it.says_port.is_some();
+    let Some(own) = read.nginx().filter(is_own) else {
+        return of_filter(&settings::id(settings::SECURE));
+    };
+    let node = settings::secure(&common.settings, Some(own), &common.sockets);
+    let node = FilterNode { id: id(read, "secure"), ..node };
+    let usage = of_filter(&node.id);
+    routed.filters.push(Arc::new(node));
+    usage
+}
+
+fn of_filter(id: &FilterId) -> Use {
+    Use { state: id.as_str().into(), filter: id.clone() }
+}
+
+fn common(reads: &mut Reads<'_>) -> Arc<CommonTerms> {
+    match reads.row(&Cell::NginxSettings) {
+        Some(Row::NginxSettings(terms)) => terms,
+        other => panic!("{other:?} is no settings"),
+    }
 }
 
 fn id(read: &ReadSet<'_>, name: &str) -> FilterId {
     let NamespacedName { namespace, name: object } = read.set.object.id();
     format!("{namespace}/{object}#{name}@ingress").into()
-}
-
-/// What the requests of a route pass: who asks in plain is led to TLS (`to_tls`) once redirections
-/// of the location have had their say, and is asked for a password once limits have let him in.
-/// Certificate challenges are answered to everybody, unless addresses keep him out.
-pub(super) fn uses(
-    read: &ReadSet<'_>,
-    draft: &RouteDraft,
-    to_tls: Vec<Use>,
-    password: Option<Use>,
-    routed: &mut Routed,
-) -> Vec<Use> {
-    let is_open = entry_points::is_of_challenges(draft);
-    let of = |phases: RangeInclusive<PassPhase>| {
-        let is_of_it = |it: &&OwnFilter| it.of.as_ref().is_none_or(|of| *of == draft.id);
-        let passes = read.reading.passes.iter().filter(is_of_it);
-        passes.filter(move |it| phases.contains(&it.phase))
-    };
-    let usage = |it: &OwnFilter| usage(id(read, &it.name));
-    let is_denied = |it: &OwnFilter| matches!(&it.filter, Filter::Nginx(step) if matches!(**step, NginxStep::Deny(_)));
-    let mut access: Vec<(Use, bool)> =
-        of(PassPhase::Access..=PassPhase::Access).map(|it| (usage(it), is_denied(it))).collect();
-    if !is_open {
-        access.extend(password.map(|it| (it, false)));
-        access.extend(of(PassPhase::Asked..=PassPhase::Asked).map(|it| (usage(it), false)));
-    }
-    let access = match read.reading.satisfies_any && access.len() > 1 {
-        true => vec![any_of(read, draft, access, routed)],
-        false => access.into_iter().map(|(usage, _)| usage).collect(),
-    };
-    let before = of(PassPhase::Around..=PassPhase::Return).map(usage);
-    let limits = of(PassPhase::Limit..=PassPhase::Limit).map(usage);
-    let contents = of(PassPhase::Content..=PassPhase::Content).map(usage);
-    before.chain(to_tls).chain(limits).chain(access).chain(contents).collect()
 }
 
 /// One of several ways to pass (`satisfy: any`). Who is only not kept out by his address has not
@@ -107,16 +263,12 @@ fn any_of(
     routed: &mut Routed,
 ) -> Use {
     let members: Vec<FilterId> =
-        access.into_iter().filter(|(_, is_denied)| !is_denied).map(|(it, _)| it.filter).collect();
+        access.into_iter().filter(|(_, is_denial)| !is_denial).map(|(it, _)| it.filter).collect();
     let index = read.routes().iter().position(|it| it.id == draft.id).unwrap_or_default();
     let id = id(read, &format!("satisfy/{index}"));
     let (place, filter) = (None, Filter::AnyOf(members));
     routed.filters.push(Arc::new(FilterNode { id: id.clone(), place, filter }));
-    usage(id)
-}
-
-fn usage(id: FilterId) -> Use {
-    Use { state: id.as_str().into(), filter: id }
+    of_filter(&id)
 }
 
 /// The Services that its filters ask.
@@ -148,8 +300,11 @@ pub(super) fn beside_canary(
     let Some(asked) = canary.reading.canary.as_deref() else { return main };
     let found = canary.set.routes.iter().find(|it| it.rule == draft.rule);
     let Some(beside) = found else { return main };
-    // Who was here before is known by the cookie of the main one.
-    let own = canary.reading.balance.clone().or_else(|| read.reading.balance.clone());
+    // Who was here before is known by the cookie of the main one, unless each request is decided
+    // anew.
+    let main_too = asked.affinity != CanaryAffinity::Legacy;
+    let of_main = || read.reading.balance.clone().filter(|_| main_too);
+    let own = canary.reading.balance.clone().or_else(of_main);
     let reading = ClassReading { balance: own, ..canary.reading.clone() };
     let to = join.backend(beside, &ReadSet { reading: &reading, ..canary }, routed);
     if is_refused(&to, beside) {

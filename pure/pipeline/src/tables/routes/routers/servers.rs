@@ -46,7 +46,8 @@ impl Maker<'_, '_> {
         let (origin, routed) = (&OriginTerms::Unsaid, &mut self.routed);
         let (reads, diagnostics) = (&mut *self.reads, &mut *self.diagnostics);
         let lets_names = self.options.crd.lets_external_names(self.options.as_traefik);
-        let mut join = Join { protocol, reads, origin, lets_names, diagnostics };
+        let asks_services = false;
+        let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
         let service = join.service(written).ok_or_else(nothing)?;
         let target = join.target(written, &service, Class::Traefik, routed).ok_or_else(nothing)?;
         if let Some(why) = service.backend_refusal.as_deref() {
@@ -193,6 +194,7 @@ pub(super) fn leaf_id(service: &NamespacedName, port: &PortRef, owner: &str) -> 
     match port {
         PortRef::Number(port) => format!("{service}:{port}#{owner}@{PROVIDER}"),
         PortRef::Name(port) => format!("{service}:{port}#{owner}@{PROVIDER}"),
+        PortRef::First => format!("{service}#{owner}@{PROVIDER}"),
     }
     .into()
 }

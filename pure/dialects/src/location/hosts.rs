@@ -1,0 +1,67 @@
+//! What is about hosts as a whole: `server-alias`, `from-to-www-redirect`, how who asks in plain is
+//! led to TLS, and folders that are asked for without their slash.
+
+use steelyard_model::PassPhase;
+use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::{Expression, HostPattern, PathShape};
+
+use super::Asked;
+use crate::host;
+
+pub(super) fn read(asked: &mut Asked<'_, '_>) {
+    aliases(asked);
+    if let Some(leads) = switch(asked, "from-to-www-redirect") {
+        asked.own().leads_www = leads;
+    }
+    if let Some(keeps) = asked.boolean("preserve-trailing-slash") {
+        asked.own().keeps_slash = Some(keeps);
+    }
+    if let Some(says) = asked.boolean("use-port-in-redirects") {
+        asked.own().says_port = Some(says);
+    }
+    folders(asked);
+}
+
+/// What is no boolean closes the routes.
+fn switch(asked: &mut Asked<'_, '_>, name: &str) -> Option<bool> {
+    let read = super::value::boolean(asked.written(name)?);
+    if read.is_none() {
+        asked.close(name, "write \"true\" or \"false\"");
+    }
+    read
+}
+
+fn aliases(asked: &mut Asked<'_, '_>) {
+    let Some(written) = asked.written("server-alias") else { return };
+    let names = written.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let read: Option<Vec<Matcher>> = names.map(alias).collect();
+    match read {
+        Some(read) => asked.own().aliases = read,
+        None => asked.close("server-alias", "write names, `*.NAME` or `~EXPRESSION`"),
+    }
+}
+
+/// A name, one with a star in the place of a label, or an expression that is found in a name.
+fn alias(text: &str) -> Option<Matcher> {
+    if let Some(source) = text.strip_prefix('~') {
+        let source = source.strip_prefix('*').unwrap_or(source);
+        return Expression::new(&format!("(?i){source}")).ok().map(Matcher::HostRegex);
+    }
+    let pattern = host::parse(&text.to_ascii_lowercase()).ok()?;
+    (pattern != HostPattern::Any).then_some(Matcher::Host(pattern))
+}
+
+/// A path with a slash at its end leads who asks without it there, as nginx does by itself.
+fn folders(asked: &mut Asked<'_, '_>) {
+    for (index, route) in asked.routes.iter().enumerate() {
+        let is_folder = route.path.as_deref().is_some_and(|it| it.len() > 1 && it.ends_with('/'));
+        let Some(PathShape::Elements(path)) = route.rule.path().map(|it| &it.shape) else {
+            continue;
+        };
+        if is_folder && !path.is_empty() {
+            let step = NginxStep::Slash(path.clone());
+            asked.pass(PassPhase::Return, &format!("slash/{index}"), step, Some(route.id.clone()));
+        }
+    }
+}

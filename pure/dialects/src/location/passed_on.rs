@@ -1,0 +1,130 @@
+//! `proxy-*`, `limit-rate`, `service-upstream`: how requests go on to backends, and answers back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::limit::RetryRule;
+use steelyard_model::routing::filter::nginx::{NginxCookies, NginxPace, NginxStep};
+use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::{OwnFilter, PassPhase};
+
+use super::{Asked, value};
+
+/// Of limits of bandwidth, in bytes.
+const UNIT: u64 = 1024;
+/// Attempts where none are said, and where any are.
+const ATTEMPTS: (i64, u32) = (3, 10);
+/// Bytes of a body that are kept to be sent again.
+const KEPT: u64 = 1 << 20;
+
+pub(super) fn read(asked: &mut Asked<'_, '_>) {
+    let help = "write bytes, or a number with k, m or g behind it";
+    if let Some(most) = asked.value("proxy-body-size", value::size, help) {
+        asked.pass(PassPhase::Before, "body", body(most), None);
+    }
+    timeouts(asked);
+    again(asked);
+    cookies(asked);
+    location(asked);
+    if let Some(rate) = asked.number_above_0("limit-rate") {
+        let after = asked.number_above_0("limit-rate-after").unwrap_or_default();
+        asked.pass(PassPhase::Before, "pace", pace(rate, after), None);
+    }
+    if let Some(asks) = asked.boolean("service-upstream") {
+        asked.own().asks_services = Some(asks);
+    }
+    if asked.written("backend-protocol").is_some_and(|it| it.eq_ignore_ascii_case("auto_http")) {
+        asked.own().speaks_as_asked = true;
+    }
+}
+
+/// Bodies of at most so many bytes; 0 is any.
+pub(crate) fn body(most: u64) -> NginxStep {
+    NginxStep::Body(if most == 0 { u64::MAX } else { most })
+}
+
+/// So many KiB a second, once so many have gone on.
+pub(crate) fn pace(rate: u64, after: u64) -> NginxStep {
+    let bytes = |it: u64| it.saturating_mul(UNIT);
+    NginxStep::Pace(NginxPace { rate: bytes(rate), after: bytes(after) })
+}
+
+fn timeouts(asked: &mut Asked<'_, '_>) {
+    let mut read = |name: &str| asked.number_above_0(name).map(Duration::from_secs);
+    let [connect, idle_send, idle_read] =
+        ["proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout"].map(&mut read);
+    let said = RouteTimeouts { connect, idle_read, idle_send, ..RouteTimeouts::default() };
+    if said != RouteTimeouts::default() {
+        asked.own().timeouts = said;
+    }
+}
+
+/// Endpoints that take no connection are passed over in any case; a request that one has got is
+/// sent to another where that is asked for.
+fn again(asked: &mut Asked<'_, '_>) {
+    let help = "write error, timeout, http_502 and the like, non_idempotent, or off";
+    let Some(words) = asked.value("proxy-next-upstream", value::next_upstream, help) else {
+        return;
+    };
+    let tries = asked.number("proxy-next-upstream-tries").unwrap_or(ATTEMPTS.0);
+    let timeout = asked.number_above_0("proxy-next-upstream-timeout").map(Duration::from_secs);
+    asked.reading.passes.extend(next_upstream(&words, tries, timeout));
+}
+
+/// What asks again; none where nothing is to be asked again.
+pub(crate) fn next_upstream(
+    words: &value::NextUpstream,
+    tries: i64,
+    timeout: Option<Duration>,
+) -> Option<OwnFilter> {
+    let attempts = match u32::try_from(tries) {
+        Ok(0) | Err(_) => ATTEMPTS.1,
+        Ok(tries) => tries.min(ATTEMPTS.1),
+    };
+    if words.is_off || attempts < 2 {
+        return None;
+    }
+    let rule = RetryRule {
+        attempts,
+        timeout,
+        interval: None,
+        max_body: Some(KEPT),
+        statuses: words.statuses.iter().map(|it| (*it, *it)).collect(),
+        is_by_status_alone: !words.after_faults,
+        is_for_all_methods: words.for_all_methods,
+    };
+    Some(OwnFilter::new(PassPhase::Content, "next-upstream", Filter::Retry(rule)))
+}
+
+fn cookies(asked: &mut Asked<'_, '_>) {
+    let mut read = |name: &str, read: fn(&str) -> Option<&str>| {
+        let help = "write what is there, a blank, and what it becomes; or off";
+        let pair = |text: &str| match value::pair(text) {
+            Some((from, to)) => Some(Some((read(from)?.into(), read(to)?.into()))),
+            None => (text == "off").then_some(None),
+        };
+        asked.value(name, pair, help).flatten()
+    };
+    let cookies = NginxCookies {
+        domain: read("proxy-cookie-domain", |it| value::basic(it, "")),
+        path: read("proxy-cookie-path", value::location),
+    };
+    if cookies != NginxCookies::default() {
+        asked.pass(PassPhase::Content, "cookies", NginxStep::Cookies(cookies), None);
+    }
+}
+
+fn location(asked: &mut Asked<'_, '_>) {
+    let help = "write the begin of an URL, or off";
+    let mut read = |name: &str| asked.value(name, value::location, help);
+    let (from, to) = (read("proxy-redirect-from"), read("proxy-redirect-to"));
+    let is_word = |text: &str| matches!(text, "off" | "default");
+    if let (Some(from), Some(to)) = (from, to)
+        && !is_word(from)
+        && !is_word(to)
+    {
+        let [from, to]: [Arc<str>; 2] = [from, to].map(Into::into);
+        asked.pass(PassPhase::Content, "location", NginxStep::Location(from, to), None);
+    }
+}

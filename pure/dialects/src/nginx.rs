@@ -1,0 +1,342 @@
+//! The ConfigMap of ingress-nginx: what all its locations have, unless an Ingress says otherwise.
+//!
+//! Its keys are rows of a table, as annotations are: each is read, or makes no difference, or is
+//! not honoured; what keeps somebody out and is not honoured closes all routes in ingress-nginx's
+//! words. A value that cannot be read is said, and as if it were not there.
+
+mod keys;
+mod notes;
+mod page;
+mod shown;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
+use steelyard_model::routing::filter::content::{Compression, ContentCoding};
+use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxSite, NginxStep, NginxWord};
+use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::pattern::Expression;
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::suggest::nearest;
+use steelyard_model::{
+    Diagnostic, FieldPath, Labels, NamespacedName, NginxSettings, ObjectRef, OwnFilter, PassPhase,
+    Provenance, Severity,
+};
+
+use crate::codes;
+use crate::location::{passed_on, value};
+pub use keys::{KEYS, KeyFate};
+pub use page::page;
+pub use verdict::{NginxVerdict, annotation, setting};
+
+/// Seconds for which browsers keep to TLS, where nothing is said: a year.
+const MAX_AGE: i64 = 31_536_000;
+/// Largest body of a request, where nothing is said.
+const BODY: u64 = 1 << 20;
+/// Where certificate challenges are (RFC 8555 §8.3), which are asked for in plain.
+const CHALLENGES: &str = "/.well-known/acme-challenge";
+/// What this program calls itself, where it is to say so.
+const SERVER: &str = "steelyard";
+/// Statuses by which requests may be led to TLS, the usual one first.
+const LED: [u16; 4] = [308, 301, 302, 307];
+/// What is made smaller where nothing is said.
+const SMALLER: &str = "application/atom+xml application/javascript application/x-javascript \
+    application/json application/rss+xml application/vnd.ms-fontobject application/x-font-ttf \
+    application/x-web-app-manifest+json application/xhtml+xml application/xml font/opentype \
+    image/svg+xml image/x-icon text/css text/javascript text/plain text/x-component";
+
+/// What a ConfigMap says.
+struct Reading<'a> {
+    data: &'a Labels,
+    object: Arc<ObjectRef>,
+    said: &'a mut Vec<Diagnostic>,
+}
+
+/// What all locations have. None is a ConfigMap that is not there.
+pub fn settings(
+    written: Option<(&Arc<ObjectRef>, &Labels)>,
+    said: &mut Vec<Diagnostic>,
+) -> NginxSettings {
+    let nothing = (Arc::new(ObjectRef::new("ConfigMap", "", "")), Labels::new());
+    let (object, data) = written.unwrap_or((&nothing.0, &nothing.1));
+    Reading { data, object: object.clone(), said }.settings()
+}
+
+impl<'a> Reading<'a> {
+    fn settings(&mut self) -> NginxSettings {
+        let refusal = self.judge();
+        let codes = "write 308, 301, 302 or 307";
+        let code = |text: &str| text.parse().ok().filter(|it| LED.contains(it));
+        let named = "name a ConfigMap: NAMESPACE/NAME";
+        NginxSettings {
+            redirects: self.boolean("ssl-redirect").unwrap_or(true),
+            always_redirects: self.boolean("force-ssl-redirect").unwrap_or(false),
+            redirect_status: self.value("http-redirect-code", code, codes).unwrap_or(LED[0]),
+            keeps_slash: self.boolean("preserve-trailing-slash").unwrap_or(false),
+            says_port: self.boolean("use-port-in-redirects").unwrap_or(false),
+            open_paths: self.list("no-tls-redirect-locations", CHALLENGES),
+            passes: self.passes(),
+            timeouts: self.timeouts(),
+            asks_services: self.boolean("service-upstream").unwrap_or(false),
+            headers: self.value("add-headers", namespaced, named),
+            allowed_headers: self
+                .list("global-allowed-response-headers", "")
+                .iter()
+                .map(|it| it.to_ascii_lowercase())
+                .collect(),
+            allows_cross_namespace: self
+                .boolean("allow-cross-namespace-resources")
+                .unwrap_or(false),
+            errors: self
+                .value("custom-http-errors", value::statuses, "write statuses with commas between")
+                .unwrap_or_default(),
+            keeps_errors: self.boolean("disable-proxy-intercept-errors").unwrap_or(false),
+            refusal,
+        }
+    }
+
+    /// Says of keys that are not honoured; the first that keeps somebody out.
+    fn judge(&mut self) -> Option<Provenance> {
+        let mut refusal = None;
+        for (key, value) in self.data {
+            let Some((_, fate)) = KEYS.iter().find(|(name, _)| name == key) else {
+                self.unknown(key);
+                continue;
+            };
+            let asks = !matches!(value.trim(), "" | "false");
+            match fate {
+                KeyFate::Reads | KeyFate::Cosmetic => {}
+                KeyFate::Later => {
+                    let message = format!("`{key}: {value}` is not honoured yet");
+                    let help = "everything is served without it; remove it if that is fine";
+                    self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, help);
+                }
+                KeyFate::Refused(_) if !asks => {}
+                KeyFate::Refused(why) => {
+                    let message = format!(
+                        "`{key}` is not honoured: what is in words of ingress-nginx answers 503"
+                    );
+                    self.say(Severity::Error, codes::ACCESS_NOT_HONOURED, key, message, why);
+                    refusal.get_or_insert_with(|| self.place(key));
+                }
+            }
+        }
+        refusal
+    }
+
+    fn unknown(&mut self, key: &str) {
+        let near = nearest(key, KEYS.iter().map(|(name, _)| *name));
+        let help = near.map_or_else(
+            || "docs/nginx.md lists those there are".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("`{key}` is no setting of ingress-nginx");
+        self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
+    }
+
+    fn place(&self, key: &str) -> Provenance {
+        Provenance::new(&self.object, FieldPath::from("data").key(key))
+    }
+
+    fn say(
+        &mut self,
+        severity: Severity,
+        code: steelyard_model::Code,
+        key: &str,
+        message: String,
+        help: &str,
+    ) {
+        self.said.push(Diagnostic::at(severity, code, &self.place(key), message, help));
+    }
+
+    /// What is written, read; what cannot be read is said, and as if it were not there.
+    fn value<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&'a str) -> Option<T>,
+        help: &str,
+    ) -> Option<T> {
+        let written = self.data.get(key).map(|it| it.trim()).filter(|it| !it.is_empty())?;
+        let read = read(written);
+        if read.is_none() {
+            let message =
+                format!("`{key}: {written}` cannot be read: it is as if it were not there");
+            self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, help);
+        }
+        read
+    }
+
+    fn boolean(&mut self, key: &str) -> Option<bool> {
+        self.value(key, value::boolean, "write \"true\" or \"false\"")
+    }
+
+    fn number(&mut self, key: &str) -> Option<u64> {
+        self.value(key, |it| it.parse().ok(), "write a whole number, without a unit")
+    }
+
+    fn list(&self, key: &str, usual: &str) -> Vec<Arc<str>> {
+        let written = self.data.get(key).map_or(usual, String::as_str);
+        let parts = written.split(',').map(str::trim).filter(|it| !it.is_empty());
+        parts.map(Arc::from).collect()
+    }
+
+    fn timeouts(&mut self) -> RouteTimeouts {
+        let mut seconds = |key: &str, usual: u64| {
+            let written = self.number(key).filter(|it| *it > 0);
+            Some(Duration::from_secs(written.unwrap_or(usual)))
+        };
+        RouteTimeouts {
+            connect: seconds("proxy-connect-timeout", 5),
+            idle_read: seconds("proxy-read-timeout", 60),
+            idle_send: seconds("proxy-send-timeout", 60),
+            ..RouteTimeouts::default()
+        }
+    }
+
+    fn passes(&mut self) -> Vec<OwnFilter> {
+        let mut passes = vec![step(PassPhase::Around, "site", NginxStep::Site(self.site()))];
+        passes.extend(self.smaller());
+        let size = "write bytes, or a number with k, m or g behind it";
+        let most = self.value("proxy-body-size", value::size, size).unwrap_or(BODY);
+        passes.push(step(PassPhase::Before, "body", passed_on::body(most)));
+        if let Some(rate) = self.number("limit-rate").filter(|it| *it > 0) {
+            let after = self.number("limit-rate-after").unwrap_or_default();
+            passes.push(step(PassPhase::Before, "pace", passed_on::pace(rate, after)));
+        }
+        let blocked = NginxBlocked {
+            agents: self.words("block-user-agents"),
+            referers: self.words("block-referers"),
+        };
+        if blocked != NginxBlocked::default() {
+            passes.push(step(PassPhase::Before, "blocked", NginxStep::Blocked(blocked)));
+        }
+        passes.extend(self.kept_out());
+        let words = "write error, timeout, http_502 and the like, non_idempotent, or off";
+        if let Some(words) = self.value("proxy-next-upstream", value::next_upstream, words) {
+            let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
+            let timeout = self.number("proxy-next-upstream-timeout").filter(|it| *it > 0);
+            let tries = i64::try_from(tries).unwrap_or(0);
+            passes.extend(passed_on::next_upstream(
+                &words,
+                tries,
+                timeout.map(Duration::from_secs),
+            ));
+        }
+        passes
+    }
+
+    fn site(&mut self) -> NginxSite {
+        let max_age = self.value("hsts-max-age", |it| it.parse().ok(), "write seconds");
+        let subdomains = match self.boolean("hsts-include-subdomains").unwrap_or(true) {
+            true => "; includeSubDomains",
+            false => "",
+        };
+        let preload = if self.boolean("hsts-preload") == Some(true) { "; preload" } else { "" };
+        let strict = format!("max-age={}{subdomains}{preload}", max_age.unwrap_or(MAX_AGE));
+        NginxSite {
+            strict: self.boolean("hsts").unwrap_or(true).then(|| strict.into()),
+            server: (self.boolean("server-tokens") == Some(true)).then(|| SERVER.into()),
+            keeps_server: self.boolean("allow-backend-server-header") == Some(true),
+        }
+    }
+
+    /// `use-gzip` and `enable-brotli`. HTML is among what is made smaller in any case.
+    fn smaller(&mut self) -> Option<OwnFilter> {
+        let gzip = self.boolean("use-gzip") == Some(true);
+        let brotli = self.boolean("enable-brotli") == Some(true);
+        let (key, least, usual) = match gzip {
+            true => ("gzip-types", "gzip-min-length", 256),
+            false => ("brotli-types", "brotli-min-length", 20),
+        };
+        let types = self.data.get(key).map_or(SMALLER, String::as_str).split_whitespace();
+        let compression = Compression {
+            excluded: Vec::new(),
+            included: ["text/html"].into_iter().chain(types).map(Into::into).collect(),
+            smallest: self.number(least).unwrap_or(usual),
+            encodings: [(brotli, ContentCoding::Brotli), (gzip, ContentCoding::Gzip)]
+                .into_iter()
+                .filter_map(|(is_on, it)| is_on.then_some(it))
+                .collect(),
+            default: None,
+        };
+        let spares = self.old_browsers();
+        if !gzip && !brotli {
+            return None;
+        }
+        let filter = Filter::Compress(compression.into());
+        Some(OwnFilter { spares, ..OwnFilter::new(PassPhase::Around, "smaller", filter) })
+    }
+
+    /// Browsers that answers are not made smaller for (`gzip-disable`).
+    fn old_browsers(&mut self) -> Option<Rule> {
+        let source = |text: &str| match text {
+            "msie6" => "MSIE [4-6]\\.".to_owned(),
+            other => other.to_owned(),
+        };
+        let read = |text: &'a str| {
+            let parts = text.split_whitespace().map(|it| Expression::new(&source(it)).ok());
+            parts.collect::<Option<Vec<_>>>()
+        };
+        let found = self.value("gzip-disable", read, "write expressions, or msie6")?;
+        let agent = |it| Rule::One(Matcher::Header("user-agent".into(), Values::Regex(it)));
+        Some(Rule::Any(found.into_iter().map(agent).collect()))
+    }
+
+    fn words(&mut self, key: &str) -> Vec<NginxWord> {
+        let read = |text: &'a str| {
+            let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+            parts.map(NginxWord::read).collect::<Option<Vec<_>>>()
+        };
+        self.value(key, read, "write whole values, or `~*` and an expression").unwrap_or_default()
+    }
+
+    /// Who may not pass: what cannot be read keeps everybody out.
+    fn kept_out(&mut self) -> Vec<OwnFilter> {
+        let help = "write addresses and ranges with commas between them";
+        let mut ranges = |key: &str| -> Option<Networks> {
+            let parts: Vec<Arc<str>> = self.list(key, "");
+            let read = Networks::parse(&parts).ok();
+            if read.is_none() {
+                let message = format!("`{key}` has what is no range: nobody is let in");
+                self.say(Severity::Error, codes::FIELD_NOT_HONOURED, key, message, help);
+            }
+            if parts.is_empty() { None } else { Some(read.unwrap_or_default()) }
+        };
+        let allowed = ranges("whitelist-source-range");
+        let denied = [ranges("block-cidrs"), ranges("denylist-source-range")];
+        let denied: Vec<Networks> = denied.into_iter().flatten().collect();
+        let mut passes = Vec::new();
+        if !denied.is_empty() {
+            let is_unread = denied.iter().any(|it| it.nets().is_empty());
+            let nets: Vec<_> = denied.iter().flat_map(|it| it.nets().iter().copied()).collect();
+            let ranges = if is_unread { everybody() } else { nets.into() };
+            passes.push(step(PassPhase::Access, "denied", NginxStep::Deny(ranges)));
+        }
+        if let Some(ranges) = allowed {
+            let allowed = AllowedClients { ranges, source: ClientSource::default(), status: 403 };
+            let filter = Filter::AllowAddresses(allowed);
+            passes.push(OwnFilter::new(PassPhase::Access, "allowed", filter));
+        }
+        passes
+    }
+}
+
+fn everybody() -> Networks {
+    Networks::parse(&["0.0.0.0/0", "::/0"]).expect("these are ranges")
+}
+
+fn step(phase: PassPhase, name: &str, step: NginxStep) -> OwnFilter {
+    OwnFilter::new(phase, name, Filter::Nginx(step.into()))
+}
+
+fn namespaced(text: &str) -> Option<NamespacedName> {
+    let (namespace, name) = text.split_once('/')?;
+    (!namespace.is_empty() && !name.is_empty()).then(|| NamespacedName::new(namespace, name))
+}
+
+#[cfg(test)]
+mod tests;

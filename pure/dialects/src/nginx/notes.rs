@@ -1,0 +1,84 @@
+//! What docs/nginx.md says beside the rows: where we differ and why, what is refused and what to
+//! write instead, and what to write for snippets.
+
+/// Annotations that are honoured otherwise than in ingress-nginx, with the reason.
+pub(super) const DIFFERENT: [(&str, &str); 14] = [
+    ("backend-protocol", "`FCGI` closes the routes: FastCGI is not spoken"),
+    ("canary", "where the main Service has no endpoints the canary takes over; there it is 503"),
+    (
+        "cors-allow-origin",
+        "origins are compared whole, there anywhere in what is said; one that is said back comes \
+         with `Vary: Origin`",
+    ),
+    ("custom-http-errors", "the page is asked for by the method of the request, without its body"),
+    (
+        "limit-rate",
+        "a body that an endpoint sends in one piece, up to some 16 KiB, goes on at once",
+    ),
+    (
+        "limit-connections",
+        "requests that are under way are counted, as there, by the replica that has them",
+    ),
+    (
+        "proxy-body-size",
+        "a body that comes in chunks is counted as it goes on, so an endpoint may see its begin",
+    ),
+    (
+        "proxy-next-upstream",
+        "an endpoint that takes no connection is passed over in any case; what one has got is sent \
+         to another only where this is written, ten times at most and up to 1 MiB of body",
+    ),
+    ("proxy-ssl-protocols", "without it TLS 1.3 is spoken too, there 1.2 alone"),
+    ("rewrite-target", "what endpoints would take for another path (`..`) is answered 400"),
+    ("server-alias", "of an Ingress with several hosts the first has the other names"),
+    ("session-cookie-expires", "written as `Max-Age`, which browsers go by where both are there"),
+    (
+        "upstream-hash-by",
+        "by `$request_uri`, `$remote_addr`, `$host`, `$http_NAME`, `$cookie_NAME`, `$arg_NAME` and \
+         texts; what belongs to whom is another than there, once",
+    ),
+    ("use-regex", "expressions with look-around and back references close the routes"),
+];
+
+/// Annotations that are refused: why, and what to do instead.
+pub(super) const REFUSED: [(&str, &str); 9] = [
+    ("auth-snippet", "text for nginx's configuration; use auth-* annotations"),
+    ("configuration-snippet", "text for nginx's configuration; see the table of snippets"),
+    ("enable-modsecurity", "there is no web application firewall here; ask one by auth-url"),
+    ("enable-owasp-core-rules", "there is no web application firewall here; ask one by auth-url"),
+    ("modsecurity-snippet", "there is no web application firewall here; ask one by auth-url"),
+    ("server-snippet", "text for nginx's configuration; see the table of snippets"),
+    ("stream-snippet", "text for nginx's configuration; write an IngressRouteTCP or -UDP"),
+    ("fastcgi-index", "FastCGI is not spoken; put a server of HTTP before the program"),
+    ("fastcgi-params-configmap", "FastCGI is not spoken; put a server of HTTP before the program"),
+];
+
+/// What people write into snippets most, and what to write instead.
+pub(super) const SNIPPETS: [(&str, &str); 20] = [
+    (
+        "more_set_headers \"X-Frame-Options: DENY\"",
+        "`custom-headers`, with the line in a ConfigMap",
+    ),
+    ("add_header Content-Security-Policy …", "`custom-headers`"),
+    (
+        "add_header Strict-Transport-Security …",
+        "the settings `hsts`, `hsts-max-age`, `hsts-preload`",
+    ),
+    ("add_header Access-Control-Allow-Origin …", "`enable-cors` and `cors-allow-origin`"),
+    ("more_clear_headers Server", "nothing: it is taken away unless you ask for it"),
+    ("proxy_hide_header X-Powered-By", "`custom-headers` with the line and an empty value"),
+    ("proxy_set_header Host …", "`upstream-vhost`"),
+    ("proxy_set_header X-Forwarded-Proto https", "nothing: it is told to endpoints as it is"),
+    ("proxy_set_header Upgrade $http_upgrade", "nothing: WebSocket works without"),
+    ("proxy_set_header X-Real-IP $remote_addr", "nothing: it is told to endpoints"),
+    ("return 301 https://…", "`permanent-redirect`"),
+    ("rewrite ^/old(.*)$ /new$1 permanent", "an Ingress for `/old` with `permanent-redirect`"),
+    ("rewrite ^/api/(.*)$ /$1 break", "`use-regex`, path `/api/(.*)`, `rewrite-target: /$1`"),
+    ("if ($host = 'www.a.b') { return 301 … }", "`from-to-www-redirect`"),
+    ("location /private { deny all; }", "an Ingress for `/private` with `allowlist-source-range`"),
+    ("allow 10.0.0.0/8; deny all;", "`allowlist-source-range`"),
+    ("client_max_body_size 50m", "`proxy-body-size: 50m`"),
+    ("proxy_read_timeout 3600s", "`proxy-read-timeout: \"3600\"`"),
+    ("auth_request /oauth2/auth", "`auth-url` and `auth-signin`"),
+    ("limit_req zone=…", "`limit-rps`, `limit-burst-multiplier`, `limit-allowlist`"),
+];

@@ -1,0 +1,95 @@
+//! docs/nginx.md, made of the rows.
+
+use std::fmt::Write as _;
+
+use super::notes::{DIFFERENT, REFUSED, SNIPPETS};
+use super::verdict::find;
+use super::{KEYS, KeyFate, shown};
+use crate::annotation::{Annotation, NGINX, State};
+
+const HEAD: &str = "\
+# ingress-nginx
+
+<!-- Made by `UPDATE=1 cargo test -p steelyard-dialects nginx`. -->
+
+Ingresses of class `nginx` are read in ingress-nginx's words, as of its last release (1.15): its
+annotations, its ConfigMap and its flags. Values are data and no part of any configuration, so there
+is nothing that could get out of one. Of two Ingresses that say something of one host the older one
+counts.
+
+- *supported*: it does what it does there.
+- *different*: it is honoured, but for what is said beside it.
+- *refused*: routes that it is on answer 503, since they would be open to whom it keeps out, or be
+  served otherwise than asked for.
+- *not yet*: routes are served without it, and `check` says so.
+- *no difference*: it is taken, and nobody notices.
+
+What is shown by a case is run against the program in each test run.
+";
+
+const FLAGS: &str = "
+## Flags
+
+A flag of ingress-nginx is given as `--nginx.FLAG=VALUE`. Read are `configmap` (without it
+`ingress-nginx/ingress-nginx-controller`), `controller-class`, `default-backend-service`,
+`default-ssl-certificate`, `disable-catch-all`, `ingress-class`, `ingress-class-by-name`,
+`watch-ingress-without-class`, `watch-namespace` and `watch-namespace-selector` (`key=value`). All
+others are taken, and told to make no difference; a name that is none is an error. Where
+`watch-ingress-without-class` is not said, Ingresses without a class are read as Traefik reads them,
+and what restricts access in words of ingress-nginx counts too.
+";
+
+/// The page.
+pub fn page() -> String {
+    let mut page = HEAD.to_owned();
+    page += "\n## Annotations\n\nBehind `nginx.ingress.kubernetes.io/`.\n\n";
+    page += "| annotation | | | shown by |\n|---|---|---|---|\n";
+    for row in NGINX.rows() {
+        let (state, note) = state(row);
+        let case = find(&shown::ANNOTATIONS, row.name).filter(|_| is_honoured(state));
+        line(&mut page, row.name, (state, note), case);
+    }
+    page += "\n## The ConfigMap\n\n| key | | | shown by |\n|---|---|---|---|\n";
+    for (key, fate) in KEYS {
+        let (state, note) = match fate {
+            KeyFate::Reads => ("supported", ""),
+            KeyFate::Cosmetic => ("no difference", ""),
+            KeyFate::Later => ("not yet", ""),
+            KeyFate::Refused(why) => ("refused", why),
+        };
+        let case = find(&shown::SETTINGS, key).filter(|_| is_honoured(state));
+        line(&mut page, key, (state, note), case);
+    }
+    page += FLAGS;
+    page += "\n## Instead of snippets\n\nText for nginx's configuration is never interpreted: an \
+             Ingress that has some is refused, since\nnobody can say what is open without it.\n\n";
+    page += "| in a snippet | instead |\n|---|---|\n";
+    for (snippet, instead) in SNIPPETS {
+        let _ = writeln!(page, "| `{snippet}` | {instead} |");
+    }
+    page
+}
+
+fn line(page: &mut String, name: &str, (state, note): (&str, &str), case: Option<&str>) {
+    let case = case.map(|case| format!("`{case}`")).unwrap_or_default();
+    let _ = writeln!(page, "| `{name}` | {state} | {note} | {case} |");
+}
+
+fn is_honoured(state: &str) -> bool {
+    matches!(state, "supported" | "different")
+}
+
+fn state(row: &Annotation) -> (&'static str, &'static str) {
+    if let Some(why) = find(&REFUSED, row.name) {
+        return ("refused", why);
+    }
+    let note = find(&DIFFERENT, row.name);
+    match row.state {
+        State::Reads(_) | State::Guards | State::Speaks(_) | State::PassesOn => {
+            note.map_or(("supported", ""), |note| ("different", note))
+        }
+        State::Refused => ("refused", "not honoured yet"),
+        State::Later(_) => ("not yet", note.unwrap_or_default()),
+        State::Cosmetic => ("no difference", ""),
+    }
+}

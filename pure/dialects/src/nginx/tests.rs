@@ -1,0 +1,110 @@
+use super::*;
+
+/// What a ConfigMap of these lines comes to, and the keys of which something is said.
+fn read(lines: &[(&str, &str)]) -> (NginxSettings, Vec<String>) {
+    let object = Arc::new(ObjectRef::new("ConfigMap", "ingress-nginx", "settings"));
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let data: Labels = lines.iter().map(own).collect();
+    let mut said = Vec::new();
+    let settings = settings(Some((&object, &data)), &mut said);
+    (settings, said.iter().map(|it| it.path.to_string()).collect())
+}
+
+fn passes(settings: &NginxSettings) -> Vec<&str> {
+    settings.passes.iter().map(|it| &*it.name).collect()
+}
+
+fn strict(settings: &NginxSettings) -> Option<&str> {
+    let site = settings.passes.iter().find_map(|it| match &it.filter {
+        Filter::Nginx(step) => match &**step {
+            NginxStep::Site(site) => Some(site),
+            _ => None,
+        },
+        _ => None,
+    });
+    site?.strict.as_deref()
+}
+
+#[test]
+fn what_is_so_where_nothing_is_said() {
+    let (usual, said) = read(&[]);
+    assert_eq!((settings(None, &mut Vec::new()), said.len()), (usual.clone(), 0));
+    assert!(usual.redirects && !usual.always_redirects && usual.redirect_status == 308);
+    assert_eq!(usual.open_paths, [CHALLENGES.into()]);
+    assert_eq!(strict(&usual), Some("max-age=31536000; includeSubDomains"));
+    assert_eq!(usual.timeouts.idle_read, Some(Duration::from_secs(60)));
+    assert_eq!(passes(&usual), ["site", "body"]);
+}
+
+#[test]
+fn what_is_said_counts() {
+    let (settings, said) = read(&[
+        ("hsts-max-age", "86400"),
+        ("hsts-include-subdomains", "false"),
+        ("hsts-preload", "true"),
+        ("http-redirect-code", "301"),
+        ("no-tls-redirect-locations", "/a,/b"),
+        ("proxy-read-timeout", "20"),
+        ("use-gzip", "true"),
+        ("limit-rate", "1"),
+        ("block-user-agents", "~*curl,AlphaBot"),
+        ("whitelist-source-range", "10.0.0.0/8"),
+        ("block-cidrs", "192.0.2.1"),
+        ("worker-processes", "8"),
+    ]);
+    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(strict(&settings), Some("max-age=86400; preload"));
+    assert_eq!((settings.redirect_status, settings.open_paths.len()), (301, 2));
+    assert_eq!(settings.timeouts.idle_read, Some(Duration::from_secs(20)));
+    let expected = ["site", "smaller", "body", "pace", "blocked", "denied", "allowed"];
+    assert_eq!(passes(&settings), expected);
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    for (line, closes) in [
+        (("hsts-max-age", "long"), false),
+        (("proxy-body-size", "10Mi"), false),
+        (("http-redirect-code", "404"), false),
+        (("use-forwarded-headers", "true"), false),
+        (("proxy-raed-timeout", "20"), false),
+        (("whitelist-source-range", "nobody"), false),
+        (("enable-modsecurity", "true"), true),
+        (("global-auth-url", "https://a.b"), true),
+    ] {
+        let (settings, said) = read(&[line]);
+        assert_eq!(said, [format!("data.{}", line.0)], "{line:?}");
+        assert_eq!(settings.refusal.is_some(), closes, "{line:?}");
+    }
+    // Who may pass cannot be read, so nobody may.
+    let (settings, _) = read(&[("whitelist-source-range", "nobody"), ("block-cidrs", "nobody")]);
+    let denied = settings.passes.iter().find(|it| &*it.name == "denied").unwrap();
+    assert_eq!(denied.filter, step(PassPhase::Access, "", NginxStep::Deny(everybody())).filter);
+    assert!(read(&[("enable-modsecurity", "false")]).0.refusal.is_none());
+}
+
+#[test]
+fn the_page_is_what_the_rows_say() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nginx.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let docs = std::fs::read_to_string(&path).unwrap_or_default();
+    let command = "UPDATE=1 cargo test -p steelyard-dialects nginx";
+    assert!(docs == page, "docs/nginx.md is stale: {command}");
+}
+
+/// What notes and cases are about is there.
+#[test]
+fn nothing_is_said_of_what_is_not_there() {
+    let annotations: Vec<&str> = crate::annotation::NGINX.rows().map(|it| it.name).collect();
+    let noted = notes::DIFFERENT.iter().chain(&notes::REFUSED).chain(&shown::ANNOTATIONS);
+    for (name, _) in noted {
+        assert!(annotations.contains(name), "{name}");
+    }
+    for (name, _) in shown::SETTINGS {
+        assert!(KEYS.iter().any(|(key, _)| *key == name), "{name}");
+    }
+    assert!(KEYS.is_sorted_by_key(|(key, _)| *key));
+}

@@ -1,0 +1,84 @@
+//! What ingress-nginx is told as a whole: by flags, and by its ConfigMap.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::object::{NamespacedName, Provenance};
+use crate::route_draft::OwnFilter;
+use crate::routing::times::RouteTimeouts;
+
+/// Flags, under ingress-nginx's names and with its defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxOptions {
+    /// The ConfigMap that has the settings (`configmap`).
+    pub settings: NamespacedName,
+    /// The class by the old annotation, and by name where there is no IngressClass of that name
+    /// (`ingress-class`).
+    pub class: String,
+    /// The controller that IngressClasses name (`controller-class`).
+    pub controller: String,
+    /// Whether an IngressClass counts by its name too (`ingress-class-by-name`).
+    pub is_by_name: bool,
+    /// Whether Ingresses that name no class are in its words (`watch-ingress-without-class`); where
+    /// that is said, nobody else's.
+    pub takes_unnamed: Option<bool>,
+    /// The only namespace that is looked at (`watch-namespace`).
+    pub namespace: Option<String>,
+    /// Labels of namespaces that are looked at: key and value (`watch-namespace-selector`).
+    pub selector: Vec<(String, String)>,
+    /// Who answers for what nobody else does (`default-backend-service`).
+    pub default_backend: Option<NamespacedName>,
+    /// Whether Ingresses for every host are left out (`disable-catch-all`).
+    pub disables_catch_all: bool,
+}
+
+/// What the ConfigMap says, as far as it is honoured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxSettings {
+    /// Who asks in plain is led to TLS where that is served (`ssl-redirect`).
+    pub redirects: bool,
+    /// The same in any case (`force-ssl-redirect`).
+    pub always_redirects: bool,
+    /// With this status (`http-redirect-code`).
+    pub redirect_status: u16,
+    /// A slash at the end stays then (`preserve-trailing-slash`).
+    pub keeps_slash: bool,
+    /// And the port is said (`use-port-in-redirects`).
+    pub says_port: bool,
+    /// But not where paths begin with one of these (`no-tls-redirect-locations`).
+    pub open_paths: Vec<Arc<str>>,
+    /// What requests of each location pass, unless an Ingress has said something of that name.
+    pub passes: Vec<OwnFilter>,
+    /// How long what may take.
+    pub timeouts: RouteTimeouts,
+    /// Services are asked at their own address (`service-upstream`).
+    pub asks_services: bool,
+    /// The ConfigMap that has lines of all answers (`add-headers`).
+    pub headers: Option<NamespacedName>,
+    /// Lines that Ingresses may have written, in lower case (`global-allowed-response-headers`).
+    pub allowed_headers: BTreeSet<String>,
+    /// Objects may name some of other namespaces (`allow-cross-namespace-resources`).
+    pub allows_cross_namespace: bool,
+    /// Statuses for which pages are asked for (`custom-http-errors`).
+    pub errors: Vec<u16>,
+    /// But not where a backend answers with them (`disable-proxy-intercept-errors`).
+    pub keeps_errors: bool,
+    /// What keeps somebody out and is not honoured: nobody is served.
+    pub refusal: Option<Provenance>,
+}
+
+impl Default for NginxOptions {
+    fn default() -> Self {
+        Self {
+            settings: NamespacedName::new("ingress-nginx", "ingress-nginx-controller"),
+            class: "nginx".to_owned(),
+            controller: "k8s.io/ingress-nginx".to_owned(),
+            is_by_name: false,
+            takes_unnamed: None,
+            namespace: None,
+            selector: Vec::new(),
+            default_backend: None,
+            disables_catch_all: false,
+        }
+    }
+}

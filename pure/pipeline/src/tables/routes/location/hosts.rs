@@ -1,0 +1,249 @@
+//! Hosts as a whole: their other names, and what leads from one to another.
+//!
+//! Of two Ingresses that say something of a host the older one counts, as in ingress-nginx; a name
+//! that is some Ingress's host is nobody's other name.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use steelyard_model::routing::backend::Internal;
+use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::id::{ListenerId, RouteId};
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
+use steelyard_model::routing::rank::{HostSpecificity, PathSpecificity, Rank};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::{OwnFilter, RouteDraft};
+
+use super::{Location, id, of_filter, settings};
+use crate::engine::Links;
+use crate::tables::Reads;
+use crate::tables::cell::Cell;
+use crate::tables::routes::age;
+use crate::tables::row::{Class, ReadSet, Row};
+
+/// What hangs on the hosts of an Ingress.
+pub(in crate::tables) fn link_hosts(read: &ReadSet<'_>, links: &mut Links<Cell>) {
+    let aliases = read.nginx().map(|it| it.aliases.as_slice()).unwrap_or_default();
+    for host in hosts(read) {
+        links.entry(Cell::Hosts(host.clone()));
+        if read.class == Class::Nginx && read.set.tls.is_some() {
+            links.entry(Cell::SecureHosts(host.clone()));
+        }
+        if !aliases.is_empty() {
+            links.entry(Cell::Renamed(host.clone()));
+        }
+    }
+    for alias in aliases {
+        links.entry(Cell::Alias(Arc::new(alias.clone())));
+    }
+}
+
+/// The hosts of its rules, each once.
+fn hosts<'s>(read: &ReadSet<'s>) -> Vec<&'s HostPattern> {
+    let mut found: Vec<&HostPattern> = Vec::new();
+    for draft in read.routes().iter().filter(|it| !it.rank.specific.is_fallback) {
+        let host = draft.rule.host();
+        if !found.contains(&host) {
+            found.push(host);
+        }
+    }
+    found
+}
+
+/// Whether a default backend stands in for what else there is at the Ingress's own hosts, and for
+/// no others.
+pub(in crate::tables::routes) fn is_of_hosts(draft: &RouteDraft, read: &ReadSet<'_>) -> bool {
+    read.class == Class::Nginx && draft.rank.specific.is_fallback && !hosts(read).is_empty()
+}
+
+impl Location {
+    /// A route once for each name that its hosts have.
+    pub(in crate::tables::routes) fn named(
+        &self,
+        route: Route,
+        draft: &RouteDraft,
+        read: &ReadSet<'_>,
+        reads: &mut Reads<'_>,
+    ) -> Vec<Route> {
+        let mut all = Vec::new();
+        let of_hosts = is_of_hosts(draft, read);
+        let names = if of_hosts { hosts(read) } else { vec![draft.rule.host()] };
+        for host in names {
+            if of_hosts {
+                all.push(renamed(&route, &Matcher::Host(host.clone())));
+            }
+            let others = aliases(host, reads);
+            all.extend(others.iter().map(|alias| renamed(&route, alias)));
+        }
+        if !of_hosts {
+            all.push(route);
+        }
+        all
+    }
+
+    /// Routes of hosts that no rule has: what leads to the host beside them, and where who asks for
+    /// `/` is led.
+    pub(in crate::tables::routes) fn leading(
+        &self,
+        read: &ReadSet<'_>,
+        listeners: &[ListenerId],
+        reads: &mut Reads<'_>,
+    ) -> Vec<Route> {
+        let Some(own) = read.nginx() else { return Vec::new() };
+        let mut all = Vec::new();
+        let Some(first) = read.routes().first() else { return all };
+        for host in hosts(read) {
+            if own.leads_www {
+                all.extend(self.www(host, first, listeners, reads));
+            }
+            let asked = read.reading.passes.iter().find(|it| *it.name == *"app-root");
+            if let Some(to) = asked.filter(|_| own.root.is_some()) {
+                all.push(self.root(host, first, listeners, (read, to)));
+            }
+        }
+        all
+    }
+
+    fn www(
+        &self,
+        host: &HostPattern,
+        first: &RouteDraft,
+        listeners: &[ListenerId],
+        reads: &mut Reads<'_>,
+    ) -> Option<Route> {
+        let name = host.as_exact()?;
+        let (beside, to) = match name.strip_prefix("www.") {
+            Some(bare) => (bare.to_owned(), settings::TO_WWW),
+            None => (format!("www.{name}"), settings::TO_BARE),
+        };
+        let beside = HostPattern::Exact(beside.into());
+        let alias = Cell::Alias(Arc::new(Matcher::Host(beside.clone())));
+        if reads.any(&Cell::Hosts(beside.clone())) || reads.any(&alias) {
+            return None;
+        }
+        let path = PathPattern::normal(PathShape::elements("/"));
+        let usage = of_filter(&settings::id(to));
+        Some(self.leads(("www", &beside, path), usage, first, listeners))
+    }
+
+    fn root(
+        &self,
+        host: &HostPattern,
+        first: &RouteDraft,
+        listeners: &[ListenerId],
+        (read, to): (&ReadSet<'_>, &OwnFilter),
+    ) -> Route {
+        let path = PathPattern::normal(PathShape::Exact("/".into()));
+        self.leads(("root", host, path), of_filter(&id(read, &to.name)), first, listeners)
+    }
+
+    /// A route that lets nobody through.
+    fn leads(
+        &self,
+        (what, host, path): (&str, &HostPattern, PathPattern),
+        usage: Use,
+        first: &RouteDraft,
+        listeners: &[ListenerId],
+    ) -> Route {
+        let mut specific = first.rank.specific.clone();
+        specific.host = narrowness(&Matcher::Host(host.clone()));
+        specific.is_fallback = false;
+        specific.path = match path.shape {
+            PathShape::Exact(_) => PathSpecificity::Exact,
+            _ => PathSpecificity::Length(Reverse(0)),
+        };
+        Route {
+            id: suffixed(&first.id, &format!("{what}/{host}")),
+            place: first.place.clone(),
+            kind: RouteKind::Http,
+            listeners: listeners.to_vec(),
+            rank: Rank { specific, index: u32::MAX, ..first.rank.clone() },
+            rule: Arc::new(rule(&Matcher::Host(host.clone()), path)),
+            uses: self.around().chain([usage]).collect(),
+            to: Destination::Backend(Internal::Noop.into()),
+            timeouts: None,
+            manner: Manner::Nginx,
+            tls_policy: None,
+            observability: Default::default(),
+        }
+    }
+}
+
+/// Other names of a host.
+fn aliases(host: &HostPattern, reads: &mut Reads<'_>) -> Vec<Matcher> {
+    let Some((oldest, row)) = oldest(&Cell::Renamed(host.clone()), reads) else {
+        return Vec::new();
+    };
+    let set = row.set();
+    let asked = set.nginx().map(|it| it.aliases.clone()).unwrap_or_default();
+    // Each of its hosts wants the names, and the first has them.
+    if hosts(&set).first() != Some(&host) {
+        return Vec::new();
+    }
+    let mut is_free = |alias: &Matcher| {
+        let is_host = match alias {
+            Matcher::Host(host) => reads.any(&Cell::Hosts(host.clone())),
+            _ => false,
+        };
+        let first = self::oldest(&Cell::Alias(Arc::new(alias.clone())), reads);
+        !is_host && first.is_some_and(|(first, _)| first == oldest)
+    };
+    asked.into_iter().filter(|alias| is_free(alias)).collect()
+}
+
+/// Of those at an entry of an index the oldest.
+fn oldest(entry: &Cell, reads: &mut Reads<'_>) -> Option<(Cell, Row)> {
+    let keys = reads.keys(entry);
+    let rows = keys.into_iter().filter_map(|key| reads.row(&key).map(|row| (key, row)));
+    rows.min_by(|(_, a), (_, b)| age(a.set().set).cmp(&age(b.set().set)))
+}
+
+/// The same for another host.
+fn renamed(route: &Route, host: &Matcher) -> Route {
+    let mut specific = route.rank.specific.clone();
+    specific.host = narrowness(host);
+    let everything = || PathPattern::normal(PathShape::elements("/"));
+    let path = route.rule.path().cloned().unwrap_or_else(everything);
+    Route {
+        id: suffixed(&route.id, &called(host)),
+        rank: Rank { specific, ..route.rank.clone() },
+        rule: Arc::new(rule(host, path)),
+        ..route.clone()
+    }
+}
+
+fn called(host: &Matcher) -> String {
+    match host {
+        Matcher::Host(host) => format!("of/{host}"),
+        Matcher::HostRegex(expression) => format!("of/~{}", expression.source()),
+        _ => "of".to_owned(),
+    }
+}
+
+fn rule(host: &Matcher, path: PathPattern) -> Rule {
+    let path = Rule::One(Matcher::Path(path));
+    match host {
+        Matcher::Host(HostPattern::Any) => Rule::All(vec![path]),
+        host => Rule::All(vec![Rule::One(host.clone()), path]),
+    }
+}
+
+fn narrowness(host: &Matcher) -> HostSpecificity {
+    match host {
+        Matcher::Host(HostPattern::Exact(_)) => HostSpecificity::Exact,
+        Matcher::Host(HostPattern::Label(suffix) | HostPattern::Labels(suffix)) => {
+            let length = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
+            HostSpecificity::Wildcard(Reverse(length))
+        }
+        Matcher::Host(HostPattern::Any) => HostSpecificity::Any,
+        _ => HostSpecificity::Wildcard(Reverse(0)),
+    }
+}
+
+/// `default/web/0/alias@ingress` beside `default/web/0@ingress`.
+pub(in crate::tables::routes) fn suffixed(id: &RouteId, more: &str) -> RouteId {
+    let (name, provider) = id.as_str().rsplit_once('@').unwrap_or((id.as_str(), "ingress"));
+    format!("{name}/{more}@{provider}").into()
+}

@@ -1,0 +1,84 @@
+//! Lines of answers that ConfigMaps have: `add-headers` of all, and `custom-headers` of an Ingress.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steelyard_model::routing::filter::content::HeaderRules;
+use steelyard_model::routing::filter::{Filter, FilterNode};
+use steelyard_model::{
+    Diagnostic, Item, Labels, Missing, NamespacedName, NginxSettings, Provenance, Severity,
+};
+
+use crate::codes;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::{Class, ReadSet};
+
+/// The filter that writes them; or the place of what keeps the Ingress from being served, as with
+/// ingress-nginx: lines that may not be written, or cannot be had.
+pub(super) fn told(
+    read: &ReadSet<'_>,
+    settings: &NginxSettings,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<Option<FilterNode>, Provenance> {
+    let mut lines: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+    let mut write = |data: &Labels| {
+        lines.extend(data.iter().map(|(name, value)| (name.as_str().into(), value.trim().into())));
+    };
+    let of_all = settings.headers.as_ref().filter(|_| read.class == Class::Nginx);
+    if let Some(data) = of_all.and_then(|id| data(id, reads)) {
+        write(&data);
+    }
+    if let Some((id, place)) = read.nginx().and_then(|it| it.headers.as_ref()) {
+        match own(read, id, settings, reads) {
+            Ok(data) => write(&data),
+            Err(why) => {
+                diagnostics.push(unusable(id, place, why));
+                return Err(place.clone());
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let rules = HeaderRules { response: lines, ..HeaderRules::default() };
+    let id = format!("{}#lines@ingress", read.set.object.id());
+    let filter = Filter::Headers(rules.into());
+    Ok(Some(FilterNode { id: id.as_str().into(), place: None, filter }))
+}
+
+/// Lines of an Ingress's own, or why they are not to be had.
+fn own(
+    read: &ReadSet<'_>,
+    id: &NamespacedName,
+    settings: &NginxSettings,
+    reads: &mut Reads<'_>,
+) -> Result<Arc<Labels>, String> {
+    if id.namespace != read.set.object.namespace && !settings.allows_cross_namespace {
+        return Err("is in another namespace".to_owned());
+    }
+    let data = data(id, reads).ok_or("is not there")?;
+    let is_let = |name: &String| settings.allowed_headers.contains(&name.to_ascii_lowercase());
+    let unlet = data.iter().map(|(name, _)| name).find(|name| !is_let(name)).cloned();
+    unlet.map_or(Ok(data), |name| {
+        Err(format!(
+            "has `{name}`, which `global-allowed-response-headers` of ingress-nginx's ConfigMap \
+             does not name"
+        ))
+    })
+}
+
+fn data(id: &NamespacedName, reads: &mut Reads<'_>) -> Option<Arc<Labels>> {
+    match reads.row(&Cell::Object(Tag::ConfigMap, id.clone()))?.items() {
+        [Item::ConfigMap { data, .. }, ..] => Some(data.clone()),
+        _ => None,
+    }
+}
+
+fn unusable(id: &NamespacedName, place: &Provenance, why: String) -> Diagnostic {
+    let message = format!("ConfigMap {id} {why}: the routes answer 503");
+    let help = "name a ConfigMap of the same namespace, all of whose lines are allowed";
+    let found = Diagnostic::at(Severity::Error, codes::REFERENCE_MISSING, place, message, help);
+    found.missing(Missing::named("ConfigMap", &id.name).within(&id.namespace).sought())
+}

@@ -1,0 +1,206 @@
+//! Flags of ingress-nginx, behind `nginx.`: `--nginx.ingress-class=lb` is its `--ingress-class=lb`.
+
+use std::collections::BTreeMap;
+
+use steelyard_model::suggest::nearest;
+use steelyard_model::{NamespacedName, NginxOptions};
+
+/// What their names begin with here.
+pub(super) const PREFIX: &str = "nginx.";
+
+/// What a value is, of those that change something.
+#[derive(Clone, Copy)]
+enum Value {
+    Text,
+    Switch,
+    /// `NAMESPACE/NAME`.
+    Object,
+    /// `key=value`, with commas between several.
+    Labels,
+}
+
+const READ: [(&str, Value); 10] = [
+    ("configmap", Value::Object),
+    ("controller-class", Value::Text),
+    ("default-backend-service", Value::Object),
+    ("default-ssl-certificate", Value::Object),
+    ("disable-catch-all", Value::Switch),
+    ("ingress-class", Value::Text),
+    ("ingress-class-by-name", Value::Switch),
+    ("watch-ingress-without-class", Value::Switch),
+    ("watch-namespace", Value::Text),
+    ("watch-namespace-selector", Value::Labels),
+];
+
+/// What it does that is said by other options here.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("http-port", "--entrypoints.web.address=:PORT"),
+    ("https-port", "--entrypoints.websecure.address=:PORT"),
+    ("healthz-port", "--admin=ADDRESS:PORT, which has /healthz and /readyz"),
+    ("status-port", "--admin=ADDRESS:PORT"),
+    ("tcp-services-configmap", "an IngressRouteTCP"),
+    ("udp-services-configmap", "an IngressRouteUDP"),
+    ("annotations-prefix", "the usual prefix, nginx.ingress.kubernetes.io"),
+    ("publish-service", "--gateway-service of the controller"),
+    ("publish-status-address", "--gateway-service of the controller"),
+];
+
+/// What makes no difference.
+const IDLE: [&str; 48] = [
+    "apiserver-host",
+    "bucket-factor",
+    "certificate-authority",
+    "deep-inspect",
+    "default-server-port",
+    "disable-full-test",
+    "disable-leader-election",
+    "disable-svc-external-name",
+    "disable-sync-events",
+    "dynamic-configuration-retries",
+    "election-id",
+    "election-ttl",
+    "enable-annotation-validation",
+    "enable-metrics",
+    "enable-ssl-chain-completion",
+    "enable-ssl-passthrough",
+    "enable-topology-aware-routing",
+    "exclude-socket-metrics",
+    "health-check-path",
+    "health-check-timeout",
+    "healthz-host",
+    "internal-logger-address",
+    "kubeconfig",
+    "length-buckets",
+    "maxmind-edition-ids",
+    "maxmind-license-key",
+    "maxmind-mirror",
+    "metrics-per-host",
+    "metrics-per-undefined-host",
+    "monitor-max-batch-size",
+    "post-shutdown-grace-period",
+    "profiler-port",
+    "profiling",
+    "report-node-internal-ip-address",
+    "report-status-classes",
+    "shutdown-grace-period",
+    "size-buckets",
+    "ssl-passthrough-proxy-port",
+    "status-update-interval",
+    "stream-port",
+    "sync-period",
+    "time-buckets",
+    "update-status",
+    "update-status-on-shutdown",
+    "v",
+    "validating-webhook",
+    "validating-webhook-certificate",
+    "validating-webhook-key",
+];
+
+/// What there is to say of a flag: nothing, that it makes no difference, or why it is not taken.
+pub(super) fn judge(name: &str, value: &str) -> Result<Option<String>, String> {
+    let flag = name.strip_prefix(PREFIX).unwrap_or(name);
+    if IDLE.contains(&flag) {
+        return Ok(Some(format!("{name} makes no difference here")));
+    }
+    if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| *known == flag) {
+        return Ok(Some(format!("{name} makes no difference here; use {instead}")));
+    }
+    let Some((_, form)) = READ.iter().find(|(known, _)| *known == flag) else {
+        let near = nearest(flag, READ.iter().map(|(name, _)| *name).chain(IDLE));
+        return Err(match near {
+            Some(near) => format!("{name} is not an option; did you mean {PREFIX}{near}?"),
+            None => format!("{name} is not an option; docs/nginx.md lists those there are"),
+        });
+    };
+    let wanted = match form {
+        Value::Switch if value.parse::<bool>().is_err() => "true or false",
+        Value::Object if object(value).is_none() => "NAMESPACE/NAME",
+        Value::Labels if labels(value).is_none() => "labels: key=value",
+        Value::Text if value.is_empty() => "a name",
+        _ => return Ok(None),
+    };
+    Err(format!("{name} wants {wanted}, not {value:?}"))
+}
+
+/// Whether a flag without a value means `true`.
+pub(super) fn is_switch(name: &str) -> bool {
+    let Some(flag) = name.strip_prefix(PREFIX) else { return false };
+    let is_it = |(known, form): &(&str, Value)| *known == flag && matches!(form, Value::Switch);
+    READ.iter().any(is_it) || IDLE.contains(&flag)
+}
+
+/// What the flags say; `options` are those that were taken.
+pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
+    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    let is = |name: &str| value(name).map(|it| it == "true");
+    let usual = NginxOptions::default();
+    NginxOptions {
+        settings: value("configmap").and_then(object).unwrap_or(usual.settings),
+        class: value("ingress-class").map_or(usual.class, str::to_owned),
+        controller: value("controller-class").map_or(usual.controller, str::to_owned),
+        is_by_name: is("ingress-class-by-name").unwrap_or_default(),
+        takes_unnamed: is("watch-ingress-without-class"),
+        namespace: value("watch-namespace").map(str::to_owned),
+        selector: value("watch-namespace-selector").and_then(labels).unwrap_or_default(),
+        default_backend: value("default-backend-service").and_then(object),
+        disables_catch_all: is("disable-catch-all").unwrap_or_default(),
+    }
+}
+
+/// The Secret with the certificate for all other names.
+pub(super) fn certificate(options: &BTreeMap<String, String>) -> Option<NamespacedName> {
+    object(options.get(&format!("{PREFIX}default-ssl-certificate"))?)
+}
+
+fn object(text: &str) -> Option<NamespacedName> {
+    let (namespace, name) = text.split_once('/')?;
+    (!namespace.is_empty() && !name.is_empty()).then(|| NamespacedName::new(namespace, name))
+}
+
+fn labels(text: &str) -> Option<Vec<(String, String)>> {
+    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let label = |part: &str| {
+        let (key, value) = part.split_once('=')?;
+        let value = value.strip_prefix('=').unwrap_or(value);
+        (!key.is_empty() && !key.ends_with('!'))
+            .then(|| (key.trim().to_owned(), value.trim().to_owned()))
+    };
+    parts.map(label).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_taken_or_told() {
+        for (name, value, is_taken, is_told) in [
+            ("nginx.ingress-class", "lb", true, false),
+            ("nginx.ingress-class", "", false, false),
+            ("nginx.disable-catch-all", "true", true, false),
+            ("nginx.disable-catch-all", "on", false, false),
+            ("nginx.default-backend-service", "a/b", true, false),
+            ("nginx.default-backend-service", "b", false, false),
+            ("nginx.watch-namespace-selector", "a=b,c=d", true, false),
+            ("nginx.watch-namespace-selector", "a!=b", false, false),
+            ("nginx.election-id", "x", true, true),
+            ("nginx.http-port", "8080", true, true),
+            ("nginx.ingres-class", "lb", false, false),
+        ] {
+            let judged = judge(name, value);
+            let told = matches!(&judged, Ok(Some(_)));
+            assert_eq!((judged.is_ok(), told), (is_taken, is_told), "{name}={value}: {judged:?}");
+        }
+        assert!(is_switch("nginx.ingress-class-by-name") && !is_switch("nginx.ingress-class"));
+        let own = |(name, value): (&str, &str)| (format!("{PREFIX}{name}"), value.to_owned());
+        let options = chosen(&BTreeMap::from([
+            own(("configmap", "a/b")),
+            own(("watch-namespace-selector", "foo=bar")),
+            own(("watch-ingress-without-class", "false")),
+        ]));
+        assert_eq!(options.settings, NamespacedName::new("a", "b"));
+        assert_eq!(options.selector, [("foo".to_owned(), "bar".to_owned())]);
+        assert_eq!((options.takes_unnamed, &*options.class), (Some(false), "nginx"));
+    }
+}
