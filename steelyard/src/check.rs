@@ -1,12 +1,14 @@
 //! `steelyard check`: what is wrong with manifests.
 
+mod nginx;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Holdings, Severity};
@@ -39,8 +41,18 @@ pub struct CheckArgs {
     /// Show what is at least this bad
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub severity: Level,
+    /// Say how what was written for another program is served here, object by object
+    #[arg(long = "as", value_enum, value_name = "PROGRAM", conflicts_with = "cluster")]
+    came_from: Option<Program>,
     #[command(flatten)]
     pub(crate) world: WorldArgs,
+}
+
+/// What manifests were written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Program {
+    /// ingress-nginx: Ingresses, its ConfigMap, and flags of its Deployment
+    Nginx,
 }
 
 const EXAMPLES: &str = "\
@@ -50,6 +62,7 @@ Examples:
   steelyard check manifests/ -o json | jq '.diagnostics[].code'
   kustomize build overlays/home | steelyard check -
   helm template charts/web | steelyard check -
+  steelyard check manifests/ --as nginx   what an installation of ingress-nginx comes to here
   steelyard check --cluster               the objects of a cluster, with the rights you have there
 
 A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
@@ -113,6 +126,11 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let least = args.severity.into();
     let mut found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
     found.iter_mut().for_each(|it| count_closed(it, &snapshot.routing));
+    if args.came_from == Some(Program::Nginx) {
+        let settings = args.world.fixed.nginx().settings;
+        steelyard_terminal::put(&nginx::report(&sources, &found, &settings))?;
+        return Ok(load::status(&diagnostics, is_empty));
+    }
     match args.output {
         OutputFormat::Json => {
             let shown: Vec<&Diagnostic> =

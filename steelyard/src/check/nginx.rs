@@ -1,0 +1,216 @@
+//! `check --as nginx`: what an installation of ingress-nginx comes to here, object by object. The
+//! summary goes first.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use steelyard_dialects::nginx::{self, NginxVerdict};
+use steelyard_manifest::{Object, ReadLimits, Source, load};
+use steelyard_model::{Diagnostic, FieldPath, Location, NamespacedName, Severity};
+
+use crate::entry_points::flag_of_nginx;
+
+/// What annotations begin with.
+const PREFIX: &str = "nginx.ingress.kubernetes.io/";
+const CONTROLLER: &str = "k8s.io/ingress-nginx";
+/// The class annotation of old.
+const CLASS: &str = "kubernetes.io/ingress.class";
+/// What runs in the containers that have the flags.
+const PROGRAM: &str = "nginx-ingress-controller";
+
+/// What there is to say of an object.
+struct Judged {
+    object: String,
+    at: Location,
+    sort: Sort,
+    /// How each part of it is served that is not as there.
+    lines: Vec<(Place, String)>,
+    /// The worst of them.
+    is: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Ingress,
+    Settings,
+    Flags,
+}
+
+/// How it is served, worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Same,
+    Different,
+    MustChange,
+}
+
+/// The report; `found` is what is said of the objects in `sources`.
+pub(super) fn report(
+    sources: &[Source],
+    found: &[Diagnostic],
+    settings: &NamespacedName,
+) -> String {
+    let limits = ReadLimits::default();
+    let objects: Vec<Object> = sources.iter().flat_map(|it| load(it, &limits).objects).collect();
+    let classes = classes(&objects);
+    let mut all: Vec<Judged> = objects
+        .iter()
+        .filter_map(|object| match &*object.reference.kind {
+            "Ingress" => ingress(object, &classes, found),
+            "ConfigMap" if object.reference.id() == *settings => Some(configured(object)),
+            "Deployment" | "DaemonSet" => started(object),
+            _ => None,
+        })
+        .collect();
+    all.sort_by(|a, b| (a.sort, b.is, &a.object).cmp(&(b.sort, a.is, &b.object)));
+    let mut out = summary(&all);
+    for judged in all.iter().filter(|it| it.is != Place::Same) {
+        let Judged { object, at, lines, is, .. } = judged;
+        let _ = writeln!(out, "\n{object} ({}:{}): {}", at.file, at.line, is.words());
+        for (_, line) in lines {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    out
+}
+
+fn summary(all: &[Judged]) -> String {
+    let mut out = String::new();
+    for (sort, one, many) in [
+        (Sort::Ingress, "Ingress", "Ingresses"),
+        (Sort::Settings, "ConfigMap", "ConfigMaps"),
+        (Sort::Flags, "workload with flags", "workloads with flags"),
+    ] {
+        let of: Vec<&Judged> = all.iter().filter(|it| it.sort == sort).collect();
+        let count = |is: Place| of.iter().filter(|it| it.is == is).count();
+        let [same, different, must] = [Place::Same, Place::Different, Place::MustChange].map(count);
+        let what = if of.len() == 1 { one } else { many };
+        if !of.is_empty() || sort == Sort::Ingress {
+            let _ = writeln!(
+                out,
+                "{} {what}: {same} the same, {different} different, {must} must change",
+                of.len()
+            );
+        }
+    }
+    out
+}
+
+/// Names of classes that are ingress-nginx's.
+fn classes(objects: &[Object]) -> BTreeSet<String> {
+    let of_it = objects.iter().filter(|it| &*it.reference.kind == "IngressClass");
+    let of_it = of_it.filter(|it| value(it)["spec"]["controller"] == CONTROLLER);
+    let named = of_it.map(|it| it.reference.name.to_string());
+    named.chain(["nginx".to_owned()]).collect()
+}
+
+fn value(object: &Object) -> Value {
+    object.read_lenient().value.unwrap_or_default()
+}
+
+fn ingress(object: &Object, classes: &BTreeSet<String>, found: &[Diagnostic]) -> Option<Judged> {
+    let written = value(object);
+    let annotations = &written["metadata"]["annotations"];
+    let class =
+        written["spec"]["ingressClassName"].as_str().or_else(|| annotations[CLASS].as_str());
+    let entries = annotations.as_object().into_iter().flatten();
+    let own: Vec<&str> = entries.filter_map(|(key, _)| key.strip_prefix(PREFIX)).collect();
+    let is_its = class.map_or(!own.is_empty(), |class| classes.contains(class));
+    if !is_its {
+        return None;
+    }
+    let mut lines = Vec::new();
+    for name in own {
+        let (is, why) = judged(nginx::annotation(name));
+        let path = FieldPath::annotation(&format!("{PREFIX}{name}"));
+        lines.extend(why.map(|why| (is, line(object, &path, name, why))));
+    }
+    let of_it = |it: &&Diagnostic| it.object.as_ref() == Some(&*object.reference);
+    for said in found.iter().filter(of_it).filter(|it| it.path.as_annotation().is_none()) {
+        let is = match said.severity {
+            Severity::Error => Place::MustChange,
+            Severity::Warning => Place::Different,
+            Severity::Info => continue,
+        };
+        lines.push((is, line(object, &said.path, said.code.as_str(), &said.message)));
+    }
+    Some(of(object, Sort::Ingress, lines))
+}
+
+fn configured(object: &Object) -> Judged {
+    let written = value(object);
+    let mut lines = Vec::new();
+    for (key, _) in written["data"].as_object().into_iter().flatten() {
+        let (is, why) = judged(nginx::setting(key));
+        let path = FieldPath::from("data").key(key);
+        lines.extend(why.map(|why| (is, line(object, &path, key, why))));
+    }
+    of(object, Sort::Settings, lines)
+}
+
+/// The flags of a controller, if it is one.
+fn started(object: &Object) -> Option<Judged> {
+    let written = value(object);
+    let containers = written["spec"]["template"]["spec"]["containers"].as_array()?.iter();
+    let texts = |it: &Value| -> Vec<String> {
+        let list = it.as_array().into_iter().flatten();
+        list.filter_map(|it| it.as_str().map(str::to_owned)).collect()
+    };
+    let mut lines = None;
+    for (index, container) in containers.enumerate() {
+        let arguments = texts(&container["args"]);
+        let is_it = |it: &String| it.contains(PROGRAM);
+        if !arguments.iter().chain(&texts(&container["command"])).any(is_it) {
+            continue;
+        }
+        let lines = lines.get_or_insert_with(Vec::new);
+        for (at, argument) in arguments.iter().enumerate() {
+            let Some(flag) = argument.strip_prefix("--") else { continue };
+            let (name, given) = flag.split_once('=').unwrap_or((flag, "true"));
+            let path = FieldPath::from("spec.template.spec.containers").index(index);
+            let path = path.key("args").index(at);
+            // Names of the pod's own namespace are filled in by the kubelet.
+            let given = given.replace("$(POD_NAMESPACE)", &object.reference.namespace);
+            let (is, why) = match flag_of_nginx(name, &given) {
+                Ok(None) => (Place::Different, format!("start with --nginx.{name}={given}")),
+                Ok(Some(why)) => (Place::Same, why),
+                Err(why) => (Place::MustChange, why),
+            };
+            if is != Place::Same {
+                lines.push((is, line(object, &path, name, &why)));
+            }
+        }
+    }
+    lines.map(|lines| of(object, Sort::Flags, lines))
+}
+
+fn of(object: &Object, sort: Sort, mut lines: Vec<(Place, String)>) -> Judged {
+    lines.sort_by_key(|(is, _)| std::cmp::Reverse(*is));
+    let is = lines.first().map_or(Place::Same, |(is, _)| *is);
+    let at = object.locate(&FieldPath::root());
+    Judged { object: object.reference.to_string(), at, sort, lines, is }
+}
+
+fn judged(verdict: NginxVerdict) -> (Place, Option<&'static str>) {
+    match verdict {
+        NginxVerdict::Same => (Place::Same, None),
+        NginxVerdict::Different(why) => (Place::Different, Some(why)),
+        NginxVerdict::MustChange(why) => (Place::MustChange, Some(why)),
+    }
+}
+
+fn line(object: &Object, path: &FieldPath, name: &str, why: &str) -> String {
+    let at = object.locate(path);
+    format!("{}:{} {name}: {why}", at.file, at.line)
+}
+
+impl Place {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Same => "the same",
+            Self::Different => "different",
+            Self::MustChange => "must change",
+        }
+    }
+}
