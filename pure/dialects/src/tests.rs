@@ -15,6 +15,7 @@ mod bgp;
 mod claims;
 mod core;
 mod ingress;
+mod injections;
 mod metallb;
 mod middlewares;
 mod rules;
