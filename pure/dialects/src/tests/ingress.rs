@@ -195,7 +195,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 54] = [
+const OF_NGINX: &[Case] = &[
     ("auth-url", "http://auth/", None, false),
     ("auth-url", "https://$host/verify?a=$arg_a", None, false),
     ("auth-url", "not a url", INVALID, true),
@@ -255,7 +255,7 @@ const OF_NGINX: [Case; 54] = [
 #[test]
 fn annotations_of_nginx() {
     for class in ["ingressClassName: nginx, ", "", "ingressClassName: internal, "] {
-        check_annotations(class, NGINX, &OF_NGINX);
+        check_annotations(class, NGINX, OF_NGINX);
     }
     check_annotations(
         "ingressClassName: nginx, ",
