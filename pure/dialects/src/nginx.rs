@@ -43,6 +43,9 @@ const CHALLENGES: &str = "/.well-known/acme-challenge";
 const SERVER: &str = "steelyard";
 /// Statuses by which requests may be led to TLS, the usual one first.
 const LED: [u16; 4] = [308, 301, 302, 307];
+/// What to do with text for nginx that may keep somebody out.
+const SNIPPET: &str = "configuration of nginx is never interpreted, and this one may keep somebody \
+    out: docs/nginx.md says what to write instead";
 /// What is made smaller where nothing is said.
 const SMALLER: &str = "application/atom+xml application/javascript application/x-javascript \
     application/json application/rss+xml application/vnd.ms-fontobject application/x-font-ttf \
@@ -104,11 +107,24 @@ impl<'a> Reading<'a> {
         let mut refusal = None;
         for (key, value) in self.data {
             let Some((_, fate)) = KEYS.iter().find(|(name, _)| name == key) else {
-                self.unknown(key);
+                if self.unknown(key) {
+                    refusal.get_or_insert_with(|| self.place(key));
+                }
                 continue;
             };
             let asks = !matches!(value.trim(), "" | "false");
+            let fate = match fate {
+                KeyFate::Snippet if keys::may_keep_out(value) => &KeyFate::Refused(SNIPPET),
+                fate => fate,
+            };
             match fate {
+                KeyFate::Snippet if asks => {
+                    let message = format!("`{key}` is text for nginx: it is never interpreted");
+                    let so = "everything is served without it; docs/nginx.md says what to write \
+                              instead";
+                    self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, so);
+                }
+                KeyFate::Snippet => {}
                 KeyFate::Reads | KeyFate::Cosmetic => {}
                 KeyFate::Later => {
                     let message = format!("`{key}: {value}` is not honoured yet");
@@ -128,14 +144,25 @@ impl<'a> Reading<'a> {
         refusal
     }
 
-    fn unknown(&mut self, key: &str) {
+    /// Says of a key that there is none such; whether one may be meant that keeps somebody out.
+    fn unknown(&mut self, key: &str) -> bool {
         let near = nearest(key, KEYS.iter().map(|(name, _)| *name));
+        let restricts = near.is_some_and(keys::restricts);
         let help = near.map_or_else(
             || "docs/nginx.md lists those there are".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        let message = format!("`{key}` is no setting of ingress-nginx");
-        self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
+        let so = match restricts {
+            true => ", and may keep somebody out: what is in its words answers 503",
+            false => "",
+        };
+        let message = format!("`{key}` is no setting of ingress-nginx{so}");
+        let (severity, code) = match restricts {
+            true => (Severity::Error, codes::ACCESS_NOT_HONOURED),
+            false => (Severity::Warning, codes::FIELD_NOT_HONOURED),
+        };
+        self.say(severity, code, key, message, &help);
+        restricts
     }
 
     fn place(&self, key: &str) -> Provenance {

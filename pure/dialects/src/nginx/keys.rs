@@ -9,10 +9,57 @@ pub enum KeyFate {
     Cosmetic,
     /// It is not honoured yet, and nobody comes in who should not.
     Later,
+    /// Text for nginx's configuration, which is never interpreted: one that may keep somebody out
+    /// is refused, another one is not honoured.
+    Snippet,
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Cosmetic, Later, Reads, Refused};
+use KeyFate::{Cosmetic, Later, Reads, Refused, Snippet};
+
+/// Keys that are honoured and keep somebody out: one that is written nearly so is not left out.
+const RESTRICTING: [&str; 6] = [
+    "block-cidrs",
+    "block-referers",
+    "block-user-agents",
+    "denylist-source-range",
+    "global-auth-url",
+    "whitelist-source-range",
+];
+
+/// What directives of nginx begin with by which somebody is kept out, or of which nobody knows.
+const KEEPING_OUT: [&str; 16] = [
+    "access_by_",
+    "allow",
+    "auth_",
+    "deny",
+    "if",
+    "include",
+    "internal",
+    "js_",
+    "limit_",
+    "modsecurity",
+    "return",
+    "rewrite_by_",
+    "satisfy",
+    "ssl_client_",
+    "ssl_verify_",
+    "valid_referers",
+];
+
+/// Whether a key keeps somebody out where it is honoured.
+pub(super) fn restricts(key: &str) -> bool {
+    let is_refused = |(name, fate): &(&str, KeyFate)| *name == key && matches!(fate, Refused(_));
+    RESTRICTING.contains(&key) || KEYS.iter().any(is_refused)
+}
+
+/// Whether text for nginx's configuration may keep somebody out: any of its words, wherever it
+/// stands, may be a directive of that kind.
+pub(super) fn may_keep_out(snippet: &str) -> bool {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let mut words = snippet.split(|it| !is_part(it)).filter(|it| !it.is_empty());
+    words.any(|word| KEEPING_OUT.iter().any(|it| word.starts_with(it)))
+}
 
 /// All keys.
 pub const KEYS: [(&str, KeyFate); 187] = [
@@ -100,7 +147,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("hsts-preload", Reads),
     ("http-access-log-path", Later),
     ("http-redirect-code", Reads),
-    ("http-snippet", Later),
+    ("http-snippet", Snippet),
     ("http2-max-concurrent-streams", Cosmetic),
     ("http2-max-field-size", Cosmetic),
     ("http2-max-header-size", Cosmetic),
@@ -115,7 +162,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("limit-rate-after", Reads),
     ("limit-req-status-code", Later),
     ("load-balance", Later),
-    ("location-snippet", Later),
+    ("location-snippet", Snippet),
     ("log-format-escape-json", Later),
     ("log-format-escape-none", Later),
     ("log-format-stream", Later),
@@ -182,7 +229,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("reuse-port", Cosmetic),
     ("server-name-hash-bucket-size", Cosmetic),
     ("server-name-hash-max-size", Cosmetic),
-    ("server-snippet", Later),
+    ("server-snippet", Snippet),
     ("server-tokens", Reads),
     ("service-upstream", Reads),
     ("skip-access-log-urls", Later),
@@ -200,7 +247,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("ssl-session-tickets", Cosmetic),
     ("ssl-session-timeout", Cosmetic),
     ("stream-access-log-path", Later),
-    ("stream-snippet", Later),
+    ("stream-snippet", Snippet),
     ("strict-validate-path-type", Cosmetic),
     ("syslog-host", Later),
     ("syslog-port", Later),

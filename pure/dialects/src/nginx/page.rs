@@ -55,6 +55,7 @@ pub fn page() -> String {
             KeyFate::Reads => ("supported", ""),
             KeyFate::Cosmetic => ("no difference", ""),
             KeyFate::Later => ("not yet", ""),
+            KeyFate::Snippet => ("refused", "where it may keep somebody out; else not honoured"),
             KeyFate::Refused(why) => ("refused", why),
         };
         let case = find(&shown::SETTINGS, key).filter(|_| is_honoured(state));

@@ -71,6 +71,9 @@ fn what_cannot_be_read_is_said() {
         (("whitelist-source-range", "nobody"), false),
         (("enable-modsecurity", "true"), true),
         (("global-auth-url", "https://a.b"), true),
+        (("whitelist-source-rang", "10.0.0.0/8"), true),
+        (("server-snippet", "location /a { deny all; }"), true),
+        (("http-snippet", "map $a $b { default 1; }"), false),
     ] {
         let (settings, said) = read(&[line]);
         assert_eq!(said, [format!("data.{}", line.0)], "{line:?}");

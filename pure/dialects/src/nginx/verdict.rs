@@ -44,6 +44,9 @@ pub fn setting(key: &str) -> NginxVerdict {
         Some(KeyFate::Later) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }
+        Some(KeyFate::Snippet) => NginxVerdict::MustChange(
+            "text for nginx is never interpreted: the table of snippets says what to write instead",
+        ),
         Some(KeyFate::Refused(what)) => NginxVerdict::MustChange(what),
         None => {
             NginxVerdict::Different("no setting of ingress-nginx's last release: it does nothing")
