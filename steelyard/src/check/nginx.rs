@@ -121,13 +121,18 @@ fn ingress(object: &Object, classes: &BTreeSet<String>, found: &[Diagnostic]) ->
         return None;
     }
     let mut lines = Vec::new();
+    // What is missing is missing for ingress-nginx too, or from the dump alone.
+    let of_it =
+        |it: &&Diagnostic| it.object.as_ref() == Some(&*object.reference) && it.missing.is_none();
+    let found: Vec<&Diagnostic> = found.iter().filter(of_it).collect();
     for name in own {
-        let (is, why) = judged(nginx::annotation(name));
-        let path = FieldPath::annotation(&format!("{PREFIX}{name}"));
+        let key = format!("{PREFIX}{name}");
+        let told = found.iter().find(|it| it.path.as_annotation() == Some(&*key));
+        let (is, why) = judged(nginx::annotation(name, told.map(|it| &*it.message)));
+        let path = FieldPath::annotation(&key);
         lines.extend(why.map(|why| (is, line(object, &path, name, why))));
     }
-    let of_it = |it: &&Diagnostic| it.object.as_ref() == Some(&*object.reference);
-    for said in found.iter().filter(of_it).filter(|it| it.path.as_annotation().is_none()) {
+    for said in found.iter().filter(|it| it.path.as_annotation().is_none()) {
         let is = match said.severity {
             Severity::Error => Place::MustChange,
             Severity::Warning => Place::Different,
@@ -192,7 +197,7 @@ fn of(object: &Object, sort: Sort, mut lines: Vec<(Place, String)>) -> Judged {
     Judged { object: object.reference.to_string(), at, sort, lines, is }
 }
 
-fn judged(verdict: NginxVerdict) -> (Place, Option<&'static str>) {
+fn judged(verdict: NginxVerdict<'_>) -> (Place, Option<&str>) {
     match verdict {
         NginxVerdict::Same => (Place::Same, None),
         NginxVerdict::Different(why) => (Place::Different, Some(why)),

@@ -53,6 +53,10 @@ pub(super) const REFUSED: [(&str, &str); 9] = [
     ("fastcgi-params-configmap", "FastCGI is not spoken; put a server of HTTP before the program"),
 ];
 
+/// Of those honoured otherwise, the ones that are only so for some values, of which `check` speaks
+/// by itself where they are written.
+pub(super) const BY_VALUE: [&str; 2] = ["backend-protocol", "use-regex"];
+
 /// What people write into snippets most, and what to write instead.
 pub(super) const SNIPPETS: [(&str, &str); 20] = [
     (

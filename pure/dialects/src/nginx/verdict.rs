@@ -1,44 +1,37 @@
 //! How what somebody has written for ingress-nginx is served here: for who comes over from there.
 
-use super::notes::{DIFFERENT, REFUSED};
+use super::notes::{BY_VALUE, DIFFERENT, REFUSED};
 use super::{KEYS, KeyFate};
-use crate::annotation::{NGINX, State};
+use crate::annotation::NGINX;
 
 /// How it is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NginxVerdict {
+pub enum NginxVerdict<'t> {
     /// As there.
     Same,
     /// Otherwise in what is said.
-    Different(&'static str),
+    Different(&'t str),
     /// Not as it is: what to do.
-    MustChange(&'static str),
+    MustChange(&'t str),
 }
 
-/// Of an annotation, by its name without the prefix.
-pub fn annotation(name: &str) -> NginxVerdict {
-    if let Some(what) = find(&REFUSED, name) {
-        return NginxVerdict::MustChange(what);
-    }
-    let Some(row) = NGINX.rows().find(|row| row.name == name) else {
+/// Of an annotation, by its name without the prefix, and what `check` says of its value, if it says
+/// something.
+pub fn annotation<'t>(name: &str, told: Option<&'t str>) -> NginxVerdict<'t> {
+    if !NGINX.rows().any(|row| row.name == name) {
         return NginxVerdict::Different(
             "no annotation of ingress-nginx's last release: it does nothing",
         );
-    };
-    match row.state {
-        State::Reads(_) | State::Guards | State::Speaks(_) | State::PassesOn => {
-            find(&DIFFERENT, name).map_or(NginxVerdict::Same, NginxVerdict::Different)
-        }
-        State::Cosmetic => NginxVerdict::Same,
-        State::Refused => NginxVerdict::MustChange("not honoured yet: its routes answer 503"),
-        State::Later(_) => {
-            NginxVerdict::MustChange("not honoured yet: its routes are served without it")
-        }
     }
+    if let Some(told) = told {
+        return NginxVerdict::MustChange(find(&REFUSED, name).unwrap_or(told));
+    }
+    let note = find(&DIFFERENT, name).filter(|_| !BY_VALUE.contains(&name));
+    note.map_or(NginxVerdict::Same, NginxVerdict::Different)
 }
 
 /// Of a key of the ConfigMap.
-pub fn setting(key: &str) -> NginxVerdict {
+pub fn setting(key: &str) -> NginxVerdict<'static> {
     match KEYS.iter().find(|(known, _)| *known == key).map(|(_, fate)| *fate) {
         Some(KeyFate::Reads | KeyFate::Cosmetic) => NginxVerdict::Same,
         Some(KeyFate::Later) => {
