@@ -100,6 +100,11 @@ impl<'a> Asked<'a, '_> {
         self.reading.nginx.get_or_insert_default()
     }
 
+    /// The location does not have what all others have by this name.
+    fn without(&mut self, name: &'static str) {
+        self.own().without.push(name);
+    }
+
     fn boolean(&mut self, name: &str) -> Option<bool> {
         self.value(name, value::boolean, "write \"true\" or \"false\"")
     }

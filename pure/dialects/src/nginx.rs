@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
-use steelyard_model::routing::filter::content::{Compression, ContentCoding};
+use steelyard_model::routing::filter::content::{Compression, ContentCoding, HeaderRules};
 use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxSite, NginxStep, NginxWord};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::Expression;
@@ -98,8 +98,18 @@ impl<'a> Reading<'a> {
                 .value("custom-http-errors", value::statuses, "write statuses with commas between")
                 .unwrap_or_default(),
             keeps_errors: self.boolean("disable-proxy-intercept-errors").unwrap_or(false),
+            limited: (
+                self.limit_status("limit-req-status-code"),
+                self.limit_status("limit-conn-status-code"),
+            ),
             refusal,
         }
+    }
+
+    /// The status of who is one too many.
+    fn limit_status(&mut self, key: &str) -> u16 {
+        let code = |text: &str| text.parse().ok().filter(|it| (400..=599).contains(it));
+        self.value(key, code, "write a status from 400 to 599").unwrap_or(503)
     }
 
     /// Says of keys that are not honoured; the first that keeps somebody out.
@@ -126,6 +136,11 @@ impl<'a> Reading<'a> {
                 }
                 KeyFate::Snippet => {}
                 KeyFate::Reads | KeyFate::Cosmetic => {}
+                KeyFate::Elsewhere(instead) => {
+                    let message = format!("`{key}: {value}` is not honoured");
+                    let help = format!("instead: {instead}");
+                    self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
+                }
                 KeyFate::Later => {
                     let message = format!("`{key}: {value}` is not honoured yet");
                     let help = "everything is served without it; remove it if that is fine";
@@ -242,6 +257,7 @@ impl<'a> Reading<'a> {
             passes.push(step(PassPhase::Before, "blocked", NginxStep::Blocked(blocked)));
         }
         passes.extend(self.kept_out());
+        passes.extend(self.changed());
         let words = "write error, timeout, http_502 and the like, non_idempotent, or off";
         if let Some(words) = self.value("proxy-next-upstream", value::next_upstream, words) {
             let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
@@ -252,6 +268,29 @@ impl<'a> Reading<'a> {
                 tries,
                 timeout.map(Duration::from_secs),
             ));
+        }
+        passes
+    }
+
+    /// What is changed of answers of backends.
+    fn changed(&mut self) -> Vec<OwnFilter> {
+        let mut passes = Vec::new();
+        for (key, name, read) in passed_on::COOKIES {
+            let found = self.value(key, read, passed_on::COOKIES_HELP).flatten();
+            passes.extend(found.map(|it| step(PassPhase::Content, name, it)));
+        }
+        let help = "write the begin of an URL, or off";
+        let mut part = |key: &str| self.value(key, value::location, help);
+        let (from, to) = (part("proxy-redirect-from"), part("proxy-redirect-to"));
+        let led = from.zip(to).and_then(|(from, to)| passed_on::led(from, to));
+        passes.extend(led.map(|it| step(PassPhase::Content, "location", it)));
+        let hidden = self.list("hide-headers", "");
+        if !hidden.is_empty() {
+            // A line without a value is taken away.
+            let response = hidden.into_iter().map(|it| (it, "".into())).collect();
+            let rules = HeaderRules { response, ..HeaderRules::default() };
+            let filter = Filter::Headers(rules.into());
+            passes.push(OwnFilter::new(PassPhase::Content, "hidden", filter));
         }
         passes
     }

@@ -63,6 +63,9 @@ pub struct NginxSettings {
     pub errors: Vec<u16>,
     /// But not where a backend answers with them (`disable-proxy-intercept-errors`).
     pub keeps_errors: bool,
+    /// The statuses of who asks too often (`limit-req-status-code`), and of too many at once
+    /// (`limit-conn-status-code`).
+    pub limited: (u16, u16),
     /// What keeps somebody out and is not honoured: nobody is served.
     pub refusal: Option<Provenance>,
 }

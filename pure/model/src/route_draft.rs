@@ -137,6 +137,8 @@ pub struct NginxReading {
     pub errors: Option<Vec<u16>>,
     /// But not where a backend answers with them.
     pub keeps_errors: Option<bool>,
+    /// What requests of all locations pass, by name, and those of this one do not.
+    pub without: Vec<&'static str>,
 }
 
 /// A filter that an Ingress's own words make.

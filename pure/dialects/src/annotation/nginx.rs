@@ -65,7 +65,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "affinity" GROUPED, [];
     "affinity-canary-behavior" GROUPED, [];
     "affinity-mode" GROUPED, [];
-    "allowlist-source-range" State::Guards, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "allowlist-source-range" State::Guards, [];
     "app-root" GROUPED, [];
     "auth-always-set-cookie" GROUPED, ["false"];
     "auth-cache-duration" GROUPED, [];
@@ -151,16 +151,16 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "proxy-buffers-number" COSMETIC, [];
     "proxy-busy-buffers-size" COSMETIC, [];
     "proxy-connect-timeout" GROUPED, [];
-    "proxy-cookie-domain" GROUPED, ["off"];
-    "proxy-cookie-path" GROUPED, ["off"];
+    "proxy-cookie-domain" GROUPED, [];
+    "proxy-cookie-path" GROUPED, [];
     "proxy-http-version" COSMETIC, [];
     "proxy-max-temp-file-size" COSMETIC, [];
     "proxy-next-upstream" GROUPED, [];
     "proxy-next-upstream-timeout" GROUPED, [];
     "proxy-next-upstream-tries" GROUPED, [];
     "proxy-read-timeout" GROUPED, [];
-    "proxy-redirect-from" GROUPED, ["off"];
-    "proxy-redirect-to" GROUPED, ["off"];
+    "proxy-redirect-from" GROUPED, [];
+    "proxy-redirect-to" GROUPED, [];
     "proxy-request-buffering" COSMETIC, [];
     "proxy-send-timeout" GROUPED, [];
     "proxy-ssl-ciphers" LATER, [];
@@ -198,6 +198,6 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "upstream-vhost" GROUPED, [];
     "use-port-in-redirects" GROUPED, [];
     "use-regex" GROUPED, ["false"];
-    "whitelist-source-range" State::Guards, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "whitelist-source-range" State::Guards, [];
     "x-forwarded-prefix" GROUPED, [];
 };

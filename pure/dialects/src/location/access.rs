@@ -31,6 +31,11 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
             asked.pass(PassPhase::Access, "among", NginxStep::Among(allowed, denied), None);
         }
         (allowed, denied) => {
+            let is_open = |name: &&str| asked.written(name).is_some();
+            let names = ["allowlist-source-range", "whitelist-source-range"];
+            if allowed.is_none() && names.iter().any(is_open) {
+                asked.without("allowed");
+            }
             if let Some(ranges) = denied {
                 asked.pass(PassPhase::Access, "denied", NginxStep::Deny(ranges), None);
             }

@@ -27,6 +27,9 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     again(asked);
     cookies(asked);
     location(asked);
+    if asked.written("limit-rate") == Some("0") {
+        asked.without("pace");
+    }
     if let Some(rate) = asked.number_above_0("limit-rate") {
         let after = asked.number_above_0("limit-rate-after").unwrap_or_default();
         asked.pass(PassPhase::Before, "pace", pace(rate, after), None);
@@ -67,6 +70,7 @@ fn again(asked: &mut Asked<'_, '_>) {
     let Some(words) = asked.value("proxy-next-upstream", value::next_upstream, help) else {
         return;
     };
+    asked.without("next-upstream");
     let tries = asked.number("proxy-next-upstream-tries").unwrap_or(ATTEMPTS.0);
     let timeout = asked.number_above_0("proxy-next-upstream-timeout").map(Duration::from_secs);
     asked.reading.passes.extend(next_upstream(&words, tries, timeout));
@@ -98,20 +102,42 @@ pub(crate) fn next_upstream(
 }
 
 fn cookies(asked: &mut Asked<'_, '_>) {
-    let mut read = |name: &str, read: fn(&str) -> Option<&str>| {
-        let help = "write what is there, a blank, and what it becomes; or off";
-        let pair = |text: &str| match value::pair(text) {
-            Some((from, to)) => Some(Some((read(from)?.into(), read(to)?.into()))),
-            None => (text == "off").then_some(None),
-        };
-        asked.value(name, pair, help).flatten()
-    };
-    let cookies = NginxCookies {
-        domain: read("proxy-cookie-domain", |it| value::basic(it, "")),
-        path: read("proxy-cookie-path", value::location),
-    };
-    if cookies != NginxCookies::default() {
-        asked.pass(PassPhase::Content, "cookies", NginxStep::Cookies(cookies), None);
+    for (name, pass, step) in COOKIES {
+        let Some(read) = asked.value(name, step, COOKIES_HELP) else { continue };
+        match read {
+            Some(step) => asked.pass(PassPhase::Content, pass, step, None),
+            None => asked.without(pass),
+        }
+    }
+}
+
+/// What changes cookies of backends: who says it, by which name it is passed, and how it is read.
+pub(crate) const COOKIES: [(&str, &str, ReadStep); 2] = [
+    ("proxy-cookie-domain", "cookie-domain", |text| {
+        pair(text, |it| value::basic(it, ""), |domain| NginxCookies { domain, path: None })
+    }),
+    ("proxy-cookie-path", "cookie-path", |text| {
+        pair(text, value::location, |path| NginxCookies { domain: None, path })
+    }),
+];
+
+pub(crate) const COOKIES_HELP: &str = "write what is there, a blank, and what it becomes; or off";
+
+/// Reads a value; none is one that is no value, and a step that is none is `off`.
+type ReadStep = fn(&str) -> Option<Option<NginxStep>>;
+type Pair = Option<(Arc<str>, Arc<str>)>;
+
+fn pair(
+    text: &str,
+    read: impl Fn(&str) -> Option<&str>,
+    cookies: impl FnOnce(Pair) -> NginxCookies,
+) -> Option<Option<NginxStep>> {
+    match value::pair(text) {
+        Some((from, to)) => {
+            let pair = (read(from)?.into(), read(to)?.into());
+            Some(Some(NginxStep::Cookies(cookies(Some(pair)))))
+        }
+        None => (text == "off").then_some(None),
     }
 }
 
@@ -119,12 +145,19 @@ fn location(asked: &mut Asked<'_, '_>) {
     let help = "write the begin of an URL, or off";
     let mut read = |name: &str| asked.value(name, value::location, help);
     let (from, to) = (read("proxy-redirect-from"), read("proxy-redirect-to"));
-    let is_word = |text: &str| matches!(text, "off" | "default");
-    if let (Some(from), Some(to)) = (from, to)
-        && !is_word(from)
-        && !is_word(to)
-    {
-        let [from, to]: [Arc<str>; 2] = [from, to].map(Into::into);
-        asked.pass(PassPhase::Content, "location", NginxStep::Location(from, to), None);
+    match (from, to) {
+        (Some(from), Some(to)) => match led(from, to) {
+            Some(step) => asked.pass(PassPhase::Content, "location", step, None),
+            None => asked.without("location"),
+        },
+        (Some("off"), _) => asked.without("location"),
+        _ => {}
     }
+}
+
+/// What changes where answers lead; none where nothing is to be changed.
+pub(crate) fn led(from: &str, to: &str) -> Option<NginxStep> {
+    let is_word = |text: &str| matches!(text, "off" | "default");
+    let is_led = !is_word(from) && !is_word(to);
+    is_led.then(|| NginxStep::Location(from.into(), to.into()))
 }

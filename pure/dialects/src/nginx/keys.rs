@@ -7,6 +7,8 @@ pub enum KeyFate {
     Reads,
     /// Nobody sees a difference, or only in speed.
     Cosmetic,
+    /// It is not honoured, and nobody comes in who should not: what is to be written instead.
+    Elsewhere(&'static str),
     /// It is not honoured yet, and nobody comes in who should not.
     Later,
     /// Text for nginx's configuration, which is never interpreted: one that may keep somebody out
@@ -15,7 +17,16 @@ pub enum KeyFate {
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Cosmetic, Later, Reads, Refused, Snippet};
+use KeyFate::{Cosmetic, Elsewhere, Later, Reads, Refused, Snippet};
+
+const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
+const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";
+const UNDERSCORES: &str = "`--entrypoints.NAME.http.underscoreheadersstrategy`";
+const TRACES: &str =
+    "`--tracing.otlp.http.endpoint`, `--tracing.samplerate`, `--tracing.servicename`";
+const HANDSHAKES: &str = "a TLSOption of Traefik's with the name `default`";
+const STRICT: &str = "`sniStrict` of a TLSOption of Traefik's with the name `default`";
+const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
 
 /// Keys that are honoured and keep somebody out: one that is written nearly so is not left out.
 const RESTRICTING: [&str; 6] = [
@@ -79,9 +90,9 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("brotli-min-length", Reads),
     ("brotli-types", Reads),
     ("client-body-buffer-size", Cosmetic),
-    ("client-body-timeout", Later),
+    ("client-body-timeout", Elsewhere(READ)),
     ("client-header-buffer-size", Cosmetic),
-    ("client-header-timeout", Later),
+    ("client-header-timeout", Elsewhere(READ)),
     ("compute-full-forwarded-for", Later),
     ("custom-http-errors", Reads),
     ("debug-connections", Cosmetic),
@@ -104,7 +115,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ),
     ("enable-multi-accept", Cosmetic),
     ("enable-ocsp", Later),
-    ("enable-opentelemetry", Later),
+    ("enable-opentelemetry", Elsewhere(TRACES)),
     (
         "enable-owasp-modsecurity-crs",
         Refused(
@@ -113,8 +124,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ),
     ("enable-real-ip", Later),
     ("enable-serial-reloads", Cosmetic),
-    ("enable-syslog", Later),
-    ("enable-underscores-in-headers", Later),
+    ("enable-syslog", Elsewhere(LOG)),
+    ("enable-underscores-in-headers", Elsewhere(UNDERSCORES)),
     ("error-log-level", Cosmetic),
     ("error-log-path", Cosmetic),
     ("force-ssl-redirect", Reads),
@@ -140,7 +151,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("gzip-level", Cosmetic),
     ("gzip-min-length", Reads),
     ("gzip-types", Reads),
-    ("hide-headers", Later),
+    ("hide-headers", Reads),
     ("hsts", Reads),
     ("hsts-include-subdomains", Reads),
     ("hsts-max-age", Reads),
@@ -153,14 +164,14 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("http2-max-header-size", Cosmetic),
     ("http2-max-requests", Cosmetic),
     ("ignore-invalid-headers", Later),
-    ("keep-alive", Later),
+    ("keep-alive", Elsewhere(IDLE)),
     ("keep-alive-requests", Cosmetic),
     ("large-client-header-buffers", Cosmetic),
-    ("limit-conn-status-code", Later),
+    ("limit-conn-status-code", Reads),
     ("limit-conn-zone-variable", Later),
     ("limit-rate", Reads),
     ("limit-rate-after", Reads),
-    ("limit-req-status-code", Later),
+    ("limit-req-status-code", Reads),
     ("load-balance", Later),
     ("location-snippet", Snippet),
     ("log-format-escape-json", Later),
@@ -182,17 +193,17 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("nginx-status-ipv6-whitelist", Cosmetic),
     ("no-auth-locations", Later),
     ("no-tls-redirect-locations", Reads),
-    ("opentelemetry-operation-name", Later),
-    ("opentelemetry-trust-incoming-span", Later),
-    ("otel-max-export-batch-size", Later),
-    ("otel-max-queuesize", Later),
-    ("otel-sampler", Later),
-    ("otel-sampler-parent-based", Later),
-    ("otel-sampler-ratio", Later),
-    ("otel-schedule-delay-millis", Later),
-    ("otel-service-name", Later),
-    ("otlp-collector-host", Later),
-    ("otlp-collector-port", Later),
+    ("opentelemetry-operation-name", Elsewhere(TRACES)),
+    ("opentelemetry-trust-incoming-span", Elsewhere(TRACES)),
+    ("otel-max-export-batch-size", Elsewhere(TRACES)),
+    ("otel-max-queuesize", Elsewhere(TRACES)),
+    ("otel-sampler", Elsewhere(TRACES)),
+    ("otel-sampler-parent-based", Elsewhere(TRACES)),
+    ("otel-sampler-ratio", Elsewhere(TRACES)),
+    ("otel-schedule-delay-millis", Elsewhere(TRACES)),
+    ("otel-service-name", Elsewhere(TRACES)),
+    ("otlp-collector-host", Elsewhere(TRACES)),
+    ("otlp-collector-port", Elsewhere(TRACES)),
     ("preserve-trailing-slash", Reads),
     ("proxy-add-original-uri-header", Later),
     ("proxy-body-size", Reads),
@@ -201,8 +212,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-buffers-number", Cosmetic),
     ("proxy-busy-buffers-size", Cosmetic),
     ("proxy-connect-timeout", Reads),
-    ("proxy-cookie-domain", Later),
-    ("proxy-cookie-path", Later),
+    ("proxy-cookie-domain", Reads),
+    ("proxy-cookie-path", Reads),
     ("proxy-headers-hash-bucket-size", Cosmetic),
     ("proxy-headers-hash-max-size", Cosmetic),
     ("proxy-http-version", Later),
@@ -213,8 +224,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-protocol-header-timeout", Later),
     ("proxy-read-timeout", Reads),
     ("proxy-real-ip-cidr", Later),
-    ("proxy-redirect-from", Later),
-    ("proxy-redirect-to", Later),
+    ("proxy-redirect-from", Reads),
+    ("proxy-redirect-to", Reads),
     ("proxy-request-buffering", Cosmetic),
     ("proxy-send-timeout", Reads),
     ("proxy-set-headers", Later),
@@ -234,13 +245,13 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("service-upstream", Reads),
     ("skip-access-log-urls", Later),
     ("ssl-buffer-size", Cosmetic),
-    ("ssl-ciphers", Later),
+    ("ssl-ciphers", Elsewhere(HANDSHAKES)),
     ("ssl-dh-param", Later),
     ("ssl-early-data", Later),
-    ("ssl-ecdh-curve", Later),
-    ("ssl-protocols", Later),
+    ("ssl-ecdh-curve", Elsewhere(HANDSHAKES)),
+    ("ssl-protocols", Elsewhere(HANDSHAKES)),
     ("ssl-redirect", Reads),
-    ("ssl-reject-handshake", Later),
+    ("ssl-reject-handshake", Elsewhere(STRICT)),
     ("ssl-session-cache", Cosmetic),
     ("ssl-session-cache-size", Cosmetic),
     ("ssl-session-ticket-key", Cosmetic),
@@ -249,8 +260,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("stream-access-log-path", Later),
     ("stream-snippet", Snippet),
     ("strict-validate-path-type", Cosmetic),
-    ("syslog-host", Later),
-    ("syslog-port", Later),
+    ("syslog-host", Elsewhere(LOG)),
+    ("syslog-port", Elsewhere(LOG)),
     ("upstream-keepalive-connections", Cosmetic),
     ("upstream-keepalive-requests", Cosmetic),
     ("upstream-keepalive-time", Cosmetic),

@@ -21,6 +21,7 @@ counts.
 - *different*: it is honoured, but for what is said beside it.
 - *refused*: routes that it is on answer 503, since they would be open to whom it keeps out, or be
   served otherwise than asked for.
+- *elsewhere*: it is not honoured, and is said by what stands beside it.
 - *not yet*: routes are served without it, and `check` says so.
 - *no difference*: it is taken, and nobody notices.
 
@@ -54,6 +55,7 @@ pub fn page() -> String {
         let (state, note) = match fate {
             KeyFate::Reads => ("supported", ""),
             KeyFate::Cosmetic => ("no difference", ""),
+            KeyFate::Elsewhere(instead) => ("elsewhere", instead),
             KeyFate::Later => ("not yet", ""),
             KeyFate::Snippet => ("refused", "where it may keep somebody out; else not honoured"),
             KeyFate::Refused(why) => ("refused", why),

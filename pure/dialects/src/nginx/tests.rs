@@ -51,12 +51,29 @@ fn what_is_said_counts() {
         ("whitelist-source-range", "10.0.0.0/8"),
         ("block-cidrs", "192.0.2.1"),
         ("worker-processes", "8"),
+        ("proxy-cookie-path", "/ /a"),
+        ("proxy-redirect-from", "http://a"),
+        ("proxy-redirect-to", "http://b"),
+        ("hide-headers", "X-A,X-B"),
+        ("limit-req-status-code", "429"),
     ]);
     assert_eq!(said, Vec::<String>::new());
     assert_eq!(strict(&settings), Some("max-age=86400; preload"));
     assert_eq!((settings.redirect_status, settings.open_paths.len()), (301, 2));
     assert_eq!(settings.timeouts.idle_read, Some(Duration::from_secs(20)));
-    let expected = ["site", "smaller", "body", "pace", "blocked", "denied", "allowed"];
+    assert_eq!(settings.limited, (429, 503));
+    let expected = [
+        "site",
+        "smaller",
+        "body",
+        "pace",
+        "blocked",
+        "denied",
+        "allowed",
+        "cookie-path",
+        "location",
+        "hidden",
+    ];
     assert_eq!(passes(&settings), expected);
 }
 
@@ -66,6 +83,9 @@ fn what_cannot_be_read_is_said() {
         (("hsts-max-age", "long"), false),
         (("proxy-body-size", "10Mi"), false),
         (("http-redirect-code", "404"), false),
+        (("limit-req-status-code", "200"), false),
+        (("proxy-cookie-domain", "a"), false),
+        (("ssl-protocols", "TLSv1.3"), false),
         (("use-forwarded-headers", "true"), false),
         (("proxy-raed-timeout", "20"), false),
         (("whitelist-source-range", "nobody"), false),

@@ -37,6 +37,7 @@ pub fn setting(key: &str) -> NginxVerdict<'static> {
         Some(KeyFate::Later) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }
+        Some(KeyFate::Elsewhere(instead)) => NginxVerdict::MustChange(instead),
         Some(KeyFate::Snippet) => NginxVerdict::MustChange(
             "text for nginx is never interpreted: the table of snippets says what to write instead",
         ),

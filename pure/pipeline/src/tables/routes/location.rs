@@ -88,7 +88,8 @@ impl Location {
         let written = common.as_ref().map(|it| &it.settings);
         let settings = written.filter(|_| is_nginx);
         let own = &read.reading.passes;
-        let is_own = |name: &str| own.iter().any(|it| *it.name == *name);
+        let without = read.nginx().map(|it| it.without.as_slice()).unwrap_or_default();
+        let is_own = |name: &str| own.iter().any(|it| *it.name == *name) || without.contains(&name);
         let of_all = settings.iter().flat_map(|it| &it.passes);
         let of_all = of_all.filter(|it| !is_own(&it.name));
         let of_all = of_all.map(|it| Passed::new(it, settings::id(&it.name)));
@@ -96,7 +97,7 @@ impl Location {
         let refusal = settings.and_then(|it| it.refusal.clone());
         let mut refusal = refusal.map(RefusalReason::Restriction);
         for own in own {
-            match defined(own, read, at) {
+            match defined(own, (read, settings), at) {
                 Ok(passed) => passes.push(passed),
                 Err(why) => refusal = refusal.or(Some(why)),
             }
@@ -207,7 +208,7 @@ impl Passed {
 /// A filter of an Ingress's own, with the backend that it asks; else why its routes are closed.
 fn defined(
     own: &OwnFilter,
-    read: &ReadSet<'_>,
+    (read, settings): (&ReadSet<'_>, Option<&NginxSettings>),
     at: &mut Joinery<'_, '_>,
 ) -> Result<Passed, RefusalReason> {
     let (id, mut own) = (id(read, &own.name), own.clone());
@@ -217,6 +218,11 @@ fn defined(
         if routers::ask_at(asks, at.options, said, at.routed).is_none() {
             return Err(RefusalReason::Filter(place));
         }
+    }
+    match (&mut own.filter, settings) {
+        (Filter::RateLimit(limit), Some(settings)) => limit.status = settings.limited.0,
+        (Filter::InFlight(limit), Some(settings)) => limit.status = settings.limited.1,
+        _ => {}
     }
     at.routed.filters.extend(settings::nodes(&id, &own));
     Ok(Passed::new(&own, id))
