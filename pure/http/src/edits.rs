@@ -3,11 +3,13 @@
 //! Nobody can say by an edit where a message ends or what its connection does: these lines are
 //! the gateway's own, as are line ends.
 
+mod lines;
+
 use std::borrow::Cow;
 
 use crate::body::Framing;
-use crate::name::Name;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
+pub use lines::LineEdits;
 
 /// A header line that nobody may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +20,6 @@ pub enum BadLine {
     Value,
     /// The line frames the message, or is about the connection.
     Framing,
-}
-
-/// Lines left out and lines added.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LineEdits {
-    /// In lower case.
-    removed: Vec<Box<str>>,
-    added: Vec<(Box<str>, Box<[u8]>)>,
 }
 
 /// A request's head, and what is to be changed about it.
@@ -70,71 +64,23 @@ pub struct ResponseChanges {
     pub framing: Option<Framing>,
 }
 
-impl LineEdits {
+impl ResponseChanges {
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.removed.is_empty() && self.added.is_empty()
-    }
-
-    /// Adds a line behind all others.
-    pub fn add(&mut self, name: &str, value: &[u8]) -> Result<(), BadLine> {
-        check(name, value)?;
-        self.added.push((name.into(), value.into()));
-        Ok(())
-    }
-
-    /// Puts one line in the place of all of this name.
-    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), BadLine> {
-        check(name, value)?;
-        self.take_out(name);
-        self.added.push((name.into(), value.into()));
-        Ok(())
-    }
-
-    /// Leaves all lines of this name out.
-    pub fn remove(&mut self, name: &str) -> Result<(), BadLine> {
-        check(name, b"")?;
-        self.take_out(name);
-        Ok(())
-    }
-
-    /// Whether the lines of this name that came are left out.
-    pub fn removes(&self, name: &[u8]) -> bool {
-        self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
-    }
-
-    /// Whether lines are left out that came.
-    pub fn removes_any(&self) -> bool {
-        !self.removed.is_empty()
-    }
-
-    /// The lines that are added.
-    pub fn added(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.added.iter().map(|(name, value)| (&**name, &**value))
-    }
-
-    fn take_out(&mut self, name: &str) {
-        self.added.retain(|(added, _)| !added.eq_ignore_ascii_case(name));
-        if !self.removes(name.as_bytes()) {
-            self.removed.push(name.to_ascii_lowercase().into());
-        }
-    }
-
-    fn first<'s>(&'s self, head: Option<&'s [u8]>, name: &str) -> Option<&'s [u8]> {
-        let came = head.filter(|_| !self.removes(name.as_bytes()));
-        let mut added = self.added().filter(|(added, _)| added.eq_ignore_ascii_case(name));
-        came.or_else(|| added.next().map(|(_, value)| value))
-    }
-
-    fn each(&self, head: &(impl Head + ?Sized), see: &mut dyn FnMut(&str, &[u8])) {
-        head.each(&mut |name, value| {
-            if !self.removes(name.as_bytes()) {
-                see(name, value);
-            }
-        });
-        self.added().for_each(|(name, value)| see(name, value));
+        self.lines.is_empty() && self.status.is_none() && self.framing.is_none()
     }
 }
+
+/// Nothing is changed.
+pub(crate) static UNCHANGED: RequestChanges = RequestChanges {
+    lines: LineEdits::NONE,
+    method: None,
+    authority: None,
+    path: None,
+    query: None,
+    framing: None,
+    takes_trailers: false,
+};
 
 impl<'h> RequestEdits<'h> {
     /// A head that is not changed yet.
@@ -181,7 +127,7 @@ impl<'h> RequestEdits<'h> {
     /// Changes the path: it begins with `/` and is encoded.
     pub fn set_path(&mut self, path: &str) -> Result<(), BadLine> {
         check_target(path)?;
-        if !path.starts_with('/') || path.contains(['?', '#']) {
+        if !path.starts_with('/') || memchr::memchr2(b'?', b'#', path.as_bytes()).is_some() {
             return Err(BadLine::Value);
         }
         self.changes.to_mut().path = Some(path.into());
@@ -247,7 +193,7 @@ impl<'h> ResponseEdits<'h> {
 
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.changes == ResponseChanges::default()
+        self.changes.is_empty()
     }
 
     /// What is changed, without the head.
@@ -304,35 +250,34 @@ impl ResponseView for ResponseEdits<'_> {
     }
 }
 
-fn check(name: &str, value: &[u8]) -> Result<(), BadLine> {
-    if !is_token(name) {
-        return Err(BadLine::Name);
-    }
-    if value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
-        return Err(BadLine::Value);
-    }
-    match Name::of(name.as_bytes()) {
-        Name::ContentLength
-        | Name::TransferEncoding
-        | Name::Connection
-        | Name::Upgrade
-        | Name::Host
-        | Name::CdnLoop
-        | Name::HopByHop => Err(BadLine::Framing),
-        _ => Ok(()),
-    }
-}
-
 /// What stands in a request line or in Host: printable ASCII.
 fn check_target(text: &str) -> Result<(), BadLine> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err(BadLine::Value) }
+    // All of them are looked at, which is quicker than to stop at the first.
+    let is_fine = text.bytes().fold(true, |fine, byte| fine & byte.is_ascii_graphic());
+    if is_fine { Ok(()) } else { Err(BadLine::Value) }
 }
 
 /// Whether it is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(name: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_part)
+    !name.is_empty() && name.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
+
+/// The characters of tokens.
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        token[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let signs = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < signs.len() {
+        token[signs[at] as usize] = true;
+        at += 1;
+    }
+    token
+};
 
 #[cfg(test)]
 mod tests;

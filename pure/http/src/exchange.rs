@@ -22,7 +22,7 @@ mod witness;
 use std::rc::Rc;
 use std::time::Instant;
 
-use self::download::{Download, Reading, Stage};
+use self::download::{Download, Hold, Reading, Stage};
 use self::limits::{Wait, Waits};
 use self::upload::Upload;
 use crate::body::Body;
@@ -30,7 +30,7 @@ use crate::excerpt::Excerpt;
 use crate::reject::{BadResponse, Reject};
 use crate::response::{Asked, Persistence};
 use crate::upgrade::Upgrades;
-pub use download::LetThrough;
+pub use download::{LetThrough, Look};
 pub use limits::Limits;
 pub use passage::{Loan, release};
 pub use reuse::{Clean, Reuse, Seen};
@@ -300,10 +300,19 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     /// The endpoint's slot has more bytes.
     pub fn endpoint_sent(&mut self) {
+        self.endpoint_sent_more(None);
+    }
+
+    /// The same, for who looks at the head of the final response ([`Exchange::show`]).
+    pub fn endpoint_sent_to(&mut self, see: &mut Look<'_>) {
+        self.endpoint_sent_more(Some(see));
+    }
+
+    fn endpoint_sent_more(&mut self, see: Option<&mut Look<'_>>) {
         self.waits.forget(Wait::EndpointSpeaks);
         self.waits.forget(Wait::EndpointGoesOn);
         self.waits.forget(Wait::Silence);
-        let read = self.download.received(self.reading(), &mut self.reuse);
+        let read = self.download.received(self.reading(), &mut self.reuse, see);
         self.note(read);
     }
 

@@ -141,9 +141,14 @@ impl<'h, 'b> Lines<'h, 'b> {
         }
     }
 
+    /// Appends the lines that stay, as they came where that `is_plain`.
+    pub(crate) fn push_to(&self, is_plain: bool, out: &mut Vec<u8>) {
+        if is_plain { self.copy_to(out) } else { self.respell_to(out) }
+    }
+
     /// Appends the lines that stay, each spelled anew: they came in a spelling that is read in
     /// one way only, but not by everybody.
-    pub(crate) fn respell_to(&self, out: &mut Vec<u8>) {
+    fn respell_to(&self, out: &mut Vec<u8>) {
         for header in self.stay() {
             for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
                 out.extend_from_slice(part);

@@ -46,8 +46,8 @@ pub use chunked::{BadChunk, LAST_CHUNK};
 pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseChanges, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{
-    After, Break, Came, Clean, Exchange, LetThrough, Limits, Loan, Reuse, Seen, Terms, Verdict,
-    Watch, Witness, release,
+    After, Break, Came, Clean, Exchange, LetThrough, Limits, Loan, Look, Reuse, Seen, Terms,
+    Verdict, Watch, Witness, release,
 };
 pub use exercise::exercise;
 pub use forwarded::{ForwardedPolicy, Underscores, Vouched, Vouching};

@@ -61,21 +61,22 @@ impl Name {
     }
 
     fn of_extension(name: &[u8]) -> Self {
-        const FORWARDED: [&[u8]; 11] = [
-            b"x-forwarded-for",
-            b"x-forwarded-proto",
-            b"x-forwarded-host",
-            b"x-forwarded-port",
-            b"x-forwarded-server",
-            b"x-forwarded-uri",
-            b"x-forwarded-method",
-            b"x-forwarded-prefix",
-            b"x-forwarded-tls-client-cert",
-            b"x-forwarded-tls-client-cert-info",
-            b"x-real-ip",
-        ];
-        let known = |other: &&[u8]| other.len() == name.len() && is_folded(name, other);
-        if FORWARDED.iter().any(known) { Self::Forwarded } else { Self::Other }
+        const BEGIN: &[u8] = b"x-forwarded-";
+        if name.len() == 9 {
+            return if is_folded(name, b"x-real-ip") { Self::Forwarded } else { Self::Other };
+        }
+        let Some((begin, rest)) = name.split_at_checked(BEGIN.len()) else { return Self::Other };
+        let known: &[&[u8]] = match rest.len() {
+            3 => &[b"for", b"uri"],
+            4 => &[b"host", b"port"],
+            5 => &[b"proto"],
+            6 => &[b"prefix", b"server", b"method"],
+            15 => &[b"tls-client-cert"],
+            20 => &[b"tls-client-cert-info"],
+            _ => return Self::Other,
+        };
+        let is_known = is_folded(begin, BEGIN) && known.iter().any(|it| is_folded(rest, it));
+        if is_known { Self::Forwarded } else { Self::Other }
     }
 }
 
@@ -157,6 +158,18 @@ mod tests {
             ("x_custom", Name::Other),
             ("content_lengths", Name::Other),
             ("x-forwarded-extra", Name::Other),
+            ("x-forwarded-uri", Name::Forwarded),
+            ("X-Forwarded-Host", Name::Forwarded),
+            ("x-forwarded-port", Name::Forwarded),
+            ("x-forwarded-proto", Name::Forwarded),
+            ("x-forwarded-server", Name::Forwarded),
+            ("x-forwarded-method", Name::Forwarded),
+            ("x_forwarded_prefix", Name::Shadow),
+            ("x-forwarded-prefixx", Name::Other),
+            ("x-forwarded-tls-client-cert", Name::Forwarded),
+            ("x-forwarded-tls-client-cert-info", Name::Forwarded),
+            ("x-real-ips", Name::Other),
+            ("x-real-pi", Name::Other),
         ] {
             assert_eq!(Name::of(name.as_bytes()), expected, "{name}");
         }

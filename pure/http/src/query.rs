@@ -3,6 +3,7 @@
 //! Traefik's routes are spelled as Traefik does (`http.encodeQuerySemicolons`).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What becomes of semicolons in a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,15 +31,23 @@ pub(crate) fn spell(query: &str, semicolons: Semicolons) -> Cow<'_, str> {
 }
 
 /// Spells the query of a request's head so, which was parsed before: nothing after this knows that
-/// it came otherwise.
-pub fn respell_query(head: &mut Vec<u8>, semicolons: Semicolons) {
-    let Some(end) = memchr::memchr(b'\r', head.trim_ascii_start()) else { return };
+/// it came otherwise. Whether it did.
+pub fn respell_query(head: &mut Vec<u8>, semicolons: Semicolons) -> bool {
+    respelled(head, semicolons).is_some_and(|(query, spelled)| {
+        head.splice(query, spelled.into_bytes());
+        true
+    })
+}
+
+/// Where the query stands in a head, and its other spelling.
+fn respelled(head: &[u8], semicolons: Semicolons) -> Option<(Range<usize>, String)> {
+    let end = memchr::memchr(b'\r', head.trim_ascii_start())?;
     let end = head.len() - head.trim_ascii_start().len() + end;
-    let Some(from) = memchr::memchr(b'?', &head[..end]) else { return };
+    let from = memchr::memchr(b'?', &head[..end])?;
     // What stands behind it, the version, has no semicolon.
-    let Ok(query) = str::from_utf8(&head[from..end]) else { return };
-    if let Cow::Owned(spelled) = spell(query, semicolons) {
-        head.splice(from..end, spelled.into_bytes());
+    match spell(str::from_utf8(&head[from..end]).ok()?, semicolons) {
+        Cow::Owned(spelled) => Some((from..end, spelled)),
+        Cow::Borrowed(_) => None,
     }
 }
 
@@ -65,7 +74,8 @@ mod tests {
                     format!("\r\nGET /p;q{query} HTTP/1.1\r\nHost: a\r\nX: ?;\r\n\r\n").into_bytes()
                 };
                 let mut respelled = head(asked);
-                respell_query(&mut respelled, semicolons);
+                let is_other = respell_query(&mut respelled, semicolons);
+                assert_eq!(is_other, asked != expected);
                 assert_eq!(respelled, head(expected), "{asked} {semicolons:?}");
             }
         }

@@ -15,7 +15,7 @@ use httparse::{Error, Header, ParserConfig, Request, Status};
 use steelyard_model::routing::route::Manner;
 
 use crate::body::Framing;
-use crate::edits::RequestChanges;
+use crate::edits::{RequestChanges, UNCHANGED};
 use crate::forwarded;
 use crate::forwarded::{Vouched, Vouching};
 use crate::head::{
@@ -25,7 +25,7 @@ use crate::host::Authority;
 use crate::list::tokens;
 use crate::name::{Name, is_kept_by_nginx};
 use crate::path::{self, Spelling};
-use crate::query::{self, Semicolons};
+use crate::query::Semicolons;
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
 use crate::view::Scheme;
@@ -244,6 +244,17 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         passed.filter(|token| name(token) == pseudonym.as_bytes()).count()
     }
 
+    /// The lines that say whom the request has passed, as a head has them.
+    pub fn passed(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        if self.has_passed {
+            let is_loop = |line: &&Header<'b>| Name::of(line.name.as_bytes()) == Name::CdnLoop;
+            let passed = self.lines.headers.iter().filter(is_loop);
+            passed.for_each(|line| push_line(&mut lines, "CDN-Loop: ", line.value));
+        }
+        lines
+    }
+
     /// Whether `*` is meant: the server, not a resource.
     pub fn is_asterisk(&self) -> bool {
         self.path == "*"
@@ -262,23 +273,25 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// Appends the head for the next hop: without what was for us, with `X-Forwarded-*` as they
     /// are, everything else as it came, but for `changes`.
     pub fn forward(&self, hop: &Hop<'_>, changes: Option<&RequestChanges>, out: &mut Vec<u8>) {
-        if let Some(changes) = changes {
-            return self.forward_changed(hop, changes, out);
-        }
-        let path = path::spell(self.asked, &self.path, hop.path);
-        let query = query::spell(self.query, hop.semicolons);
-        for part in [self.method, " ", &*path, &*query, " HTTP/1.1\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        let named = !self.authority.raw.is_empty();
-        if self.absolute || !named {
-            let host = if named { self.authority.raw } else { hop.fallback_host };
+        let changes = changes.unwrap_or(&UNCHANGED);
+        self.push_target(hop, changes, out);
+        let asked = changes.authority.as_deref();
+        let named = asked.unwrap_or(self.authority.raw);
+        if self.absolute || asked.is_some() || named.is_empty() {
+            let host = if named.is_empty() { hop.fallback_host } else { named };
             push_line(out, "Host: ", host.as_bytes());
         }
-        self.lines_for(hop).copy_to(out);
-        push_framing(self.restated, out);
+        self.lines_with(hop, changes).copy_to(out);
+        push_framing(changes.framing.or(self.restated), out);
+        let own = out.len();
         self.push_own(hop, out);
-        self.push_hop(self.takes_trailers, out);
+        if changes.lines.removed().any(changed::may_be_own) {
+            changed::leave_out(&changes.lines, own, out);
+        }
+        changes.lines.push_added(out);
+        // Who switches protocols has no answer that would have any.
+        let wants = changes.takes_trailers && self.upgrade.is_empty();
+        self.push_hop(self.takes_trailers || wants, out);
         out.extend_from_slice(b"\r\n");
     }
 

@@ -145,11 +145,7 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             return self.forward_changed(persistence, changes, out);
         }
         self.push_status(self.status, self.reason, out);
-        if self.is_plain {
-            self.lines.copy_to(out);
-        } else {
-            self.lines.respell_to(out);
-        }
+        self.lines.push_to(self.is_plain, out);
         push_framing(self.restated, out);
         self.push_end(persistence, out);
     }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 struct Sent(Vec<(&'static str, &'static [u8])>);
@@ -192,4 +194,84 @@ fn changes_are_taken_back_by_those_before() {
     edits.reset(before.clone());
     assert_eq!(edits.path(), "/before");
     assert_eq!(edits.into_changes(), before);
+}
+
+/// By what each edit means: lines that came by what they are called, and lines that are added.
+#[derive(Default)]
+struct Plainly {
+    removed: Vec<String>,
+    added: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Clone, Debug)]
+enum Edited {
+    Add(&'static str, u8),
+    Set(&'static str, u8),
+    Remove(&'static str),
+}
+
+impl Plainly {
+    fn make(&mut self, edit: &Edited) {
+        if let Edited::Set(name, _) | Edited::Remove(name) = edit {
+            let name = name.to_ascii_lowercase();
+            self.added.retain(|(it, _)| it.to_ascii_lowercase() != name);
+            if !self.removed.contains(&name) {
+                self.removed.push(name);
+            }
+        }
+        if let Edited::Add(name, value) | Edited::Set(name, value) = edit {
+            self.added.push(((*name).to_owned(), vec![*value; 3]));
+        }
+    }
+}
+
+fn make(lines: &mut LineEdits, edit: &Edited) {
+    match edit {
+        Edited::Add(name, value) => lines.add(name, &[*value; 3]),
+        Edited::Set(name, value) => lines.set(name, &[*value; 3]),
+        Edited::Remove(name) => lines.remove(name),
+    }
+    .expect("it may be written");
+}
+
+fn edited() -> impl Strategy<Value = Vec<Edited>> {
+    let name = || prop::sample::select(vec!["X-A", "x-a", "X-B", "x-c", "X-Long-Name"]);
+    let edit = prop_oneof![
+        (name(), b'a'..b'z').prop_map(|(name, value)| Edited::Add(name, value)),
+        (name(), b'a'..b'z').prop_map(|(name, value)| Edited::Set(name, value)),
+        name().prop_map(Edited::Remove),
+    ];
+    prop::collection::vec(edit, 0..8)
+}
+
+proptest! {
+    #[test]
+    fn edits_are_what_they_mean_one_by_one_or_together(first in edited(), then in edited()) {
+        let mut plainly = Plainly::default();
+        first.iter().chain(&then).for_each(|edit| plainly.make(edit));
+        let (mut one_by_one, mut before, mut others) = <[LineEdits; 3]>::default().into();
+        first.iter().chain(&then).for_each(|edit| make(&mut one_by_one, edit));
+        first.iter().for_each(|edit| make(&mut before, edit));
+        then.iter().for_each(|edit| make(&mut others, edit));
+        before.apply(&others);
+        for edits in [&one_by_one, &before] {
+            let added: Vec<_> =
+                edits.added().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+            prop_assert_eq!(&added, &plainly.added);
+            let removed: Vec<_> = edits
+                .removed()
+                .map(|name| String::from_utf8_lossy(name).to_ascii_lowercase())
+                .collect();
+            prop_assert_eq!(&removed, &plainly.removed);
+            let mut text = Vec::new();
+            edits.push_added(&mut text);
+            let written: Vec<u8> = added
+                .iter()
+                .flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"].concat())
+                .collect();
+            prop_assert_eq!(text, written);
+            prop_assert_eq!(edits.is_empty(), plainly.removed.is_empty() && added.is_empty());
+        }
+        prop_assert_eq!(one_by_one, before);
+    }
 }

@@ -1,8 +1,10 @@
 //! The way back: a response from an endpoint to the client.
 
 mod held;
+mod onward;
 
-pub use held::LetThrough;
+pub(super) use held::Hold;
+pub use held::{LetThrough, Look};
 
 use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
@@ -15,6 +17,7 @@ use crate::excerpt::Excerpt;
 use crate::head::Slots;
 use crate::reject::BadResponse;
 use crate::response::{Asked, Persistence, ResponseHead};
+use onward::Onward;
 
 /// Heads with at most this much body behind them are put together and sent in one piece;
 /// more goes out as several slices.
@@ -37,8 +40,8 @@ pub(super) struct Download<B> {
     body: Body,
     /// What is changed about the final head.
     pub(super) changes: Option<Box<ResponseChanges>>,
-    /// The final head is looked at before it goes on.
-    pub(super) holds: bool,
+    /// Who looks at the final head before it goes on.
+    pub(super) hold: Hold,
     /// More may come behind a head that is looked at, until the first so many bytes of the body
     /// are there.
     pub(super) peeks: Option<usize>,
@@ -101,7 +104,7 @@ impl<B: Loan> Download<B> {
             passage: Passage::default(),
             body: Body::new(Framing::None),
             changes: None,
-            holds: false,
+            hold: Hold::Nobody,
             peeks: None,
             tap: None,
             status: 0,
@@ -149,11 +152,16 @@ impl<B: Loan> Download<B> {
         &mut self.slot
     }
 
-    /// The slot has more bytes.
-    pub(super) fn received(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
+    /// The slot has more bytes. Whoever is to `see` a final head sees it.
+    pub(super) fn received(
+        &mut self,
+        reading: Reading,
+        reuse: &mut Reuse,
+        see: Option<&mut Look<'_>>,
+    ) -> Read {
         self.begun = true;
         match self.stage {
-            Stage::Head => self.read_head(reading, reuse)?,
+            Stage::Head => self.read_head(reading, reuse, see)?,
             Stage::Held => self.peek_on(reading),
             _ => self.read_body(0, false, reuse)?,
         }
@@ -183,8 +191,8 @@ impl<B: Loan> Download<B> {
     /// Nothing has come: another endpoint is asked for all of it.
     pub(super) fn begin_anew(&mut self) {
         let scratch = self.take_scratch();
-        let (holds, changes, witness) = (self.holds, self.changes.take(), self.witness.take());
-        *self = Self { holds, changes, witness, ..Self::new(scratch) };
+        let (hold, changes, witness) = (self.hold, self.changes.take(), self.witness.take());
+        *self = Self { hold, changes, witness, ..Self::new(scratch) };
     }
 
     /// The memory for heads.
@@ -208,7 +216,7 @@ impl<B: Loan> Download<B> {
                 Stage::Interim => {
                     release(&mut self.slot, consumed);
                     self.stage = Stage::Head;
-                    self.read_head(reading, reuse)?;
+                    self.read_head(reading, reuse, None)?;
                 }
                 Stage::Ending => (self.slot, self.stage) = (None, Stage::Whole),
                 Stage::Switching => (self.slot, self.stage) = (None, Stage::Switched),
@@ -217,7 +225,12 @@ impl<B: Loan> Download<B> {
         Ok(())
     }
 
-    fn read_head(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
+    fn read_head(
+        &mut self,
+        reading: Reading,
+        reuse: &mut Reuse,
+        see: Option<&mut Look<'_>>,
+    ) -> Read {
         let Some(buffer) = &self.slot else { return Ok(()) };
         let mut slots = Slots::default();
         let parsed = ResponseHead::parse(buffer, &mut slots, reading.asked)
@@ -249,30 +262,21 @@ impl<B: Loan> Download<B> {
         if let Some(witness) = &mut self.witness {
             witness.came(&buffer[..len]);
         }
-        if self.holds {
+        let mut changes = self.changes.take().map_or_else(ResponseChanges::default, |it| *it);
+        let goes_on = match (self.hold, see) {
+            (Hold::Nobody, _) => true,
+            (Hold::WhoSees, Some(see)) => see(&head, &mut changes),
+            (Hold::WhoSees, None) | (Hold::WhoAsks, _) => false,
+        };
+        if !goes_on {
             (self.status, self.stage) = (head.status, Stage::Held);
+            self.change(changes);
             return Ok(());
         }
-        let persistence = reading.persistence(&head);
-        let verbatim = self.changes.is_none() && head.is_verbatim(persistence);
-        if !verbatim {
-            head.forward(persistence, self.changes.as_deref(), &mut self.head);
-        }
-        if let Some(witness) = &mut self.witness {
-            witness.went(if verbatim { &buffer[..len] } else { &self.head });
-        }
-        (self.status, self.persistent) = (head.status, head.keep_alive);
-        self.persistence = persistence;
-        let switches = head.is_switch();
-        // What follows the head of a 101 is the tunnel's.
-        self.body = match switches {
-            true => Body::new(Framing::UntilClose),
-            false => Body::answer(head.framing, asked.http10),
-        };
-        self.stage = if switches { Stage::Switching } else { Stage::Body };
-        self.read_body(len, verbatim, reuse)?;
-        self.join();
-        Ok(())
+        let through = LetThrough { changes, is_tapped: false };
+        let onward = Onward::of(&head, through, reading, &mut self.head);
+        onward.show(buffer, &self.head, self.witness.as_deref_mut());
+        self.pass(onward, reuse)
     }
 
     /// The slot has bytes of the body from `start` on, behind a head that is written as it came or

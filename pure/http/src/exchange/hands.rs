@@ -2,7 +2,7 @@
 
 use super::passage::Loan;
 use super::tap::Came;
-use super::{Break, Exchange, LetThrough, Stage};
+use super::{Break, Exchange, Hold, LetThrough, Stage};
 use crate::body::{Body, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::response::ResponseHead;
@@ -11,7 +11,14 @@ use crate::trailers::TrailerLine;
 impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The head of the final response is held until it is passed on or dropped.
     pub fn hold(&mut self) {
-        self.download.holds = true;
+        self.download.hold = Hold::WhoAsks;
+    }
+
+    /// The same, but for what is let go on as it comes ([`Exchange::endpoint_sent_to`]).
+    pub fn show(&mut self) {
+        if self.download.hold == Hold::Nobody {
+            self.download.hold = Hold::WhoSees;
+        }
     }
 
     /// Whether a response is held, and nothing more of it is awaited.
@@ -34,11 +41,6 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The first bytes of the body behind the head that is held, as far as they have come.
     pub fn begin_of_body(&self) -> Vec<u8> {
         self.download.begin(self.reading())
-    }
-
-    /// Shows the head that is held.
-    pub fn look<T>(&self, see: impl FnOnce(&ResponseHead<'_, '_>) -> T) -> Option<T> {
-        self.download.look(self.reading(), see)
     }
 
     /// Lets the response go on with `changes`, its body through somebody else's hands if it

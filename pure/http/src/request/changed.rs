@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Hop, RequestHead, push_line};
-use crate::edits::RequestChanges;
-use crate::head::push_framing;
+use super::{Hop, RequestHead};
+use crate::edits::{LineEdits, RequestChanges};
+use crate::head::Lines;
 use crate::name::Name;
 use crate::path;
 use crate::query;
@@ -62,12 +62,8 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         })
     }
 
-    pub(super) fn forward_changed(
-        &self,
-        hop: &Hop<'_>,
-        changes: &RequestChanges,
-        out: &mut Vec<u8>,
-    ) {
+    /// The first line.
+    pub(super) fn push_target(&self, hop: &Hop<'_>, changes: &RequestChanges, out: &mut Vec<u8>) {
         let path = match &changes.path {
             Some(path) => Cow::Borrowed(&**path),
             None => path::spell(self.asked, &self.path, hop.path),
@@ -81,38 +77,43 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         for part in [method, " ", &*path, mark, query.unwrap_or_default(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let named = changes.authority.as_deref().unwrap_or(self.authority.raw);
-        let host = if named.is_empty() { hop.fallback_host } else { named };
-        push_line(out, "Host: ", host.as_bytes());
-        let is_other_body = changes.framing.is_some();
-        let lines = self.lines_for(hop).without(|name| match Name::of(name) {
-            Name::Host => true,
-            Name::ContentLength => is_other_body,
-            _ => changes.lines.removes(name),
-        });
-        lines.copy_to(out);
-        push_framing(changes.framing.or(self.restated), out);
-        let own = out.len();
-        self.push_own(hop, out);
-        if changes.lines.removes_any() {
-            let own = out.split_off(own);
-            for line in own.split_inclusive(|byte| *byte == b'\n') {
-                let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-                if !changes.lines.removes(name) {
-                    out.extend_from_slice(line);
-                }
-            }
+    }
+
+    /// The lines that came and go on.
+    pub(super) fn lines_with(&self, hop: &Hop<'_>, changes: &RequestChanges) -> Lines<'h, 'b> {
+        let lines = self.lines_for(hop);
+        let (is_other_site, is_other_body) =
+            (changes.authority.is_some(), changes.framing.is_some());
+        if !is_other_site && !is_other_body && !changes.lines.removes_any() {
+            return lines;
         }
-        for (name, value) in changes.lines.added() {
-            out.extend_from_slice(name.as_bytes());
-            push_line(out, ": ", value);
-        }
-        // Who switches protocols has no answer that would have any.
-        let wants = changes.takes_trailers && self.upgrade.is_empty();
-        self.push_hop(self.takes_trailers || wants, out);
-        out.extend_from_slice(b"\r\n");
+        lines.without(|name| {
+            is_other_site && name.eq_ignore_ascii_case(b"host")
+                || is_other_body && name.eq_ignore_ascii_case(b"content-length")
+                || changes.lines.removes(name)
+        })
     }
 }
 
+/// Whether a line that the gateway writes itself may have this name.
+pub(super) fn may_be_own(name: &[u8]) -> bool {
+    const OWN: [&[u8]; 6] =
+        [b"x-forwarded-", b"x-real-ip", b"x-scheme", b"x-original-", b"forwarded", b"cdn-loop"];
+    OWN.iter().any(|own| name.get(..own.len()).is_some_and(|it| it.eq_ignore_ascii_case(own)))
+}
+
+/// Takes the lines from `start` on away that are to be left out.
+pub(super) fn leave_out(lines: &LineEdits, start: usize, out: &mut Vec<u8>) {
+    let own = out.split_off(start);
+    for line in own.split_inclusive(|byte| *byte == b'\n') {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        if !lines.removes(name) {
+            out.extend_from_slice(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -43,17 +43,17 @@ impl ResponseHead<'_, '_> {
             None => self.push_status(self.status, self.reason, out),
         }
         let framing = changes.framing.or_else(|| self.reframed(status?));
-        let lines = self.lines.without(|name| match Name::of(name) {
-            Name::ContentLength | Name::TransferEncoding => framing.is_some(),
-            _ => changes.lines.removes(name),
-        });
-        lines.respell_to(out);
-        push_framing(framing.or(self.restated), out);
-        for (name, value) in changes.lines.added() {
-            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-                out.extend_from_slice(part);
-            }
+        let mut lines = self.lines;
+        if framing.is_some() || changes.lines.removes_any() {
+            lines = lines.without(|name| {
+                let frames = framing.is_some()
+                    && matches!(Name::of(name), Name::ContentLength | Name::TransferEncoding);
+                frames || changes.lines.removes(name)
+            });
         }
+        lines.push_to(self.is_plain, out);
+        push_framing(framing.or(self.restated), out);
+        changes.lines.push_added(out);
         self.push_end(persistence, out);
     }
 

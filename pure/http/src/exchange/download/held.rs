@@ -1,11 +1,25 @@
 //! A response that somebody looks at before it goes on, and perhaps changes.
 
-use super::{Download, Loan, Read, Reading, Reuse, Seen, Stage, Tap, release};
-use crate::body::{Body, Framing, Wrapping};
+use super::{Download, Loan, Onward, Read, Reading, Reuse, Seen, Stage, Tap, release};
+use crate::body::Body;
 use crate::edits::ResponseChanges;
 use crate::head::Slots;
-use crate::response::{Persistence, ResponseHead};
+use crate::response::ResponseHead;
 use crate::trailers::TrailerLine;
+
+/// Who looks at a head as it comes, and may change it: whether it goes on at once, with its body as
+/// it is. Otherwise it is held.
+pub type Look<'l> = dyn FnMut(&ResponseHead<'_, '_>, &mut ResponseChanges) -> bool + 'l;
+
+/// Who looks at the final head before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) enum Hold {
+    Nobody,
+    /// Who is shown it as it comes; where nobody is, it is held.
+    WhoSees,
+    /// Who asks for it: it is held.
+    WhoAsks,
+}
 
 /// How a response goes on.
 #[derive(Debug, Default)]
@@ -17,12 +31,14 @@ pub struct LetThrough {
 }
 
 impl<B: Loan> Download<B> {
+    /// The head goes on with these changes.
+    pub(in crate::exchange) fn change(&mut self, changes: ResponseChanges) {
+        let is_changed = !changes.is_empty();
+        self.changes = is_changed.then(|| Box::new(changes));
+    }
+
     /// Shows the head that is held.
-    pub(in crate::exchange) fn look<T>(
-        &self,
-        reading: Reading,
-        see: impl FnOnce(&ResponseHead<'_, '_>) -> T,
-    ) -> Option<T> {
+    fn look<T>(&self, reading: Reading, see: impl FnOnce(&ResponseHead<'_, '_>) -> T) -> Option<T> {
         let buffer = self.slot.as_ref().filter(|_| self.stage == Stage::Held)?;
         let mut slots = Slots::default();
         let head = ResponseHead::parse(buffer, &mut slots, reading.asked).ok().flatten()?;
@@ -77,46 +93,10 @@ impl<B: Loan> Download<B> {
         let mut slots = Slots::default();
         let head = ResponseHead::parse(buffer, &mut slots, reading.asked).ok().flatten()?;
         let (seen, passing) = see(&head);
-        let Some(LetThrough { mut changes, is_tapped }) = passing else {
-            return Some((seen, Ok(())));
-        };
-        self.peeks = None;
-        let (len, switches, http10) = (head.len, head.is_switch(), reading.asked.http10);
-        let mut persistence = reading.persistence(&head);
-        let has_body = head.framing != Framing::None && !switches;
-        if is_tapped && has_body {
-            let wrapping = if http10 { Wrapping::Plain } else { Wrapping::Chunks };
-            changes.framing = Some(if http10 { Framing::UntilClose } else { Framing::Chunked });
-            if http10 {
-                persistence = Persistence::Close;
-            }
-            let has_trailers = head.framing == Framing::Chunked;
-            self.tap = Some(Box::new(Tap { wrapping, has_trailers, ..Tap::default() }));
-        } else if is_tapped && reading.asked.head {
-            // Nobody knows how long it would be.
-            changes.framing = Some(Framing::None);
-        }
-        let is_changed = changes != ResponseChanges::default();
-        let verbatim = !is_changed && head.is_verbatim(persistence);
-        if !verbatim {
-            head.forward(persistence, is_changed.then_some(&changes), &mut self.head);
-        }
-        if let Some(witness) = &mut self.witness {
-            witness.went(if verbatim { &buffer[..len] } else { &self.head });
-        }
-        self.status = changes.status.filter(|_| !switches).unwrap_or(head.status);
-        (self.persistent, self.persistence) = (head.keep_alive, persistence);
-        self.body = match head.framing {
-            _ if switches => Body::new(Framing::UntilClose),
-            framing if self.tap.is_some() => Body::payload(framing, false),
-            framing => Body::answer(framing, http10),
-        };
-        self.stage = if switches { Stage::Switching } else { Stage::Body };
-        let read = self.read_body(len, verbatim, reuse);
-        if read.is_ok() {
-            self.join();
-        }
-        Some((seen, read))
+        let Some(through) = passing else { return Some((seen, Ok(()))) };
+        let onward = Onward::of(&head, through, reading, &mut self.head);
+        onward.show(buffer, &self.head, self.witness.as_deref_mut());
+        Some((seen, self.pass(onward, reuse)))
     }
 
     /// Drops the response that is held.
