@@ -19,8 +19,12 @@ use crate::response::Response;
 #[derive(Debug)]
 pub(crate) struct WrittenLines {
     rules: HeaderRules,
-    /// Of responses: an empty one is taken away.
-    response: Vec<Line>,
+    /// Another site, as a line would say it.
+    host: Option<Arc<str>>,
+    /// Of requests: an empty one is taken away.
+    request: LineEdits,
+    /// Of responses, in the same way.
+    response: LineEdits,
     /// Of responses to pages of other sites, whoever they are.
     cors: Vec<Line>,
     preflight: Vec<Line>,
@@ -44,6 +48,10 @@ pub(crate) struct HeaderFrame {
 
 impl WrittenLines {
     pub(crate) fn new(rules: &HeaderRules) -> Self {
+        let is_host = |name: &str| name.eq_ignore_ascii_case("host");
+        let host = rules.request.iter().rfind(|(name, _)| is_host(name));
+        let request = rules.request.iter().filter(|(name, _)| !is_host(name));
+        let request = request.map(|(name, value)| line(name, value));
         let custom = rules.response.iter().map(|(name, value)| line(name, value));
         let SecurityHeaders { sts_seconds, sts_subdomains, sts_preload, .. } = rules.security;
         let subdomains = if sts_subdomains { "; includeSubDomains" } else { "" };
@@ -53,7 +61,9 @@ impl WrittenLines {
         let public_key = rules.security.public_key.as_ref();
         let public_key = public_key.filter(|_| !rules.security.is_development);
         Self {
-            response: custom.chain(told(&rules.security)).collect(),
+            host: host.map(|(_, value)| value.clone()),
+            request: written(request),
+            response: written(custom.chain(told(&rules.security))),
             cors: exposed(&rules.cors),
             preflight: preflight(&rules.cors),
             has_cors: rules.cors != Cors::default(),
@@ -120,7 +130,7 @@ fn preflight(cors: &Cors) -> Vec<Line> {
 
 impl Frame for HeaderFrame {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let lines = self.lines.clone();
+        let lines = &*self.lines;
         let security = &lines.rules.security;
         self.is_secure = is_secure(cx, head, security);
         if !is_allowed(head, security) {
@@ -130,19 +140,16 @@ impl Frame for HeaderFrame {
         if lines.has_cors {
             let origin = head.first("origin").filter(|origin| !origin.is_empty());
             self.origin = origin.map(Into::into);
-            if let Some(answer) = self.preflight(head) {
+            if let Some(answer) = lines.answer(self.origin.as_deref(), head) {
                 self.is_preflight = true;
                 cx.notes.push(Note::Reason("a browser asks what its page may do"));
                 return Enter::Answer(Box::new(answer));
             }
         }
-        for (name, value) in &lines.rules.request {
-            if name.eq_ignore_ascii_case("host") {
-                let _ = head.set_authority(value);
-            } else {
-                write(head.lines(), name, value.as_bytes());
-            }
+        if let Some(host) = &lines.host {
+            let _ = head.set_authority(host);
         }
+        head.lines().apply(&lines.request);
         Enter::Next
     }
 
@@ -150,10 +157,8 @@ impl Frame for HeaderFrame {
         if self.is_preflight {
             return Leave::Next;
         }
-        let lines = self.lines.clone();
-        for (name, value) in &lines.response {
-            write(head.lines(), name, value);
-        }
+        let lines = &*self.lines;
+        head.lines().apply(&lines.response);
         let security = &lines.rules.security;
         if self.is_secure || security.sts_always {
             set(head.lines(), lines.sts.as_ref());
@@ -162,23 +167,23 @@ impl Frame for HeaderFrame {
             set(head.lines(), lines.public_key.as_ref());
         }
         if lines.has_cors {
-            self.admit(head);
+            lines.admit(self.origin.as_deref(), head);
         }
         Leave::Next
     }
 }
 
-impl HeaderFrame {
-    /// The answer to a browser that asks what its page may do.
-    fn preflight(&self, head: &RequestEdits<'_>) -> Option<Response> {
-        let method = head.first("access-control-request-method").filter(|it| !it.is_empty())?;
-        if head.method() != "OPTIONS" || self.origin.is_none() {
+impl WrittenLines {
+    /// The answer to a browser that asks what a page of `origin` may do.
+    fn answer(&self, origin: Option<&[u8]>, head: &RequestEdits<'_>) -> Option<Response> {
+        if head.method() != "OPTIONS" || origin.is_none() {
             return None;
         }
-        let cors = &self.lines.rules.cors;
+        let method = head.first("access-control-request-method").filter(|it| !it.is_empty())?;
+        let cors = &self.rules.cors;
         let mut answer = Response::of(200);
-        answer.lines.extend(self.lines.preflight.iter().cloned());
-        if let Some(origin) = self.allowed() {
+        answer.lines.extend(self.preflight.iter().cloned());
+        if let Some(origin) = self.allowed(origin) {
             answer.lines.push(("Access-Control-Allow-Origin".into(), origin.into()));
         }
         let is_star = |values: &[Arc<str>]| values.iter().any(|it| **it == *"*");
@@ -193,14 +198,14 @@ impl HeaderFrame {
     }
 
     /// Says which page may read the answer.
-    fn admit(&self, head: &mut ResponseEdits<'_>) {
-        if let Some(origin) = self.allowed() {
+    fn admit(&self, origin: Option<&[u8]>, head: &mut ResponseEdits<'_>) {
+        if let Some(origin) = self.allowed(origin) {
             write(head.lines(), "Access-Control-Allow-Origin", origin);
         }
-        for (name, value) in &self.lines.cors {
+        for (name, value) in &self.cors {
             write(head.lines(), name, value);
         }
-        if !self.lines.rules.cors.adds_vary {
+        if !self.rules.cors.adds_vary {
             return;
         }
         let varies = match head.first("vary") {
@@ -212,9 +217,8 @@ impl HeaderFrame {
     }
 
     /// Which origin is said to be let in. With cookies a star is no star to browsers.
-    fn allowed(&self) -> Option<&[u8]> {
-        let cors = &self.lines.rules.cors;
-        let origin = self.origin.as_deref();
+    fn allowed<'o>(&self, origin: Option<&'o [u8]>) -> Option<&'o [u8]> {
+        let cors = &self.rules.cors;
         let text = origin.and_then(|origin| str::from_utf8(origin).ok());
         for known in &cors.origins {
             if **known == *"*" {
@@ -227,6 +231,13 @@ impl HeaderFrame {
         let text = text?;
         cors.origin_expressions.iter().any(|it| it.is_found_in(text)).then_some(origin?)
     }
+}
+
+/// These lines, each in the place of all of its name.
+fn written(lines: impl Iterator<Item = Line>) -> LineEdits {
+    let mut edits = LineEdits::default();
+    lines.for_each(|(name, value)| write(&mut edits, &name, &value));
+    edits
 }
 
 /// Puts a line in the place of all of its name, or takes them away.

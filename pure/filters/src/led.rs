@@ -19,7 +19,18 @@ pub(crate) struct ToScheme(pub(crate) Arc<SchemeRedirection>);
 
 /// Leads elsewhere where an expression matches.
 #[derive(Clone, Debug)]
-pub(crate) struct ByRegex(pub(crate) Arc<RegexRedirection>);
+pub(crate) struct ByRegex {
+    to: Arc<RegexRedirection>,
+    /// What every URL begins with that it matches, as far as that is plain to see.
+    beginning: Arc<str>,
+}
+
+impl ByRegex {
+    pub(crate) fn new(to: &RegexRedirection) -> Self {
+        let beginning = to.expression.beginning().unwrap_or_default().into();
+        Self { to: Arc::new(to.clone()), beginning }
+    }
+}
 
 impl Frame for ToScheme {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
@@ -48,14 +59,36 @@ impl Frame for ToScheme {
 
 impl Frame for ByRegex {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let query = head.query();
+        let mark = if query.is_some() { "?" } else { "" };
         let scheme = own_scheme(cx, head);
-        let query = head.query().map_or(String::new(), |query| format!("?{query}"));
-        let asked = format!("{scheme}://{}{}{query}", head.authority(), head.path());
-        match self.0.expression.replaced(&asked, &self.0.replacement) {
-            Some(url) if url != asked => led(cx, head, &url, self.0.is_permanent),
+        let asked = [scheme, "://", head.authority(), head.path(), mark, query.unwrap_or_default()];
+        if !begin_with(&asked, &self.beginning) {
+            return Enter::Next;
+        }
+        let asked = asked.concat();
+        // Most are not meant, and to see that takes less than to see what is.
+        if !self.to.expression.is_found_in(&asked) {
+            return Enter::Next;
+        }
+        match self.to.expression.replaced(&asked, &self.to.replacement) {
+            Some(url) if url != asked => led(cx, head, &url, self.to.is_permanent),
             _ => Enter::Next,
         }
     }
+}
+
+/// Whether these parts of a text begin with `beginning`.
+fn begin_with(parts: &[&str], beginning: &str) -> bool {
+    let mut rest = beginning.as_bytes();
+    for part in parts.iter().map(|part| part.as_bytes()) {
+        let (here, behind) = rest.split_at(rest.len().min(part.len()));
+        if !part.starts_with(here) {
+            return false;
+        }
+        rest = behind;
+    }
+    rest.is_empty()
 }
 
 /// What the connection itself is.
@@ -179,7 +212,7 @@ mod tests {
                 replacement: replacement.into(),
                 is_permanent: false,
             };
-            let found = location(&mut ByRegex(Arc::new(to)), &asked);
+            let found = location(&mut ByRegex::new(&to), &asked);
             assert_eq!(found, expected.map(|(status, to)| (status, to.to_owned())), "{asked:?}");
         }
     }

@@ -34,8 +34,11 @@ struct Slot {
 
 /// What one use keeps; its copies are the same.
 #[derive(Debug)]
-pub struct Kept<T> {
-    value: Arc<T>,
+pub struct Kept<T>(Arc<KeptValue<T>>);
+
+#[derive(Debug)]
+struct KeptValue<T> {
+    value: T,
     lifespan: Lifespan,
 }
 
@@ -93,17 +96,16 @@ impl Memory {
     /// configuration has the key (any more), it is kept for nobody else.
     pub fn of<T: Default + Send + Sync + 'static>(&mut self, usage: &Use) -> Kept<T> {
         let Some(slot) = self.by_key.get_mut(&usage.state) else {
-            return Kept { value: Arc::default(), lifespan: Lifespan(Arc::new(true.into())) };
+            return Kept::fresh(Lifespan(Arc::new(true.into())));
         };
-        let lifespan = Lifespan(slot.has_lapsed.clone());
         let kind = TypeId::of::<T>();
         let known = slot.kept.iter().find(|(known, _)| *known == kind);
-        if let Some(value) = known.and_then(|(_, it)| it.clone().downcast::<T>().ok()) {
-            return Kept { value, lifespan };
+        if let Some(known) = known.and_then(|(_, it)| it.clone().downcast().ok()) {
+            return Kept(known);
         }
-        let value = Arc::<T>::default();
-        slot.kept.push((kind, value.clone()));
-        Kept { value, lifespan }
+        let fresh = Kept::<T>::fresh(Lifespan(slot.has_lapsed.clone()));
+        slot.kept.push((kind, fresh.0.clone()));
+        fresh
     }
 
     /// How many keys there are.
@@ -117,10 +119,16 @@ impl Memory {
     }
 }
 
+impl<T: Default> Kept<T> {
+    fn fresh(lifespan: Lifespan) -> Self {
+        Self(Arc::new(KeptValue { value: T::default(), lifespan }))
+    }
+}
+
 impl<T> Kept<T> {
     /// Whether it still counts.
     pub fn lifespan(&self) -> &Lifespan {
-        &self.lifespan
+        &self.0.lifespan
     }
 }
 
@@ -128,13 +136,13 @@ impl<T> std::ops::Deref for Kept<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 
 impl<T> Clone for Kept<T> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), lifespan: self.lifespan.clone() }
+        Self(self.0.clone())
     }
 }
 

@@ -58,7 +58,8 @@ pub struct Recipe {
 #[derive(Clone)]
 pub struct AnyFrame(Made);
 
-/// Makes the closed list of frames, and a way to do the same with whichever it is.
+/// Makes the closed list of frames, and a way to do the same with whichever it is. What is large is
+/// boxed: each request has all of its frames moved to their places.
 macro_rules! frames {
     ($($(#[$when:meta])? $name:ident($frame:ty),)*) => {
         #[derive(Clone)]
@@ -81,7 +82,7 @@ frames! {
     Breaker(Breaker),
     Buffers(Buffers),
     ApiKey(ApiKey),
-    Either(Either<Recipe>),
+    Either(Box<Either<Recipe>>),
     Exempt(Exempt<Recipe>),
     Proof(Proof),
     RefusedAddresses(RefusedAddresses),
@@ -90,11 +91,11 @@ frames! {
     Certificate(ToldCertificate),
     Characters(AllowedCharacters),
     ContentType(ContentType),
-    GrpcWeb(GrpcWeb),
-    Forward(ForwardAuth),
+    GrpcWeb(Box<GrpcWeb>),
+    Forward(Box<ForwardAuth>),
     Headers(HeaderFrame),
     InFlight(InFlight),
-    Login(Login),
+    Login(Box<Login>),
     Pages(Pages),
     Password(Password),
     Nginx(NginxFrame),
@@ -142,7 +143,7 @@ impl Recipe {
                 let members = members.iter().map(inner).collect::<Option<Vec<_>>>()?;
                 let of = members.iter().map(|(_, told)| told.clone());
                 let told = of.fold(ToldLines::default(), ToldLines::and);
-                (Self { made: Made::Either(Either::new(members)?), kind: ANY_OF }, told)
+                (Self { made: Made::Either(Box::new(Either::new(members)?)), kind: ANY_OF }, told)
             }
             Some(Filter::When(rule, member)) => {
                 let (recipe, told) = inner(member)?;
@@ -185,13 +186,15 @@ impl Recipe {
             Filter::ContentType => Made::ContentType(ContentType::default()),
             Filter::Compress(it) => Made::Compress(Compress::new(it)),
             Filter::EncodedCharacters(it) => Made::Characters(AllowedCharacters(*it)),
-            Filter::GrpcWeb(origins) => Made::GrpcWeb(GrpcWeb::new(origins)),
+            Filter::GrpcWeb(origins) => Made::GrpcWeb(Box::new(GrpcWeb::new(origins))),
             Filter::ErrorPages(it) => Made::Pages(Pages::new(it)),
-            Filter::ForwardAuth(it) => Made::Forward(ForwardAuth::new(it, || memory.of(usage))),
+            Filter::ForwardAuth(it) => {
+                Made::Forward(Box::new(ForwardAuth::new(it, || memory.of(usage))))
+            }
             Filter::Headers(it) => Made::Headers(Arc::new(WrittenLines::new(it)).frame()),
             Filter::InFlight(it) => Made::InFlight(InFlight::new(it, memory.of(usage), seed)),
             Filter::Login(it) => {
-                Made::Login(Login::new(it, usage.filter.as_str(), memory.of(usage))?)
+                Made::Login(Box::new(Login::new(it, usage.filter.as_str(), memory.of(usage))?))
             }
             Filter::Nginx(step) => Made::Nginx(NginxFrame::new(step)),
             Filter::RateLimit(it) => match &it.redis {
@@ -199,7 +202,7 @@ impl Recipe {
                 Some(store) => Made::SharedRate(SharedRate::new(usage.filter.as_str(), it, store)),
             },
             Filter::Redirect(to) => Made::Redirect(Redirect(Arc::new(to.clone()))),
-            Filter::RedirectRegex(to) => Made::ByRegex(ByRegex(Arc::new(to.clone()))),
+            Filter::RedirectRegex(to) => Made::ByRegex(ByRegex::new(to)),
             Filter::RedirectScheme(to) => Made::ToScheme(ToScheme(Arc::new(to.clone()))),
             Filter::Retry(it) => Made::Retry(Retry::new(it)),
             Filter::Rewrite(it) => Made::Rewrite(Rewritten(Arc::new(it.clone()))),
@@ -288,5 +291,15 @@ impl Frame for AnyFrame {
 impl fmt::Debug for AnyFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AnyFrame")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AnyFrame;
+
+    #[test]
+    fn frames_are_small() {
+        assert!(size_of::<AnyFrame>() <= 64, "{}", size_of::<AnyFrame>());
     }
 }

@@ -112,6 +112,9 @@ fn rooted(path: Cow<'_, str>) -> Cow<'_, str> {
 /// `..`, also where that is encoded (RFC 3986 §5.2.4, §6.2.2).
 fn is_normal(path: &str) -> bool {
     let bytes = path.as_bytes();
+    if is_plain(bytes) {
+        return true;
+    }
     let escapes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%');
     let mut whole = escapes.map(|(at, _)| bytes.get(at + 1..at + 3));
     let is_hex = |two: Option<&[u8]>| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
@@ -125,6 +128,20 @@ fn is_normal(path: &str) -> bool {
         false => is_dots(element),
     };
     !path.split('/').any(is_up) && !path.starts_with("//")
+}
+
+/// Whether a path is so plainly normal that one look tells: letters, digits and a few signs, no
+/// element that is empty or begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.iter().all(|byte| {
+        let begins = std::mem::replace(&mut before, *byte) == b'/';
+        match byte {
+            b'/' | b'.' => !begins,
+            b'-' | b'_' | b'~' | b'=' | b':' | b'@' | b',' | b'+' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        }
+    })
 }
 
 #[cfg(test)]

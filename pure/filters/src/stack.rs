@@ -9,6 +9,8 @@
 
 mod inbound;
 
+use std::rc::Rc;
+
 use crate::ask::{Ask, Got};
 use crate::context::{Answerer, Context, Ending};
 use crate::frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
@@ -20,9 +22,9 @@ use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
 /// The frames of one request, each made of a `B`.
 pub struct Stack<B: Blueprint> {
     /// From outside in.
-    blueprints: Vec<B>,
-    /// How many there were each time that others were added.
-    depths: Vec<usize>,
+    blueprints: Rc<[B]>,
+    /// What was added inside of these, and inside of each other.
+    added: Vec<Vec<B>>,
     /// Those that were entered and are not told their end yet.
     layers: Vec<Layer<B::Frame>>,
     phase: Phase,
@@ -84,11 +86,12 @@ pub enum Outward {
 
 impl<B: Blueprint> Stack<B> {
     /// Frames made of these, from outside in.
-    pub fn new(blueprints: Vec<B>) -> Self {
+    pub fn new(blueprints: impl Into<Rc<[B]>>) -> Self {
+        let blueprints = blueprints.into();
         Self {
             layers: Vec::with_capacity(blueprints.len()),
             blueprints,
-            depths: Vec::new(),
+            added: Vec::new(),
             phase: Phase::Entering(0),
             is_inside: false,
             answered: None,
@@ -111,15 +114,17 @@ impl<B: Blueprint> Stack<B> {
         if let Some(changes) = self.anew.take() {
             request.reset(changes);
         }
+        let count = self.count();
         loop {
             let Phase::Entering(at) = self.phase else { panic!("the request is on its way in") };
-            if at == self.blueprints.len() {
+            if at == count {
                 self.phase = Phase::Inside;
                 self.is_inside = true;
                 return Inward::Inside;
             }
             if at == self.layers.len() {
-                self.layers.push(Layer::new(self.blueprints[at].frame()));
+                let frame = self.blueprint(at).expect("there is one").frame();
+                self.layers.push(Layer::new(frame));
             }
             let got = std::mem::replace(&mut got, Got::Nothing);
             match self.layers[at].frame.enter(cx, request, got) {
@@ -204,14 +209,14 @@ impl<B: Blueprint> Stack<B> {
 
     /// What the frame is made of that has answered; none where none has.
     pub fn answerer(&self) -> Option<&B> {
-        self.answered.and_then(|at| self.blueprints.get(at))
+        self.answered.and_then(|at| self.blueprint(at))
     }
 
     /// What the frame is made of whose turn it is; none where none has one.
     pub fn at_work(&self) -> Option<&B> {
         match self.phase {
-            Phase::Entering(at) => self.blueprints.get(at),
-            Phase::Leaving(left) => self.blueprints.get(left.checked_sub(1)?),
+            Phase::Entering(at) => self.blueprint(at),
+            Phase::Leaving(left) => self.blueprint(left.checked_sub(1)?),
             Phase::Inside | Phase::Through | Phase::Over => None,
         }
     }
@@ -220,17 +225,29 @@ impl<B: Blueprint> Stack<B> {
     ///
     /// # Panics
     /// When the request is not inside.
-    pub fn deepen(&mut self, more: impl IntoIterator<Item = B>) {
+    pub fn deepen(&mut self, more: Vec<B>) {
         assert_eq!(self.phase, Phase::Inside, "the request is inside");
-        self.depths.push(self.blueprints.len());
-        self.phase = Phase::Entering(self.blueprints.len());
+        self.phase = Phase::Entering(self.count());
         self.is_inside = false;
-        self.blueprints.extend(more);
+        self.added.push(more);
     }
 
     /// How often frames were added, and not taken off again.
     pub fn depth(&self) -> usize {
-        self.depths.len()
+        self.added.len()
+    }
+
+    /// How many frames it may come to have.
+    fn count(&self) -> usize {
+        self.blueprints.len() + self.added.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// What the frame at a place is made of.
+    fn blueprint(&self, at: usize) -> Option<&B> {
+        let Some(within) = at.checked_sub(self.blueprints.len()) else {
+            return self.blueprints.get(at);
+        };
+        self.added.iter().flatten().nth(within)
     }
 
     /// Something else than a frame answers a request that is still on its way in.
@@ -258,7 +275,7 @@ impl<B: Blueprint> Stack<B> {
     /// What waits of the request's body, as soon as it is inside.
     pub fn flush(&mut self, cx: &mut Context<'_>, out: &mut Vec<Piece>) -> Flow {
         if self.is_inside && self.answered.is_none() {
-            if let Err((by, response)) = self.advance(cx, self.blueprints.len()) {
+            if let Err((by, response)) = self.advance(cx, self.count()) {
                 return Flow::Fail(self.answer_inside(cx, by, response));
             }
             out.append(&mut self.inbound.waiting.take());
@@ -352,9 +369,9 @@ impl<B: Blueprint> Stack<B> {
     }
 
     fn end_from(&mut self, first: usize, cx: &mut Context<'_>, ending: Ending) {
-        while self.layers.len() > first {
-            let mut layer = self.layers.pop().expect("there are more");
-            layer.frame.done(cx, ending);
+        while let Some(at) = self.layers.len().checked_sub(1).filter(|at| *at >= first) {
+            self.layers[at].frame.done(cx, ending);
+            self.layers.truncate(at);
         }
     }
 
@@ -387,10 +404,14 @@ impl<B: Blueprint> Stack<B> {
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
         self.end_from(at + 1, cx, Ending::Replaced);
-        if let Some(depth) = self.depths.iter().position(|count| *count > at) {
-            self.blueprints.truncate(self.depths[depth]);
-            self.depths.truncate(depth);
-        }
+        let mut count = self.blueprints.len();
+        let stays = |more: &&Vec<B>| {
+            let stays = count <= at;
+            count += more.len();
+            stays
+        };
+        let depth = self.added.iter().take_while(stays).count();
+        self.added.truncate(depth);
         let kept = self.layers[at].replay.as_mut().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
         self.anew = self.layers[at].let_in.as_deref().cloned();

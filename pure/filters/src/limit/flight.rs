@@ -13,49 +13,50 @@ use crate::frame::{Enter, Frame};
 use crate::memory::{Kept, Lifespan};
 use crate::response::Response;
 
-/// How many are let in, and how many there are.
+/// A request that counts.
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
-    of: Arc<Counted>,
-    amount: u64,
-    status: u16,
-    kept: Kept<Counts>,
-    seed: u64,
+    terms: Arc<FlightTerms>,
     /// It was let in.
     ticket: Option<Ticket>,
 }
 
+/// How many are let in, and how many there are.
+#[derive(Debug)]
+struct FlightTerms {
+    of: Counted,
+    amount: u64,
+    status: u16,
+    kept: Kept<Counts>,
+    seed: u64,
+}
+
 impl InFlight {
     pub(crate) fn new(limit: &InFlightLimit, kept: Kept<Counts>, seed: u64) -> Self {
-        Self {
-            of: Arc::new(limit.of.clone()),
-            amount: limit.amount,
-            status: limit.status,
-            kept,
-            seed,
-            ticket: None,
-        }
+        let InFlightLimit { amount, of, status } = limit.clone();
+        Self { terms: Arc::new(FlightTerms { of, amount, status, kept, seed }), ticket: None }
     }
 }
 
 impl Frame for InFlight {
     fn lifespan(&self) -> Option<&Lifespan> {
-        Some(self.kept.lifespan())
+        Some(self.terms.kept.lifespan())
     }
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let source = number(&self.of, cx.journey.peer, head, self.seed);
-        self.ticket = self.kept.enter(source, self.amount);
+        let terms = &*self.terms;
+        let source = number(&terms.of, cx.journey.peer, head, terms.seed);
+        self.ticket = terms.kept.enter(source, terms.amount);
         if self.ticket.is_some() {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("as many requests of this source are under way as may be"));
-        Enter::Answer(Box::new(Response::bare(self.status)))
+        Enter::Answer(Box::new(Response::bare(terms.status)))
     }
 
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {
         if let Some(ticket) = self.ticket.take() {
-            self.kept.leave(ticket);
+            self.terms.kept.leave(ticket);
         }
     }
 }

@@ -14,41 +14,42 @@ use crate::frame::{Enter, Frame};
 use crate::memory::{Kept, Lifespan};
 use crate::response::Response;
 
-/// How many are let in, and how many were of late.
+/// A request that counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Rate {
-    of: Arc<Counted>,
+    terms: Arc<RateTerms>,
+    /// It has waited for its turn.
+    has_waited: bool,
+}
+
+/// How many are let in, and how many were of late.
+#[derive(Debug)]
+struct RateTerms {
+    of: Counted,
     pace: Option<Pace>,
     status: u16,
     kept: Kept<Buckets>,
     seed: u64,
-    /// It has waited for its turn.
-    has_waited: bool,
 }
 
 impl Rate {
     pub(crate) fn new(limit: &RateLimit, kept: Kept<Buckets>, seed: u64) -> Self {
         let pace = Pace::new(limit.average, limit.period, limit.burst);
-        Self {
-            of: Arc::new(limit.of.clone()),
-            pace,
-            status: limit.status,
-            kept,
-            seed,
-            has_waited: false,
-        }
+        let terms = RateTerms { of: limit.of.clone(), pace, status: limit.status, kept, seed };
+        Self { terms: Arc::new(terms), has_waited: false }
     }
 }
 
 impl Frame for Rate {
     fn lifespan(&self) -> Option<&Lifespan> {
-        Some(self.kept.lifespan())
+        Some(self.terms.kept.lifespan())
     }
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let Some(pace) = self.pace.filter(|_| !self.has_waited) else { return Enter::Next };
-        let source = number(&self.of, cx.journey.peer, head, self.seed);
-        match self.kept.take(source, pace, cx.now) {
+        let terms = &*self.terms;
+        let Some(pace) = terms.pace.filter(|_| !self.has_waited) else { return Enter::Next };
+        let source = number(&terms.of, cx.journey.peer, head, terms.seed);
+        match terms.kept.take(source, pace, cx.now) {
             Ok(Duration::ZERO) => Enter::Next,
             Ok(wait) => {
                 self.has_waited = true;
@@ -56,7 +57,7 @@ impl Frame for Rate {
             }
             Err(wait) => {
                 cx.notes.push(Note::Reason("more requests of this source than its rate allows"));
-                let answer = match self.status {
+                let answer = match terms.status {
                     429 => too_many(pace, wait),
                     other => Response::bare(other),
                 };
