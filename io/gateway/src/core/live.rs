@@ -43,8 +43,8 @@ pub(crate) use endpoints::Target;
 pub(crate) use leaf::Leaf;
 pub(crate) use times::RequestTimes;
 use times::RouteTimes;
-pub(crate) use uses::Recipes;
 use uses::RouteUses;
+pub(crate) use uses::{LetsNobodyIn, Recipes};
 
 /// One configuration on one core.
 pub(crate) struct Live {
@@ -326,15 +326,19 @@ impl RouteState {
         now.is_some_and(|now| Arc::ptr_eq(now, &self.route))
     }
 
-    /// What requests pass that come to it from another route.
-    pub(crate) fn own_recipes(&self) -> Vec<Recipe> {
-        self.uses.own().to_vec()
+    /// What requests pass that come to it from another route; none where that is nothing.
+    pub(crate) fn own_recipes(&self) -> Option<Recipes> {
+        self.uses.own()
     }
 
     /// What requests for `host` at an entry point, plain or over TLS, pass, but for what edges
-    /// use; empty, and nothing is allocated, where that is nothing. None where the listener lets
-    /// nobody in, since what it uses cannot be had.
-    pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Option<Vec<Recipe>> {
+    /// use; none where that is nothing. The listener may let nobody in, since what it uses cannot
+    /// be had.
+    pub(crate) fn recipes(
+        &self,
+        at: (&EntryPointId, bool),
+        host: &str,
+    ) -> Result<Option<Recipes>, LetsNobodyIn> {
         self.uses.at(at, host)
     }
 

@@ -2,6 +2,8 @@
 
 mod answer;
 mod connection;
+mod decision;
+mod inward;
 mod request;
 
 pub(super) use connection::{Client, Connection, serve};

@@ -35,7 +35,7 @@ pub(crate) enum Stopped {
 /// What comes of an ask of a frame of `course`.
 pub(crate) async fn answer(
     ask: Ask,
-    course: &mut Course<'_>,
+    course: &mut Course,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Stopped> {
@@ -56,7 +56,7 @@ impl From<Gone> for Stopped {
 
 async fn carried_out(
     ask: Ask,
-    course: &mut Course<'_>,
+    course: &mut Course,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {
@@ -101,11 +101,11 @@ async fn carried_out(
 /// What somebody answers to a request of a frame's own.
 async fn fetched(
     (to, letter): (BackendId, Letter),
-    course: &mut Course<'_>,
+    course: &mut Course,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {
-    let (kind, address, passed) = (kind(course), course.client(), course.passed());
+    let (kind, address, passed) = (kind(course), course.client(), course.passed().to_vec());
     let course = RefCell::new(course);
     let room = |bytes| {
         let has_room = course.borrow_mut().has_room(bytes);
@@ -134,7 +134,7 @@ async fn fetched(
 async fn counted(
     store: &Arc<RedisStore>,
     script: &Script,
-    course: &mut Course<'_>,
+    course: &mut Course,
     core: &Core,
     client: &impl Wire,
 ) -> Result<Got, Gone> {
@@ -212,12 +212,12 @@ mod tests {
         Core::new(0, Shared::new(options), None, Servants::of_test(|_| ()))
     }
 
-    fn course() -> Course<'static> {
+    fn course() -> Course {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
         let stock = Stock::default();
-        Course::new(Vec::new(), journey, None, &stock)
+        Course::new(Vec::new(), journey, Vec::new(), &stock)
     }
 
     async fn client() -> (Stream, std::net::TcpStream) {

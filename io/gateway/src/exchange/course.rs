@@ -1,6 +1,7 @@
 //! One request's way through the filters that it passes: the stack, and all that it needs.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,14 +26,15 @@ use crate::tell::date;
 pub(crate) const SMALL: usize = 16 * 1024;
 
 /// One request's way through its filters. However it ends, its frames are told once.
-pub(crate) struct Course<'h> {
+pub(crate) struct Course {
     stack: Stack<Recipe>,
     journey: Journey,
     notes: Vec<Note>,
-    /// The request's head, as it came; none for what is no request.
-    head: Option<&'h RequestHead<'h, 'h>>,
-    /// What is changed about it.
+    /// What is changed about the request's head.
     changes: RequestChanges,
+    /// The lines that say which gateways the request has passed (RFC 8586): they stay with what
+    /// is asked for its sake, or a circle by way of filters would have no end.
+    passed: Vec<u8>,
     /// Frames have the body in hand: it comes to them in pieces.
     pub(crate) has_body: bool,
     /// The room that bodies take which are kept for filters, or made by them, until it is over.
@@ -57,19 +59,20 @@ fn random_bytes() -> Option<[u8; 32]> {
 /// What could not be understood, as filters see it.
 struct Unread;
 
-impl<'h> Course<'h> {
+impl Course {
+    /// `passed`: the lines that say which gateways the request has passed.
     pub(crate) fn new(
-        recipes: Vec<Recipe>,
+        recipes: impl Into<Rc<[Recipe]>>,
         journey: Journey,
-        head: Option<&'h RequestHead<'h, 'h>>,
+        passed: Vec<u8>,
         stock: &Stock,
     ) -> Self {
         Self {
             stack: Stack::new(recipes),
             journey,
             notes: Vec::new(),
-            head,
             changes: RequestChanges::default(),
+            passed,
             has_body: false,
             stocked: None,
             stock: stock.clone(),
@@ -80,10 +83,10 @@ impl<'h> Course<'h> {
         }
     }
 
-    /// Goes on inwards.
-    pub(crate) fn enter(&mut self, got: Got) -> Inward {
+    /// Goes on inwards with the request of this head, as it came; none for what is no request.
+    pub(crate) fn enter(&mut self, head: Option<&RequestHead<'_, '_>>, got: Got) -> Inward {
         let changes = std::mem::take(&mut self.changes);
-        let view: &dyn RequestView = self.head.map_or(&Unread, |head| head);
+        let view: &dyn RequestView = head.map_or(&Unread, |head| head);
         let mut edits = RequestEdits::resume(view, changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
         let mut cx = Self::context(journey, Answerer::Gateway, notes);
@@ -129,28 +132,14 @@ impl<'h> Course<'h> {
         self.journey.peer
     }
 
-    /// The lines that say which gateways the request has passed (RFC 8586): they stay with what
-    /// is asked for its sake, or a circle by way of filters would have no end.
-    pub(crate) fn passed(&self) -> Vec<u8> {
-        let mut lines = Vec::new();
-        self.with_head(|head, _| {
-            head.each_line(&mut |name, value| {
-                if name.eq_ignore_ascii_case("cdn-loop") {
-                    lines.extend_from_slice(b"CDN-Loop: ");
-                    lines.extend_from_slice(value);
-                    lines.extend_from_slice(b"\r\n");
-                }
-            });
-        });
-        lines
+    /// The lines that say which gateways the request has passed.
+    pub(crate) fn passed(&self) -> &[u8] {
+        &self.passed
     }
 
-    /// The request's head and what is changed about it.
-    pub(crate) fn with_head<T>(
-        &self,
-        look: impl FnOnce(&RequestHead<'_, '_>, &RequestChanges) -> T,
-    ) -> Option<T> {
-        Some(look(self.head?, &self.changes))
+    /// What is changed about the request's head.
+    pub(crate) fn changes(&self) -> &RequestChanges {
+        &self.changes
     }
 
     /// A piece of the request's body comes in.
@@ -304,7 +293,7 @@ fn pass(
     last.map_or(Flow::Go, Flow::WaitUntil)
 }
 
-impl Drop for Course<'_> {
+impl Drop for Course {
     fn drop(&mut self) {
         self.finish(Ending::Aborted);
     }

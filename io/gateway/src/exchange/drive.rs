@@ -23,6 +23,11 @@ pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;
 
 /// Who has bodies in hand on their way, and looks at responses.
 pub(crate) trait Tap {
+    /// More has come from the endpoint.
+    fn endpoint_sent(&mut self, exchange: &mut Exchange<'_>) {
+        exchange.endpoint_sent();
+    }
+
     /// Takes what came, gives what goes on.
     fn go_on(&mut self, exchange: &mut Exchange<'_>);
 
@@ -176,7 +181,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
             tap.go_on(exchange);
             self.write_endpoint(exchange, cx);
             self.write_client(exchange, cx);
-            let moved = self.read_endpoint(place, exchange, cx)
+            let moved = self.read_endpoint(place, exchange, tap, cx)
                 || self.read_client(place.core, exchange, cx);
             if !moved || exchange.is_over() {
                 return;
@@ -226,6 +231,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
         &mut self,
         place: &Place<'_>,
         exchange: &mut Exchange<'_>,
+        tap: &mut impl Tap,
         cx: &mut Context<'_>,
     ) -> bool {
         if !exchange.reads_endpoint() {
@@ -239,7 +245,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
                 if place.core.is_closing(place.listener) {
                     exchange.close_client();
                 }
-                exchange.endpoint_sent();
+                tap.endpoint_sent(exchange);
             }
             Poll::Ready(Err(error)) => {
                 let unspoken = error.get_ref().and_then(|it| it.downcast_ref::<Reject>());

@@ -13,8 +13,8 @@ use crate::exchange::drive::{Exchange, Tap};
 use crate::wire::Wire;
 
 /// The filters of one request, at one attempt.
-pub(crate) struct Hand<'c, 'h> {
-    pub(crate) course: &'c mut Course<'h>,
+pub(crate) struct Hand<'c> {
+    pub(crate) course: &'c mut Course,
     pub(crate) core: &'c Core,
     /// Nothing stands against another attempt.
     pub(crate) is_repeatable: bool,
@@ -25,9 +25,11 @@ pub(crate) struct Hand<'c, 'h> {
     /// many.
     peeks: Option<(Instant, usize)>,
     /// What is answered since a body hook has failed.
-    pub(crate) failed: Option<Box<Response>>,
-    /// What becomes of a response that was held and does not go on.
-    pub(crate) back: Option<Back>,
+    failed: Option<Box<Response>>,
+    /// What frames have said of a response that is held.
+    said: Option<Outward>,
+    /// What becomes of one that does not go on.
+    back: Option<Box<Back>>,
     /// A response goes on.
     is_down: bool,
 }
@@ -53,8 +55,8 @@ impl From<Stopped> for Back {
     }
 }
 
-impl<'c, 'h> Hand<'c, 'h> {
-    pub(crate) fn new(course: &'c mut Course<'h>, core: &'c Core, is_repeatable: bool) -> Self {
+impl<'c> Hand<'c> {
+    pub(crate) fn new(course: &'c mut Course, core: &'c Core, is_repeatable: bool) -> Self {
         Self {
             course,
             core,
@@ -63,9 +65,34 @@ impl<'c, 'h> Hand<'c, 'h> {
             response_until: None,
             peeks: None,
             failed: None,
+            said: None,
             back: None,
             is_down: false,
         }
+    }
+
+    /// What is answered since a body hook has failed, and what becomes of a response that was held
+    /// and does not go on.
+    pub(crate) fn into_parts(self) -> (Option<Box<Response>>, Option<Box<Back>>) {
+        (self.failed, self.back)
+    }
+
+    /// Shows a response to the frames as it comes. Whether it goes on at once, with its body as it
+    /// is, as most do.
+    fn lets_through(&mut self, head: &ResponseHead<'_, '_>, changes: &mut ResponseChanges) -> bool {
+        let repeatable = self.is_repeatable && !head.is_switch();
+        let cause = Answerer::Backend;
+        let said = self.course.leave(head, changes, Got::Nothing, cause, repeatable);
+        let goes_on = matches!(said, Outward::Down)
+            && fits(head, changes.status)
+            && !self.course.stack().changes_response();
+        if !goes_on {
+            self.said = Some(said);
+        } else if head.is_switch() {
+            self.course.stack().becomes_tunnel();
+        }
+        self.is_down = goes_on;
+        goes_on
     }
 
     fn request_goes_on(&mut self, exchange: &mut Exchange<'_>) {
@@ -141,11 +168,16 @@ impl<'c, 'h> Hand<'c, 'h> {
         }
     }
 
+    /// Whether something is to be done when its time has come.
+    fn is_waiting(&self) -> bool {
+        self.request_until.is_some() || self.response_until.is_some() || self.peeks.is_some()
+    }
+
     /// The response goes on as frames left it; whether it does.
     fn is_passed(&mut self, exchange: &mut Exchange<'_>) -> bool {
         self.go_on(exchange);
         if let Some(failed) = self.failed.take() {
-            self.back = Some(Back::Down(*failed, ResponseChanges::default()));
+            self.back = Some(Box::new(Back::Down(*failed, ResponseChanges::default())));
             return false;
         }
         self.is_down = true;
@@ -153,9 +185,13 @@ impl<'c, 'h> Hand<'c, 'h> {
     }
 }
 
-impl Tap for Hand<'_, '_> {
+impl Tap for Hand<'_> {
+    fn endpoint_sent(&mut self, exchange: &mut Exchange<'_>) {
+        exchange.endpoint_sent_to(&mut |head, changes| self.lets_through(head, changes));
+    }
+
     fn go_on(&mut self, exchange: &mut Exchange<'_>) {
-        if self.until().is_some() {
+        if self.is_waiting() {
             let now = Instant::now();
             if self.request_until.take_if(|until| *until <= now).is_some() {
                 exchange.pause_request(false);
@@ -176,6 +212,9 @@ impl Tap for Hand<'_, '_> {
     }
 
     fn until(&self) -> Option<Instant> {
+        if !self.is_waiting() {
+            return None;
+        }
         let peeks = self.peeks.map(|(until, _)| until);
         [self.request_until, self.response_until, peeks].into_iter().flatten().min()
     }
@@ -188,12 +227,13 @@ impl Tap for Hand<'_, '_> {
         };
         loop {
             let repeatable = self.is_repeatable;
-            let course = &mut *self.course;
+            let (course, said) = (&mut *self.course, self.said.take());
             let seen = exchange.look_and_pass(|head| {
                 let repeatable = repeatable && !head.is_switch();
                 let got = std::mem::replace(&mut got, Got::Nothing);
                 let cause = Answerer::Backend;
-                match course.leave(head, &mut changes, got, cause, repeatable) {
+                let leave = || course.leave(head, &mut changes, got, cause, repeatable);
+                match said.unwrap_or_else(leave) {
                     Outward::Down => match bare(head, changes.status) {
                         Some(bare) => (Seen::Bare(bare), None),
                         None => {
@@ -213,12 +253,12 @@ impl Tap for Hand<'_, '_> {
                 Some(Seen::Passed) => return self.is_passed(exchange),
                 Some(Seen::Bare(bare)) => {
                     exchange.discard();
-                    self.back = Some(Back::Down(bare, changes));
+                    self.back = Some(Box::new(Back::Down(bare, changes)));
                     return false;
                 }
                 Some(Seen::Held(outward)) => outward,
             };
-            self.back = match outward {
+            let back: Back = match outward {
                 Outward::Down => return false,
                 // It is held once more when they are there.
                 Outward::Ask(Ask::Begin { max, patience }) => {
@@ -233,27 +273,53 @@ impl Tap for Hand<'_, '_> {
                             got = answer;
                             continue;
                         }
-                        Err(why) => Some(why.into()),
+                        Err(why) => why.into(),
                     }
                 }
-                Outward::Again(after) => Some(Back::Again(after)),
+                Outward::Again(after) => Back::Again(after),
                 Outward::Replaced(response) => {
                     let cause = Answerer::Backend;
-                    Some(
-                        outward_with(self.course, self.core, client, *response, cause, repeatable)
-                            .await,
-                    )
+                    outward_with(self.course, self.core, client, *response, cause, repeatable).await
                 }
             };
+            self.back = Some(Box::new(back));
             exchange.discard();
             return false;
         }
     }
 }
 
+/// The filters of a request that may pass none.
+impl Tap for Option<Hand<'_>> {
+    fn endpoint_sent(&mut self, exchange: &mut Exchange<'_>) {
+        match self {
+            Some(hand) => hand.endpoint_sent(exchange),
+            None => exchange.endpoint_sent(),
+        }
+    }
+
+    fn go_on(&mut self, exchange: &mut Exchange<'_>) {
+        if let Some(hand) = self {
+            hand.go_on(exchange);
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.as_ref()?.until()
+    }
+
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &impl Wire) -> bool {
+        match self {
+            // It is rare, and the largest of all.
+            Some(hand) => Box::pin(hand.look(exchange, client)).await,
+            None => ().look(exchange, client).await,
+        }
+    }
+}
+
 /// Lets a response that no endpoint gave out through the filters.
 pub(crate) async fn outward_with(
-    course: &mut Course<'_>,
+    course: &mut Course,
     core: &Core,
     client: &impl Wire,
     mut response: Response,
@@ -289,9 +355,14 @@ enum Seen {
     Held(Outward),
 }
 
+/// Whether a response can have its body with this status.
+fn fits(head: &ResponseHead<'_, '_>, status: Option<u16>) -> bool {
+    head.is_switch() || status.is_none_or(|status| head.fits(status))
+}
+
 /// A response without its body, where it cannot have this status with it.
 fn bare(head: &ResponseHead<'_, '_>, status: Option<u16>) -> Option<Response> {
-    if head.is_switch() || status.is_none_or(|status| head.fits(status)) {
+    if fits(head, status) {
         return None;
     }
     let mut bare = Response::of(head.status);
@@ -323,7 +394,7 @@ mod tests {
         let peer = [127, 0, 0, 1].into();
         let journey =
             Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
-        let mut course = Course::new(Vec::new(), journey, None, &core.stock);
+        let mut course = Course::new(Vec::new(), journey, Vec::new(), &core.stock);
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
             keep_alive: true,

@@ -10,13 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_filters::Recipe;
-use steelyard_http::{RequestEdits, RequestSubject};
+use steelyard_http::{RequestChanges, RequestEdits, RequestHead, RequestSubject};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Route;
 
 use crate::core::Core;
 use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, States};
-use crate::exchange::course::Course;
 use crate::shared::Config;
 
 /// Most routes on the way of a request.
@@ -77,18 +76,27 @@ fn find<'c>(
     if subject.readings().any(is_other) { Found::Ambiguous } else { Found::Route(route) }
 }
 
-/// How a request goes on after `route`, whose filters have let it in as `course` has it, and what
-/// it passes there. `taken` is the configuration that it began with, as long as it is known.
+/// A request as filters have made it.
+#[derive(Clone, Copy)]
+pub(crate) struct Made<'m> {
+    /// As it came; none for what is none.
+    pub(crate) head: Option<&'m RequestHead<'m, 'm>>,
+    pub(crate) changes: &'m RequestChanges,
+    /// Who asks.
+    pub(crate) client: IpAddr,
+}
+
+/// How a request goes on after `route`, whose filters have let it in, and what it passes there.
+/// `taken` is the configuration that it began with, as long as it is known.
 pub(crate) fn onward(
     core: &Core,
     taken: Option<&Rc<Live>>,
     route: &Rc<RouteState>,
-    course: &Course<'_>,
-    client: IpAddr,
+    made: Made<'_>,
 ) -> (Onward, Vec<Recipe>) {
     let live = core.live();
-    let go_on = |scene: &Scene<'_>| from(core, scene, route, course, client);
-    match taken.filter(|_| !route.is_of(&live)) {
+    let go_on = |scene: &Scene<'_>| from(core, scene, route, made);
+    match taken.filter(|taken| !Rc::ptr_eq(taken, &live) && !route.is_of(&live)) {
         None => go_on(&core.scene(&live)),
         Some(taken) => {
             // Nothing of what was is kept.
@@ -102,12 +110,11 @@ fn from(
     core: &Core,
     scene: &Scene<'_>,
     route: &Rc<RouteState>,
-    course: &Course<'_>,
-    client: IpAddr,
+    Made { head, changes, client }: Made<'_>,
 ) -> (Onward, Vec<Recipe>) {
     let mut recipes = Vec::new();
     if !route.leads_to_routes() {
-        let picked = course.with_head(|head, changes| {
+        let picked = head.map(|head| {
             let changed = RequestEdits::seen(head, changes);
             route.pick(scene, &Caller::of(&changed, client), &mut recipes)
         });
@@ -120,7 +127,7 @@ fn from(
         };
         return (onward, recipes);
     }
-    let found = course.with_head(|head, changes| {
+    let found = head.and_then(|head| {
         let subject = RequestSubject::changed(head, changes, client).ok()?;
         Some(match child(&scene.live.config, route, &subject) {
             Found::Route(found) => Onward::Route(scene.route(found)),
@@ -130,9 +137,9 @@ fn from(
             Found::Ambiguous => Onward::Ambiguous,
         })
     });
-    let onward = found.flatten().unwrap_or(Onward::Ambiguous);
+    let onward = found.unwrap_or(Onward::Ambiguous);
     if let Onward::Route(found) = &onward {
-        recipes = found.own_recipes();
+        recipes = found.own_recipes().map(|own| own.to_vec()).unwrap_or_default();
     }
     (onward, recipes)
 }

@@ -11,7 +11,7 @@ use steelyard_tls::ClientChain;
 pub(crate) struct Secured {
     /// The name that the client wanted: lower case, without a trailing dot; empty where it named
     /// none.
-    pub(crate) server_name: Box<str>,
+    pub(crate) server_name: Arc<str>,
     /// `1.3`, as metrics and logs have it.
     pub(crate) version: &'static str,
     /// `TLS_AES_128_GCM_SHA256`.

@@ -18,42 +18,43 @@ pub(crate) type Recipes = Rc<[Recipe]>;
 /// What the requests of one route pass.
 #[derive(Default)]
 pub(super) struct RouteUses {
-    /// By entry point and host, the most specific first. Empty where none of its listeners uses
-    /// anything; one without recipes uses what cannot be had, and lets nobody in.
-    listeners: Vec<(Part, HostPattern, Option<Recipes>)>,
+    /// All of it by entry point and host, the most specific first. Empty where none of its
+    /// listeners uses anything.
+    listeners: Vec<(Part, HostPattern, Result<Option<Recipes>, LetsNobodyIn>)>,
+    /// None, and not an empty one, where the route itself uses nothing.
     route: Option<Recipes>,
 }
 
 /// An entry point, and whether over TLS.
 type Part = (EntryPointId, bool);
 
+/// What a listener uses cannot be had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LetsNobodyIn;
+
 impl RouteUses {
-    /// None where the listener lets nobody in.
+    /// None where that is nothing.
     pub(super) fn at(
         &self,
         (point, is_tls): (&EntryPointId, bool),
         host: &str,
-    ) -> Option<Vec<Recipe>> {
-        let mut all = Vec::new();
-        let is_it = |(its, pattern, _): &&(Part, HostPattern, Option<Recipes>)| {
+    ) -> Result<Option<Recipes>, LetsNobodyIn> {
+        let is_it = |(its, pattern, _): &&(Part, HostPattern, _)| {
             its.0 == *point && its.1 == is_tls && pattern.matches(host)
         };
-        if let Some((_, _, recipes)) = self.listeners.iter().find(is_it) {
-            all.extend_from_slice(recipes.as_ref()?);
-        }
-        all.extend_from_slice(self.own());
-        Some(all)
+        let found = self.listeners.iter().find(is_it);
+        found.map_or_else(|| Ok(self.own()), |(_, _, recipes)| recipes.clone())
     }
 
     /// Whether some of it is to be made again.
     pub(super) fn has_lapsed(&self) -> bool {
-        let of_listeners = self.listeners.iter().filter_map(|(_, _, recipes)| recipes.as_ref());
-        of_listeners.chain(&self.route).any(have_lapsed)
+        let of_listeners = self.listeners.iter().filter_map(|(_, _, all)| all.as_ref().ok());
+        of_listeners.flatten().chain(&self.route).any(have_lapsed)
     }
 
     /// What the route itself uses.
-    pub(super) fn own(&self) -> &[Recipe] {
-        self.route.as_deref().unwrap_or_default()
+    pub(super) fn own(&self) -> Option<Recipes> {
+        self.route.clone()
     }
 }
 
@@ -61,6 +62,11 @@ impl RouteUses {
 /// look, and another one is kept by all others.
 pub(super) fn have_lapsed(recipes: &Recipes) -> bool {
     recipes.iter().any(Recipe::has_lapsed)
+}
+
+/// The same, if there are any.
+fn passed(recipes: Recipes) -> Option<Recipes> {
+    (!recipes.is_empty()).then_some(recipes)
 }
 
 impl Scene<'_> {
@@ -116,29 +122,30 @@ impl Scene<'_> {
             listeners.clear();
         }
         listeners.sort_by(|a, b| a.host.cmp(&b.host));
+        let own = self.recipes_of(&route.uses, true)?;
         let made = |it: &Arc<Listener>| {
             let part = (it.entry_point.clone(), it.security.is_tls());
-            (part, it.host.clone(), self.recipes(&it.uses))
+            let all = self.recipes(&it.uses).ok_or(LetsNobodyIn);
+            let all = all.map(|outer| passed(outer.iter().chain(&*own).cloned().collect()));
+            (part, it.host.clone(), all)
         };
         let listeners = listeners.into_iter().map(made).collect();
-        let route =
-            if route.uses.is_empty() { None } else { Some(self.recipes_of(&route.uses, true)?) };
-        Some(RouteUses { listeners, route })
+        Some(RouteUses { listeners, route: passed(own.clone()) })
     }
 
     /// What passes who has no route: what the entry point's own listener uses. A filter that is not
     /// built restricts nothing here.
-    pub(crate) fn own_recipes(&self, point: &EntryPointId, is_tls: bool) -> Recipes {
+    pub(crate) fn own_recipes(&self, point: &EntryPointId, is_tls: bool) -> Option<Recipes> {
         let part = (point.clone(), is_tls);
         let mut known = self.states.listeners.borrow_mut();
         if let Some(recipes) = known.get(&part).filter(|recipes| !have_lapsed(recipes)) {
-            return recipes.clone();
+            return passed(recipes.clone());
         }
         let mut listeners = self.live.config.routing.listeners.values();
         let is_own = |it: &&Arc<Listener>| it.gateway.is_none() && it.security.is_tls() == is_tls;
         let own = listeners.find(|it| it.entry_point == *point && is_own(it));
         let recipes = own.and_then(|it| self.recipes(&it.uses)).unwrap_or_default();
         known.insert(part, recipes.clone());
-        recipes
+        passed(recipes)
     }
 }

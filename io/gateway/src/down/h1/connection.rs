@@ -1,5 +1,6 @@
 //! A client's connection: one request after the other until somebody has had enough.
 
+mod attempt;
 mod filtered;
 mod record;
 
@@ -12,22 +13,22 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use steelyard_http::{
-    After, Reject, Scheme, Terms, Vouching, client_lines, empty_lines, may_be_complete, release,
+    After, Reject, Scheme, Vouching, client_lines, empty_lines, may_be_complete, release,
 };
 use tokio::task::spawn_local;
 
 use super::super::age::Age;
 use super::answer::Answer;
-use super::request::{Context, Decision, Request};
+use super::decision::Decision;
+use super::request::{Context, Request};
 use crate::core::Core;
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
 use crate::core::waiting::Waiting;
-use crate::exchange::aside::Aside;
-use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::{Exchange, Place};
+use crate::exchange::dispatch::{Done, Trace};
+use crate::exchange::drive::Exchange;
 use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
 use crate::tell::recent::Recent;
@@ -38,6 +39,7 @@ use crate::wire::link::PREFACE;
 use crate::wire::secured::Secured;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
+use attempt::Attempted;
 use record::shows_headers;
 
 /// Who is connected, and where.
@@ -265,9 +267,10 @@ impl<C: Wire> Connection<C> {
         match decision {
             Decision::Partial => Box::pin(self.reject(Fault::RequestTimeout)).await,
             Decision::Proxy(request, chosen) => self.proxy(request, chosen).await,
-            Decision::Filtered(request, filtered) => {
-                Box::pin(self.filtered(request, filtered)).await
-            }
+            Decision::Filtered(request, filtered) => match self.straight(request, filtered).await {
+                Ok(after) => after,
+                Err(begun) => Box::pin(self.filtered(request, filtered, begun)).await,
+            },
             Decision::Answer(request, answer, route) => {
                 self.answer(request, answer, route.as_deref()).await
             }
@@ -342,6 +345,15 @@ impl<C: Wire> Connection<C> {
     fn decide(&mut self, started: Instant) -> Decision {
         self.core.sheets.lend(&mut self.out, &mut self.note);
         self.note.protocol = C::PROTOCOL;
+        let (context, held, out, note) = self.parts(started);
+        context.decide(held, out, note)
+    }
+
+    /// What decides about requests, and what they are read from and written to.
+    fn parts(
+        &mut self,
+        started: Instant,
+    ) -> (Context<'_>, &mut Option<Buffer>, &mut Vec<u8>, &mut LentNote) {
         let context = Context {
             core: &self.core,
             listener: &self.listener,
@@ -350,51 +362,17 @@ impl<C: Wire> Connection<C> {
             tls: self.tls.as_deref(),
             started,
         };
-        context.decide(&mut self.held, &mut self.out, &mut self.note)
+        (context, &mut self.held, &mut self.out, &mut self.note)
     }
 
     async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {
-        let core = self.core.clone();
-        let terms = Terms::from(&*request);
-        let (body, held) = (request.body.clone(), self.held.take());
-        let limits = chosen.route.limits(&self.listener.limits);
-        let place = Place {
-            core: &core,
-            listener: &self.listener,
-            timer: &mut self.timer,
-            waiting: &self.waiting,
-        };
-        let mut dispatch = Dispatch {
-            place,
-            client: &self.stream,
-            // It is large, and made where it stays.
-            exchange: Exchange::new(terms, limits, &self.out, body, held, core.scratch.take()),
-            started: request.started,
-            times: chosen.route.times(request.started, self.listener.terms.answer),
-            attempt_due: None,
-            trace: Trace::default(),
-            tap: (),
-            aside: Aside::of(chosen, request.client, request.bytes_in),
-        };
-        Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
-        if self.age.is_over() {
-            dispatch.exchange.close_client();
-        }
-        let done = dispatch.serve(chosen).await;
-        let Dispatch { exchange, trace, .. } = &mut dispatch;
-        let (came, bytes_out) = exchange.bytes();
-        request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
-        let heads = exchange.take_heads();
-        let (held, scratch) = exchange.take_parts();
-        let trace = std::mem::take(trace);
-        self.held = held;
-        core.scratch.set(scratch);
+        let mut trace = Trace::default();
+        let attempted = self.attempt(request, chosen, None, &mut trace).await;
+        let Attempted { done, told, .. } = attempted;
         let is_passed = matches!(done, Done::Passed(_) | Done::Tunnelled(_));
         if !is_passed || Recent::keeps(told.status, None) {
             self.note_rewritten();
         }
-        self.note.keep_heads(heads);
         let (after, told) = self.conclude(done, told, request).await;
         self.record(request, Some(&chosen.route), told, &trace);
         after
@@ -494,9 +472,9 @@ impl<C: Wire> Connection<C> {
     /// What cannot be understood is answered, and that was it.
     async fn reject(&mut self, fault: Fault) -> After {
         let live = self.core.live();
-        let recipes = self.core.scene(&live).own_recipes(&self.listener.point, self.tls.is_some());
-        if !recipes.is_empty() {
-            return self.reject_filtered(fault, recipes.to_vec()).await;
+        let scene = self.core.scene(&live);
+        if let Some(recipes) = scene.own_recipes(&self.listener.point, self.tls.is_some()) {
+            return self.reject_filtered(fault, recipes).await;
         }
         let answer = Answer::fault(fault, false);
         self.note.clear();

@@ -110,7 +110,7 @@ impl Shaking {
         let shown = connection.peer_certificates().and_then(ClientChain::new);
         let standing = TermsStanding { version: self.version, is_outdated: false };
         Secured {
-            server_name: self.hello.server_name.unwrap_or_default(),
+            server_name: self.hello.server_name.unwrap_or_default().into(),
             version,
             cipher: suite.map_or("", cipher),
             is_http2: connection.alpn_protocol() == Some(b"h2"),

@@ -1,37 +1,26 @@
 //! Requests that pass filters on their way, and what has no route and passes them all the same.
 
-mod attempt;
 mod body;
+mod opening;
 
-use std::mem::{replace, take};
-use std::net::IpAddr;
+use std::mem::replace;
 
 use bytes::Bytes;
-use steelyard_filters::{
-    Answerer, Ask, Ending, Flow, Got, Inward, Journey, Piece, Recipe, Response,
-};
-use steelyard_http::{
-    After, Asked, Body, Framing, Reject, RequestHead, RequestSlots, ResponseChanges, Upgrades,
-};
-use steelyard_model::routing::id::RouteId;
+use steelyard_filters::{Answerer, Ask, Ending, Flow, Got, Inward, Piece, Response};
+use steelyard_http::{After, Asked, ResponseChanges, Upgrades};
 
+use super::attempt::{Attempted, Opened};
 use super::{Connection, Told};
+use crate::core::live::Recipes;
 use crate::down::h1::answer::{Answer, write_response};
-use crate::down::h1::request::{Filtered, Inside, Request, Way};
+use crate::down::h1::inward::{Came, Entered, Filtered, Inside};
+use crate::down::h1::request::{Request, take_body};
 use crate::exchange::asks::{self, Stopped};
 use crate::exchange::course::Course;
-use crate::exchange::dispatch::Trace;
+use crate::exchange::dispatch::{Done, Trace};
 use crate::exchange::hand::{Back, outward_with};
-use crate::exchange::way::{DEEPEST, Onward, onward};
 use crate::tell::fault::Fault;
 use crate::wire::Wire;
-
-/// How far a request came on its way in.
-enum Entered {
-    Inside,
-    /// A frame answers.
-    Answer(Box<Response>),
-}
 
 /// What a request came to inside of all filters.
 enum Inner {
@@ -52,6 +41,12 @@ struct Leaving {
     why: Option<Fault>,
 }
 
+/// An attempt was made, and it is not over.
+pub(super) struct Begun {
+    inner: Inner,
+    trace: Trace,
+}
+
 /// How it ended.
 struct Over {
     after: After,
@@ -66,31 +61,67 @@ impl Over {
     }
 }
 
+impl Inner {
+    fn failed(fault: Fault, request: &Request) -> Self {
+        let response = Answer::fault(fault, request.wants_html).to_response();
+        let why = Some(fault);
+        Self::Leaving(Leaving { response, stays: false, is_repeatable: false, why })
+    }
+}
+
+fn leaving(response: Response, request: &Request, why: Option<Fault>) -> Leaving {
+    let stays = request.keep_alive && request.body.is_done();
+    Leaving { response, stays, is_repeatable: true, why }
+}
+
 impl<C: Wire> Connection<C> {
-    /// Serves a request that passes filters.
-    ///
-    /// Filters tell endpoints by lines of its head what its client may not: so nothing goes on that
-    /// its client has written behind its body, where some endpoints read lines too.
-    pub(super) async fn filtered(&mut self, request: &mut Request, plan: &mut Filtered) -> After {
-        let body = replace(&mut request.body, Body::new(Framing::None));
-        request.body = body.ending_bare();
-        let Filtered { recipes, head, way } = plan;
-        let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
-        let journey = self.journey(route, request.client);
-        let (head, mut slots) = (take(head), RequestSlots::default());
-        let head = RequestHead::again(&head, &mut slots, &self.vouching);
-        let mut course = Course::new(take(recipes), journey, head.as_ref(), &self.core.stock);
-        let route = way.steps.last().and_then(Inside::route);
-        let limit = self.listener.terms.answer;
-        course.due = route.and_then(|route| route.times(request.started, limit).due);
+    /// Serves a request that has passed filters to a backend without waiting for anything, as most
+    /// do; or what it came to that is not over.
+    pub(super) async fn straight(
+        &mut self,
+        request: &mut Request,
+        filtered: &mut Filtered,
+    ) -> Result<After, Option<Box<Begun>>> {
+        let Filtered { course, way, came, .. } = &mut *filtered;
+        let (Came::To(Entered::Opened { is_as_asked }), Some(chosen)) = (came, way.backend())
+        else {
+            return Err(None);
+        };
+        let opened = Opened::untouched(*is_as_asked);
         let mut trace = Trace::default();
-        let mut over = self.travel(&mut course, request, way, &mut trace).await;
+        let attempted = self.attempt(request, chosen, Some((course, opened)), &mut trace).await;
+        match attempted.conclude(request) {
+            Inner::Over(over) => Ok(self.end(request, filtered, over, &trace)),
+            inner => Err(Some(Box::new(Begun { inner, trace }))),
+        }
+    }
+
+    /// Serves a request that passes filters, of which an attempt may have been made.
+    pub(super) async fn filtered(
+        &mut self,
+        request: &mut Request,
+        filtered: &mut Filtered,
+        begun: Option<Box<Begun>>,
+    ) -> After {
+        let (inner, mut trace) =
+            begun.map_or_else(Default::default, |it| (Some(it.inner), it.trace));
+        let over = self.travel(request, filtered, inner, &mut trace).await;
+        self.end(request, filtered, over, &trace)
+    }
+
+    /// It is over.
+    fn end(
+        &mut self,
+        request: &Request,
+        Filtered { course, way, .. }: &mut Filtered,
+        mut over: Over,
+        trace: &Trace,
+    ) -> After {
         over.told.frame = course.answered();
-        let route = way.steps.last().and_then(Inside::route).cloned();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
         self.note.shrunk = course.shrunk();
-        self.record(request, route.as_deref(), over.told, &trace);
+        self.record(request, way.route().map(|route| &**route), over.told, trace);
         if over.ending == Ending::Finished && matches!(over.after, After::Close) {
             self.stream.say_farewell();
         }
@@ -98,12 +129,12 @@ impl<C: Wire> Connection<C> {
     }
 
     /// Answers what cannot be understood, through filters.
-    pub(super) async fn reject_filtered(&mut self, fault: Fault, recipes: Vec<Recipe>) -> After {
+    pub(super) async fn reject_filtered(&mut self, fault: Fault, recipes: Recipes) -> After {
         let mut course = self.course_of_none(recipes);
         let core = self.core.clone();
         let mut got = Got::Nothing;
         let response = loop {
-            got = match course.enter(got) {
+            got = match course.enter(None, got) {
                 Inward::Inside => break Answer::fault(fault, false).to_response(),
                 Inward::Answer(response) => break *response,
                 Inward::Ask(Ask::Body { .. }) => Got::Body(Bytes::new()),
@@ -125,54 +156,28 @@ impl<C: Wire> Connection<C> {
     }
 
     /// For what is no request.
-    fn course_of_none(&self, recipes: Vec<Recipe>) -> Course<'static> {
-        let journey = self.journey(None, self.peer.ip());
-        Course::new(recipes, journey, None, &self.core.stock)
+    fn course_of_none(&mut self, recipes: Recipes) -> Course {
+        let (peer, ended) = (self.peer.ip(), self.ended);
+        let journey = self.parts(ended).0.journey(None, peer);
+        Course::new(recipes, journey, Vec::new(), &self.core.stock)
     }
 
-    fn journey(&self, route: Option<RouteId>, client: IpAddr) -> Journey {
-        let peer = client.to_canonical();
-        let tls = self.tls.as_deref();
-        let server_name = tls.map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
-        Journey {
-            peer,
-            is_tls: tls.is_some(),
-            server_name: server_name.map(Into::into),
-            certificates: tls.and_then(|tls| tls.certificates.clone()),
-            route,
-        }
-    }
-
-    /// In, to what is inside, and out again, as often as frames want it.
+    /// In, to what is inside, and out again, as often as frames want it; from `inner` on where that
+    /// is known.
     async fn travel(
         &mut self,
-        course: &mut Course<'_>,
         request: &mut Request,
-        way: &mut Way,
+        filtered: &mut Filtered,
+        mut inner: Option<Inner>,
         trace: &mut Trace,
     ) -> Over {
         let core = self.core.clone();
         loop {
-            let inner = match self.enter(course, request, way).await {
-                Ok(Entered::Inside) => self.inside(course, request, way, trace).await,
-                Ok(Entered::Answer(response)) => {
-                    if response.status >= 400
-                        && let Some(by) = course.stack().answerer()
-                    {
-                        core.counters.count_refused(by.kind());
-                    }
-                    let why = course.reason().map(Fault::Filtered);
-                    Inner::Leaving(self.leaving(*response, request, why))
-                }
-                Err(Fault::ClientGone) => Inner::Over(Over::cut(Fault::ClientGone)),
-                Err(fault) => {
-                    course.stack().turn_back();
-                    let response = Answer::fault(fault, request.wants_html).to_response();
-                    let stays = false;
-                    let why = Some(fault);
-                    Inner::Leaving(Leaving { response, stays, is_repeatable: false, why })
-                }
+            let inner = match inner.take() {
+                Some(inner) => inner,
+                None => self.once(request, filtered, trace).await,
             };
+            let course = &mut filtered.course;
             let (back, stays, why) = match inner {
                 Inner::Over(over) => return over,
                 Inner::Out(back, stays) => (back, stays, course.reason().map(Fault::Filtered)),
@@ -195,7 +200,7 @@ impl<C: Wire> Connection<C> {
                 Back::Again(after) => {
                     let pause = Ask::Sleep(after);
                     match asks::answer(pause, course, &core, &self.stream).await {
-                        Ok(_) => {}
+                        Ok(got) => filtered.came = self.resume(request, filtered, got),
                         Err(Stopped::Gone) => return Over::cut(Fault::ClientGone),
                         Err(Stopped::Late) => return self.late(course, request).await,
                     }
@@ -204,8 +209,67 @@ impl<C: Wire> Connection<C> {
         }
     }
 
+    /// In, and to what is inside.
+    async fn once(
+        &mut self,
+        request: &mut Request,
+        filtered: &mut Filtered,
+        trace: &mut Trace,
+    ) -> Inner {
+        let entered = self.enter(request, filtered).await;
+        let Filtered { course, way, .. } = &mut *filtered;
+        let fault = match entered {
+            Ok(Entered::Answer(response)) => {
+                if response.status >= 400
+                    && let Some(by) = course.stack().answerer()
+                {
+                    self.core.counters.count_refused(by.kind());
+                }
+                let why = course.reason().map(Fault::Filtered);
+                return Inner::Leaving(leaving(*response, request, why));
+            }
+            Ok(entered) => match way.steps.last() {
+                Some(Inside::Backend(_)) => {
+                    return self.inside(request, filtered, entered, trace).await;
+                }
+                Some(Inside::Answer(answer, _)) => {
+                    self.details.clone_from(&answer.details);
+                    return Inner::Leaving(leaving(answer.to_response(), request, answer.why));
+                }
+                Some(Inside::Route(_)) | None => Fault::GivenUp,
+            },
+            Err(Fault::ClientGone) => return Inner::Over(Over::cut(Fault::ClientGone)),
+            Err(fault) => fault,
+        };
+        course.stack().turn_back();
+        Inner::failed(fault, request)
+    }
+
+    /// At a backend.
+    async fn inside(
+        &mut self,
+        request: &mut Request,
+        filtered: &mut Filtered,
+        entered: Entered,
+        trace: &mut Trace,
+    ) -> Inner {
+        let opened = match entered {
+            Entered::Opened { is_as_asked } => Ok(Opened::untouched(is_as_asked)),
+            _ => self.open(request, filtered),
+        };
+        let Filtered { course, way, .. } = filtered;
+        match (opened, way.backend()) {
+            (Err(inner), _) => *inner,
+            (_, None) => Inner::failed(Fault::GivenUp, request),
+            (Ok(opened), Some(chosen)) => {
+                let filters = Some((course, opened));
+                self.attempt(request, chosen, filters, trace).await.conclude(request)
+            }
+        }
+    }
+
     /// All of it was to be over by now: no filter is waited for any more.
-    async fn late(&mut self, course: &mut Course<'_>, request: &Request) -> Over {
+    async fn late(&mut self, course: &mut Course, request: &Request) -> Over {
         let fault = Fault::UpstreamTimeout;
         let response = Answer::fault(fault, request.wants_html).to_response();
         let changes = ResponseChanges::default();
@@ -214,101 +278,52 @@ impl<C: Wire> Connection<C> {
         over
     }
 
-    fn leaving(&self, response: Response, request: &Request, why: Option<Fault>) -> Leaving {
-        let stays = request.keep_alive && request.body.is_done();
-        Leaving { response, stays, is_repeatable: true, why }
-    }
-
-    /// The way in, as far as it leads.
+    /// The way in, to its end.
     async fn enter(
         &mut self,
-        course: &mut Course<'_>,
         request: &mut Request,
-        way: &mut Way,
+        filtered: &mut Filtered,
     ) -> Result<Entered, Fault> {
         let core = self.core.clone();
-        let mut got = Got::Nothing;
         loop {
-            got = match course.enter(got) {
-                Inward::Inside if self.goes_on(course, request, way) => Got::Nothing,
-                Inward::Inside => return Ok(Entered::Inside),
-                Inward::Answer(response) => return Ok(Entered::Answer(response)),
-                Inward::Ask(Ask::Body { .. }) => match self.collect(course, request).await? {
+            let ask = match replace(&mut filtered.came, Came::To(Entered::Inside)) {
+                Came::To(entered) => return Ok(entered),
+                Came::Failed(fault) => return Err(fault),
+                Came::Ask(ask) => ask,
+            };
+            let got = match ask {
+                Ask::Body { .. } => match self.collect(&mut filtered.course, request).await? {
                     Ok(got) => got,
                     Err(response) => return Ok(Entered::Answer(response)),
                 },
-                Inward::Ask(ask) => asks::answer(ask, course, &core, &self.stream).await.map_err(
-                    |why| match why {
+                ask => {
+                    let asked = asks::answer(ask, &mut filtered.course, &core, &self.stream);
+                    asked.await.map_err(|why| match why {
                         Stopped::Gone => Fault::ClientGone,
                         Stopped::Late => Fault::UpstreamTimeout,
-                    },
-                )?,
+                    })?
+                }
             };
+            filtered.came = self.resume(request, filtered, got);
         }
     }
 
-    /// Asks where the request goes that is inside of all filters so far. Whether there are more.
-    fn goes_on(&self, course: &mut Course<'_>, request: &Request, way: &mut Way) -> bool {
-        // What was decided inside of a filter that wants another attempt is decided anew.
-        way.steps.truncate(course.stack().depth() + 1);
-        let Some(Inside::Route(route)) = way.steps.last() else { return false };
-        let answer = |answer| Inside::Answer(answer, Some(route.clone()));
-        let html = request.wants_html;
-        let client = request.client;
-        let (onward, recipes) = match way.steps.len() {
-            DEEPEST.. if route.leads_to_routes() => {
-                self.core.refused(&route.name, "it leads to routes without end");
-                (Onward::Refused(503, "it leads to routes without end".into()), Vec::new())
-            }
-            _ => onward(&self.core, way.taken.as_ref(), route, course, client),
-        };
-        let step = match onward {
-            Onward::Route(route) => Inside::Route(route),
-            Onward::Backend(chosen) => Inside::Backend(chosen),
-            Onward::Refused(status, why) => answer(Answer::refused(status, &why, html)),
-            Onward::Nothing(near) => {
-                let not_found = course.with_head(|head, _| Answer::not_found(head, near));
-                answer(not_found.unwrap_or_else(|| Answer::fault(Fault::NoRoute, html)))
-            }
-            Onward::Ambiguous => answer(Answer::fault(Fault::Rejected(Reject::Path), html)),
-        };
-        let limit = self.listener.terms.answer;
-        let due = step.route().and_then(|route| route.times(request.started, limit).due);
-        course.due = course.due.into_iter().chain(due).min();
-        course.deepen(recipes, step.route().map(|route| route.id()));
-        way.steps.push(step);
-        true
-    }
-
-    async fn inside(
-        &mut self,
-        course: &mut Course<'_>,
-        request: &mut Request,
-        way: &mut Way,
-        trace: &mut Trace,
-    ) -> Inner {
-        // Who is answered for hours keeps no configuration.
-        way.taken = None;
-        match way.steps.last() {
-            Some(Inside::Backend(chosen)) => self.attempt(course, request, chosen, trace).await,
-            Some(Inside::Answer(answer, _)) => {
-                self.details.clone_from(&answer.details);
-                Inner::Leaving(self.leaving(answer.to_response(), request, answer.why))
-            }
-            Some(Inside::Route(_)) | None => *self.fault(Fault::GivenUp, request),
+    /// Goes on inwards with what a frame has got.
+    fn resume(&mut self, request: &mut Request, filtered: &mut Filtered, got: Got) -> Came {
+        let (context, held, out, _) = self.parts(request.started);
+        match context.resume(filtered, request, got, out) {
+            opened @ Came::To(Entered::Opened { .. }) => match take_body(held, 0, request, out) {
+                Ok(()) => opened,
+                Err(reject) => Came::Failed(reject.into()),
+            },
+            came => came,
         }
-    }
-
-    fn fault(&self, fault: Fault, request: &Request) -> Box<Inner> {
-        let response = Answer::fault(fault, request.wants_html).to_response();
-        let why = Some(fault);
-        Box::new(Inner::Leaving(Leaving { response, stays: false, is_repeatable: false, why }))
     }
 
     /// Sends a response that no endpoint gave, or that nothing is left of.
     async fn say(
         &mut self,
-        course: &mut Course<'_>,
+        course: &mut Course,
         mut response: Response,
         mut changes: ResponseChanges,
         asked: Asked,
@@ -343,5 +358,103 @@ impl<C: Wire> Connection<C> {
             true => (After::Next, Ending::Finished),
         };
         Over { after, told, ending }
+    }
+}
+
+impl Attempted {
+    /// What that is to filters.
+    fn conclude(self, request: &Request) -> Inner {
+        match self.done {
+            Done::Passed(after) => {
+                Inner::Over(Over { after, told: self.told, ending: Ending::Finished })
+            }
+            Done::Tunnelled(bytes) => {
+                let told = Told { bytes_out: self.told.bytes_out + bytes, ..self.told };
+                Inner::Over(Over { after: After::Close, told, ending: Ending::Closed })
+            }
+            Done::TunnelCut(bytes) => {
+                let told = Told {
+                    bytes_out: self.told.bytes_out + bytes,
+                    why: Some(Fault::CutOff),
+                    ..self.told
+                };
+                Inner::Over(Over { after: After::Reset, told, ending: Ending::Aborted })
+            }
+            Done::Cut(fault, after) => {
+                let status = if self.told.status == 0 { fault.status() } else { self.told.status };
+                let told = Told { status, why: Some(fault), ..self.told };
+                Inner::Over(Over { after, told, ending: Ending::Aborted })
+            }
+            Done::Withheld => {
+                let back = self.back.map_or_else(
+                    || {
+                        let answer = Answer::fault(Fault::GivenUp, request.wants_html);
+                        Back::Down(answer.to_response(), ResponseChanges::default())
+                    },
+                    |back| *back,
+                );
+                Inner::Out(back, self.may_stay)
+            }
+            Done::Answer(fault, stays) => {
+                let theirs = matches!(
+                    fault,
+                    Fault::RequestTimeout
+                        | Fault::MadeRoom
+                        | Fault::CutOff
+                        | Fault::Rejected(_)
+                        | Fault::GivenUp
+                );
+                let response = self.failed.map_or_else(
+                    || Answer::fault(fault, request.wants_html).to_response(),
+                    |response| *response,
+                );
+                let is_repeatable = self.is_repeatable && !theirs;
+                let why = Some(fault);
+                Inner::Leaving(Leaving { response, stays, is_repeatable, why })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use steelyard_http::{Body, Framing};
+
+    use super::*;
+
+    #[test]
+    fn another_attempt_is_for_what_the_client_has_no_part_in() {
+        let request = Request {
+            started: Instant::now(),
+            method: "GET",
+            protocol: "http",
+            asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
+            keep_alive: true,
+            is_idempotent: true,
+            expects: false,
+            has_body: false,
+            framing: Framing::None,
+            wants_html: false,
+            body: Body::new(Framing::None),
+            bytes_in: 0,
+            client: [127, 0, 0, 1].into(),
+            traced: None,
+        };
+        for (is_repeatable, fault, expected) in [
+            (true, Fault::UpstreamClosed, true),
+            (false, Fault::UpstreamClosed, false),
+            (true, Fault::RequestTimeout, false),
+            (false, Fault::RequestTimeout, false),
+        ] {
+            let told = Told::default();
+            let (done, may_stay) = (Done::Answer(fault, true), true);
+            let over = Attempted { done, told, failed: None, back: None, may_stay, is_repeatable };
+            let Inner::Leaving(leaving) = over.conclude(&request) else {
+                panic!("the client is to be told");
+            };
+            assert_eq!(leaving.is_repeatable, expected, "{is_repeatable} {fault:?}");
+        }
     }
 }

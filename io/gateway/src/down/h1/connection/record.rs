@@ -9,7 +9,8 @@ use steelyard_http::{AttemptSpan, RequestSpan};
 use super::{Connection, Told};
 use crate::core::Core;
 use crate::core::live::RouteState;
-use crate::down::h1::request::{Decision, Inside, Request};
+use crate::down::h1::decision::Decision;
+use crate::down::h1::request::Request;
 use crate::exchange::dispatch::Trace;
 use crate::tell::access_log::Entry;
 use crate::tell::fault::Fault;
@@ -100,9 +101,7 @@ impl<C: Wire> Connection<C> {
         let why = Some(Fault::CutOff);
         let (request, route) = match decision {
             Decision::Proxy(request, chosen) => (request, Some(&chosen.route)),
-            Decision::Filtered(request, plan) => {
-                (request, plan.way.steps.last().and_then(Inside::route))
-            }
+            Decision::Filtered(request, filtered) => (request, filtered.way.route()),
             Decision::Answer(request, _, route) => (request, route.as_ref()),
             Decision::Partial | Decision::Reject(_) => return,
         };

@@ -19,7 +19,7 @@ impl<C: Wire> Connection<C> {
     /// Has the request's body come, as far as a frame wants it; or what a frame answers to it.
     pub(super) async fn collect(
         &mut self,
-        course: &mut Course<'_>,
+        course: &mut Course,
         request: &mut Request,
     ) -> Result<Result<Got, Box<Response>>, Fault> {
         if !request.has_body {
@@ -64,7 +64,7 @@ impl<C: Wire> Connection<C> {
     /// Takes in what is held of the body.
     pub(super) fn take_in(
         &mut self,
-        course: &mut Course<'_>,
+        course: &mut Course,
         request: &mut Request,
         out: &mut Vec<Piece>,
     ) -> Result<Flow, Fault> {
@@ -103,7 +103,7 @@ impl<C: Wire> Connection<C> {
 }
 
 /// From now on frames have the body in hand.
-pub(super) fn have_body(course: &mut Course<'_>, request: &mut Request) {
+pub(super) fn have_body(course: &mut Course, request: &mut Request) {
     if !std::mem::replace(&mut course.has_body, true) {
         let body = std::mem::replace(&mut request.body, Body::new(Framing::None));
         request.body = body.into_payload(request.framing);

@@ -1,0 +1,119 @@
+//! One attempt at a backend, with the filters' hand in it if the request has passed any.
+
+use std::time::Instant;
+
+use steelyard_filters::Response;
+use steelyard_http::{Framing, Terms, Wrapping};
+
+use super::{Connection, Told};
+use crate::core::live::Chosen;
+use crate::down::h1::request::Request;
+use crate::exchange::aside::Aside;
+use crate::exchange::course::Course;
+use crate::exchange::dispatch::{Dispatch, Done, Trace};
+use crate::exchange::drive::{Exchange, Place};
+use crate::exchange::hand::{Back, Hand};
+use crate::wire::Wire;
+
+/// What the endpoint gets first, which stands written.
+pub(super) struct Opened {
+    /// How the body's end is told, where it is not as it came.
+    pub(super) framing: Option<Framing>,
+    pub(super) wrapping: Wrapping,
+    /// All of the body is in it.
+    pub(super) is_ended: bool,
+    /// The method is the client's.
+    pub(super) is_as_asked: bool,
+    /// When the body goes on.
+    pub(super) until: Option<Instant>,
+}
+
+/// An attempt that is over.
+pub(super) struct Attempted {
+    pub(super) done: Done,
+    pub(super) told: Told,
+    /// What a body hook answers.
+    pub(super) failed: Option<Box<Response>>,
+    /// What came out of all filters instead of a response.
+    pub(super) back: Option<Box<Back>>,
+    pub(super) may_stay: bool,
+    pub(super) is_repeatable: bool,
+}
+
+impl Opened {
+    /// No filter has a hand in the body.
+    pub(super) fn untouched(is_as_asked: bool) -> Self {
+        let (framing, wrapping) = (None, Wrapping::Plain);
+        Self { framing, wrapping, is_ended: false, is_as_asked, until: None }
+    }
+}
+
+impl<C: Wire> Connection<C> {
+    /// One attempt at the backend, of a request that passes filters or none.
+    pub(super) async fn attempt(
+        &mut self,
+        request: &mut Request,
+        chosen: &Chosen,
+        filters: Option<(&mut Course, Opened)>,
+        trace: &mut Trace,
+    ) -> Attempted {
+        let core = self.core.clone();
+        let (body, held) = (request.body.clone(), self.held.take());
+        let limits = chosen.route.limits(&self.listener.limits);
+        let place = Place {
+            core: &core,
+            listener: &self.listener,
+            timer: &mut self.timer,
+            waiting: &self.waiting,
+        };
+        let mut terms = Terms::from(&*request);
+        terms.idempotent &= filters.as_ref().is_none_or(|(_, opened)| opened.is_as_asked);
+        let mut dispatch = Dispatch {
+            place,
+            client: &self.stream,
+            // It is large, and made where it stays.
+            exchange: Exchange::new(terms, limits, &self.out, body, held, core.scratch.take()),
+            started: request.started,
+            times: chosen.route.times(request.started, self.listener.terms.answer),
+            attempt_due: None,
+            trace: std::mem::take(trace),
+            tap: None,
+            aside: Aside::of(chosen, request.client, request.bytes_in),
+        };
+        Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
+        if self.age.is_over() {
+            dispatch.exchange.close_client();
+        }
+        if let Some((course, opened)) = filters {
+            let is_repeatable = !request.has_body || course.has_body;
+            let exchange = &mut dispatch.exchange;
+            exchange.show();
+            if course.has_body {
+                exchange.tap_request(opened.wrapping, opened.is_ended);
+            }
+            exchange.pause_request(opened.until.is_some());
+            let mut hand = Hand::new(course, &core, is_repeatable);
+            hand.request_until = opened.until;
+            dispatch.tap = Some(hand);
+        }
+        let done = dispatch.serve(chosen).await;
+        let Dispatch { exchange, trace: traced, tap, .. } = &mut dispatch;
+        let hand = tap.take();
+        if hand.is_some() {
+            request.body = exchange.request_body();
+        }
+        *trace = std::mem::take(traced);
+        let (came, bytes_out) = exchange.bytes();
+        request.bytes_in += came;
+        let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
+        let may_stay = exchange.may_stay();
+        let heads = exchange.take_heads();
+        let (held, scratch) = exchange.take_parts();
+        let is_repeatable = hand.as_ref().is_some_and(|hand| hand.is_repeatable);
+        let (failed, back) = hand.map(Hand::into_parts).unwrap_or_default();
+        self.held = held;
+        core.scratch.set(scratch);
+        self.note.keep_heads(heads);
+        Attempted { done, told, failed, back, may_stay, is_repeatable }
+    }
+}
