@@ -13,9 +13,10 @@ use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::access::{AskedAuth, AskedCache, AskedManner};
 use steelyard_model::routing::filter::content::ErrorPages;
+use steelyard_model::routing::filter::limit::RetryRule;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::world::RoutingMap;
-use support::filtering::{change, echoed, leaf};
+use support::filtering::{change, echoed, leaf, put_filters};
 use support::{
     Client, Received, Server, dead, eventually, gateway_with, get, h2, ok, route, routing, scrape,
 };
@@ -219,27 +220,59 @@ fn who_waits_for_an_answer_is_in_nobodys_way() {
 }
 
 /// Bodies that wait for an answer have 64 MiB of a core's memory, and who comes then is told so.
+/// What is kept only to be sent again passes on then, and is not sent again.
 #[test]
 fn bodies_that_wait_have_so_much_room() {
     let (server, open) = silent();
-    let endpoint = Server::echo("s");
-    let filter = asks(AskedAuth { forwards_body: true, ..auth() });
-    let (_gateway, address) = gateway_of(filter, endpoint.address, server.address);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let endpoint = Server::answering(move |request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let size = request.body.len().to_string();
+        format!("HTTP/1.1 503 No\r\nContent-Length: {}\r\n\r\n{size}", size.len()).into_bytes()
+    });
+    let routes = [
+        route("main", "a", "/", &[endpoint.address]),
+        route("again", "again", "/", &[endpoint.address]),
+        route("aside", "aside", "/", &[server.address]),
+    ];
+    let mut map = routing(&routes);
+    let retry = RetryRule {
+        attempts: 2,
+        timeout: None,
+        interval: None,
+        max_body: None,
+        statuses: vec![(503, 503)],
+        is_by_status_alone: false,
+        is_for_all_methods: true,
+    };
+    put_filters(&mut map, "again", vec![Filter::Retry(retry)]);
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&routes, options);
+    gateway.apply(&using(map, asks(AskedAuth { forwards_body: true, ..auth() })), 2);
     let body = "x".repeat(4_000_000);
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
-    let post = || {
+    let post = |host: &str| {
+        let length = body.len();
         let mut client = Client::connect(address);
-        client.send(&head).send(&body);
+        let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
+        client.send(head).send(&body);
         client
     };
-    let waiting: Vec<Client> = (0..16).map(|_| post()).collect();
+    let attempts = || {
+        sent.store(0, Ordering::SeqCst);
+        assert_eq!(post("again").receive().text(), "4000000");
+        sent.load(Ordering::SeqCst)
+    };
+    eventually("it is in force", || attempts() == 2);
+    let waiting: Vec<Client> = (0..16).map(|_| post("a")).collect();
     eventually("all are asked about", || open.load(Ordering::SeqCst) == 16);
-    assert_eq!(post().receive().status(), 503);
-    assert_eq!(get(address, "free", "/").status(), 200);
+    assert_eq!(post("a").receive().status(), 503);
+    assert_eq!(attempts(), 1);
     drop(waiting);
     eventually("nobody is asked about", || open.load(Ordering::SeqCst) == 0);
-    let _again = post();
+    let _again = post("a");
     eventually("there is room again", || open.load(Ordering::SeqCst) == 1);
+    assert_eq!(attempts(), 2);
 }
 
 /// The answers of those who are asked, which clients do not take, have 64 MiB of a core's memory:

@@ -28,6 +28,8 @@ pub(crate) struct Buffers {
     response: u64,
     /// What is kept of the response.
     kept: Vec<Piece>,
+    /// There is no room for more of it: all goes on with the next piece.
+    is_full: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl Buffers {
             again,
         };
         let terms = Arc::new(terms);
-        Some(Self { terms, attempts: 0, request: 0, response: 0, kept: Vec::new() })
+        Some(Self { terms, attempts: 0, request: 0, response: 0, kept: Vec::new(), is_full: false })
     }
 
     fn wants_again(&self, cause: Answerer, status: u16) -> bool {
@@ -162,11 +164,11 @@ impl Frame for Buffers {
                     return Flow::Fail(Box::new(Response::bare(500)));
                 }
                 self.kept.push(Piece::Data(bytes));
-                if self.response > bounds.kept {
+                if self.is_full || self.response > bounds.kept {
                     out.append(&mut self.kept);
                 }
             }
-            Piece::Flush if self.response > bounds.kept => out.push(Piece::Flush),
+            Piece::Flush if self.is_full || self.response > bounds.kept => out.push(Piece::Flush),
             Piece::Flush => {}
             end @ Piece::End(_) => {
                 out.append(&mut self.kept);
@@ -176,7 +178,14 @@ impl Frame for Buffers {
         Flow::Go
     }
 
+    fn let_go(&mut self) {
+        self.is_full = true;
+    }
+
     fn kept(&self) -> usize {
+        if self.is_full {
+            return 0;
+        }
         let data = self.kept.iter().map(|piece| match piece {
             Piece::Data(bytes) => bytes.len(),
             Piece::Flush | Piece::End(_) => 0,

@@ -114,6 +114,10 @@ impl<B: Blueprint> Frame for Exempt<B> {
         self.frame.as_ref().map_or(0, |frame| frame.kept())
     }
 
+    fn let_go(&mut self) {
+        self.frame.iter_mut().for_each(|frame| frame.let_go());
+    }
+
     fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
         if let Some(mut frame) = self.frame.take() {
             frame.done(cx, ending);

@@ -58,6 +58,9 @@ pub trait Frame {
         0
     }
 
+    /// There is no room for more: what it keeps that need not be whole goes on with the next piece.
+    fn let_go(&mut self) {}
+
     /// Its part is over: called exactly once, if it was entered.
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {}
 }

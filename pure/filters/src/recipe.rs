@@ -283,6 +283,10 @@ impl Frame for AnyFrame {
         each!(&self.0, frame => frame.kept())
     }
 
+    fn let_go(&mut self) {
+        each!(&mut self.0, frame => frame.let_go());
+    }
+
     fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
         each!(&mut self.0, frame => frame.done(cx, ending));
     }

@@ -37,6 +37,11 @@ impl Replay {
         self.kept.as_ref().map_or(0, Gathered::size)
     }
 
+    /// There is no room for more: the body passes on, and nothing is kept of it.
+    pub(crate) fn let_go(&mut self) {
+        self.kept = None;
+    }
+
     /// Whether all that came is at hand.
     pub fn is_at_hand(&self) -> bool {
         self.kept.is_some()

@@ -25,6 +25,8 @@ use crate::tell::date;
 /// whatever others keep.
 pub(crate) const SMALL: usize = 16 * 1024;
 
+const NO_ROOM: Note = Note::Reason("bodies of too many requests are kept for filters");
+
 /// One request's way through its filters. However it ends, its frames are told once.
 pub(crate) struct Course {
     stack: Stack<Recipe>,
@@ -186,14 +188,26 @@ impl Course {
 
     /// How a body goes on for what frames keep of it by now.
     fn if_there_is_room(&mut self, flow: Flow) -> Flow {
-        let kept = self.stack.kept();
-        let more = kept.saturating_sub(self.kept.max(SMALL));
-        self.kept = self.kept.max(kept);
-        if more == 0 || matches!(flow, Flow::Fail(_)) || self.has_room(more) {
+        if matches!(flow, Flow::Fail(_)) || self.has_room_for_kept() {
             return flow;
         }
+        self.stack.let_go();
+        if self.has_room_for_kept() {
+            return flow;
+        }
+        self.notes.push(NO_ROOM);
         self.stack.turn_back();
         Flow::Fail(Box::new(Response::bare(503)))
+    }
+
+    fn has_room_for_kept(&mut self) -> bool {
+        let kept = self.stack.kept();
+        let more = kept.saturating_sub(self.kept.max(SMALL));
+        let has_room = more == 0 || self.take_room(more);
+        if has_room {
+            self.kept = self.kept.max(kept);
+        }
+        has_room
     }
 
     pub(crate) fn stack(&mut self) -> &mut Stack<Recipe> {
@@ -202,17 +216,21 @@ impl Course {
 
     /// So many bytes more are kept until it is over: whether there is room.
     pub(crate) fn has_room(&mut self, bytes: usize) -> bool {
-        let has_room = match &mut self.stocked {
+        let has_room = self.take_room(bytes);
+        if !has_room {
+            self.notes.push(NO_ROOM);
+        }
+        has_room
+    }
+
+    fn take_room(&mut self, bytes: usize) -> bool {
+        match &mut self.stocked {
             Some(stocked) => stocked.grow(bytes),
             none => {
                 *none = self.stock.bytes(bytes);
                 none.is_some()
             }
-        };
-        if !has_room {
-            self.notes.push(Note::Reason("bodies of too many requests are kept for filters"));
         }
-        has_room
     }
 
     /// Why a frame answered, if it says so.

@@ -96,6 +96,15 @@ fn responses_are_kept_until_they_are_whole_or_large() {
         }
         assert_eq!(out, expected);
     }
+    let mut frame = buffers(100, 50, None);
+    let mut world = World::new();
+    let mut out = Vec::new();
+    frame.response(&mut world.context(), data("abc"), &mut out);
+    assert_eq!((frame.kept(), out.len()), (3, 0));
+    frame.let_go();
+    frame.response(&mut world.context(), data("d"), &mut out);
+    frame.response(&mut world.context(), Piece::Flush, &mut out);
+    assert_eq!((frame.kept(), out), (0, vec![data("abc"), data("d"), Piece::Flush]));
     let mut frame = buffers(10, 5, None);
     let flow = frame.response(&mut World::new().context(), data("12345678901"), &mut Vec::new());
     assert!(matches!(flow, Flow::Fail(answer) if answer.status == 500));
