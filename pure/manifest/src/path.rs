@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use steelyard_model::discretion::is_credential;
+
 /// One step down from an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
@@ -24,6 +26,14 @@ pub(crate) fn steps(path: &str) -> Vec<Step<'_>> {
         rest = after;
     }
     steps
+}
+
+/// Whether the value at `path` must not be shown: a credential or below one, or what a Secret holds.
+pub(crate) fn is_hidden(path: &str) -> bool {
+    let steps = steps(path);
+    let is_data =
+        matches!(steps.first(), Some(Step::Key(key)) if key == "data" || key == "stringData");
+    is_data || steps.iter().any(|step| matches!(step, Step::Key(key) if is_credential(key)))
 }
 
 fn word(text: &str) -> (Step<'_>, &str) {

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use steelyard_model::{Diagnostic, Severity};
 
+use crate::codes;
 use crate::source::Source;
 use snippet::{Lines, Snippet};
 
@@ -52,7 +53,7 @@ impl<'a> Page<'a> {
         self.line(&format!("{head}{message}"));
         let snippet = diagnostic.location.as_ref().and_then(|location| {
             let lines = self.lines_of(&location.file)?;
-            Snippet::of(lines, location)
+            Snippet::of(lines, location, *code == codes::UNKNOWN_FIELD)
         });
         let width = snippet.as_ref().map_or(1, Snippet::number_width);
         let indent = " ".repeat(width);

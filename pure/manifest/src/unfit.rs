@@ -9,9 +9,11 @@ use steelyard_model::{Code, Diagnostic, FieldPath, Severity};
 
 use crate::codes;
 use crate::object::Object;
+use crate::path::is_hidden;
 use crate::source;
 use crate::tree::{Lead, Mark, Node, Value, shortened};
 
+use lookalike::Lookalike;
 pub(crate) use lookalike::corrected;
 use template::{Template, is_ytt};
 
@@ -38,16 +40,46 @@ pub(crate) struct Unfit {
 
 /// What is wrong with `text`, if anything is; `file` is where it stands.
 pub(crate) fn judge(text: &str, heed: Heed, file: &str) -> Option<Unfit> {
+    Some(match find(text, heed)? {
+        Found::Template(template, at) => unrendered(template, text, at, file),
+        Found::Lookalike(found) => looks_like(&found, text, text),
+    })
+}
+
+/// The same of what must not be shown: nothing of it is quoted.
+fn judge_hidden(text: &str, heed: Heed, file: &str) -> Option<Unfit> {
+    Some(match find(text, heed)? {
+        Found::Template(template, at) => {
+            let message = format!("`{}` is {template}", template.sign());
+            let at = text[..at].chars().count();
+            Unfit { code: codes::NOT_RENDERED, message, help: template.help("", file), at }
+        }
+        Found::Lookalike(found) => {
+            let help = "write the value anew".to_owned();
+            Unfit { help, ..looks_like(&found, text, "") }
+        }
+    })
+}
+
+enum Found {
+    /// From this byte on.
+    Template(Template, usize),
+    Lookalike(Lookalike),
+}
+
+fn find(text: &str, heed: Heed) -> Option<Found> {
     if heed == Heed::Nothing || !is_suspicious(text) {
         return None;
     }
-    if let Some((template, at)) = template::find(text, heed == Heed::Obvious) {
-        return Some(unrendered(template, text, at, file));
-    }
-    let found = lookalike::find(text).filter(|_| heed == Heed::All)?;
+    let template = template::find(text, heed == Heed::Obvious);
+    let lookalike = || lookalike::find(text).filter(|_| heed == Heed::All).map(Found::Lookalike);
+    template.map(|(template, at)| Found::Template(template, at)).or_else(lookalike)
+}
+
+fn looks_like(found: &Lookalike, text: &str, meant: &str) -> Unfit {
     let at = text[..found.at].chars().count();
-    let help = format!("write {}", quoted(&lookalike::corrected(text)));
-    Some(Unfit { code: codes::LOOKALIKE_CHARACTER, message: found.message(), help, at })
+    let help = format!("write {}", quoted(&lookalike::corrected(meant)));
+    Unfit { code: codes::LOOKALIKE_CHARACTER, message: found.message(), help, at }
 }
 
 /// The same for the lines around a place where text stops being YAML; also the line, counted from
@@ -73,10 +105,13 @@ fn judge_line(line: &str, file: &str) -> Option<Unfit> {
     if let Some((template, at)) = template::find_in_line(line) {
         return Some(unrendered(template, line, at, file));
     }
-    let found = lookalike::find(line)?;
-    let at = line[..found.at].chars().count();
-    let help = format!("write {}", quoted(lookalike::corrected(line).trim()));
-    Some(Unfit { code: codes::LOOKALIKE_CHARACTER, message: found.message(), help, at })
+    // What is behind its key may be a secret, and all of it where there is no key.
+    let meant = lookalike::corrected(line);
+    let help = match meant.trim().split_once(": ") {
+        Some((key, _)) => format!("write {}", quoted(&format!("{key}: …"))),
+        None => "write the line anew".to_owned(),
+    };
+    Some(Unfit { help, ..looks_like(&lookalike::find(line)?, line, "") })
 }
 
 /// `at` counts bytes. Only the mark is quoted, without its literals: both may hold a secret.
@@ -166,6 +201,7 @@ impl<'a, F: Fn(&FieldPath) -> Heed> Search<'a, F> {
             return;
         }
         let path = self.path();
+        let judge = if is_hidden(&path.0) { judge_hidden } else { judge };
         let Some(unfit) = judge(text, (self.heed)(&path), &self.object.file) else { return };
         match &self.first {
             None => {

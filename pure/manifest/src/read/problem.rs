@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::de;
-use steelyard_model::discretion::is_credential;
 use steelyard_model::{FieldPath, suggest};
 
 use super::trail::Trail;
+use crate::path::is_hidden;
 use crate::tree::{Mark, Node, Plain, Value, shortened};
 
 /// Identity of a node in the tree that is being read.
@@ -86,10 +86,10 @@ impl Complaint {
         let mut missing = None;
         let (message, help) = match self {
             // What is written there may be what nobody should read in a report.
-            Self::Wants(wanted) if is_hidden(&path) => {
+            Self::Wants(wanted) if is_hidden(&path.0) => {
                 (format!("{subject} wants {wanted}, which this is not"), format!("write {wanted}"))
             }
-            Self::Variant { .. } | Self::Other(_) if is_hidden(&path) => {
+            Self::Variant { .. } | Self::Other(_) if is_hidden(&path.0) => {
                 let message = format!("{subject} is not what it should be");
                 (message, "correct the value".to_owned())
             }
@@ -116,13 +116,6 @@ impl Complaint {
         let culprit = None;
         Problem { path, mark, message, help, culprit, missing, after_another: false }
     }
-}
-
-/// Whether the value of a field must not be shown: a credential, or what a Secret holds.
-fn is_hidden(path: &FieldPath) -> bool {
-    let mut keys = path.0.split(['.', '[', ']', '"']).filter(|key| !key.is_empty());
-    let last = keys.clone().next_back().unwrap_or_default();
-    is_credential(last) || keys.next().is_some_and(|first| matches!(first, "data" | "stringData"))
 }
 
 fn help_for_variant(written: &str, known: &[&'static str]) -> String {

@@ -1,13 +1,15 @@
 //! Which part of a line must not be shown: reports end in tickets and logs of CI.
 //!
 //! Judged by the text alone, since what is reported may be that it is no YAML: in a Secret every
-//! value is concealed but those that name things, elsewhere the values of keys that are named like
-//! a credential, everything within a private key, and who asks in an URL. Which names are like that
-//! is known elsewhere (`steelyard_model::discretion`).
+//! value is concealed but those that name things, elsewhere what stands at keys that are named like
+//! a credential and below them, everything within a private key, who asks in an URL, and with what.
+//! A field that nobody knows may be one of them misspelt: it is concealed where it sounds like one,
+//! and where it stands beside one. Which names are like that is known elsewhere
+//! (`steelyard_model::discretion`).
 
 use std::ops::Range;
 
-use steelyard_model::discretion::{is_credential, user_info};
+use steelyard_model::discretion::{hidden_parts, is_credential, may_be_credential};
 
 /// What stands in the place of what is concealed; always as long.
 pub(super) const MASK: &str = "********";
@@ -28,8 +30,14 @@ const NAMING: [&str; 12] = [
     "items",
 ];
 
-/// How far above a line without a key it is looked for whose value it is.
+/// As many lines are looked for the end of a private key.
 const FAR: usize = 1_000;
+
+/// As many lines, to each side, are looked at for what stands beside a field.
+const NEAR: usize = 50;
+
+/// As much of a line, to each side.
+const NEAR_BYTES: usize = 1_024;
 
 /// Lines of a file, by index.
 pub(super) trait Text {
@@ -37,13 +45,15 @@ pub(super) trait Text {
     fn line(&self, index: usize) -> Option<&str>;
 }
 
-/// The Secrets of a file, and the private keys: looked for once, however many findings there are.
+/// What of a file is concealed: looked for once, however many findings there are.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
     /// Lines of Secrets, in order, none in two ranges.
     objects: Vec<Range<usize>>,
     /// The same of private keys.
     keys: Vec<Range<usize>>,
+    /// The same of lines below a key that has something to conceal.
+    below: Vec<Range<usize>>,
 }
 
 impl Secrets {
@@ -67,26 +77,83 @@ impl Secrets {
                 }
             }
         }
-        Self { objects: merged(objects), keys }
+        let mut found = Self { objects: merged(objects), keys, below: Vec::new() };
+        found.below = found.below_keys(text);
+        found
+    }
+
+    /// Lines below keys that have something to conceal.
+    fn below_keys(&self, text: &impl Text) -> Vec<Range<usize>> {
+        let mut below = Vec::<Range<usize>>::new();
+        // The column of the key that they are below.
+        let mut open: Option<usize> = None;
+        for (index, line) in (0..).map_while(|index| Some((index, text.line(index)?))) {
+            let (depth, line) = (indent(line) + usize::from(is_item(line)), line.trim_end());
+            // A line without a key that is not indented goes on with what was before.
+            let goes_on = || depth == 0 && keys(line).next().is_none();
+            let is_below = |column: &usize| depth > *column || goes_on();
+            if line.is_empty() {
+                continue;
+            }
+            open = open.filter(|column| is_below(column) && !line.starts_with("---"));
+            if open.is_some() {
+                match below.last_mut().filter(|last| last.end == index) {
+                    Some(last) => last.end = index + 1,
+                    None => below.push(index..index + 1),
+                }
+                continue;
+            }
+            let hides = |key: &str| self.hides(index, key);
+            let is_comment = line.trim_start().starts_with('#');
+            let mut keys = keys(line).filter(|(_, key, _)| !is_comment && hides(key));
+            open = keys.next().map(|(column, ..)| column);
+        }
+        below
+    }
+
+    /// Whether what stands at a key of line `index` is concealed.
+    fn hides(&self, index: usize, key: &str) -> bool {
+        is_credential(key) || !NAMING.contains(&key) && covers(&self.objects, index)
     }
 
     /// The byte of line `index` from which nothing may be shown.
     pub(super) fn concealed_from(&self, text: &impl Text, index: usize) -> Option<usize> {
         let line = text.line(index)?;
-        if covers(&self.keys, index) {
+        // What keys a Secret has tells nothing.
+        let has_own = || covers(&self.objects, index) && keys(line).next().is_some();
+        if covers(&self.keys, index) || covers(&self.below, index) && !has_own() {
             return Some(0);
         }
-        let within = covers(&self.objects, index);
-        let hides = |key: &str| is_credential(key) || within && !NAMING.contains(&key);
-        let asking = user_info(line).map(|asking| asking.start);
-        let mut keys = keys(line).peekable();
-        if keys.peek().is_none() {
-            return continues_hidden(text, index, hides).then_some(0).or(asking);
-        }
+        let asking = hidden_parts(line).next().map(|asking| asking.start);
+        let has_value = |value: usize| !line[value..].trim().is_empty();
         let mut hidden =
-            keys.filter(|(_, key, value)| hides(key) && !line[*value..].trim().is_empty());
+            keys(line).filter(|(_, key, value)| self.hides(index, key) && has_value(*value));
         hidden.next().map(|(.., value)| value).into_iter().chain(asking).min()
     }
+}
+
+/// The byte of line `index` from which nothing may be shown where a field that nobody knows stands
+/// at byte `at` of it.
+pub(super) fn unknown_from(text: &impl Text, index: usize, at: usize) -> Option<usize> {
+    let line = text.line(index)?;
+    let from = line.floor_char_boundary(at.saturating_sub(NEAR_BYTES));
+    let near = &line[from..line.ceil_char_boundary((at + NEAR_BYTES).min(line.len()))];
+    let (_, own, value) = keys(near).find(|(column, ..)| from + column >= at)?;
+    let is_beside = || {
+        let on_it = keys(near).any(|(_, key, _)| is_credential(key));
+        on_it || beside(text, index, at).any(|line| keys(line).any(|it| is_credential(it.1)))
+    };
+    (may_be_credential(own) || is_beside()).then_some(from + value)
+}
+
+/// Lines near line `index` with keys of the mapping that has one at byte `at` of it.
+fn beside<'t>(text: &'t impl Text, index: usize, at: usize) -> impl Iterator<Item = &'t str> {
+    let is_first = move |line: &str| is_item(line) && at == indent(line) + 2;
+    let is_in = move |line: &&str| line.trim().is_empty() || indent(line) >= at || is_first(line);
+    let above = (index.saturating_sub(NEAR)..index).rev().map_while(|at| text.line(at));
+    let below = (index + 1..=index + NEAR).map_while(|at| text.line(at));
+    let all = above.take_while(is_in).chain(below.take_while(is_in));
+    all.filter(move |line| keys(line).next().is_some_and(|(column, ..)| column == at))
 }
 
 /// Ranges in order, none of which overlap.
@@ -123,11 +190,9 @@ fn mapping_around(text: &impl Text, index: usize, column: usize) -> Range<usize>
     let is_separator = |line: &str| line.starts_with("---") && !line.starts_with("-----");
     let mut start = index;
     while let Some(above) = start.checked_sub(1) {
-        // The first key of an item stands behind the item's dash.
-        let begins_item = |line: &str| line.trim_start().starts_with("- ");
-        let Some(line) = text.line(start).filter(|line| !begins_item(line)) else { break };
+        let Some(line) = text.line(start).filter(|line| !is_item(line)) else { break };
         let Some(before) = text.line(above).filter(|line| !is_separator(line)) else { break };
-        let first = begins_item(before) && indent(before) + 2 == column;
+        let first = is_item(before) && indent(before) + 2 == column;
         if !is_inside(before) && !first || line.is_empty() && column > 0 && !is_inside(line) {
             break;
         }
@@ -138,23 +203,9 @@ fn mapping_around(text: &impl Text, index: usize, column: usize) -> Range<usize>
     start..index + 1 + below.count()
 }
 
-/// Whether a line without a key goes on with the value of a hidden one: a block or a list below it.
-fn continues_hidden(text: &impl Text, index: usize, hides: impl Fn(&str) -> bool) -> bool {
-    // Items may stand as deep as the key that they are below.
-    let depth = |line: &str| indent(line) + usize::from(line.trim_start().starts_with("- "));
-    let mut least = text.line(index).map_or(0, depth);
-    for above in (index.saturating_sub(FAR)..index).rev() {
-        let Some(line) = text.line(above).filter(|line| !line.trim().is_empty()) else { continue };
-        if line.starts_with("---") {
-            return false;
-        }
-        let key = keys(line).last();
-        if let Some((_, key, _)) = key.filter(|_| indent(line) < least || least == 0) {
-            return hides(key);
-        }
-        least = least.min(depth(line));
-    }
-    index > FAR
+/// The first key of an item stands behind the item's dash.
+fn is_item(line: &str) -> bool {
+    line.trim_start().starts_with("- ")
 }
 
 fn indent(line: &str) -> usize {
@@ -228,6 +279,35 @@ mod tests {
                 .filter(|index| secrets.concealed_from(&text, *index) == Some(0))
                 .collect();
             assert_eq!(hidden, [2, 3], "{indented:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_below_a_key_is_hidden_with_it() {
+        let text = "# users: all\na:\n  users:\n    ann: x\n    # bob\n    b:\n\n      c: d\n  realm: shown\n\
+                    - keys:\n    a\n  b: shown\n- {password: [\n  a: b\n  ], c: d}\ne: shown\n";
+        let text = Counted { lines: text.lines().collect(), looks: Cell::new(0) };
+        let secrets = Secrets::of(&text);
+        let hidden: Vec<usize> = (0..text.lines.len())
+            .filter(|index| secrets.concealed_from(&text, *index) == Some(0))
+            .collect();
+        assert_eq!(hidden, [3, 4, 5, 7, 10]);
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_hidden_where_it_may_be_a_secret() {
+        for (text, index, at, expected) in [
+            ("a: b\nsecrt_key: x\n", 1, 0, Some(11)),
+            ("a: b\nrepl: x\n", 1, 0, None),
+            ("a:\n  repl: x\n  password: y\n", 1, 2, Some(8)),
+            ("a:\n  - password: x\n    repl: y\n", 2, 4, Some(10)),
+            ("a:\n  password: x\nb:\n  repl: y\n", 3, 2, None),
+            ("password:\n  repl: y\n", 1, 2, None),
+            ("a: {repl: x, password: y}\n", 0, 4, Some(10)),
+            ("a: {repl: x, b: y}\n", 0, 4, None),
+        ] {
+            let lines = Counted { lines: text.lines().collect(), looks: Cell::new(0) };
+            assert_eq!(unknown_from(&lines, index, at), expected, "{text}");
         }
     }
 

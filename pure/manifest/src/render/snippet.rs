@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use steelyard_model::Location;
 
-use super::conceal::{MASK, Secrets, Text};
+use super::conceal::{MASK, Secrets, Text, unknown_from};
 
 /// Widest part of a line that is shown.
 const WIDTH: usize = 110;
@@ -100,6 +100,18 @@ impl<'a> Lines<'a> {
             strides: &known.strides,
         })
     }
+
+    /// The same, with a field at a character of it that nobody knows.
+    fn get_unknown(&mut self, line: u32, character: usize) -> Option<Shown<'_>> {
+        let index = usize::try_from(line.checked_sub(1)?).ok()?;
+        let at = self.get(line)?.byte_of(character);
+        let end = unknown_from(&Plain(&self.text, &self.starts), index, at);
+        let mut shown = self.get(line)?;
+        if let Some(end) = end.filter(|end| *end < shown.line.len()) {
+            (shown.line, shown.is_cut) = (&shown.line[..end], true);
+        }
+        Some(shown)
+    }
 }
 
 impl<'l> Shown<'l> {
@@ -136,10 +148,14 @@ impl<'l> Shown<'l> {
 }
 
 impl Snippet {
-    /// The line of `location`; none if the file has no such line.
-    pub(super) fn of(lines: &mut Lines<'_>, location: &Location) -> Option<Self> {
-        let shown = lines.get(location.line)?;
+    /// The line of `location`, where there may be a field that nobody knows; none if the file has no
+    /// such line.
+    pub(super) fn of(lines: &mut Lines<'_>, location: &Location, is_unknown: bool) -> Option<Self> {
         let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
+        let shown = match is_unknown {
+            true => lines.get_unknown(location.line, column)?,
+            false => lines.get(location.line)?,
+        };
         let column = match shown.is_cut {
             true => column.min(shown.characters(column)),
             false => column,
@@ -282,7 +298,7 @@ mod tests {
         let mut lines = Lines::of(Cow::Borrowed(&text));
         for (at, column) in columns.enumerate() {
             let location = Location { file: "a".into(), line: 1, column, width: 0 };
-            let snippet = Snippet::of(&mut lines, &location).unwrap();
+            let snippet = Snippet::of(&mut lines, &location, false).unwrap();
             let marked: String =
                 snippet.text.chars().skip(snippet.before).take(snippet.width).collect();
             assert_eq!(marked, format!("ob{at:05}"), "{}", snippet.text);
@@ -298,7 +314,7 @@ mod tests {
         let mut lines = Lines::of(Cow::Owned(text.clone()));
         for column in [1, 3_000, 6_010, 6_020] {
             let location = Location { file: "a".into(), line: 1, column, width: 0 };
-            let snippet = Snippet::of(&mut lines, &location).unwrap();
+            let snippet = Snippet::of(&mut lines, &location, false).unwrap();
             assert!(!snippet.text.contains("abc"), "{}", snippet.text);
             let ends = column > 6_000;
             assert_eq!(snippet.text.ends_with(MASK), ends, "{}", snippet.text);

@@ -59,6 +59,18 @@ impl Template {
         }
     }
 
+    /// What stands for it where nothing of it may be quoted.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Helm | Self::Braces => "{{ … }}",
+            Self::Block => "{% … %}",
+            Self::Variable => "$…",
+            Self::Parentheses => "$(…)",
+            Self::Ytt => "#@ …",
+            Self::Blank => "<…>",
+        }
+    }
+
     /// How to have `mark` rendered.
     pub(super) fn help(self, mark: &str, file: &str) -> String {
         match self {
@@ -175,11 +187,19 @@ fn variable(text: &str, has_variables: bool) -> Option<(Template, usize)> {
     let bare = |(at, _): &(usize, &str)| {
         let inner = &text[at + 1..];
         let name = name_length(inner);
-        name > 1 && is_upper(&inner[..name]) && !has_variables
+        name > 1 && is_upper(&inner[..name]) && !has_variables && !is_part_of_hash(&text[..*at])
     };
     let braced = text.match_indices("${").find(braced);
     let found = braced.or_else(|| text.match_indices('$').find(bare));
     found.map(|(at, _)| (Template::Variable, at))
+}
+
+/// Whether what stands before a `$` begins a hash of a password (`$2y$10$ABC`): whatever follows
+/// is a part of it.
+fn is_part_of_hash(before: &str) -> bool {
+    let Some((_, kind)) = before.rsplit_once('$') else { return false };
+    let is_sign = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b',' | b'=');
+    !kind.is_empty() && kind.bytes().all(is_sign)
 }
 
 fn name_length(text: &str) -> usize {
@@ -249,6 +269,10 @@ mod tests {
             ("/$2", None, false),
             ("/odata/$metadata", None, false),
             ("a$b", None, false),
+            ("ann:$2y$10$ABC.x", None, false),
+            ("$apr1$SALT$x", None, false),
+            ("$argon2id$v=19$m=65536,t=3,p=4$ABC/x", None, false),
+            ("$A$BC", Some((Template::Variable, 2)), false),
             ("{a: b}", None, false),
             ("$", None, false),
             ("${}", None, false),
