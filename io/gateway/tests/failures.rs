@@ -120,6 +120,13 @@ fn statuses_when_nobody_answers() {
     ] {
         assert_eq!(client.get(host, "/").status(), status, "{host}");
     }
+    // Who asks for the head alone is told the same, and nobody else what comes behind it.
+    let taken = double.accepted.load(Ordering::SeqCst);
+    for _ in 0..2 {
+        client.send("HEAD / HTTP/1.1\r\nHost: double\r\n\r\n");
+        assert_eq!(Received::read_to(&mut client.reader, true).unwrap().status(), 502);
+    }
+    assert!(double.accepted.load(Ordering::SeqCst) >= taken + 2, "connections are not kept");
     assert_eq!(garbage.accepted.load(Ordering::SeqCst), 1);
 }
 

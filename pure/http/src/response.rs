@@ -239,10 +239,13 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         if chunked && self.is_http10 {
             return Err(BadResponse::TransferEncoding);
         }
+        // Also where there is no body now: whoever writes both is read in two ways by the next.
+        if chunked && length.is_some() {
+            return Err(BadResponse::ContentLength);
+        }
         self.framing = match length {
             _ if self.is_bodiless() || asked.head || self.status == 304 => Framing::None,
-            Some(_) if chunked => return Err(BadResponse::ContentLength),
-            None if chunked => Framing::Chunked,
+            _ if chunked => Framing::Chunked,
             Some(0) => Framing::None,
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,

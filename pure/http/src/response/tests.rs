@@ -94,6 +94,13 @@ fn refused() {
     ] {
         assert_eq!(parse(raw, PLAIN), Err(why), "{raw:?}");
     }
+    let both = "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n";
+    for status in ["103 Hints", "200 OK", "204 No", "304 No"] {
+        for head in [false, true] {
+            let raw = format!("HTTP/1.1 {status}\r\n{both}\r\n");
+            assert_eq!(parse(&raw, Asked { head, ..PLAIN }), Err(ContentLength), "{status} {head}");
+        }
+    }
 }
 
 #[test]
@@ -172,14 +179,14 @@ fn unusual_spellings() {
 fn words_about_the_body() {
     let head = Asked { head: true, ..PLAIN };
     let old = Asked { http10: true, ..PLAIN };
-    let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    let chunked = "Transfer-Encoding: Chunked\r\n";
     for (status, lines, asked, written) in [
         ("204 No", "Content-Length: 5\r\n", PLAIN, ""),
         ("204 No", "Transfer-Encoding: chunked\r\n", PLAIN, ""),
         ("103 Hints", "Content-Length: 0\r\n", PLAIN, ""),
-        ("200 OK", both, head, "Transfer-Encoding: chunked\r\n"),
-        ("304 No", both, PLAIN, "Transfer-Encoding: chunked\r\n"),
-        ("200 OK", both, Asked { head: true, ..old }, ""),
+        ("200 OK", chunked, head, "Transfer-Encoding: chunked\r\n"),
+        ("304 No", chunked, PLAIN, "Transfer-Encoding: chunked\r\n"),
+        ("200 OK", chunked, Asked { head: true, ..old }, ""),
         ("304 No", "Content-Length: 05\r\n", PLAIN, "Content-Length: 5\r\n"),
         ("200 OK", "", old, "verbatim"),
         ("200 OK", "", head, "verbatim"),
