@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::path::{decode_all, resolve};
+use crate::path::{decode_all, decoded, resolve};
 
 /// The other paths that some server sees in `path`, which is in normal form: three at most.
 pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
@@ -28,6 +28,21 @@ pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
         let seen = if parameters { without_parameters(&decoded) } else { decoded };
         resolve(&seen)
     })
+}
+
+/// How `path`, which is in normal form, may be written: with encodings as they are, in small
+/// letters, and decoded; nothing where nothing is encoded.
+pub(crate) fn spellings(path: &str) -> impl Iterator<Item = String> + use<> {
+    let is_encoded = path.contains('%');
+    let all = is_encoded.then(|| {
+        let mut small = path.to_owned();
+        for (at, _) in path.match_indices('%') {
+            let digits = path.get(at + 1..at + 3).unwrap_or_default().to_ascii_lowercase();
+            small.replace_range(at + 1..at + 1 + digits.len(), &digits);
+        }
+        [path.to_owned(), small, decoded(path).into_owned()]
+    });
+    all.into_iter().flatten()
 }
 
 /// Letters that some take for others, of ASCII, by what Unicode calls compatible (NFKC): wide ones,
@@ -125,6 +140,17 @@ mod tests {
             ("/ba%EF%AC%80le", false),
         ] {
             assert_eq!(is_certain(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn how_paths_are_written() {
+        for (path, expected) in [
+            ("/a/b", &[][..]),
+            ("/a%20b", &["/a%20b", "/a%20b", "/a b"]),
+            ("/%C3%A9%2F", &["/%C3%A9%2F", "/%c3%a9%2f", "/é/"]),
+        ] {
+            assert_eq!(spellings(path).collect::<Vec<_>>(), expected, "{path}");
         }
     }
 

@@ -9,7 +9,7 @@ use steelyard_model::routing::subject::Subject;
 
 use crate::host::Authority;
 use crate::path::{decoded, normalize, readable};
-use crate::readings::{is_certain, readings};
+use crate::readings::{is_certain, readings, spellings};
 use crate::reject::Reject;
 use crate::subject::text;
 use crate::view::RequestView;
@@ -50,18 +50,29 @@ impl<'h> HeadSubject<'h> {
         is_certain(&self.path)
     }
 
-    /// The same with the other paths that some server sees in its path; nothing where the path has
-    /// one reading.
+    /// The same with the other paths that some server sees in its path, and with each spelling that
+    /// an expression may be written for; nothing where the path has one reading and one spelling.
     pub fn readings(&self) -> impl Iterator<Item = Self> {
-        readings(&self.path).map(|path| Self {
+        let spelled =
+            move |path: String| spellings(&path).map(move |text| self.seen(&path, Some(text)));
+        let others = readings(&self.path).flat_map(move |path| {
+            let read = self.seen(&path, None);
+            std::iter::once(read).chain(spelled(path))
+        });
+        spelled(self.path.to_string()).chain(others)
+    }
+
+    /// The same with this path, and perhaps with what expressions see of it.
+    fn seen(&self, path: &str, readable: Option<String>) -> Self {
+        Self {
             head: self.head,
             host: self.host.clone(),
-            path: Cow::Owned(path),
+            path: Cow::Owned(path.to_owned()),
             client: self.client,
             server_name: self.server_name,
             decoded: OnceCell::new(),
-            readable: OnceCell::new(),
-        })
+            readable: readable.map(OnceCell::from).unwrap_or_default(),
+        }
     }
 }
 

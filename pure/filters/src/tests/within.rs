@@ -10,7 +10,7 @@ use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::matcher::Matcher;
-use steelyard_model::routing::pattern::{PathPattern, PathShape};
+use steelyard_model::routing::pattern::{Expression, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rule::Rule;
 
 use super::{Asked, World};
@@ -181,6 +181,35 @@ fn exemptions_are_of_what_every_server_sees_there() {
             assert!(!lines.iter().any(|line| line.starts_with("x_user")), "{lines:?}");
         }
         assert_eq!(pass(&recipe, [192, 0, 2, 1], &asked.with(ANN.0, ANN.1)).0, 200, "{target}");
+    }
+}
+
+/// An expression is written for one spelling of a path, and holds for all of them or none.
+#[test]
+fn expressions_exempt_what_they_hold_for_in_every_spelling() {
+    let rule = |source: &str| {
+        let shape = PathShape::Regex(Expression::new(source).unwrap());
+        Rule::One(Matcher::Path(PathPattern { form: PathForm::Readable, shape }))
+    };
+    let all_but = |source: &str| rule(source).negated();
+    for (exempted, target, status) in [
+        (rule("^/public/"), "/public/a", 200),
+        (rule("^/public/"), "/public/a%2Fb%20c", 200),
+        (rule("^/[^/]*$"), "/a%2fb", 401),
+        (rule("^/a%2fb$"), "/a%2fb", 401),
+        (rule("^/[a-z ]+$"), "/a%20b", 401),
+        (all_but("^/a%2fb"), "/a%2fb", 401),
+        (all_but("^/a%2Fb"), "/a%2fb", 401),
+        (all_but("^/a/b"), "/a%2fb", 401),
+        (all_but("^/a b"), "/a%20b", 401),
+        (all_but("^/a%20b"), "/a%20b", 401),
+        (all_but("^/a/b"), "/a/c", 200),
+    ] {
+        let case = format!("{exempted} {target}");
+        let when = Filter::When(exempted.negated(), "password".into());
+        let recipe = recipe(vec![("when", when), ("password", basic())]).unwrap();
+        let asked = Asked::get("a.test", target);
+        assert_eq!(pass(&recipe, [192, 0, 2, 1], &asked).0, status, "{case}");
     }
 }
 
