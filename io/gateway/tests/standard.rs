@@ -6,10 +6,13 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use support::{Server, gateway, gateway_to_http2, ok, route};
+use steelyard_model::routing::filter::Filter;
+use support::filtering::put_filters;
+use support::{Client, Server, gateway, gateway_to_http2, ok, route, routing, speak_http2};
 
 /// Their program, where there is Go to build it.
 fn peers() -> Option<PathBuf> {
@@ -52,7 +55,7 @@ impl Drop for Running {
     }
 }
 
-/// gRPC's own server behind the gateway, and its own client in front.
+/// gRPC's own server behind the gateway, and in front its own client, and what browsers say.
 #[test]
 fn grpc_passes_its_own_tests() {
     let Some(peers) = peers() else { return };
@@ -68,4 +71,50 @@ fn grpc_passes_its_own_tests() {
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{why}");
     assert_eq!(said.lines().count(), 13, "{said}");
+    browsers_are_answered_by(endpoint);
+}
+
+/// What that server answers by gRPC-Web (HTTP/1.1, as `fetch` sends it): messages, and behind them
+/// how the call ended.
+fn browsers_are_answered_by(endpoint: SocketAddr) {
+    let routes = [route("grpc", "*", "/", &[endpoint])];
+    let (gateway, address) = gateway_to_http2(&routes);
+    let mut map = routing(&routes);
+    speak_http2(&mut map, "grpc");
+    put_filters(&mut map, "grpc", vec![Filter::GrpcWeb(vec!["https://app.test".into()])]);
+    gateway.apply(&map, 3);
+    let frame = |kind: u8, text: &[u8]| {
+        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+        [&[kind][..], &length, text].concat()
+    };
+    let call = |method: &str, message: &[u8]| {
+        let body = frame(0, message);
+        let head = format!(
+            "POST /grpc.testing.TestService/{method} HTTP/1.1\r\nHost: a\r\n\
+             Origin: https://app.test\r\nX-Grpc-Web: 1\r\n\
+             Content-Type: application/grpc-web+proto\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Client::connect(address).send([head.as_bytes(), &body].concat()).receive()
+    };
+    let ended = frame(0x80, b"grpc-message: \r\ngrpc-status: 0\r\n");
+    // `response_size: 3`, and a payload of three bytes.
+    let payload: &[u8] = &[0x0a, 5, 0x12, 3, 0, 0, 0];
+    let sizes: &[u8] = &[0x12, 2, 8, 3, 0x12, 2, 8, 3];
+    for (method, message, messages) in [
+        ("EmptyCall", &[][..], vec![&[][..]]),
+        ("UnaryCall", &[0x10, 3], vec![payload]),
+        ("StreamingOutputCall", sizes, vec![payload, payload]),
+    ] {
+        let answer = call(method, message);
+        let mut expected: Vec<u8> = messages.into_iter().flat_map(|it| frame(0, it)).collect();
+        expected.extend(&ended);
+        assert_eq!((answer.status(), answer.body.clone()), (200, expected), "{method}");
+        assert_eq!(answer.header("content-type"), Some("application/grpc-web+proto"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.test"));
+    }
+    // `response_status: {code: 2, message: "no"}`.
+    let answer = call("UnaryCall", &[0x3a, 6, 8, 2, 0x12, 2, b'n', b'o']);
+    let ended = [answer.header("grpc-status"), answer.header("grpc-message")];
+    assert_eq!((answer.status(), ended), (200, [Some("2"), Some("no")]), "{:?}", answer.body);
 }
