@@ -16,12 +16,12 @@ const SAMPLE: usize = 32;
 const RARE: [PathForm; 2] = [PathForm::Decoded, PathForm::Readable];
 
 /// Candidates of one host by the path that they need. Small, since most hosts have one route: what
-/// is named stands elsewhere.
+/// is named stands elsewhere, where clones share it.
 #[derive(Debug)]
 pub(crate) struct Paths<T> {
     /// Those that name nothing that can be looked up.
     any: Slot<T>,
-    named: Option<Box<Named<T>>>,
+    named: Option<Arc<Named<T>>>,
 }
 
 /// Candidates by what they name.
@@ -51,14 +51,14 @@ impl<T: Candidate> Paths<T> {
         if *path == PathKey::Any {
             return self.any.insert(candidate, left);
         }
-        self.named.get_or_insert_default().insert(path, candidate, left);
+        Arc::make_mut(self.named.get_or_insert_default()).insert(path, candidate, left);
     }
 
     pub(crate) fn remove(&mut self, path: &PathKey, candidate: &T) {
         if *path == PathKey::Any {
             self.any.remove(candidate);
         } else if let Some(named) = &mut self.named {
-            named.remove(path, candidate);
+            Arc::make_mut(named).remove(path, candidate);
             self.named.take_if(|named| named.is_empty());
         }
     }
