@@ -90,6 +90,8 @@ pub enum Missing {
         name: Option<Arc<str>>,
         /// What is known of something that is named nearly alike.
         alike: Alike,
+        /// What is wrong, where it is there and has a mistake; none where that is said alike.
+        invalid: Option<Box<str>>,
     },
     /// Anything in `namespace` that has the labels.
     Labelled {
@@ -114,12 +116,16 @@ pub enum Alike {
 impl Missing {
     /// Something of `kind` named `name`, in whatever namespace.
     pub fn named(kind: &'static str, name: &str) -> Self {
-        Self::Object { kind, namespace: None, name: Some(name.into()), alike: Alike::Unknown }
+        Self::of(kind, Some(name.into()))
     }
 
     /// Anything of `kind`.
     pub fn any(kind: &'static str) -> Self {
-        Self::Object { kind, namespace: None, name: None, alike: Alike::Unknown }
+        Self::of(kind, None)
+    }
+
+    fn of(kind: &'static str, name: Option<Arc<str>>) -> Self {
+        Self::Object { kind, namespace: None, name, alike: Alike::Unknown, invalid: None }
     }
 
     /// In this namespace only.
@@ -127,6 +133,15 @@ impl Missing {
     pub fn within(mut self, within: &str) -> Self {
         if let Self::Object { namespace, .. } = &mut self {
             *namespace = Some(within.into());
+        }
+        self
+    }
+
+    /// The message where it is there and has a mistake.
+    #[must_use]
+    pub fn if_invalid(mut self, message: String) -> Self {
+        if let Self::Object { invalid, .. } = &mut self {
+            *invalid = Some(message.into());
         }
         self
     }

@@ -31,13 +31,13 @@ pub(crate) fn explain(diagnostics: &mut Diagnostics) {
     }
     let mistakes = Mistakes::among(diagnostics);
     let mut explained = consequences.clone();
-    for found in &mut explained {
-        let Some(missing) = found.missing.as_deref() else { continue };
+    for (found, told) in explained.iter_mut().zip(&consequences) {
+        let Some(missing) = told.missing.as_deref() else { continue };
         let is_alike = matches!(missing, Missing::Object { alike: Alike::Told, .. });
         if let Some((object, place)) = mistakes.behind(missing) {
-            // Some say so already.
-            let plain = found.message.replacen("there is no valid ", "there is no ", 1);
-            found.message = plain.replacen("there is no ", "there is no valid ", 1);
+            if let Missing::Object { invalid: Some(message), .. } = missing {
+                found.message = message.to_string();
+            }
             found.help = format!("{object} has a mistake at {place}: mend that first");
         } else if let Some(place) = mistakes.file.filter(|_| !is_alike) {
             found.help = format!("mend what is wrong at {place} first: it may be in that file");

@@ -71,7 +71,7 @@ impl Known {
                 let near = self.meant_label(namespace, labels, suggester)?;
                 (format!("did you mean `{near}`?"), missing.clone())
             }
-            Missing::Object { kind, namespace, name, alike: Alike::Sought } => {
+            Missing::Object { kind, namespace, name, alike: Alike::Sought, .. } => {
                 let (namespace, name) = (namespace.as_ref()?, name.as_ref()?);
                 let tag = match *kind {
                     "Secret" => Tag::Secret,

@@ -109,7 +109,8 @@ impl Allocator {
         match refusal {
             Refusal::UnknownPool { name } => {
                 let is_alike = self.nearest(name).is_some();
-                Some(Missing::named("IPAddressPool", name).alike(is_alike))
+                let missing = Missing::named("IPAddressPool", name).alike(is_alike);
+                Some(missing.if_invalid(unknown_pool("no valid", name)))
             }
             Refusal::NoneAvailable | Refusal::PoolFull { .. } if self.pools.is_empty() => {
                 Some(Missing::any("IPAddressPool"))
@@ -152,9 +153,7 @@ impl Allocator {
                 let unknown = || (refusal.to_string(), "ask for another pool".to_owned());
                 excluded.map_or_else(unknown, |it| (it.message.clone(), it.help.clone()))
             }
-            Refusal::UnknownPool { name } => {
-                (format!("there is no pool {name:?}"), self.known_pools(name))
-            }
+            Refusal::UnknownPool { name } => (unknown_pool("no", name), self.known_pools(name)),
             Refusal::AmbiguousPool { name } => (
                 format!("several namespaces have a pool {name:?}"),
                 "give the pools different names".to_owned(),
@@ -225,6 +224,10 @@ impl Allocator {
             format!("name a pool, such as {}", names.join(", "))
         }
     }
+}
+
+fn unknown_pool(no: &str, name: &str) -> String {
+    format!("there is {no} pool {name:?}")
 }
 
 fn kind(refusal: &Refusal) -> (Severity, Code) {

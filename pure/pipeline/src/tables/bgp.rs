@@ -82,11 +82,11 @@ fn named_peers<'a>(
 ) -> Vec<&'a BgpPeer> {
     let object = &*advertisement.object;
     if world.bgp_peers.is_empty() && advertisement.peers.is_empty() {
-        let message = format!("there is no BGPPeer, so {object} tells nobody");
+        let say = |no: &str| format!("there is {no} BGPPeer, so {object} tells nobody");
         let help = "add a BGPPeer for each router";
         let (severity, code) = (Severity::Warning, codes::PEER_MISSING);
-        let found = Diagnostic::new(severity, code, object, "", message, help);
-        diagnostics.push(found.missing(Missing::any("BGPPeer")));
+        let found = Diagnostic::new(severity, code, object, "", say("no"), help);
+        diagnostics.push(found.missing(Missing::any("BGPPeer").if_invalid(say("no valid"))));
     }
     if advertisement.peers.is_empty() {
         return world.bgp_peers.values().copied().collect();
@@ -126,11 +126,12 @@ fn missing_peer(
     } else {
         format!("add a BGPPeer of this name, or name one there is: {}", named.join(", "))
     };
-    let message = format!("there is no BGPPeer named `{name}`, so nothing is announced to it");
+    let say =
+        |no: &str| format!("there is {no} BGPPeer named `{name}`, so nothing is announced to it");
     let (severity, code) = (Severity::Warning, codes::PEER_MISSING);
     let missing = Missing::named("BGPPeer", name).alike(near.is_some() || at_address.is_some());
-    Diagnostic::new(severity, code, &advertisement.object, path.clone(), message, help)
-        .missing(missing)
+    Diagnostic::new(severity, code, &advertisement.object, path.clone(), say("no"), help)
+        .missing(missing.if_invalid(say("no valid")))
 }
 
 /// Peers that are told nothing, whatever Services there are, and that no node talks to.

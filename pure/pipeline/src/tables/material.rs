@@ -68,10 +68,13 @@ fn named<T>(
 ) -> Result<T, Box<Diagnostic>> {
     let NamespacedName { namespace, name } = id;
     let Some(found) = found else {
-        let message = format!("there is no {kind} `{name}` in namespace {namespace}: {}", loss.so);
+        let say = |no: &str| {
+            format!("there is {no} {kind} `{name}` in namespace {namespace}: {}", loss.so)
+        };
         let help = format!("add the {kind} to {namespace}, or name another");
         let missing = Missing::named(kind, name).within(namespace).sought();
-        return Err(Box::new(loss.say(&link.place, message, help).missing(missing)));
+        let missing = missing.if_invalid(say("no valid"));
+        return Err(Box::new(loss.say(&link.place, say("no"), help).missing(missing)));
     };
     of(found).map_err(|why| {
         Box::new(loss.say(&link.place, format!("{kind} {id} {}: {why}", loss.lacks), why.help()))

@@ -174,10 +174,10 @@ fn missing(object: &ObjectRef, path: &FieldPath, name: &str, near: Option<&str>)
         Some(near) => format!("did you mean `{near}`?"),
         None => "name an IPAddressPool that is there, or add one of this name".to_owned(),
     };
-    let message = format!("there is no IPAddressPool named `{name}`");
+    let say = |no: &str| format!("there is {no} IPAddressPool named `{name}`");
     let missing = Missing::named("IPAddressPool", name).alike(near.is_some());
-    Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), message, help)
-        .missing(missing)
+    Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), say("no"), help)
+        .missing(missing.if_invalid(say("no valid")))
 }
 
 /// The advertisement's selectors fit no pool, or there is none.

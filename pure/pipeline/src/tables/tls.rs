@@ -163,22 +163,28 @@ fn no_default(
 ) -> Option<Diagnostic> {
     let object = ObjectRef::new("Secret", &*id.namespace, &*id.name);
     let instead = "names without a certificate are shown one that nobody believes";
-    let say = |code, what: String, help| {
-        let message = format!("{what}, so {instead}");
+    let say = |code, message: String, help| {
         Diagnostic::new(Severity::Warning, code, &object, FieldPath::root(), message, help)
     };
     match made {
         Some(Ok(_)) => None,
         Some(Err(why)) => {
-            let what = format!("the default certificate, Secret {id}, is of no use: {why}");
-            Some(say(codes::TLS_SECRET_UNFIT, what, why.help()))
+            let message =
+                format!("the default certificate, Secret {id}, is of no use: {why}, so {instead}");
+            Some(say(codes::TLS_SECRET_UNFIT, message, why.help()))
         }
         None => {
-            let what = format!("there is no Secret {id}, which is to have the default certificate");
+            let what = |no: &str| {
+                format!(
+                    "there is {no} Secret {id}, which is to have the default certificate, so \
+                     {instead}"
+                )
+            };
             let help = "add it, of type kubernetes.io/tls, or name another: \
                         --default-ssl-certificate NAMESPACE/NAME";
             let missing = Missing::named("Secret", &id.name).within(&id.namespace).sought();
-            Some(say(codes::TLS_SECRET_MISSING, what, help).missing(missing))
+            let missing = missing.if_invalid(what("no valid"));
+            Some(say(codes::TLS_SECRET_MISSING, what("no"), help).missing(missing))
         }
     }
 }
@@ -207,17 +213,16 @@ pub(super) fn report(
 fn missing(named: &TlsSecret) -> Diagnostic {
     let NamespacedName { namespace, name } = &named.secret;
     let missing = Missing::named("Secret", name).within(namespace).sought();
-    let found = Diagnostic::at(
-        Severity::Warning,
-        codes::TLS_SECRET_MISSING,
-        &named.place,
+    let say = |no: &str| {
         format!(
-            "there is no Secret `{name}` in namespace {namespace}: its hosts are shown the \
+            "there is {no} Secret `{name}` in namespace {namespace}: its hosts are shown the \
              default certificate"
-        ),
-        format!("add a Secret `{name}` of type kubernetes.io/tls to {namespace}"),
-    );
-    found.missing(missing)
+        )
+    };
+    let help = format!("add a Secret `{name}` of type kubernetes.io/tls to {namespace}");
+    let code = codes::TLS_SECRET_MISSING;
+    Diagnostic::at(Severity::Warning, code, &named.place, say("no"), help)
+        .missing(missing.if_invalid(say("no valid")))
 }
 
 fn unfit(named: &TlsSecret, why: Unfit) -> Diagnostic {

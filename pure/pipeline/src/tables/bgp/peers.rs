@@ -83,9 +83,10 @@ fn profile<'a>(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "add a BFDProfile of this name, or remove bfdProfile".to_owned(),
             };
-            let what = format!("there is no BFDProfile named `{name}`");
-            let refusal = refusal(peer, codes::BFD_PROFILE_MISSING, "spec.bfdProfile", what, help);
-            Err(Box::new(refusal.missing(missing)))
+            let say = |no: &str| format!("there is {no} BFDProfile named `{name}`");
+            let (code, path) = (codes::BFD_PROFILE_MISSING, "spec.bfdProfile");
+            let refusal = refusal(peer, code, path, say("no"), help);
+            Err(Box::new(refusal.missing(missing.if_invalid(say("no valid")))))
         }
     }
 }
@@ -116,17 +117,18 @@ fn password(
     let places = BTreeSet::from([namespace, own]);
     let mut secrets = places.iter().filter_map(|place| world.secrets.get(&(*place, name)));
     let Some(secret) = secrets.next() else {
-        let what = format!("there is no Secret `{name}` in namespace {namespace}");
+        let is_own = namespace == own;
+        let so = if is_own { "" } else { " in the input; the session waits for it" };
+        let say = |no: &str| format!("there is {no} Secret `{name}` in namespace {namespace}{so}");
         let help = format!("add it, of type {BASIC_AUTH} with a key `{PASSWORD}`");
         let code = codes::PASSWORD_SECRET_MISSING;
-        let missing = refusal(peer, code, "spec.passwordSecret.name", what.clone(), help);
+        let missing = refusal(peer, code, "spec.passwordSecret.name", say("no"), help);
         let secret = Missing::named("Secret", name).within(namespace);
-        let mut missing = Box::new(missing.missing(secret));
-        if namespace == own {
+        let mut missing = Box::new(missing.missing(secret.if_invalid(say("no valid"))));
+        if is_own {
             return Err(missing);
         }
         missing.severity = Severity::Warning;
-        missing.message = format!("{what} in the input; the session waits for it");
         diagnostics.push(*missing);
         return Ok(JoinedPassword::Elsewhere(NamespacedName::new(namespace, name.as_str())));
     };

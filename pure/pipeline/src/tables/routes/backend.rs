@@ -303,15 +303,20 @@ impl Join<'_, '_> {
     fn report_missing_service(&mut self, written: &BackendRef) {
         let NamespacedName { namespace, name } = &written.service;
         let missing = Missing::named("Service", name).within(namespace).sought();
+        let say = |no: &str| {
+            format!(
+                "there is {no} Service `{name}` in namespace {namespace}: the route answers 503"
+            )
+        };
         let help = format!("add the Service to namespace {namespace}, or name another");
         let found = Diagnostic::at(
             Severity::Error,
             codes::BACKEND_SERVICE_MISSING,
             &field(&written.place, "name"),
-            format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
+            say("no"),
             help,
         );
-        self.diagnostics.push(found.missing(missing));
+        self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
     }
 
     /// Index of the port meant.

@@ -154,14 +154,17 @@ fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Opt
 
 fn missing(draft: &OriginTlsDraft) -> Diagnostic {
     let NamespacedName { namespace, name } = &draft.secret;
-    let message = format!(
-        "there is no Secret `{name}` in namespace {namespace}, by which TLS is spoken to backends: \
-         the routes answer 503"
-    );
+    let say = |no: &str| {
+        format!(
+            "there is {no} Secret `{name}` in namespace {namespace}, by which TLS is spoken to \
+             backends: the routes answer 503"
+        )
+    };
     let help = format!("add the Secret to {namespace}, or name another");
-    let found =
-        Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &draft.place, message, help);
-    found.missing(Missing::named("Secret", name).within(namespace).sought())
+    let code = codes::BACKEND_TLS_SECRET;
+    let missing = Missing::named("Secret", name).within(namespace).sought();
+    Diagnostic::at(Severity::Error, code, &draft.place, say("no"), help)
+        .missing(missing.if_invalid(say("no valid")))
 }
 
 fn unfit(draft: &OriginTlsDraft, why: Unfit) -> Diagnostic {

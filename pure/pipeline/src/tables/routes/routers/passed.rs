@@ -410,12 +410,12 @@ impl Maker<'_, '_> {
 
     fn no_secret(&mut self, link: &SecretLink) {
         let NamespacedName { namespace, name } = &link.secret;
-        let message = format!("there is no Secret `{name}` in namespace {namespace}");
+        let say = |no: &str| format!("there is {no} Secret `{name}` in namespace {namespace}");
         let help = format!("add the Secret to {namespace}, or name another");
         let code = codes::FILTER_SECRET;
-        let found = Diagnostic::at(Severity::Error, code, &link.place, message, help);
+        let found = Diagnostic::at(Severity::Error, code, &link.place, say("no"), help);
         let missing = Missing::named("Secret", name).within(namespace).sought();
-        self.diagnostics.push(found.missing(missing));
+        self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
     }
 }
 

@@ -152,14 +152,17 @@ impl Maker<'_, '_> {
 
     fn no_service(&mut self, id: &NamespacedName, place: &Provenance) {
         let NamespacedName { namespace, name } = id;
-        let message = format!(
-            "there is no Service `{name}` in namespace {namespace}: routes that use this answer 503"
-        );
+        let say = |no: &str| {
+            format!(
+                "there is {no} Service `{name}` in namespace {namespace}: routes that use this \
+                 answer 503"
+            )
+        };
         let help = format!("add the Service to namespace {namespace}, or name another");
         let code = codes::BACKEND_SERVICE_MISSING;
-        let found = Diagnostic::at(Severity::Error, code, place, message, help);
+        let found = Diagnostic::at(Severity::Error, code, place, say("no"), help);
         let missing = Missing::named("Service", name).within(namespace).sought();
-        self.diagnostics.push(found.missing(missing));
+        self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
     }
 
     /// The one endpoint at an address, or at a name that is looked up when it is asked.

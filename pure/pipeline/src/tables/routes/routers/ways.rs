@@ -225,21 +225,25 @@ impl Maker<'_, '_> {
         so: &str,
     ) -> RefusalReason {
         let NamespacedName { namespace, name } = id;
-        let (message, help) = match elsewhere::is_of_file(id) {
+        let missing = Missing::named(kind, name).within(namespace).sought();
+        let say =
+            |no: &str| format!("there is {no} {kind} `{name}` in namespace {namespace}: {so}");
+        let (message, help, missing) = match elsewhere::is_of_file(id) {
             true => (
                 format!(
                     "no file of dynamic configuration has `{name}` among what is {namespace}: {so}"
                 ),
                 format!("add it below `{namespace}` in such a file, or name another"),
+                missing,
             ),
             false => (
-                format!("there is no {kind} `{name}` in namespace {namespace}: {so}"),
+                say("no"),
                 format!("add the {kind} to namespace {namespace}, or name another"),
+                missing.if_invalid(say("no valid")),
             ),
         };
         let code = codes::REFERENCE_MISSING;
         let found = Diagnostic::at(Severity::Error, code, place, message, help);
-        let missing = Missing::named(kind, name).within(namespace).sought();
         self.diagnostics.push(found.missing(missing));
         RefusalReason::Reference(place.clone())
     }
