@@ -340,8 +340,8 @@ impl<B: Blueprint> Stack<B> {
         self.inbound.kept() + self.layers.iter().map(by).sum::<usize>()
     }
 
-    /// There is no room for more: what is kept to be sent again is not kept any more, and frames let
-    /// go what need not be whole.
+    /// There is no room for more: what is kept to be sent again is not kept any more, and frames
+    /// let go what need not be whole.
     pub fn let_go(&mut self) {
         for layer in &mut self.layers {
             layer.replay.iter_mut().for_each(Replay::let_go);

@@ -148,8 +148,8 @@ impl<'l> Shown<'l> {
 }
 
 impl Snippet {
-    /// The line of `location`, where there may be a field that nobody knows; none if the file has no
-    /// such line.
+    /// The line of `location`, where there may be a field that nobody knows; none if the file has
+    /// no such line.
     pub(super) fn of(lines: &mut Lines<'_>, location: &Location, is_unknown: bool) -> Option<Self> {
         let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
         let shown = match is_unknown {
