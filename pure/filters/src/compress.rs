@@ -70,7 +70,7 @@ impl Compress {
             && head.first("content-encoding").is_none_or(|it| it.trim_ascii() == b"identity")
             && head.first("content-range").is_none()
             && !head.first("cache-control").is_some_and(no_transform)
-            && self.is_included(media_type(head).as_deref().unwrap_or_default())
+            && self.is_included(media_type(head).unwrap_or_default())
     }
 }
 
@@ -80,8 +80,8 @@ fn text<'h>(head: &'h dyn Head, name: &str) -> Option<&'h str> {
 }
 
 /// The media type without its parameters.
-fn media_type(head: &dyn Head) -> Option<String> {
-    Some(text(head, "content-type")?.split(';').next()?.trim().to_owned())
+fn media_type(head: &dyn Head) -> Option<&str> {
+    Some(text(head, "content-type")?.split(';').next()?.trim())
 }
 
 impl Frame for Compress {
@@ -92,7 +92,7 @@ impl Frame for Compress {
     }
 
     fn enter(&mut self, _: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let is_excluded = media_type(head).is_some_and(|it| self.is_excluded(&it));
+        let is_excluded = media_type(head).is_some_and(|it| self.is_excluded(it));
         if head.method() != "HEAD" && !is_excluded {
             self.coding = accepted::coding(head, &self.terms);
         }

@@ -205,7 +205,7 @@ impl Recipe {
             Filter::RedirectRegex(to) => Made::ByRegex(ByRegex::new(to)),
             Filter::RedirectScheme(to) => Made::ToScheme(ToScheme(Arc::new(to.clone()))),
             Filter::Retry(it) => Made::Retry(Retry::new(it)),
-            Filter::Rewrite(it) => Made::Rewrite(Rewritten(Arc::new(it.clone()))),
+            Filter::Rewrite(it) => Made::Rewrite(Rewritten::new(it)),
             Filter::Signature(it) => Made::Signed(Signed(Arc::new(it.clone()))),
             Filter::Token(it) => Made::Token(Token::new(it, memory.of(usage))?),
             _ => return None,

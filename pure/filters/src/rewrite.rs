@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use steelyard_http::{RequestEdits, RequestView};
+use steelyard_http::{LineEdits, RequestEdits, RequestView};
 use steelyard_model::routing::filter::Rewrite;
 
 use crate::ask::Got;
@@ -18,12 +18,37 @@ use crate::response::Response;
 /// What is told of a prefix that was taken off.
 const PREFIX: &str = "X-Forwarded-Prefix";
 
+const NO_PATH: &str = "the path is none once a filter has changed it";
+
 /// What is told of a path that was replaced.
 const REPLACED: &str = "X-Replaced-Path";
 
 /// How a path is changed.
 #[derive(Clone, Debug)]
-pub(crate) struct Rewritten(pub(crate) Arc<Rewrite>);
+pub(crate) struct Rewritten(Arc<Rewriting>);
+
+#[derive(Debug)]
+struct Rewriting {
+    rewrite: Rewrite,
+    /// What is told of each prefix that is taken off.
+    told: Vec<LineEdits>,
+}
+
+impl Rewritten {
+    pub(crate) fn new(rewrite: &Rewrite) -> Self {
+        let told = |prefix: &Arc<str>| {
+            let mut lines = LineEdits::default();
+            // A prefix that cannot be told is one of no path.
+            _ = lines.add(PREFIX, prefix.as_bytes());
+            lines
+        };
+        let told = match rewrite {
+            Rewrite::StripPrefix(prefixes) => prefixes.iter().map(told).collect(),
+            _ => Vec::new(),
+        };
+        Self(Arc::new(Rewriting { rewrite: rewrite.clone(), told }))
+    }
+}
 
 /// A path as it becomes.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,15 +62,18 @@ struct Changed<'p> {
 
 impl Frame for Rewritten {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let before = head.path().to_owned();
-        if before == "*" {
+        if head.path() == "*" {
             return Enter::Next;
         }
-        let Some(changed) = changed(&self.0, &before) else { return Enter::Next };
-        if !is_normal(&changed.path) {
-            return refused(cx, 400, "the path is none once a filter has changed it");
+        if let Rewrite::StripPrefix(prefixes) = &self.0.rewrite {
+            return self.0.strip(prefixes, cx, head);
         }
-        let mut is_written = head.set_path(&changed.path).is_ok();
+        let before = head.path().to_owned();
+        let Some(changed) = changed(&self.0.rewrite, &before) else { return Enter::Next };
+        if !is_normal(&changed.path) {
+            return refused(cx, 400, NO_PATH);
+        }
+        let mut is_written = head.set_path(&*changed.path).is_ok();
         if let Some(query) = &changed.query {
             is_written &= head.set_query(Some(query)).is_ok();
         }
@@ -56,22 +84,43 @@ impl Frame for Rewritten {
     }
 }
 
+impl Rewriting {
+    /// Takes the first of these prefixes off: most changes are that.
+    fn strip(
+        &self,
+        prefixes: &[Arc<str>],
+        cx: &mut Context<'_>,
+        head: &mut RequestEdits<'_>,
+    ) -> Enter {
+        let path = head.path();
+        let is_it = |prefix: &Arc<str>| !prefix.is_empty() && path.starts_with(&**prefix);
+        let Some(at) = prefixes.iter().position(is_it) else { return Enter::Next };
+        let rest = rooted(Cow::Borrowed(&path[prefixes[at].len()..]));
+        if !is_normal(&rest) {
+            return refused(cx, 400, NO_PATH);
+        }
+        let rest: Box<str> = rest.into();
+        if head.set_path(rest).is_err() {
+            return refused(cx, 500, "a filter made no path");
+        }
+        head.lines().apply(&self.told[at]);
+        Enter::Next
+    }
+}
+
 fn refused(cx: &mut Context<'_>, status: u16, why: &'static str) -> Enter {
     cx.notes.push(Note::Reason(why));
     Enter::Answer(Box::new(Response::bare(status)))
 }
 
-/// What becomes of a path; none where it stays.
+/// What becomes of a path; none where it stays. Prefixes are taken off otherwise.
 fn changed<'p>(rewrite: &'p Rewrite, path: &'p str) -> Option<Changed<'p>> {
     match rewrite {
         Rewrite::AddPrefix(prefix) => {
             let path = rooted(Cow::Owned(format!("{prefix}{path}")));
             Some(Changed { path, query: None, told: None })
         }
-        Rewrite::StripPrefix(prefixes) => {
-            let is_it = |prefix: &&Arc<str>| !prefix.is_empty() && path.starts_with(&***prefix);
-            Some(stripped(path, prefixes.iter().find(is_it)?.len()))
-        }
+        Rewrite::StripPrefix(_) => None,
         Rewrite::StripExpression(expressions) => {
             let mut ends = expressions.iter().filter_map(|it| match it.first_in(path)? {
                 (0, end) if end > 0 => Some(end),
@@ -169,7 +218,7 @@ mod tests {
         let asked = Asked::get("http://a.b", path);
         let mut request = RequestEdits::new(&asked);
         let mut world = World::new();
-        match Rewritten(Arc::new(rewrite)).enter(&mut world.context(), &mut request, Got::Nothing) {
+        match Rewritten::new(&rewrite).enter(&mut world.context(), &mut request, Got::Nothing) {
             Enter::Next => {}
             Enter::Answer(answer) => return Err(answer.status),
             Enter::Ask(ask) => panic!("{ask:?}"),

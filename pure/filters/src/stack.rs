@@ -23,8 +23,10 @@ use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
 pub struct Stack<B: Blueprint> {
     /// From outside in.
     blueprints: Rc<[B]>,
-    /// What was added inside of these, and inside of each other.
-    added: Vec<Vec<B>>,
+    /// What was added inside of these, and how deep each of them is.
+    added: Vec<(usize, B)>,
+    /// How often something was added.
+    depth: usize,
     /// Those that were entered and are not told their end yet.
     layers: Vec<Layer<B::Frame>>,
     phase: Phase,
@@ -92,6 +94,7 @@ impl<B: Blueprint> Stack<B> {
             layers: Vec::with_capacity(blueprints.len()),
             blueprints,
             added: Vec::new(),
+            depth: 0,
             phase: Phase::Entering(0),
             is_inside: false,
             answered: None,
@@ -229,25 +232,26 @@ impl<B: Blueprint> Stack<B> {
         assert_eq!(self.phase, Phase::Inside, "the request is inside");
         self.phase = Phase::Entering(self.count());
         self.is_inside = false;
-        self.added.push(more);
+        self.depth += 1;
+        self.added.extend(more.into_iter().map(|blueprint| (self.depth, blueprint)));
     }
 
     /// How often frames were added, and not taken off again.
     pub fn depth(&self) -> usize {
-        self.added.len()
+        self.depth
     }
 
     /// How many frames it may come to have.
     fn count(&self) -> usize {
-        self.blueprints.len() + self.added.iter().map(Vec::len).sum::<usize>()
+        self.blueprints.len() + self.added.len()
     }
 
     /// What the frame at a place is made of.
     fn blueprint(&self, at: usize) -> Option<&B> {
-        let Some(within) = at.checked_sub(self.blueprints.len()) else {
-            return self.blueprints.get(at);
-        };
-        self.added.iter().flatten().nth(within)
+        match at.checked_sub(self.blueprints.len()) {
+            None => self.blueprints.get(at),
+            Some(within) => self.added.get(within).map(|(_, blueprint)| blueprint),
+        }
     }
 
     /// Something else than a frame answers a request that is still on its way in.
@@ -413,14 +417,9 @@ impl<B: Blueprint> Stack<B> {
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
         self.end_from(at + 1, cx, Ending::Replaced);
-        let mut count = self.blueprints.len();
-        let stays = |more: &&Vec<B>| {
-            let stays = count <= at;
-            count += more.len();
-            stays
-        };
-        let depth = self.added.iter().take_while(stays).count();
-        self.added.truncate(depth);
+        let within = at.checked_sub(self.blueprints.len());
+        self.depth = within.and_then(|within| self.added.get(within)).map_or(0, |(it, _)| *it);
+        self.added.retain(|(depth, _)| *depth <= self.depth);
         let kept = self.layers[at].replay.as_mut().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
         self.anew = self.layers[at].let_in.as_deref().cloned();

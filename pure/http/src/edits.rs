@@ -125,12 +125,13 @@ impl<'h> RequestEdits<'h> {
     }
 
     /// Changes the path: it begins with `/` and is encoded.
-    pub fn set_path(&mut self, path: &str) -> Result<(), BadLine> {
-        check_target(path)?;
+    pub fn set_path(&mut self, path: impl Into<Box<str>>) -> Result<(), BadLine> {
+        let path = path.into();
+        check_target(&path)?;
         if !path.starts_with('/') || memchr::memchr2(b'?', b'#', path.as_bytes()).is_some() {
             return Err(BadLine::Value);
         }
-        self.changes.to_mut().path = Some(path.into());
+        self.changes.to_mut().path = Some(path);
         Ok(())
     }
 

@@ -283,6 +283,9 @@ impl Course {
 
     /// Tells others what was found out for them.
     fn publish(&mut self) {
+        if self.notes.is_empty() {
+            return;
+        }
         let leads = &mut self.leads;
         self.notes.retain(|note| {
             let Note::Found(key, found) = note else { return true };

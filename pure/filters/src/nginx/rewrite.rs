@@ -39,7 +39,7 @@ pub(super) fn enter(
         cx.notes.push(Note::Reason("the path is none once it is rewritten"));
         return Enter::Answer(Box::new(Response::bare(400)));
     };
-    let mut is_written = head.set_path(&path).is_ok();
+    let mut is_written = head.set_path(&*path).is_ok();
     if let Some(query) = query {
         let query = encoded(query, b"%?");
         let whole = own.map_or_else(|| query.clone(), |own| format!("{query}&{own}"));

@@ -145,8 +145,11 @@ impl LineEdits {
 
     pub(super) fn first<'s>(&'s self, head: Option<&'s [u8]>, name: &str) -> Option<&'s [u8]> {
         let came = head.filter(|_| !self.removes(name.as_bytes()));
-        let mut added = self.added().filter(|(added, _)| added.eq_ignore_ascii_case(name));
-        came.or_else(|| added.next().map(|(_, value)| value))
+        came.or_else(|| {
+            let is_it = |edit: &&Edit| edit.adds && edit.is(&self.text, name.as_bytes());
+            let added = self.edits.iter().find(is_it)?;
+            Some(&self.text[added.colon + 2..added.end - 2])
+        })
     }
 
     pub(super) fn each(&self, head: &(impl Head + ?Sized), see: &mut dyn FnMut(&str, &[u8])) {
