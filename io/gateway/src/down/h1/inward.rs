@@ -273,3 +273,6 @@ fn told<'c>(
     }
     Cow::Owned(changes)
 }
+
+#[cfg(test)]
+mod tests;
