@@ -21,6 +21,8 @@ mod overview;
 mod router;
 mod row;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
