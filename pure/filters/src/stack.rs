@@ -107,7 +107,7 @@ impl<B: Blueprint> Stack<B> {
     /// Goes on inwards with what the last ask got.
     ///
     /// # Panics
-    /// When the request is not on its way in.
+    /// When the request is neither on its way in nor inside.
     pub fn enter(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,7 +119,11 @@ impl<B: Blueprint> Stack<B> {
         }
         let count = self.count();
         loop {
-            let Phase::Entering(at) = self.phase else { panic!("the request is on its way in") };
+            let at = match self.phase {
+                Phase::Entering(at) => at,
+                Phase::Inside => return Inward::Inside,
+                _ => panic!("the request is on its way in"),
+            };
             if at == count {
                 self.phase = Phase::Inside;
                 self.is_inside = true;
@@ -224,15 +228,18 @@ impl<B: Blueprint> Stack<B> {
         }
     }
 
-    /// Adds frames inside of all others: [`Stack::enter`] again.
+    /// Adds frames inside of all others: [`Stack::enter`] again, where there are any.
     ///
     /// # Panics
     /// When the request is not inside.
     pub fn deepen(&mut self, more: Vec<B>) {
         assert_eq!(self.phase, Phase::Inside, "the request is inside");
+        self.depth += 1;
+        if more.is_empty() {
+            return;
+        }
         self.phase = Phase::Entering(self.count());
         self.is_inside = false;
-        self.depth += 1;
         self.added.extend(more.into_iter().map(|blueprint| (self.depth, blueprint)));
     }
 

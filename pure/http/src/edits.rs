@@ -5,8 +5,6 @@
 
 mod lines;
 
-use std::borrow::Cow;
-
 use crate::body::Framing;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
 pub use lines::LineEdits;
@@ -25,7 +23,16 @@ pub enum BadLine {
 /// A request's head, and what is to be changed about it.
 pub struct RequestEdits<'h> {
     head: &'h dyn RequestView,
-    changes: Cow<'h, RequestChanges>,
+    changes: Changes<'h>,
+}
+
+/// Whose changes they are.
+enum Changes<'h> {
+    Own(RequestChanges),
+    /// Somebody's, who has them changed further.
+    Lent(&'h mut RequestChanges),
+    /// Somebody's, who has them looked at.
+    Seen(&'h RequestChanges),
 }
 
 /// What is changed about a request, apart from its head.
@@ -90,12 +97,17 @@ impl<'h> RequestEdits<'h> {
 
     /// A head that was changed before.
     pub fn resume(head: &'h dyn RequestView, changes: RequestChanges) -> Self {
-        Self { head, changes: Cow::Owned(changes) }
+        Self { head, changes: Changes::Own(changes) }
+    }
+
+    /// The same, for who keeps what is changed.
+    pub fn over(head: &'h dyn RequestView, changes: &'h mut RequestChanges) -> Self {
+        Self { head, changes: Changes::Lent(changes) }
     }
 
     /// The same, for who only reads.
     pub fn seen(head: &'h dyn RequestView, changes: &'h RequestChanges) -> Self {
-        Self { head, changes: Cow::Borrowed(changes) }
+        Self { head, changes: Changes::Seen(changes) }
     }
 
     /// What is changed about its lines.
@@ -158,12 +170,42 @@ impl<'h> RequestEdits<'h> {
 
     /// What is changed is this, and nothing else.
     pub fn reset(&mut self, changes: RequestChanges) {
-        self.changes = Cow::Owned(changes);
+        *self.changes.to_mut() = changes;
     }
 
     /// What is changed, without the head.
     pub fn into_changes(self) -> RequestChanges {
-        self.changes.into_owned()
+        match self.changes {
+            Changes::Own(changes) => changes,
+            Changes::Lent(changes) => changes.clone(),
+            Changes::Seen(changes) => changes.clone(),
+        }
+    }
+}
+
+impl Changes<'_> {
+    /// To be changed: what is only looked at is copied before.
+    fn to_mut(&mut self) -> &mut RequestChanges {
+        if let Self::Seen(changes) = self {
+            *self = Self::Own(changes.clone());
+        }
+        match self {
+            Self::Own(changes) => changes,
+            Self::Lent(changes) => changes,
+            Self::Seen(_) => unreachable!("it was copied"),
+        }
+    }
+}
+
+impl std::ops::Deref for Changes<'_> {
+    type Target = RequestChanges;
+
+    fn deref(&self) -> &RequestChanges {
+        match self {
+            Self::Own(changes) => changes,
+            Self::Lent(changes) => changes,
+            Self::Seen(changes) => changes,
+        }
     }
 }
 

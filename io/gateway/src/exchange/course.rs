@@ -87,13 +87,11 @@ impl Course {
 
     /// Goes on inwards with the request of this head, as it came; none for what is no request.
     pub(crate) fn enter(&mut self, head: Option<&RequestHead<'_, '_>>, got: Got) -> Inward {
-        let changes = std::mem::take(&mut self.changes);
         let view: &dyn RequestView = head.map_or(&Unread, |head| head);
-        let mut edits = RequestEdits::resume(view, changes);
+        let mut edits = RequestEdits::over(view, &mut self.changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
         let mut cx = Self::context(journey, Answerer::Gateway, notes);
         let inward = self.stack.enter(&mut cx, &mut edits, got);
-        self.changes = edits.into_changes();
         self.publish();
         inward
     }

@@ -161,10 +161,13 @@ impl Context<'_> {
     ) -> Came {
         loop {
             match course.enter(head, std::mem::replace(&mut got, Got::Nothing)) {
-                Inward::Inside if self.goes_on(head, course, request, way) => {}
-                Inward::Inside => break,
+                Inward::Inside => {}
                 Inward::Answer(response) => return Came::To(Entered::Answer(response)),
                 Inward::Ask(ask) => return Came::Ask(ask),
+            }
+            while course.stack().entering().is_none() && self.goes_on(head, course, request, way) {}
+            if course.stack().entering().is_none() {
+                break;
             }
         }
         // Who is answered for hours keeps no configuration.
@@ -202,7 +205,7 @@ impl Context<'_> {
         Ok(method.is_none())
     }
 
-    /// Asks where the request goes that is inside of all filters so far. Whether there are more.
+    /// Asks where the request goes that is inside of all filters so far. Whether it goes anywhere.
     fn goes_on(
         &self,
         head: Option<&RequestHead<'_, '_>>,
