@@ -102,11 +102,11 @@ impl Frame for Compress {
     fn leave(&mut self, _: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
         let Some(coding) = self.coding else { return Leave::Next };
         let is_worth_it = self.is_worth_it(head);
-        let weak =
-            head.first("etag").filter(|it| it.starts_with(b"\"")).map(|it| [b"W/", it].concat());
         // None of these lines frames a message, so none is refused.
         _ = head.lines().add("Vary", b"Accept-Encoding");
         if is_worth_it {
+            let strong = head.first("etag").filter(|it| it.starts_with(b"\""));
+            let weak = strong.map(|it| [b"W/", it].concat());
             self.encoder = Some(Box::new(Encoder::new(coding)));
             self.is_stream = head.first("content-length").is_none();
             _ = head.lines().set("Content-Encoding", coding.as_str().as_bytes());

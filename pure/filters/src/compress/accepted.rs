@@ -24,8 +24,7 @@ pub(super) fn coding(head: &dyn Head, terms: &Compression) -> Option<ContentCodi
     head.each(&mut |name, value| {
         if name.eq_ignore_ascii_case("accept-encoding") {
             says_something = true;
-            taken
-                .extend(String::from_utf8_lossy(value).split(',').filter_map(|it| read(it, terms)));
+            taken.extend(value.split(|byte| *byte == b',').filter_map(|it| read(it, terms)));
         }
     });
     if !says_something {
@@ -44,19 +43,25 @@ fn usual(terms: &Compression) -> Option<ContentCoding> {
     terms.default.or_else(|| brotli.or_else(|| terms.encodings.first()).copied())
 }
 
-fn read(text: &str, terms: &Compression) -> Option<Taken> {
-    let (name, rest) = text.split_once(';').unwrap_or((text, ""));
-    let what = match name.trim() {
-        "*" => What::Any,
-        name if name.eq_ignore_ascii_case("identity") => What::Identity,
+fn read(text: &[u8], terms: &Compression) -> Option<Taken> {
+    let end = text.iter().position(|byte| *byte == b';');
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let what = match name.trim_ascii() {
+        b"*" => What::Any,
+        name if name.eq_ignore_ascii_case(b"identity") => What::Identity,
         name => {
             let mut codings = terms.encodings.iter();
-            What::Coding(*codings.find(|it| it.as_str().eq_ignore_ascii_case(name))?)
+            let is_it = |it: &&ContentCoding| it.as_str().as_bytes().eq_ignore_ascii_case(name);
+            What::Coding(*codings.find(is_it)?)
         }
     };
-    let weight = rest.trim().strip_prefix("q=").or_else(|| rest.trim().strip_prefix("Q="));
+    let weight = rest.get(1..).map(<[u8]>::trim_ascii);
+    let weight = weight.and_then(|it| it.strip_prefix(b"q=").or_else(|| it.strip_prefix(b"Q=")));
     // A weight that is none is the least.
-    let weight = weight.map(|it| it.trim().parse().unwrap_or(0.0_f32).clamp(0.0, 1.0));
+    let weight = weight.map(|it| {
+        let number = str::from_utf8(it).ok().and_then(|it| it.trim().parse().ok());
+        number.unwrap_or(0.0_f32).clamp(0.0, 1.0)
+    });
     Some(Taken { what, weight })
 }
 

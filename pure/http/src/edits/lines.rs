@@ -89,9 +89,13 @@ impl LineEdits {
     }
 
     /// Whether the lines of this name that came are left out.
+    #[inline]
     pub fn removes(&self, name: &[u8]) -> bool {
-        self.lengths & bit(name) != 0
-            && self.edits.iter().any(|edit| edit.removes && edit.is(&self.text, name))
+        self.lengths & bit(name) != 0 && self.has_removed(name)
+    }
+
+    fn has_removed(&self, name: &[u8]) -> bool {
+        self.edits.iter().any(|edit| edit.removes && edit.is(&self.text, name))
     }
 
     /// Whether lines are left out that came.
