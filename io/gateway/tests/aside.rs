@@ -15,7 +15,7 @@ use steelyard_model::Host;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, SentHost};
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::Destination;
-use support::filtering::{change, edge, leaf, put_backend};
+use support::filtering::{Uses, change, edge, leaf, put_backend, told};
 use support::h2::{Deed, Endpoint, ask, connect, request, run};
 use support::{
     Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak_http2,
@@ -260,6 +260,45 @@ fn copies_have_their_share_and_their_bodies_up_to_a_size() {
     eventually("all of it", || it.b.count() == 34);
     assert_eq!(it.b.bodies()[33].len(), long.len());
     assert_eq!(it.a.count(), 105);
+}
+
+/// Filters on a copy's way see it and nothing else: what they make of it is sent, and one that
+/// answers keeps it back.
+#[test]
+fn a_copy_passes_what_stands_on_its_way() {
+    let mut it = Field::new();
+    let by = |on_it: Uses<'_>| Backend::Mirror {
+        main: edge(&leaf("a"), 1, &[]),
+        copies: vec![(edge(&leaf("b"), 1, on_it), 100)],
+        body: CopiedBody::UpTo(None),
+    };
+    let mut client = Client::connect(it.address);
+    it.apply(by(&[("redirect", "led"), ("mark", "m"), ("work", "w"), ("sleep=1", "s")]));
+    assert_eq!(client.get("app", "/x?y").text(), "a");
+    assert_eq!(post(&mut client, "body").text(), "a");
+    assert_eq!(post_in_parts(&mut client, ["first ", "second"]).text(), "a");
+    eventually("they are copied", || it.b.count() == 3 && it.copies("answered") == 3);
+    let mut heard = it.b.heard.lock().unwrap().clone();
+    heard.sort();
+    let [first, ..] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(first, &("PATCH /elsewhere HTTP/1.1".to_owned(), "mbody".to_owned()));
+    assert_eq!(heard[1], ("PATCH /elsewhere HTTP/1.1".into(), "mfirst second".into()));
+    assert_eq!(heard[2], ("PATCH /elsewhere?y HTTP/1.1".into(), String::new()));
+    assert_eq!(it.a.heard.lock().unwrap()[0].0, "GET /x?y HTTP/1.1");
+    it.b.status.store(503, Ordering::SeqCst);
+    it.apply(by(&[("body=4", "whole"), ("again=10", "again")]));
+    assert_eq!(post(&mut client, "body").text(), "a");
+    eventually("what comes of it is told, and it is sent once", || it.copies("failed") == 1);
+    told("whole", &["enter", "leave 503 by backend", "done Finished"]);
+    for (on_it, unsent) in [(&[("answer=401", "no")][..], 1), (&[("body=3", "small")], 2)] {
+        it.apply(by(on_it));
+        assert_eq!(post(&mut client, "body").text(), "a");
+        eventually("it is kept back", || it.copies("unsent") == unsent);
+    }
+    assert_eq!((it.b.count(), it.a.count()), (4, 6));
+    // A filter that cannot be had closes the route, as everywhere.
+    it.apply(by(&[("unknown", "x")]));
+    assert_eq!(client.get("app", "/").status(), 503);
 }
 
 #[test]

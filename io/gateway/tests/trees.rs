@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use steelyard_gateway::Gateway;
-use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, RefusalReason};
+use steelyard_model::routing::backend::{Backend, Edge, RefusalReason};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::route::Destination;
 use steelyard_model::routing::world::RoutingMap;
@@ -178,12 +178,7 @@ fn backends_that_lead_in_a_circle_end() {
 fn kinds_that_are_not_built_are_refused() {
     let mut it = Orchard::new();
     for backend in [
-        // Whoever is asked aside passes no filters of its own.
-        Backend::Mirror {
-            main: to("a", 1),
-            copies: vec![(edge(&leaf("b"), 1, &[("edit", "aside")]), 100)],
-            body: CopiedBody::Without,
-        },
+        // Whoever is asked second by a status passes no filters of its own.
         Backend::Failover {
             primary: to("a", 1),
             fallback: Box::new(edge(&leaf("b"), 1, &[("edit", "aside")])),

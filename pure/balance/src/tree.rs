@@ -40,7 +40,7 @@ const UNAVAILABLE: u16 = 503;
 /// Backends as whoever asks has them.
 pub trait Tree {
     /// A backend.
-    type Node;
+    type Node: Clone;
 
     /// What stands there.
     fn shape<'n>(&self, node: &'n Self::Node) -> Shape<'n>;
@@ -154,9 +154,11 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                     let edge = at + 1;
                     if self.tree.is_drawn(node, edge, (u32::from(*percent), 100)) {
                         let to = path.then(edge);
-                        choice.copies.extend(to.map(|path| {
-                            let node = self.tree.follow(node, edge);
-                            Copied { node, path, body: *body }
+                        choice.copies.extend(to.map(|path| Copied {
+                            from: node.clone(),
+                            edge,
+                            path,
+                            body: *body,
                         }));
                     }
                 }

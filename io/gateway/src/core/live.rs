@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steelyard_balance::tree::EdgePath;
+use steelyard_balance::tree::{Copied, EdgePath, Tree as _};
 use steelyard_filters::{Admission, ConnectionGate, NoAdmission, Recipe};
 use steelyard_http::Limits;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
@@ -35,6 +35,7 @@ use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 use crate::wire::secured::Secured;
 
+use backend::Wood;
 pub(crate) use backend::{BackendState, Carriage, Standing, unserved};
 pub(crate) use caller::Caller;
 pub(crate) use choice::Picked;
@@ -268,7 +269,22 @@ impl Scene<'_> {
         if recipes.is_empty() { picked } else { Picked::Nothing }
     }
 
-    /// The same for what was chosen aside: a copy, or who is asked when another one fails.
+    /// Who gets a copy, and what it passes on its way.
+    pub(crate) fn pick_copy(
+        &self,
+        copied: &Copied<Standing>,
+        caller: &Caller<'_>,
+    ) -> Option<(Leaf, Vec<Recipe>)> {
+        let mut recipes = Vec::new();
+        copied.from.extend(copied.edge, self, &mut recipes);
+        let to = Wood(self).follow(&copied.from, copied.edge);
+        match to.pick(copied.path, self, caller, &mut recipes).for_requests() {
+            Picked::Leaf(leaf) => Some((leaf, recipes)),
+            Picked::Refused(..) | Picked::Nothing => None,
+        }
+    }
+
+    /// The same for who is asked when another one fails.
     pub(crate) fn pick_aside(
         &self,
         from: &Standing,

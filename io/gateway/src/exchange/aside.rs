@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use steelyard_balance::tree::Rescue;
+use steelyard_filters::Journey;
+use steelyard_http::RequestHead;
 
-use crate::core::live::{Chosen, Leaf, Picked, Standing};
+use crate::core::live::{Caller, Chosen, Leaf, Picked, RouteState, Standing};
 
 /// What is done beside one request.
 pub(crate) struct Aside {
@@ -29,6 +31,22 @@ impl Aside {
                 Some(Box::new(Self { client, begun, is_tls, rescues, next: None }))
             }
             _ => None,
+        }
+    }
+
+    /// Who asks, by a head that goes on.
+    pub(super) fn caller<'c>(&self, head: &'c RequestHead<'_, '_>) -> Caller<'c> {
+        Caller::of(head, self.client).secured(self.is_tls)
+    }
+
+    /// The way of a copy, as its filters know it: nobody has shown anything to whoever sends it.
+    pub(super) fn journey(&self, route: &RouteState) -> Journey {
+        Journey {
+            peer: self.client.to_canonical(),
+            is_tls: self.is_tls,
+            server_name: None,
+            certificates: None,
+            route: Some(route.id()),
         }
     }
 }

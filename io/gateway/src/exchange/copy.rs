@@ -1,10 +1,13 @@
 //! A copy of a request: sent as any other, by a client that listens to nothing.
 
+mod filtered;
+
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use steelyard_filters::{Journey, Recipe};
 use steelyard_http::{Asked, Body, Framing, Terms, Upgrades};
 use tokio::io::{Interest, Ready};
 use tokio::task::spawn_local;
@@ -16,6 +19,7 @@ use crate::core::stock::Stocked;
 use crate::core::waiting::Waiting;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::{Exchange, Place};
+use crate::tell::fault::Fault;
 use crate::wire::Wire;
 use crate::wire::buffers::{Buffer, BufferPool};
 use crate::wire::timer::Timer;
@@ -25,13 +29,16 @@ pub(super) struct CopiedRequest {
     pub(super) route: Rc<RouteState>,
     /// Who gets it.
     pub(super) leaf: Leaf,
+    /// What it passes on its way, from outside in.
+    pub(super) recipes: Vec<Recipe>,
+    pub(super) journey: Journey,
     /// All of it.
     pub(super) bytes: Vec<u8>,
     pub(super) listener: Rc<Listener>,
 }
 
 /// What becomes of a copy, as it is counted: it was answered, it was not, there was no place for
-/// it or it was too large.
+/// it, it was too large, or a filter on its way kept it back.
 pub(super) const ANSWERED: &str = "answered";
 pub(super) const FAILED: &str = "failed";
 pub(super) const UNSENT: &str = "unsent";
@@ -46,26 +53,43 @@ struct Nobody;
 pub(super) fn send(core: Rc<Core>, request: CopiedRequest, stocked: Stocked) {
     spawn_local(async move {
         let sent = tokio::time::timeout(PATIENCE, sent(&core, request)).await;
-        core.counters.count_copy(if sent == Ok(true) { ANSWERED } else { FAILED });
+        core.counters.count_copy(match sent {
+            Ok(Some(Ok(status))) if status < 500 => ANSWERED,
+            Ok(None) => UNSENT,
+            _ => FAILED,
+        });
         drop(stocked);
     });
 }
 
-/// Whether it was answered, without a failure.
-async fn sent(core: &Rc<Core>, request: CopiedRequest) -> bool {
-    let CopiedRequest { route, leaf, bytes, listener } = request;
+/// What it was answered; nothing where it was not sent.
+async fn sent(core: &Rc<Core>, request: CopiedRequest) -> Option<Result<u16, Fault>> {
+    let CopiedRequest { route, leaf, recipes, journey, bytes, listener } = request;
+    let to = (Chosen { route, picked: Picked::Leaf(leaf) }, &listener);
+    match recipes.is_empty() {
+        true => Some(carried(core, to, &bytes).await),
+        false => filtered::sent(core, to, (recipes, journey), &bytes).await,
+    }
+}
+
+/// What it is answered by an endpoint.
+async fn carried(
+    core: &Rc<Core>,
+    (chosen, listener): (Chosen, &Rc<Listener>),
+    bytes: &[u8],
+) -> Result<u16, Fault> {
     let asked = Asked { head: bytes.starts_with(b"HEAD "), http10: false, upgrade: Upgrades::NONE };
     let terms =
         Terms { asked, keep_alive: true, idempotent: false, expects: false, has_body: false };
     let limits = core.limits.clone();
     let started = Instant::now();
     let (mut timer, waiting) = (Timer::new(started + PATIENCE), Rc::<Waiting>::default());
-    let place = Place { core, listener: &listener, timer: &mut timer, waiting: &waiting };
+    let place = Place { core, listener, timer: &mut timer, waiting: &waiting };
     let body = Body::new(Framing::None);
     let mut dispatch = Dispatch {
         place,
         client: &Nobody,
-        exchange: Exchange::new(terms, limits, &bytes[..], body, None, Vec::new()),
+        exchange: Exchange::new(terms, limits, bytes, body, None, Vec::new()),
         started,
         times: RequestTimes::default(),
         attempt_due: None,
@@ -73,8 +97,11 @@ async fn sent(core: &Rc<Core>, request: CopiedRequest) -> bool {
         tap: (),
         aside: None,
     };
-    let done = dispatch.run(&Chosen { route, picked: Picked::Leaf(leaf) }).await;
-    matches!(done, Done::Passed(_)) && dispatch.exchange.status() < 500
+    match dispatch.run(&chosen).await {
+        Done::Passed(_) => Ok(dispatch.exchange.status()),
+        Done::Answer(fault, _) | Done::Cut(fault, _) => Err(fault),
+        Done::Withheld | Done::Tunnelled(_) | Done::TunnelCut(_) => Err(Fault::GivenUp),
+    }
 }
 
 /// A request with these lines and this body, or without one. Who waits for a 100 does not any

@@ -8,7 +8,7 @@
 use steelyard_balance::tree::{Copied, EdgePath, Rescue};
 use steelyard_http::{Framing, RequestHead, Slots};
 
-use crate::core::live::{Caller, Chosen, Leaf, Picked, Standing};
+use crate::core::live::{Chosen, Leaf, Picked, Standing};
 use crate::core::stock::Stocked;
 use crate::exchange::copy::{self, CopiedRequest};
 use crate::exchange::dispatch::{Dispatch, Done};
@@ -79,11 +79,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Sends a copy, if there is a place for it, and all of the request that it is of.
     fn send(&self, chosen: &Chosen, copied: &Copied<Standing>) {
         let core = self.place.core;
-        let sent = self.copied(copied).and_then(|(leaf, bytes)| {
-            let place = core.stock.copy(bytes.len())?;
-            let route = chosen.route.clone();
-            let request =
-                CopiedRequest { route, leaf, bytes, listener: self.place.listener.clone() };
+        let sent = self.copied(chosen, copied).and_then(|request| {
+            let place = core.stock.copy(request.bytes.len())?;
             copy::send(core.clone(), request, place);
             Some(())
         });
@@ -93,7 +90,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     /// Where a copy goes, and what it says.
-    fn copied(&self, copied: &Copied<Standing>) -> Option<(Leaf, Vec<u8>)> {
+    fn copied(&self, chosen: &Chosen, copied: &Copied<Standing>) -> Option<CopiedRequest> {
+        let aside = self.aside.as_ref()?;
         self.head(|head, opening| {
             let (lines, begun) = opening.split_at(head.len);
             let rest = self.exchange.whole_request().map(|[_, rest]| rest);
@@ -101,8 +99,16 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 true => Some([begun, rest?]),
                 false => None,
             };
-            let leaf = self.pick_aside(&copied.node, copied.path, head)?;
-            Some((leaf, copy::bytes(lines, body)))
+            let (core, caller) = (self.place.core, aside.caller(head));
+            let (leaf, recipes) = core.scene(&core.live()).pick_copy(copied, &caller)?;
+            Some(CopiedRequest {
+                route: chosen.route.clone(),
+                leaf,
+                recipes,
+                journey: aside.journey(&chosen.route),
+                bytes: copy::bytes(lines, body),
+                listener: self.place.listener.clone(),
+            })
         })
         .flatten()
     }
@@ -155,8 +161,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         head: &RequestHead<'_, '_>,
     ) -> Option<Leaf> {
         let (core, aside) = (self.place.core, self.aside.as_ref()?);
-        let caller = Caller::of(head, aside.client).secured(aside.is_tls);
-        core.scene(&core.live()).pick_aside(from, path, &caller)
+        core.scene(&core.live()).pick_aside(from, path, &aside.caller(head))
     }
 
     /// Who is asked if the one that is asked fails: the last first.

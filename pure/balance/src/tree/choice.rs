@@ -40,8 +40,10 @@ pub struct Pin {
 /// A copy of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied<N> {
-    /// Where it goes: a choice goes on from there.
-    pub node: N,
+    /// What has it made.
+    pub from: N,
+    /// By which of its edges it goes: a choice goes on from where that leads.
+    pub edge: usize,
     /// The way there.
     pub path: EdgePath,
     /// Whether with its body.

@@ -52,6 +52,39 @@ impl RequestView for RequestHead<'_, '_> {
 }
 
 impl<'h, 'b> RequestHead<'h, 'b> {
+    /// Appends a head that was written for the next hop already: as it is, but for `changes`.
+    pub fn rewrite(&self, changes: &RequestChanges, out: &mut Vec<u8>) {
+        let method = changes.method.as_deref().unwrap_or(self.method);
+        let path = changes.path.as_deref().unwrap_or(self.asked);
+        let (mark, query) = match &changes.query {
+            Some(query) => (query.as_ref().map_or("", |_| "?"), query.as_deref()),
+            None => ("", Some(self.query)),
+        };
+        for part in [method, " ", path, mark, query.unwrap_or_default(), " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        let host = changes.authority.as_deref().unwrap_or(self.authority.raw);
+        push_line(out, "Host: ", host.as_bytes());
+        let is_other_body = changes.framing.is_some();
+        for line in self.lines.headers {
+            let goes = match Name::of(line.name.as_bytes()) {
+                Name::Host => false,
+                Name::ContentLength | Name::TransferEncoding => !is_other_body,
+                _ => !changes.lines.removes(line.name.as_bytes()),
+            };
+            if goes {
+                out.extend_from_slice(line.name.as_bytes());
+                push_line(out, ": ", line.value);
+            }
+        }
+        push_framing(changes.framing, out);
+        for (name, value) in changes.lines.added() {
+            out.extend_from_slice(name.as_bytes());
+            push_line(out, ": ", value);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
     /// What is said of the client, where its peer may say such things.
     fn believed(&self) -> impl Iterator<Item = &'h httparse::Header<'b>> {
         let is_believed = self.vouched.is_some_and(|it| it.is_believed);

@@ -442,11 +442,10 @@ impl Scene<'_> {
     }
 }
 
-/// Whether no copy, and nobody who is asked after another one has answered, passes filters of its
-/// own: that is not built.
+/// Whether nobody who is asked after another one has answered passes filters of its own: that is
+/// not built.
 fn is_straight(backend: &Backend) -> bool {
     match backend {
-        Backend::Mirror { copies, .. } => copies.iter().all(|(edge, _)| edge.uses.is_empty()),
         Backend::Failover { fallback, statuses, .. } => {
             statuses.is_empty() || fallback.uses.is_empty()
         }

@@ -54,6 +54,34 @@ fn forward(
     })
 }
 
+/// A copy of what goes on: what is said of the client stays, but for what is changed.
+#[test]
+fn a_head_that_goes_on_is_written_again() {
+    let sent = "POST /a//b?q=1 HTTP/1.1\r\nHost: a.b\r\nX-A: 1\r\nX-Forwarded-For: 9.9.9.9\r\n\
+                Connection: TE\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rewritten = |change: &dyn Fn(&mut RequestEdits<'_>), framing| {
+        with(sent, |head| {
+            let mut edits = RequestEdits::new(head);
+            change(&mut edits);
+            let mut out = Vec::new();
+            head.rewrite(&RequestChanges { framing, ..edits.into_changes() }, &mut out);
+            String::from_utf8(out).unwrap()
+        })
+    };
+    assert_eq!(rewritten(&|_| (), None), sent);
+    let change = |edits: &mut RequestEdits<'_>| {
+        edits.set_method("PUT").unwrap();
+        edits.set_authority("c.d").unwrap();
+        edits.set_path("/e").unwrap();
+        edits.set_query(None).unwrap();
+        edits.lines().set("X-A", b"2").unwrap();
+        edits.lines().remove("X-Forwarded-For").unwrap();
+    };
+    let expected = "PUT /e HTTP/1.1\r\nHost: c.d\r\nConnection: TE\r\nTE: trailers\r\n\
+                    Content-Length: 3\r\nX-A: 2\r\n\r\n";
+    assert_eq!(rewritten(&change, Some(Framing::Length(3))), expected);
+}
+
 #[test]
 fn a_head_is_seen_without_what_is_cut() {
     with(SENT, |head| {

@@ -37,7 +37,7 @@ impl Maker<'_, '_> {
                 let main = self.edge(main, &owner, 0);
                 let copies = copies.iter().enumerate();
                 let copies =
-                    copies.map(|(at, (way, percent))| (self.aside(way, &owner, at + 1), *percent));
+                    copies.map(|(at, (way, percent))| (self.edge(way, &owner, at + 1), *percent));
                 Backend::Mirror { main, copies: copies.collect(), body: *body }
             }
             BackendShape::Failover { ways, statuses, replay } => {
@@ -113,12 +113,13 @@ impl Maker<'_, '_> {
         (uses, closed)
     }
 
-    /// A way beside the one that a request goes, which passes no filters of its own.
+    /// Who is asked second by a status, when the request has passed what the first one has: it
+    /// passes no filters of its own.
     fn aside(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
         let mut edge = self.edge(way, owner, at);
         let first = self.on_way(way).first().map(|(link, _)| link.clone());
         if let Some(link) = first.filter(|_| !edge.uses.is_empty()) {
-            let why = self.unbuilt(&link, "it is used for copies, or for who is asked second");
+            let why = self.unbuilt(&link, "it is used for who is asked second by a status");
             let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
             let backend =
                 Backend::Refused { status: 503, why, instead_of: Some(edge.backend.clone()) };
