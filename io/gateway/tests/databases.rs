@@ -7,6 +7,8 @@
 mod counting;
 #[path = "databases/postgres.rs"]
 mod postgres;
+#[path = "databases/redis.rs"]
+mod redis;
 mod support;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +16,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use support::tcp::*;
-use support::tls::{Authority, secure, secure_gateway};
+use support::tls::Authority;
 use support::*;
 
 /// A server in a folder of its own, ended with the test.
 struct Daemon {
     child: Child,
     folder: Folder,
-    address: SocketAddr,
 }
 
 impl Drop for Daemon {
@@ -34,7 +35,7 @@ impl Drop for Daemon {
 impl Daemon {
     fn start(mut server: Command, folder: Folder, address: SocketAddr) -> Self {
         server.current_dir(&folder.0).stdout(Stdio::null()).stderr(Stdio::null());
-        let daemon = Self { child: server.spawn().unwrap(), folder, address };
+        let daemon = Self { child: server.spawn().unwrap(), folder };
         eventually("it listens", || TcpStream::connect(address).is_ok());
         daemon
     }
@@ -129,48 +130,4 @@ fn mariadb_speaks_first() {
     let counted =
         "steelyard_tcp_connections_total{entrypoint=\"web\",service=\"default-db-1@tcp\"}";
     eventually("it is counted", || scrape(&gateway).contains(counted));
-}
-
-/// By server name: passed on to who has the certificate, or as clear text from where TLS ends.
-#[test]
-fn redis_goes_by_server_name() {
-    if !is_there("redis-server") {
-        return;
-    }
-    let folder = Folder::new("redis");
-    folder.put_certificate(&["redis.test"]);
-    let [plainly, securely] = [free(), free()];
-    let mut server = Command::new("redis-server");
-    server.args(["--bind", "127.0.0.1", "--save", "", "--port", &plainly.port().to_string()]);
-    server.args(["--tls-port", &securely.port().to_string(), "--tls-auth-clients", "no"]);
-    for (option, file) in [
-        ("--tls-cert-file", "own.pem"),
-        ("--tls-key-file", "own.key"),
-        ("--tls-ca-cert-file", "ca.pem"),
-    ] {
-        server.args([option, &folder.path(file)]);
-    }
-    let daemon = Daemon::start(server, folder, plainly);
-    let named = [passed_on("redis", "redis.test", &[securely])];
-    let (gateway, at) = tcp_gateway(&named, Default::default());
-    let authority = Authority::new("gateway");
-    let theirs = daemon.folder.path("gateway.pem");
-    std::fs::write(&theirs, authority.pem()).unwrap();
-    let mut map = secure(&[], &[authority.certificate("redis", &["redis.test"])]);
-    ended("redis", "redis.test", &[daemon.address]).put_into(&mut map);
-    let (_ending, ends) = secure_gateway(&map, Default::default());
-    let own = daemon.folder.path("ca.pem");
-    let ask = |at: SocketAddr, secure: &[&str], what: &[&str]| {
-        let mut client = Command::new("redis-cli");
-        client.args(["-e", "-h", "127.0.0.1", "-p", &at.port().to_string()]).args(secure);
-        answer(client.args(what))
-    };
-    let by = |name: &'static str, ca| ["--tls", "--sni", name, "--cacert", ca];
-    let large = "x".repeat(100_000);
-    assert_eq!(ask(at, &by("redis.test", &own), &["set", "k", &large]).as_deref(), Some("OK"));
-    assert_eq!(ask(ends, &by("redis.test", &theirs), &["get", "k"]), Some(large));
-    assert_eq!(ask(at, &by("other.test", &own), &["ping"]), None, "it has no route");
-    assert_eq!(ask(at, &by("redis.test", &theirs), &["ping"]), None, "it is its own certificate");
-    gateway.apply(&with_tcp(routing(&[]), &[plain("redis", &[plainly])]), 3);
-    assert_eq!(ask(at, &[], &["strlen", "k"]).as_deref(), Some("100000"));
 }

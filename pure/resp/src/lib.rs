@@ -9,8 +9,31 @@ use thiserror::Error;
 /// Bytes of a reply, at most: those who ask want numbers and short texts.
 pub const MOST_BYTES: usize = 16 * 1024;
 
+/// Slots of a cluster.
+const SLOTS: u16 = 16_384;
+
 /// Lists within each other, at most.
 pub const MOST_DEPTH: usize = 4;
+
+/// The slot of a cluster that has a key (redis.io, "Redis cluster specification"): by what of it
+/// stands in braces, where something does.
+pub fn slot(key: &[u8]) -> u16 {
+    let mut tags = key.splitn(2, |byte| *byte == b'{').nth(1).into_iter();
+    let tag = tags.find_map(|rest| {
+        let end = rest.iter().position(|byte| *byte == b'}')?;
+        (end > 0).then_some(&rest[..end])
+    });
+    crc16(tag.unwrap_or(key)) % SLOTS
+}
+
+/// CRC-16/XMODEM.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |sum, byte| {
+        (0..8).fold(sum ^ (u16::from(*byte) << 8), |sum, _| {
+            if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 }
+        })
+    })
+}
 
 /// What a server replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +187,22 @@ mod tests {
 
     fn bytes(text: &str) -> Reply {
         Reply::Bytes(Some(text.as_bytes().into()))
+    }
+
+    #[test]
+    fn keys_have_slots() {
+        for (key, expected) in [
+            ("", 0),
+            ("123456789", 12_739),
+            ("foo", 12_182),
+            ("{foo}bar", 12_182),
+            ("a{foo}{bar}", 12_182),
+            ("foo{}", slot(b"foo{}")),
+        ] {
+            assert_eq!(slot(key.as_bytes()), expected, "{key}");
+        }
+        assert_ne!(slot(b"foo{}"), slot(b""), "nothing in braces is no part");
+        assert_ne!(slot(b"{foo"), slot(b"foo"));
     }
 
     #[test]

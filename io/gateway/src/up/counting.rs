@@ -4,8 +4,13 @@
 //! A connection serves one request at a time, and none any more once something is amiss on it. Who
 //! is waited for longer than he may take, or cannot be reached, has not answered: who asks lets
 //! nobody in then.
+//!
+//! Several servers may be a cluster: one that says that another has the key (`MOVED`) is believed,
+//! and the others that are known are asked. Where it says the other is does not matter: nobody is
+//! reached whom nobody has named.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use std::time::{Duration, Instant};
 use steelyard_filters::Script;
 use steelyard_http::release;
 use steelyard_model::routing::filter::limit::RedisStore;
-use steelyard_resp::{Reply, write};
+use steelyard_resp::{Reply, slot, write};
 use tokio::sync::Semaphore;
 
 use crate::wire::Wire;
@@ -37,10 +42,14 @@ pub(crate) struct Counting {
     cores: usize,
 }
 
-/// Connections to one server, by all that is said of it.
+/// Connections to the servers of a list, by all that is said of them.
 struct Pool {
     store: Arc<RedisStore>,
     idle: RefCell<Vec<Idle>>,
+    /// Who is asked first: who took us last.
+    first: Cell<usize>,
+    /// The same of slots of a cluster that others have.
+    led: RefCell<HashMap<u16, usize>>,
     /// How many there may be.
     places: Semaphore,
     used: Cell<Instant>,
@@ -48,6 +57,8 @@ struct Pool {
 
 struct Idle {
     link: Link,
+    /// Whose it is, by its place in the list.
+    at: usize,
     since: Instant,
 }
 
@@ -78,21 +89,46 @@ impl Counting {
             pool.places.acquire().await.map_err(io::Error::other)
         });
         let _place = waiting.await?;
-        while let Some(mut link) = pool.idle() {
-            match link.run(&self.heads, script, times).await {
-                // The server may have closed it in this moment: a fresh one tells.
-                Err(error) if is_of_connection(&error) => {}
-                Err(error) => return Err(error),
+        let slot = slot(&script.key);
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        let mut has_moved = false;
+        for at in pool.order(slot) {
+            match self.run_at(&pool, at, script, &reach).await {
                 Ok(said) => {
-                    pool.keep(link);
+                    pool.know(at, has_moved.then_some(slot));
                     return Ok(said);
                 }
+                Err(Refused::Moved) => {
+                    has_moved = true;
+                    failed = io::Error::other("none of the servers has the key");
+                }
+                Err(Refused::Unreached(error)) => failed = error,
+                Err(Refused::Failed(error)) => return Err(error),
             }
         }
-        let mut link = pool.connect(&self.heads, times, reach).await?;
-        let said = link.run(&self.heads, script, times).await?;
-        pool.keep(link);
-        Ok(said)
+        Err(failed)
+    }
+
+    /// The same at one server.
+    async fn run_at<F: Future<Output = io::Result<Stream>>>(
+        &self,
+        pool: &Pool,
+        at: usize,
+        script: &Script,
+        reach: impl Fn(usize) -> F,
+    ) -> Result<Vec<Box<[u8]>>, Refused> {
+        let times = Times::of(&pool.store);
+        while let Some(mut link) = pool.idle(at) {
+            match link.run(&self.heads, script, times).await {
+                // The server may have closed it in this moment: a fresh one tells.
+                Err(Refused::Failed(error)) if is_of_connection(&error) => {}
+                outcome => return pool.kept(link, at, outcome),
+            }
+        }
+        let connecting = pool.connect(&self.heads, times, reach(at)).await;
+        let mut link = connecting.map_err(Refused::Unreached)?;
+        let outcome = link.run(&self.heads, script, times).await;
+        pool.kept(link, at, outcome)
     }
 
     fn pool(&self, store: &Arc<RedisStore>) -> Rc<Pool> {
@@ -104,6 +140,8 @@ impl Counting {
         let made = Rc::new(Pool {
             store: store.clone(),
             idle: RefCell::default(),
+            first: Cell::default(),
+            led: RefCell::default(),
             places: Semaphore::new(places(store, self.cores)),
             used: Cell::new(Instant::now()),
         });
@@ -140,39 +178,65 @@ fn places(store: &RedisStore, cores: usize) -> usize {
     (all / cores.max(1)).clamp(1, Semaphore::MAX_PERMITS)
 }
 
+/// Why a server has not run a script.
+enum Refused {
+    /// Another one has the key.
+    Moved,
+    /// It takes nobody.
+    Unreached(io::Error),
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Pool {
-    /// One that is there, the one that was used last.
-    fn idle(&self) -> Option<Link> {
-        let mut idle = self.idle.borrow_mut();
-        std::iter::from_fn(|| idle.pop()).map(|it| it.link).find(|link| link.stream.is_silent())
+    /// Servers in the order in which they are asked about a slot.
+    fn order(&self, slot: u16) -> impl Iterator<Item = usize> + use<> {
+        let first = self.led.borrow().get(&slot).copied().unwrap_or(self.first.get());
+        std::iter::once(first).chain((0..self.store.servers.len()).filter(move |at| *at != first))
     }
 
-    fn keep(&self, link: Link) {
-        if link.slot.is_none() {
-            self.idle.borrow_mut().push(Idle { link, since: Instant::now() });
+    /// This one has taken us, where others have said that the slot is not theirs.
+    fn know(&self, at: usize, slot: Option<u16>) {
+        match slot {
+            Some(slot) => drop(self.led.borrow_mut().insert(slot, at)),
+            None => self.first.set(at),
         }
     }
 
-    /// A fresh one, to the first server that takes us.
-    async fn connect<F: Future<Output = io::Result<Stream>>>(
+    /// One to a server that is there, the one that was used last.
+    fn idle(&self, at: usize) -> Option<Link> {
+        let mut idle = self.idle.borrow_mut();
+        loop {
+            let last = idle.iter().rposition(|it| it.at == at)?;
+            let link = idle.remove(last).link;
+            if link.stream.is_silent() {
+                return Some(link);
+            }
+        }
+    }
+
+    /// Keeps one that has come to an outcome.
+    fn kept<T>(&self, link: Link, at: usize, outcome: Result<T, Refused>) -> Result<T, Refused> {
+        if link.slot.is_none() && matches!(outcome, Ok(_) | Err(Refused::Moved)) {
+            self.idle.borrow_mut().push(Idle { link, at, since: Instant::now() });
+        }
+        outcome
+    }
+
+    /// A fresh one.
+    async fn connect(
         &self,
         heads: &Rc<BufferPool>,
         times: Times,
-        reach: impl Fn(usize) -> F,
+        reaching: impl Future<Output = io::Result<Stream>>,
     ) -> io::Result<Link> {
-        let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for at in 0..self.store.servers.len() {
-            let reached = within(times.dial, reach(at)).await;
-            let greeted = match reached {
-                Ok(stream) => Link { stream, slot: None }.greet(heads, &self.store, times).await,
-                Err(error) => Err(error),
-            };
-            match greeted {
-                Ok(link) => return Ok(link),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let stream = within(times.dial, reaching).await?;
+        Link { stream, slot: None }.greet(heads, &self.store, times).await
     }
 }
 
@@ -231,7 +295,7 @@ impl Link {
         heads: &Rc<BufferPool>,
         script: &Script,
         times: Times,
-    ) -> io::Result<Vec<Box<[u8]>>> {
+    ) -> Result<Vec<Box<[u8]>>, Refused> {
         self.say(&command(b"EVALSHA", script.digest.as_bytes(), script), times).await?;
         let mut reply = self.reply(heads, times).await?;
         if reply.fault() == Some(b"NOSCRIPT") {
@@ -241,12 +305,14 @@ impl Link {
         match reply {
             Reply::List(Some(parts)) => {
                 let texts = parts.iter().map(Reply::text).collect::<Option<_>>();
-                texts.ok_or_else(|| io::Error::other("the script says what it should not"))
+                let error = || io::Error::other("the script says what it should not");
+                Ok(texts.ok_or_else(error)?)
             }
+            moved if moved.fault() == Some(b"MOVED") => Err(Refused::Moved),
             other => {
                 let fault = other.fault().map(|it| String::from_utf8_lossy(it).into_owned());
                 let fault = fault.unwrap_or_else(|| "no list".to_owned());
-                Err(io::Error::other(format!("the script cannot be run: {fault}")))
+                Err(io::Error::other(format!("the script cannot be run: {fault}")).into())
             }
         }
     }

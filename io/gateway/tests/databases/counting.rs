@@ -2,7 +2,6 @@
 //! password and a database. Without it nobody passes.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,50 +11,13 @@ use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::limit::{Counted, RateLimit, RedisStore};
 use steelyard_model::routing::transport::{OriginTls, Roots, Transport};
 
+use super::redis::Redis;
 use super::support::filtering::{leaf, put_filters};
 use super::support::tls::Authority;
 use super::support::*;
-use super::{Daemon, Folder, answer, free, is_there};
-
-/// Redis with a user `ann`, in plain at `plainly` and over TLS at `securely`.
-struct Redis {
-    daemon: Daemon,
-    plainly: SocketAddr,
-    securely: SocketAddr,
-}
+use super::{free, is_there};
 
 impl Redis {
-    fn start(name: &str) -> Self {
-        let folder = Folder::new(name);
-        folder.put_certificate(&["redis.test"]);
-        let [plainly, securely] = [free(), free()];
-        let mut server = Command::new("redis-server");
-        server.args(["--bind", "127.0.0.1", "--save", "", "--port", &plainly.port().to_string()]);
-        server.args(["--tls-port", &securely.port().to_string(), "--tls-auth-clients", "no"]);
-        for (option, file) in [
-            ("--tls-cert-file", "own.pem"),
-            ("--tls-key-file", "own.key"),
-            ("--tls-ca-cert-file", "ca.pem"),
-        ] {
-            server.args([option, &folder.path(file)]);
-        }
-        let daemon = Daemon::start(server, folder, plainly);
-        let redis = Self { daemon, plainly, securely };
-        redis.told(&["acl", "setuser", "ann", "on", ">secret", "~*", "+@all"]);
-        redis
-    }
-
-    /// What its own client is told.
-    fn told(&self, what: &[&str]) -> String {
-        let mut client = Command::new("redis-cli");
-        client.args(["-e", "-h", "127.0.0.1", "-p", &self.plainly.port().to_string()]);
-        answer(client.args(what)).unwrap()
-    }
-
-    fn signal(&self, signal: &str) {
-        super::run(Command::new("kill").args([signal, &self.daemon.child.id().to_string()]));
-    }
-
     /// TLS to it, by who is believed and which name it has.
     fn secure(&self, ca: &str) -> Transport {
         let pem = std::fs::read_to_string(self.daemon.folder.path(ca)).unwrap();
@@ -106,13 +68,24 @@ impl Limited {
 }
 
 fn limited(server: SocketAddr, transport: Transport, store: RedisStore) -> Limited {
+    limited_by(&[server], transport, store)
+}
+
+/// The same with several servers that count.
+fn limited_by(servers: &[SocketAddr], transport: Transport, mut store: RedisStore) -> Limited {
     let endpoint = Server::echo("s");
-    let routes =
-        [route("main", "a", "/", &[endpoint.address]), route("redis", "redis", "/", &[server])];
+    let mut routes = vec![route("main", "a", "/", &[endpoint.address])];
+    store.servers.clear();
+    for (at, server) in servers.iter().enumerate() {
+        let name = format!("redis-{at}");
+        routes.push(route(&name, &name, "/", &[*server]));
+        let url = AskedUrl::server("redis:6379", false).unwrap();
+        store.servers.push((url, (&*leaf(&name)).into()));
+    }
     let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
     let (gateway, at) = gateway_with(&routes, options);
     let mut map = routing(&routes);
-    speak(&mut map, "redis", transport);
+    routes[1..].iter().for_each(|it| speak(&mut map, &it.name, transport.clone()));
     let limit = RateLimit {
         average: 1,
         period: Duration::from_mins(1),
@@ -150,6 +123,38 @@ fn gateways_share_what_redis_counts() {
     first.counts("refusals_total{filter=\"rate-limit\"} 1");
     redis.told(&["flushall"]);
     assert_eq!(first.statuses(6), [200, 200, 200, 200, 200, 429]);
+}
+
+/// Several servers may be a cluster, of which one has the key, wherever it stands in the list.
+#[test]
+fn a_cluster_counts_where_the_key_is() {
+    if !is_there("redis-server") {
+        return;
+    }
+    let bus = [free(), free()].map(|it| it.port().to_string());
+    let [first, second] = [("one", &bus[0]), ("two", &bus[1])].map(|(name, port)| {
+        let options = ["--cluster-enabled", "yes", "--cluster-port", port];
+        Redis::start_with(&format!("cluster-{name}"), &options)
+    });
+    first.told(&["cluster", "addslotsrange", "0", "8191"]);
+    second.told(&["cluster", "addslotsrange", "8192", "16383"]);
+    let port = second.plainly.port().to_string();
+    first.told(&["cluster", "meet", "127.0.0.1", &port, &bus[1]]);
+    for node in [&first, &second] {
+        eventually("the cluster stands", || {
+            let said = node.told(&["cluster", "info"]);
+            said.contains("cluster_state:ok") && said.contains("cluster_slots_assigned:16384")
+        });
+    }
+    let (here, there) = (first.plainly, second.plainly);
+    let all = [[here, there], [there, here]]
+        .map(|servers| limited_by(&servers, Transport::bytes(), store()));
+    let statuses: Vec<u16> = (0..6).map(|turn| all[turn % 2].get().status()).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429], "five in all");
+    // Who names one alone is let in by the one that has the key, and by nobody else.
+    let mut alone = [here, there].map(|it| limited(it, Transport::bytes(), store()).get().status());
+    alone.sort_unstable();
+    assert_eq!(alone, [429, 500]);
 }
 
 #[test]
