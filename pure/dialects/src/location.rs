@@ -9,7 +9,7 @@ mod backend;
 mod canary;
 mod cors;
 mod expressions;
-mod external;
+pub(crate) mod external;
 mod hosts;
 mod led;
 mod limit;
@@ -64,6 +64,11 @@ pub(crate) fn read(
     }
 }
 
+/// What is written at a key; an empty value is none.
+pub(crate) fn written_at<'a>(lines: &'a Labels, key: &str) -> Option<&'a str> {
+    lines.get(key).map(String::as_str).filter(|it| !it.is_empty())
+}
+
 impl<'a> Asked<'a, '_> {
     fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
@@ -71,8 +76,7 @@ impl<'a> Asked<'a, '_> {
 
     /// What is written; an empty value is none.
     fn written(&self, name: &str) -> Option<&'a str> {
-        let value = self.annotations.get(&self.key(name))?.as_str();
-        (!value.is_empty()).then_some(value)
+        written_at(self.annotations, &self.key(name))
     }
 
     /// What is written, read; what cannot be read is said, and as if it were not there.

@@ -23,12 +23,13 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    Diagnostic, FieldPath, Labels, NamespacedName, NginxSettings, ObjectRef, OwnFilter, PassPhase,
-    Provenance, Severity,
+    Diagnostic, FieldPath, Labels, NamespacedName, NginxAsks, NginxSettings, ObjectRef, OwnFilter,
+    PassPhase, Provenance, RouteDraft, Severity,
 };
 
 use crate::codes;
-use crate::location::{passed_on, value};
+use crate::location::external::{self, AuthFault, AuthWords};
+use crate::location::{passed_on, value, written_at};
 pub use keys::{KEYS, KeyFate};
 pub use page::page;
 pub use verdict::{NginxVerdict, annotation, setting};
@@ -102,8 +103,49 @@ impl<'a> Reading<'a> {
                 self.limit_status("limit-req-status-code"),
                 self.limit_status("limit-conn-status-code"),
             ),
+            asks: self.asks(),
+            unasked_paths: self.list("no-auth-locations", CHALLENGES),
+            told: self
+                .value("proxy-set-headers", namespaced, named)
+                .map(|it| (it, self.place("proxy-set-headers"))),
             refusal,
         }
+    }
+
+    /// Who is asked about all locations. What cannot be read is said, and closes those that it is
+    /// for.
+    fn asks(&mut self) -> Option<NginxAsks> {
+        let key = |name: &str| format!("global-{name}");
+        let written = |name: &&str| written_at(self.data, &key(name)).map(str::trim);
+        if written(&external::URL).is_none_or(str::is_empty) {
+            let idle: Vec<&str> =
+                external::BESIDE.into_iter().filter(|it| written(it).is_some()).collect();
+            for name in idle {
+                let message = format!("`{}` does nothing without `global-auth-url`", key(name));
+                let help = "add `global-auth-url`, or remove it";
+                let code = codes::FIELD_NOT_HONOURED;
+                self.say(Severity::Warning, code, &key(name), message, help);
+            }
+            return None;
+        }
+        let names = [external::URL].into_iter().chain(external::BESIDE);
+        let words = names.filter_map(|it| Some((it.to_owned(), written(&it)?.to_owned())));
+        let asks = NginxAsks { words: words.collect(), place: self.place(&key(external::URL)) };
+        let (found, ignored) = asked(&asks, NamespacedName::new("nobody", "nobody"), &[]);
+        if let Err(AuthFault { name, why, help }) = found {
+            let why =
+                why.map_or_else(|| "has no value that is taken".to_owned(), |it| it.to_string());
+            let message = format!("`{}`: {why}: Ingresses that it is for answer 503", key(name));
+            self.say(Severity::Error, codes::ACCESS_NOT_HONOURED, &key(name), message, help);
+        }
+        for (name, help) in ignored {
+            let message = format!(
+                "`{}` has no value that is taken: it is as if it were not there",
+                key(name)
+            );
+            self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &key(name), message, help);
+        }
+        Some(asks)
     }
 
     /// The status of who is one too many.
@@ -389,6 +431,28 @@ impl<'a> Reading<'a> {
         }
         passes
     }
+}
+
+/// What asks about the routes of an object by what is said for all; else what to write instead.
+pub fn asks(
+    asks: &NginxAsks,
+    object: NamespacedName,
+    routes: &[RouteDraft],
+) -> Result<Vec<OwnFilter>, &'static str> {
+    asked(asks, object, routes).0.map_err(|fault| fault.help)
+}
+
+type Ignored = Vec<(&'static str, &'static str)>;
+
+fn asked(
+    asks: &NginxAsks,
+    object: NamespacedName,
+    routes: &[RouteDraft],
+) -> (Result<Vec<OwnFilter>, AuthFault>, Ignored) {
+    let written = |name: &str| written_at(&asks.words, name);
+    let mut words = AuthWords::new(&written, object);
+    let found = words.asking(written(external::URL).unwrap_or_default(), routes);
+    (found, words.ignored().to_vec())
 }
 
 fn everybody() -> Networks {

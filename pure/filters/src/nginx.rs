@@ -8,6 +8,7 @@ mod led;
 mod pace;
 mod rewrite;
 mod site;
+mod told;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Frame for NginxFrame {
             NginxStep::ToHost(to, status) => led::to_host(*to, *status, cx, head),
             NginxStep::Slash(path) => led::slash(path, cx, head),
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
+            NginxStep::Tell(lines) => told::enter(lines, cx, head),
             NginxStep::Site(_)
             | NginxStep::Cookies(_)
             | NginxStep::Location(..)

@@ -55,7 +55,7 @@ pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use labels::Labels;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
-pub use nginx_settings::{NginxOptions, NginxSettings};
+pub use nginx_settings::{NginxAsks, NginxOptions, NginxSettings};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};

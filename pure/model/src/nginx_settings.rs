@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
 use crate::routing::times::RouteTimeouts;
@@ -66,8 +67,25 @@ pub struct NginxSettings {
     /// The statuses of who asks too often (`limit-req-status-code`), and of too many at once
     /// (`limit-conn-status-code`).
     pub limited: (u16, u16),
+    /// Who is asked who may pass, where an Ingress names nobody (`global-auth-url`).
+    pub asks: Option<NginxAsks>,
+    /// Where paths begin with one of these nobody is asked, and no password
+    /// (`no-auth-locations`).
+    pub unasked_paths: Vec<Arc<str>>,
+    /// The ConfigMap that has lines for all backends (`proxy-set-headers`).
+    pub told: Option<(NamespacedName, Provenance)>,
     /// What keeps somebody out and is not honoured: nobody is served.
     pub refusal: Option<Provenance>,
+}
+
+/// Who is asked, in the words in which an Ingress would say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxAsks {
+    /// `auth-url`, and what belongs to it. Values may hang on the Ingress (`$namespace`), so they
+    /// are read for each.
+    pub words: Labels,
+    /// Where the URL is written.
+    pub place: Provenance,
 }
 
 impl Default for NginxOptions {

@@ -139,6 +139,10 @@ pub struct NginxReading {
     pub keeps_errors: Option<bool>,
     /// What requests of all locations pass, by name, and those of this one do not.
     pub without: Vec<&'static str>,
+    /// The ConfigMap that has lines for who is asked who may pass (`auth-proxy-set-headers`).
+    pub asked_headers: Option<(NamespacedName, Provenance)>,
+    /// Who is asked about all else is not asked about these (`enable-global-auth: "false"`).
+    pub asks_nobody: bool,
 }
 
 /// A filter that an Ingress's own words make.

@@ -20,6 +20,7 @@ mod own;
 mod pools;
 mod ranks;
 mod routes;
+mod who_is_asked;
 
 fn joined(yaml: &str) -> Snapshot {
     let snapshot = resolve(&items(yaml), &ResolveOptions::default());

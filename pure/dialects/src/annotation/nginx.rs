@@ -75,7 +75,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-keepalive-share-vars" COSMETIC, [];
     "auth-keepalive-timeout" COSMETIC, [];
     "auth-method" GROUPED, [];
-    "auth-proxy-set-headers" LATER, [];
+    "auth-proxy-set-headers" GROUPED, [];
     "auth-realm" GROUPED, [];
     "auth-request-redirect" GROUPED, [];
     "auth-response-headers" State::Guards, [];
@@ -116,7 +116,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "disable-proxy-intercept-errors" GROUPED, [];
     "enable-access-log" COSMETIC, [];
     "enable-cors" GROUPED, ["false"];
-    "enable-global-auth" RESTRICTS, ["false"];
+    "enable-global-auth" GROUPED, ["true"];
     "enable-modsecurity" RESTRICTS, ["false"];
     "enable-opentelemetry" COSMETIC, [];
     "enable-owasp-core-rules" RESTRICTS, ["false"];

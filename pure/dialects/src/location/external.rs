@@ -1,4 +1,5 @@
-//! `auth-url` and what belongs to it: somebody else is asked who may pass.
+//! `auth-url` and what belongs to it: somebody else is asked who may pass. An Ingress says it for its
+//! routes, and the ConfigMap for all that say nothing of it (`global-auth-url`, in the same words).
 //!
 //! In the URL variables may stand: in its path and query any, in its host those that the host of a
 //! route is, which is known beforehand; nothing else that a client says decides who is asked.
@@ -12,20 +13,24 @@ use steelyard_model::routing::filter::access::{AskedAuth, AskedManner, FilterTls
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::variables::{TextPart, Variable, VariableFault, VariableText};
-use steelyard_model::{OwnFilter, PassPhase};
+use steelyard_model::{FieldPath, NamespacedName, OwnFilter, PassPhase, RouteDraft};
 
-use super::{Asked, value};
+use super::{Asked, value, written_at};
 use crate::annotation;
 
 mod cache;
 mod sign_in;
 
-/// What does nothing without `auth-url`; who may pass hangs on none of it.
-const BESIDE: [&str; 8] = [
+/// The word by which somebody is asked.
+pub(crate) const URL: &str = "auth-url";
+
+/// What does nothing without it; who may pass hangs on none of it.
+pub(crate) const BESIDE: [&str; 9] = [
     "auth-always-set-cookie",
     "auth-cache-duration",
     "auth-cache-key",
     "auth-method",
+    "auth-proxy-set-headers",
     "auth-request-redirect",
     "auth-response-headers",
     "auth-signin",
@@ -39,6 +44,27 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 const HELP: &str = "write http:// or https://, a host, and a path";
 
+/// What is written of who is asked, and what is found in it.
+pub(crate) struct AuthWords<'w> {
+    /// What is written by a name; an empty value is none.
+    written: &'w dyn Fn(&str) -> Option<&'w str>,
+    /// The object whose routes ask.
+    object: NamespacedName,
+    /// Names whose values are as if they were not there, each with what to write.
+    ignored: Vec<(&'static str, &'static str)>,
+}
+
+/// Why nobody can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AuthFault {
+    /// Whose value it is.
+    pub(crate) name: &'static str,
+    /// What is wrong with a text of variables; none is that no such value is taken.
+    pub(crate) why: Option<VariableFault>,
+    /// What to write.
+    pub(crate) help: &'static str,
+}
+
 /// The URL that is written, as far as it does not hang on a route.
 struct Written<'t> {
     scheme: &'t str,
@@ -47,37 +73,28 @@ struct Written<'t> {
 }
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
-    let Some(url) = asked.written("auth-url") else { return say_beside(asked) };
-    let Some((usual, asking)) = asking(asked) else { return };
-    let Some(url) = written(url, asked) else { return };
-    let auth = |address, target| {
-        let asking = NginxAsking { target, ..asking.clone() };
-        let manner = AskedManner::Nginx(Box::new(asking));
-        AskedAuth { address, manner, ..usual.clone() }
-    };
-    let varies = url.target.variables().next().is_some();
-    let target = varies.then(|| url.target.clone());
-    if url.authority.variables().next().is_none() {
-        let Some(address) = address(&url, "", asked) else { return };
-        return pass(asked, "auth-url", auth(address, target), None);
+    if asked.boolean("enable-global-auth") == Some(false) {
+        asked.own().asks_nobody = true;
     }
-    let routes = asked.routes;
-    for (index, route) in routes.iter().enumerate() {
-        let HostPattern::Exact(host) = route.rule.host() else {
-            let help = "write the host that is asked, or have all rules name their hosts: one with \
-                        a wildcard says not who is meant";
-            return asked.close("auth-url", help);
-        };
-        let Some(address) = address(&url, host, asked) else { return };
-        let (name, of) = (format!("auth-url/{index}"), Some(route.id.clone()));
-        pass(asked, &name, auth(address, target.clone()), of);
+    let Some(url) = asked.written(URL) else { return say_beside(asked) };
+    let object = asked.findings.object().id();
+    let (annotations, prefix) = (asked.annotations, asked.prefix);
+    let written = |name: &str| written_at(annotations, &format!("{prefix}/{name}"));
+    let mut words = AuthWords::new(&written, object);
+    let found = words.asking(url, asked.routes);
+    for (name, help) in std::mem::take(&mut words.ignored) {
+        let key = asked.key(name);
+        let message = format!(
+            "annotation `{key}` has no value that ingress-nginx takes: it is as if it were not there"
+        );
+        annotation::not_honoured(&key, message, help, asked.findings);
     }
-}
-
-fn pass(asked: &mut Asked<'_, '_>, name: &str, auth: AskedAuth, of: Option<RouteId>) {
-    let filter = Filter::ForwardAuth(Box::new(auth));
-    let own = OwnFilter { of, ..OwnFilter::new(PassPhase::Asked, name, filter) };
-    asked.reading.passes.push(own);
+    headers(asked);
+    match found {
+        Ok(passes) => asked.reading.passes.extend(passes),
+        Err(AuthFault { name, why: None, help }) => asked.close(name, help),
+        Err(AuthFault { name, why: Some(why), help }) => close(asked, name, &why, help),
+    }
 }
 
 /// Says of what is written beside no `auth-url` that it does nothing.
@@ -90,55 +107,198 @@ fn say_beside(asked: &mut Asked<'_, '_>) {
     }
 }
 
-/// The parts of an URL; what is none closes the routes.
-fn written<'t>(url: &'t str, asked: &mut Asked<'_, '_>) -> Option<Written<'t>> {
-    let is_taken = value::basic(url, ",?&=$ {}").is_some();
-    let parts = url.split_once("://").filter(|(scheme, _)| {
-        is_taken && (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
-    });
-    let Some((scheme, rest)) = parts else {
-        asked.close("auth-url", HELP);
-        return None;
-    };
-    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    let authority = text(authority, "auth-url", asked)?;
-    let target = text(&format!("{slash}{target}"), "auth-url", asked)?;
-    Some(Written { scheme, authority, target })
-}
-
-/// A text with variables; what is none closes the routes.
-fn text(text: &str, name: &str, asked: &mut Asked<'_, '_>) -> Option<VariableText> {
-    let object = asked.findings.object().clone();
-    let constants = [("namespace", &*object.namespace), ("ingress_name", &*object.name)];
-    match VariableText::read(text, &constants) {
-        Ok(read) => Some(read),
-        Err(why) => {
-            close(asked, name, &why);
-            None
-        }
+/// The ConfigMap that has lines for who is asked, which the join looks up.
+fn headers(asked: &mut Asked<'_, '_>) {
+    let name = "auth-proxy-set-headers";
+    let Some(written) = asked.written(name) else { return };
+    let place = asked.findings.place(&FieldPath::annotation(&asked.key(name)));
+    let own = asked.findings.object().namespace.clone();
+    let (namespace, object) = written.split_once('/').unwrap_or((&own, written));
+    let is_name = |it: &str| !it.is_empty() && value::basic(it, "").is_some();
+    if !is_name(namespace) || !is_name(object) {
+        return asked.close(name, "name a ConfigMap of the same namespace");
     }
+    asked.own().asked_headers = Some((NamespacedName::new(namespace, object), place));
 }
 
-fn close(asked: &mut Asked<'_, '_>, name: &str, why: &VariableFault) {
+fn close(asked: &mut Asked<'_, '_>, name: &str, why: &VariableFault, help: &str) {
     let key = asked.key(name);
     let message = format!("annotation `{key}`: {why}: its routes answer 503");
-    let help = "write variables such as `$host`, `$scheme`, `$request_uri`, \
-                `$escaped_request_uri`, `$http_NAME`, `$cookie_NAME`, `$arg_NAME`";
     let code = crate::codes::ACCESS_NOT_HONOURED;
     annotation::close(code, &key, message, help, asked.reading, asked.findings);
 }
 
+impl<'w> AuthWords<'w> {
+    pub(crate) fn new(
+        written: &'w dyn Fn(&str) -> Option<&'w str>,
+        object: NamespacedName,
+    ) -> Self {
+        Self { written, object, ignored: Vec::new() }
+    }
+
+    /// Names whose values are as if they were not there, each with what to write.
+    pub(crate) fn ignored(&self) -> &[(&'static str, &'static str)] {
+        &self.ignored
+    }
+
+    /// What has the requests of `routes` asked about: one for all of them, or, where the host that is
+    /// asked hangs on that of a route, one for each.
+    pub(crate) fn asking(
+        &mut self,
+        url: &str,
+        routes: &[RouteDraft],
+    ) -> Result<Vec<OwnFilter>, AuthFault> {
+        let (usual, asking) = self.manner()?;
+        let url = self.parts(url)?;
+        let auth = |address, target| {
+            let asking = NginxAsking { target, ..asking.clone() };
+            let manner = AskedManner::Nginx(Box::new(asking));
+            AskedAuth { address, manner, ..usual.clone() }
+        };
+        let varies = url.target.variables().next().is_some();
+        let target = varies.then(|| url.target.clone());
+        if url.authority.variables().next().is_none() {
+            let address = address(&url, "")?;
+            return Ok(vec![own(URL, auth(address, target), None)]);
+        }
+        let each = routes.iter().enumerate().map(|(index, route)| {
+            let HostPattern::Exact(host) = route.rule.host() else {
+                let help = "write the host that is asked, or have all rules name their hosts: one \
+                            with a wildcard says not who is meant";
+                return Err(refused(URL, help));
+            };
+            let address = address(&url, host)?;
+            let (name, of) = (format!("{URL}/{index}"), Some(route.id.clone()));
+            Ok(own(&name, auth(address, target.clone()), of))
+        });
+        each.collect()
+    }
+
+    fn written(&self, name: &str) -> Option<&'w str> {
+        (self.written)(name)
+    }
+
+    /// What is written, read; what cannot be read is as if it were not there.
+    fn value<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'w str) -> Option<T>,
+        help: &'static str,
+    ) -> Option<T> {
+        let read = read(self.written(name)?);
+        if read.is_none() {
+            self.ignored.push((name, help));
+        }
+        read
+    }
+
+    /// The parts of an URL.
+    fn parts<'t>(&self, url: &'t str) -> Result<Written<'t>, AuthFault> {
+        let is_taken = value::basic(url, ",?&=$ {}").is_some();
+        let parts = url.split_once("://").filter(|(scheme, _)| {
+            is_taken
+                && (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+        });
+        let (scheme, rest) = parts.ok_or_else(|| refused(URL, HELP))?;
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let authority = self.text(authority, URL)?;
+        let target = self.text(&format!("{slash}{target}"), URL)?;
+        Ok(Written { scheme, authority, target })
+    }
+
+    /// A text with variables.
+    fn text(&self, text: &str, name: &'static str) -> Result<VariableText, AuthFault> {
+        let NamespacedName { namespace, name: object } = &self.object;
+        let constants = [("namespace", &**namespace), ("ingress_name", &**object)];
+        VariableText::read(text, &constants).map_err(|why| AuthFault {
+            name,
+            why: Some(why),
+            help: "write variables such as `$host`, `$scheme`, `$request_uri`, \
+                   `$escaped_request_uri`, `$http_NAME`, `$cookie_NAME`, `$arg_NAME`",
+        })
+    }
+
+    /// How it is asked, and its answer taken.
+    fn manner(&mut self) -> Result<(AskedAuth, NginxAsking), AuthFault> {
+        let method = self.written("auth-method");
+        if method.is_some_and(|it| !METHODS.contains(&it)) {
+            let help = "write GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS";
+            return Err(refused("auth-method", help));
+        }
+        let redirect = self.written("auth-request-redirect");
+        if redirect.is_some_and(|it| value::location(it).is_none()) {
+            let help = "write an URL or a path, without variables";
+            return Err(refused("auth-request-redirect", help));
+        }
+        let cookies = self.written("auth-always-set-cookie").map(value::boolean);
+        if cookies == Some(None) {
+            return Err(refused("auth-always-set-cookie", "write \"true\" or \"false\""));
+        }
+        let address = AskedUrl::read("http://nobody/").expect("this is an URL");
+        let auth = AskedAuth {
+            address,
+            backend: "".into(),
+            trusts_forwarded: false,
+            patience: PATIENCE,
+            response_headers: self.response_headers()?,
+            response_headers_regex: None,
+            request_headers: Vec::new(),
+            // Who is asked over TLS is not verified, as with nginx.
+            tls: Some(FilterTls { is_unverified: true, ..FilterTls::default() }),
+            max_response: None,
+            cookies: Vec::new(),
+            user_header: None,
+            forwards_body: false,
+            max_body: None,
+            keeps_location: false,
+            keeps_method: false,
+            sign_in: None,
+            manner: AskedManner::Traefik,
+            cache: cache::read(self)?,
+        };
+        let asking = NginxAsking {
+            target: None,
+            method: method.map(Into::into),
+            redirect: redirect.map(Into::into),
+            lines: Vec::new(),
+            sign_in: sign_in::read(self)?,
+            always_cookies: cookies == Some(Some(true)),
+        };
+        Ok((auth, asking))
+    }
+
+    /// Lines of its answer that endpoints are told.
+    fn response_headers(&self) -> Result<Vec<Arc<str>>, AuthFault> {
+        let name = "auth-response-headers";
+        let Some(written) = self.written(name) else { return Ok(Vec::new()) };
+        let names = written.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let is_part = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
+        if !names.clone().all(|name| name.bytes().all(is_part)) {
+            return Err(refused(name, "write names of headers with commas between them"));
+        }
+        Ok(names.map(Arc::from).collect())
+    }
+}
+
+fn refused(name: &'static str, help: &'static str) -> AuthFault {
+    AuthFault { name, why: None, help }
+}
+
+fn own(name: &str, auth: AskedAuth, of: Option<RouteId>) -> OwnFilter {
+    let filter = Filter::ForwardAuth(Box::new(auth));
+    OwnFilter { of, ..OwnFilter::new(PassPhase::Asked, name, filter) }
+}
+
 /// Whom a route asks whose host is `host`.
-fn address(url: &Written<'_>, host: &str, asked: &mut Asked<'_, '_>) -> Option<AskedUrl> {
+fn address(url: &Written<'_>, host: &str) -> Result<AskedUrl, AuthFault> {
     let mut authority = String::new();
     for part in url.authority.parts() {
         match part {
             TextPart::Plain(text) => authority.push_str(text),
             TextPart::Variable(Variable::Host | Variable::HttpHost) => authority.push_str(host),
             TextPart::Variable(_) => {
-                asked.close("auth-url", "write the host that is asked, or `$host`");
-                return None;
+                return Err(refused(URL, "write the host that is asked, or `$host`"));
             }
         }
     }
@@ -148,70 +308,5 @@ fn address(url: &Written<'_>, host: &str, asked: &mut Asked<'_, '_>) -> Option<A
         _ => "/",
     };
     let read = AskedUrl::read(&format!("{}://{authority}{target}", url.scheme));
-    if let Err(why) = &read {
-        asked.close("auth-url", why.help());
-    }
-    read.ok()
-}
-
-/// How it is asked, and its answer taken.
-fn asking(asked: &mut Asked<'_, '_>) -> Option<(AskedAuth, NginxAsking)> {
-    let method = asked.written("auth-method");
-    if method.is_some_and(|it| !METHODS.contains(&it)) {
-        asked.close("auth-method", "write GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS");
-        return None;
-    }
-    let redirect = asked.written("auth-request-redirect");
-    if redirect.is_some_and(|it| value::location(it).is_none()) {
-        asked.close("auth-request-redirect", "write an URL or a path, without variables");
-        return None;
-    }
-    let cookies = asked.written("auth-always-set-cookie").map(value::boolean);
-    if cookies == Some(None) {
-        asked.close("auth-always-set-cookie", "write \"true\" or \"false\"");
-        return None;
-    }
-    let address = AskedUrl::read("http://nobody/").ok()?;
-    let auth = AskedAuth {
-        address,
-        backend: "".into(),
-        trusts_forwarded: false,
-        patience: PATIENCE,
-        response_headers: response_headers(asked)?,
-        response_headers_regex: None,
-        request_headers: Vec::new(),
-        // Who is asked over TLS is not verified, as with nginx.
-        tls: Some(FilterTls { is_unverified: true, ..FilterTls::default() }),
-        max_response: None,
-        cookies: Vec::new(),
-        user_header: None,
-        forwards_body: false,
-        max_body: None,
-        keeps_location: false,
-        keeps_method: false,
-        sign_in: None,
-        manner: AskedManner::Traefik,
-        cache: cache::read(asked)?,
-    };
-    let asking = NginxAsking {
-        target: None,
-        method: method.map(Into::into),
-        redirect: redirect.map(Into::into),
-        lines: Vec::new(),
-        sign_in: sign_in::read(asked)?,
-        always_cookies: cookies == Some(Some(true)),
-    };
-    Some((auth, asking))
-}
-
-/// Lines of its answer that endpoints are told.
-fn response_headers(asked: &mut Asked<'_, '_>) -> Option<Vec<Arc<str>>> {
-    let Some(written) = asked.written("auth-response-headers") else { return Some(Vec::new()) };
-    let names = written.split(',').map(str::trim).filter(|it| !it.is_empty());
-    let is_part = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
-    if !names.clone().all(|name| name.bytes().all(is_part)) {
-        asked.close("auth-response-headers", "write names of headers with commas between them");
-        return None;
-    }
-    Some(names.map(Arc::from).collect())
+    read.map_err(|why| refused(URL, why.help()))
 }

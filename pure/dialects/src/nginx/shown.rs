@@ -2,11 +2,12 @@
 //! that runs them (tests/nginx) looks whether it does.
 
 /// Annotations, by name.
-pub(super) const ANNOTATIONS: [(&str, &str); 74] = [
+pub(super) const ANNOTATIONS: [(&str, &str); 76] = [
     ("affinity", "annotations/affinity-of-one-ingress-does-not-leak-to-another-path"),
     ("affinity-canary-behavior", "annotations/affinity-sticks-to-the-canary-when-asked"),
     ("affinity-mode", "annotations/persistent-affinity-survives-scale-up-and-empty-service"),
     ("app-root", "annotations/app-root-redirects-the-root-path"),
+    ("auth-proxy-set-headers", "annotations/auth-proxy-set-headers-reach-the-auth-server"),
     ("auth-realm", "annotations/basic-auth-with-right-credentials"),
     ("auth-secret", "annotations/basic-auth-with-right-credentials"),
     ("auth-secret-type", "annotations/basic-auth-from-an-auth-map-secret"),
@@ -37,6 +38,7 @@ pub(super) const ANNOTATIONS: [(&str, &str); 74] = [
     ("disable-proxy-intercept-errors", "annotations/disable-proxy-intercept-errors"),
     ("enable-access-log", "annotations/enable-access-log-false"),
     ("enable-cors", "annotations/cors-defaults"),
+    ("enable-global-auth", "settings/global-auth-opt-out-annotation"),
     ("enable-rewrite-log", "annotations/rewrite-to-root"),
     ("force-ssl-redirect", "annotations/force-ssl-redirect-without-tls-section"),
     ("from-to-www-redirect", "ingress2gateway/from-to-www-redirect-from-root"),
@@ -89,13 +91,19 @@ pub(super) const ANNOTATIONS: [(&str, &str); 74] = [
 ];
 
 /// Keys of the ConfigMap, by name.
-pub(super) const SETTINGS: [(&str, &str); 20] = [
+pub(super) const SETTINGS: [(&str, &str); 26] = [
     ("add-headers", "settings/add-headers-one"),
     ("block-user-agents", "settings/block-user-agents"),
     ("brotli-min-length", "settings/brotli-min-length"),
     ("brotli-types", "settings/brotli-min-length"),
     ("enable-brotli", "settings/brotli-min-length"),
     ("global-allowed-response-headers", "annotations/custom-headers-are-added-literally"),
+    ("global-auth-always-set-cookie", "settings/global-auth-always-set-cookie"),
+    ("global-auth-method", "settings/global-auth-method"),
+    ("global-auth-request-redirect", "settings/global-auth-request-redirect"),
+    ("global-auth-response-headers", "settings/global-auth-response-headers"),
+    ("global-auth-signin", "settings/global-auth-signin-redirects"),
+    ("global-auth-url", "settings/global-auth-opt-out-annotation"),
     ("gzip-disable", "settings/gzip-disable-for-an-old-browser"),
     ("gzip-min-length", "settings/gzip-min-length"),
     ("gzip-types", "settings/gzip-types"),

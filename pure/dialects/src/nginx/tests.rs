@@ -90,10 +90,10 @@ fn what_cannot_be_read_is_said() {
         (("proxy-raed-timeout", "20"), false),
         (("whitelist-source-range", "nobody"), false),
         (("enable-modsecurity", "true"), true),
-        (("global-auth-url", "https://a.b"), true),
         (("whitelist-source-rang", "10.0.0.0/8"), true),
         (("server-snippet", "location /a { deny all; }"), true),
         (("http-snippet", "map $a $b { default 1; }"), false),
+        (("global-auth-url", "ftp://a.b"), false),
     ] {
         let (settings, said) = read(&[line]);
         assert_eq!(said, [format!("data.{}", line.0)], "{line:?}");

@@ -75,6 +75,8 @@ const READ: &[(&str, &str)] = &[
     ("auth-response-headers", "X-User, X-Groups"),
     ("auth-request-redirect", "/a"),
     ("auth-always-set-cookie", "true"),
+    ("auth-proxy-set-headers", "default/a"),
+    ("enable-global-auth", "false"),
     ("auth-cache-key", "$cookie_a"),
     ("auth-cache-duration", "200 10s"),
     ("satisfy", "any"),
@@ -172,6 +174,7 @@ fn beside(name: &str) -> &'static str {
              nginx.ingress.kubernetes.io/auth-cache-key: a"
         }
         "auth-always-set-cookie"
+        | "auth-proxy-set-headers"
         | "auth-cache-key"
         | "auth-method"
         | "auth-request-redirect"

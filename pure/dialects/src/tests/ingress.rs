@@ -222,7 +222,7 @@ const OF_NGINX: &[Case] = &[
     ("force-ssl-redirect", "yes", None, false),
     ("ssl-redirect", "false", None, false),
     ("force-ssl-redirect", "false", None, false),
-    ("enable-global-auth", "true", CLOSED, true),
+    ("enable-global-auth", "true", None, false),
     ("enable-global-auth", "false", None, false),
     ("proxy-ssl-verify", "on", WITHOUT, false),
     ("proxy-ssl-secret", "default/a", None, false),

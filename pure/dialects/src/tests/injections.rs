@@ -28,7 +28,7 @@ const ANNOTATIONS: [(&str, &str, &str, Fate); 26] = [
     ("CVE-2025-1098", "mirror-host", "a.b;}", Ignored),
     ("CVE-2025-24514", "auth-url", "http://a.b/#;load_module x", Closes),
     ("CVE-2025-24513", "auth-secret", "../../etc/passwd", Closes),
-    ("CVE-2025-15566", "auth-proxy-set-headers", "default/a;}", Ignored),
+    ("CVE-2025-15566", "auth-proxy-set-headers", "default/a;}", Closes),
     ("CVE-2026-1580", "auth-method", "GET;}", Ignored),
     ("CVE-2026-3288", "rewrite-target", "/$1\";}location /x {", Ignored),
     ("CVE-2026-4342", "upstream-vhost", "a.b # comment", Closes),
@@ -76,6 +76,7 @@ fn no_value_gets_out_of_its_annotation() {
     for (number, name, value, fate) in ANNOTATIONS {
         let beside = match name {
             "auth-secret" => "nginx.ingress.kubernetes.io/auth-type: basic, ",
+            "auth-proxy-set-headers" => "nginx.ingress.kubernetes.io/auth-url: http://a.b, ",
             "cors-allow-methods" => "nginx.ingress.kubernetes.io/enable-cors: \"true\", ",
             "session-cookie-name" => "nginx.ingress.kubernetes.io/affinity: cookie, ",
             _ => "",

@@ -282,7 +282,6 @@ impl Cell {
             | Self::Transport(..)
             | Self::Announced
             | Self::NginxSettings
-            | Self::LeadsTo(_)
             | Self::Expressions(_)
             | Self::Hosts(_)
             | Self::SecureHosts(_)
@@ -290,14 +289,15 @@ impl Cell {
             | Self::Alias(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
-            Self::Service(_) | Self::Claim(_) => 5,
-            Self::Gateways => 6,
-            Self::Stands => 7,
-            Self::Closed(_) => 8,
-            Self::Filter(..) => 9,
-            Self::Listeners | Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 10,
-            Self::NamedBy(_) => 11,
-            Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 12,
+            Self::LeadsTo(_) => 5,
+            Self::Service(_) | Self::Claim(_) => 6,
+            Self::Gateways => 7,
+            Self::Stands => 8,
+            Self::Closed(_) => 9,
+            Self::Filter(..) => 10,
+            Self::Listeners | Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 11,
+            Self::NamedBy(_) => 12,
+            Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 13,
         }
     }
 

@@ -115,6 +115,10 @@ impl Tables for Join {
 
     fn links(&self, key: &Cell, row: &Row, links: &mut Links<Cell>) {
         match (key, row) {
+            (Cell::NginxSettings, Row::NginxSettings(terms)) => {
+                let asked = routes::asked_of_all(&terms.settings);
+                asked.for_each(|id| links.entry(Cell::LeadsTo(id)));
+            }
             (Cell::Fallback, Row::Named(named)) => {
                 named.iter().for_each(|it| links.cell(Cell::Material(it.clone())));
             }

@@ -46,7 +46,8 @@ pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
-    asked, common_terms, hosts_of_expressions, is_looked_at, link_hosts, rules_of_canaries,
+    asked, asked_of_all, common_terms, hosts_of_expressions, is_looked_at, link_hosts,
+    rules_of_canaries,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};

@@ -10,25 +10,24 @@ use std::time::Duration;
 use steelyard_model::routing::filter::access::AskedCache;
 use steelyard_model::routing::variables::{Variable, VariableText};
 
-use super::super::Asked;
+use super::{AuthFault, AuthWords, refused};
 
 const USUAL: &str = "200 202 401 5m";
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// None where a duration is none, which closes the routes.
-pub(super) fn read(asked: &mut Asked<'_, '_>) -> Option<Option<AskedCache>> {
-    let durations = durations(asked.written("auth-cache-duration").unwrap_or(USUAL));
-    let Some(durations) = durations else {
-        asked.close("auth-cache-duration", "write statuses and a time: `200 202 401 5m`");
-        return None;
-    };
+/// None where nothing is kept.
+pub(super) fn read(words: &mut AuthWords<'_>) -> Result<Option<AskedCache>, AuthFault> {
+    let name = "auth-cache-duration";
+    let durations = durations(words.written(name).unwrap_or(USUAL));
+    let durations =
+        durations.ok_or_else(|| refused(name, "write statuses and a time: `200 202 401 5m`"))?;
     let is_part = |it: char| it.is_ascii_alphanumeric() || "-_${}".contains(it);
     let key = |text: &str| {
         let read = text.chars().all(is_part).then(|| VariableText::read(text, &[]).ok());
         read.flatten()
     };
-    let key = asked.value("auth-cache-key", key, "write variables such as `$cookie_NAME`");
-    Some(key.map(|key| AskedCache { lines: lines(&key), durations }))
+    let key = words.value("auth-cache-key", key, "write variables such as `$cookie_NAME`");
+    Ok(key.map(|key| AskedCache { lines: lines(&key), durations }))
 }
 
 /// Lines of a request that a key hangs on.

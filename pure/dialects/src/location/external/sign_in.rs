@@ -2,28 +2,27 @@
 
 use steelyard_model::routing::variables::{TextPart, Variable, VariableText};
 
-use super::super::{Asked, value};
-use super::text;
+use super::super::value;
+use super::{AuthFault, AuthWords, refused};
 
 /// The parameter by which a page is told what was asked for, where nothing is said.
 const PARAMETER: &str = "rd";
 
 /// Where it is, with the parameter that says what was asked for, unless one of that name is there.
-/// None where what is written would lead anywhere, which closes the routes.
-pub(super) fn read(asked: &mut Asked<'_, '_>) -> Option<Option<VariableText>> {
+/// What would lead anywhere is refused.
+pub(super) fn read(words: &mut AuthWords<'_>) -> Result<Option<VariableText>, AuthFault> {
+    let name = "auth-signin";
     let help = "write letters, digits and `-`";
-    let parameter = asked.value("auth-signin-redirect-param", value::location, help);
+    let parameter = words.value("auth-signin-redirect-param", value::location, help);
     let parameter = parameter.unwrap_or(PARAMETER);
-    let Some(written) = asked.written("auth-signin") else { return Some(None) };
+    let Some(written) = words.written(name) else { return Ok(None) };
     if value::basic(written, ",?&=$ {}").is_none() {
-        asked.close("auth-signin", "write an URL");
-        return None;
+        return Err(refused(name, "write an URL"));
     }
-    let mut to = text(written, "auth-signin", asked)?;
+    let mut to = words.text(written, name)?;
     if !is_somewhere(&to) {
         let help = "write the page's host, or `$host`: what else a client says must not choose it";
-        asked.close("auth-signin", help);
-        return None;
+        return Err(refused(name, help));
     }
     let query = written.split_once('?').map(|(_, query)| query);
     let names = query.into_iter().flat_map(|it| it.split('&'));
@@ -41,7 +40,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) -> Option<Option<VariableText>> {
         to.push(Variable::HttpHost);
         to.push(Variable::EscapedRequestUri);
     }
-    Some(Some(to))
+    Ok(Some(to))
 }
 
 /// Whether who writes it says which site it leads to: a path of this one, or an URL whose scheme

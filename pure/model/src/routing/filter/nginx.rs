@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::routing::filter::access::Networks;
 use crate::routing::pattern::Expression;
+use crate::routing::variables::VariableText;
 
 /// One thing that is done to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,12 @@ pub enum NginxStep {
     Pace(NginxPace),
     /// Answers with 404 in the place of these statuses: nobody is there who has pages for them.
     NoPage(Vec<u16>),
+    /// Writes lines of requests, in the place of those of the same names.
+    Tell(NginxLines),
 }
+
+/// Lines, each with what it says of a request. One that comes to nothing is taken away.
+pub type NginxLines = Vec<(Arc<str>, VariableText)>;
 
 /// What pages of other sites may do: said on every answer, and to browsers that ask beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +190,7 @@ impl NginxStep {
             Self::Location(..) => "nginx-location",
             Self::Pace(_) => "nginx-pace",
             Self::NoPage(_) => "nginx-no-page",
+            Self::Tell(_) => "nginx-tell",
         }
     }
 }

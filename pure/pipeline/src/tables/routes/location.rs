@@ -1,6 +1,7 @@
 //! Routes in ingress-nginx's manner: what an Ingress's own words make its requests pass, and paths
 //! that are regular expressions, by hosts.
 
+mod asked;
 mod hosts;
 mod lines;
 mod pages;
@@ -10,7 +11,6 @@ use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::backend::{
     Backend, BackendNode, CanaryAffinity, Edge, RefusalReason,
 };
@@ -29,12 +29,13 @@ use steelyard_model::{
 };
 
 use super::backend::Join;
-use super::{age, entry_points, is_refused, routers};
+use super::{age, entry_points, is_refused};
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
 use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
+pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(in crate::tables) use hosts::link_hosts;
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use pages::pages;
@@ -96,8 +97,15 @@ impl Location {
         let mut passes: Vec<Passed> = of_all.collect();
         let refusal = settings.and_then(|it| it.refusal.clone());
         let mut refusal = refusal.map(RefusalReason::Restriction);
-        for own in own {
-            match defined(own, (read, settings), at) {
+        let asks = asked::of_all(settings, read, at).unwrap_or_else(|why| {
+            refusal = refusal.take().or(Some(why));
+            Vec::new()
+        });
+        let place = &Provenance::new(&read.set.object, "metadata.annotations");
+        let place_of_all = settings.and_then(|it| Some(&it.asks.as_ref()?.place));
+        let of_all = asks.iter().map(|it| (it, place_of_all.unwrap_or(place)));
+        for (own, place) in own.iter().map(|it| (it, place)).chain(of_all) {
+            match asked::defined(own, place, (read, written), at) {
                 Ok(passed) => passes.push(passed),
                 Err(why) => refusal = refusal.or(Some(why)),
             }
@@ -137,7 +145,7 @@ impl Location {
         let at = |phase: PassPhase| of(phase..=phase);
         let denials = |it: &Passed| (it.usage.clone(), it.is_denial);
         let mut access: Vec<(Use, bool)> = at(PassPhase::Access).map(denials).collect();
-        if !entry_points::is_of_challenges(draft) {
+        if !self.is_unasked(draft) {
             access.extend(password.map(|it| (it, false)));
             access.extend(at(PassPhase::Asked).map(denials));
         }
@@ -168,6 +176,14 @@ impl Location {
     pub(super) fn asks_services(&self, read: &ReadSet<'_>) -> bool {
         let said = read.nginx().and_then(|it| it.asks_services);
         said.unwrap_or_else(|| self.settings().is_some_and(|it| it.asks_services))
+    }
+
+    /// Whether nobody is asked, and no password, for the requests of a route, by its own path.
+    fn is_unasked(&self, draft: &RouteDraft) -> bool {
+        self.settings().map_or_else(
+            || entry_points::is_of_challenges(draft),
+            |settings| asked::is_open(draft, settings),
+        )
     }
 
     /// What is so for all that are in words of ingress-nginx alone, if it is such.
@@ -203,29 +219,6 @@ impl Passed {
             matches!(&own.filter, Filter::Nginx(it) if matches!(**it, NginxStep::Deny(_)));
         Self { phase: own.phase, of: own.of.clone(), usage: of_filter(&id), is_denial }
     }
-}
-
-/// A filter of an Ingress's own, with the backend that it asks; else why its routes are closed.
-fn defined(
-    own: &OwnFilter,
-    (read, settings): (&ReadSet<'_>, Option<&NginxSettings>),
-    at: &mut Joinery<'_, '_>,
-) -> Result<Passed, RefusalReason> {
-    let (id, mut own) = (id(read, &own.name), own.clone());
-    if let Filter::ForwardAuth(auth) = &mut own.filter {
-        let place = Provenance::new(&read.set.object, "metadata.annotations");
-        let (asks, said) = ((&mut **auth, &id, &place), (&mut *at.reads, &mut *at.diagnostics));
-        if routers::ask_at(asks, at.options, said, at.routed).is_none() {
-            return Err(RefusalReason::Filter(place));
-        }
-    }
-    match (&mut own.filter, settings) {
-        (Filter::RateLimit(limit), Some(settings)) => limit.status = settings.limited.0,
-        (Filter::InFlight(limit), Some(settings)) => limit.status = settings.limited.1,
-        _ => {}
-    }
-    at.routed.filters.extend(settings::nodes(&id, &own));
-    Ok(Passed::new(&own, id))
 }
 
 /// What leads who asks in plain to TLS.
@@ -275,12 +268,6 @@ fn any_of(
     let (place, filter) = (None, Filter::AnyOf(members));
     routed.filters.push(Arc::new(FilterNode { id: id.clone(), place, filter }));
     of_filter(&id)
-}
-
-/// The Services that its filters ask.
-pub(in crate::tables) fn asked(read: &ReadSet<'_>) -> impl Iterator<Item = NamespacedName> {
-    let urls = read.reading.passes.iter().flat_map(|it| it.filter.asked());
-    urls.filter_map(AskedUrl::service).map(|(service, _)| service)
 }
 
 /// What must hold for the routes of a canary.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::routing::filter::content::HeaderRules;
+use steelyard_model::routing::filter::nginx::NginxLines;
 use steelyard_model::routing::filter::{Filter, FilterNode};
+use steelyard_model::routing::variables::VariableText;
 use steelyard_model::{
     Diagnostic, Item, Labels, Missing, NamespacedName, NginxSettings, Provenance, Severity,
 };
@@ -13,6 +15,18 @@ use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Class, ReadSet};
+
+/// Lines by which a message is framed, and that belong to a connection.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-connection",
+];
 
 /// The filter that writes them; or the place of what keeps the Ingress from being served, as with
 /// ingress-nginx: lines that may not be written, or cannot be had.
@@ -76,7 +90,60 @@ fn data(id: &NamespacedName, reads: &mut Reads<'_>) -> Option<Arc<Labels>> {
     }
 }
 
-fn unusable(id: &NamespacedName, place: &Provenance, why: String) -> Diagnostic {
+/// Lines that requests are given, with variables in what they say, by a ConfigMap of an Ingress's
+/// own namespace or, where that is let, of another; or why they are not to be had.
+pub(super) fn of_requests(
+    id: &NamespacedName,
+    (read, is_let): (&ReadSet<'_>, bool),
+    reads: &mut Reads<'_>,
+) -> Result<NginxLines, String> {
+    if id.namespace != read.set.object.namespace && !is_let {
+        return Err("is in another namespace".to_owned());
+    }
+    let data = data(id, reads).ok_or("is not there")?;
+    data.iter().map(|(name, value)| line(name, value)).collect()
+}
+
+/// The same for all locations; what cannot be said is left out, and told by `say`.
+pub(super) fn of_all(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    say: &mut dyn FnMut(String),
+) -> NginxLines {
+    let Some(data) = data(id, reads) else {
+        say("is not there".to_owned());
+        return NginxLines::new();
+    };
+    let read = data.iter().filter_map(|(name, value)| line(name, value).map_err(&mut *say).ok());
+    read.collect()
+}
+
+/// What a line says; or why it cannot be said.
+fn line(name: &str, value: &str) -> Result<(Arc<str>, VariableText), String> {
+    let is_part = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
+    if name.is_empty() || !name.bytes().all(is_part) {
+        return Err(format!("has `{name}`, which is no name of a header"));
+    }
+    if FRAMING.iter().any(|it| name.eq_ignore_ascii_case(it)) {
+        return Err(format!("has `{name}`, which is said of connections and bodies as they are"));
+    }
+    let value = value.trim();
+    if value.chars().any(char::is_control) {
+        return Err(format!("has a value of `{name}` that would end its line"));
+    }
+    let text = VariableText::read(value, &[]).map_err(|why| format!("has `{name}`: {why}"))?;
+    Ok((name.into(), text))
+}
+
+/// Warns of lines for all locations that are not there.
+pub(super) fn untold(id: &NamespacedName, place: &Provenance, why: String) -> Diagnostic {
+    let message = format!("ConfigMap {id} {why}: backends are told nothing of it");
+    let help = "write names and values of headers, with variables such as `$host`";
+    let found = Diagnostic::at(Severity::Warning, codes::REFERENCE_MISSING, place, message, help);
+    found.missing(Missing::named("ConfigMap", &id.name).within(&id.namespace).sought())
+}
+
+pub(super) fn unusable(id: &NamespacedName, place: &Provenance, why: String) -> Diagnostic {
     let message = format!("ConfigMap {id} {why}: the routes answer 503");
     let help = "name a ConfigMap of the same namespace, all of whose lines are allowed";
     let found = Diagnostic::at(Severity::Error, codes::REFERENCE_MISSING, place, message, help);

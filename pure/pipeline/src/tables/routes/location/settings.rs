@@ -14,9 +14,11 @@ use steelyard_model::routing::rank::{
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
     BackendRef, ClassName, ClassReadings, Diagnostic, Item, NamespacedName, NginxOptions,
-    NginxReading, NginxSettings, ObjectRef, OwnFilter, PortRef, Provenance, RouteDraft, RouteSet,
+    NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase, PortRef, Provenance, RouteDraft,
+    RouteSet,
 };
 
+use super::lines;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
@@ -39,7 +41,8 @@ pub(in crate::tables) fn common_terms(
         [Item::ConfigMap { object, data }, ..] => Some((object, &**data)),
         _ => None,
     });
-    let settings = settings(written, diagnostics);
+    let mut settings = settings(written, diagnostics);
+    settings.passes.extend(tells(&settings, reads, diagnostics));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
     let secure = options.entry_points.iter().find(secure_port).map(|it| it.port);
     let plain = options.entry_points.iter().filter(|it| !it.is_secure);
@@ -54,6 +57,19 @@ pub(in crate::tables) fn common_terms(
     let filters = filters.chain(led.into_iter().map(Arc::new));
     let filters = filters.chain([Arc::new(secure_node(&settings, &sockets))]).collect();
     Row::NginxSettings(Arc::new(CommonTerms { settings, filters, sockets }))
+}
+
+/// What tells backends what the ConfigMap says that is named for that.
+fn tells(
+    settings: &NginxSettings,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<OwnFilter> {
+    let (id, place) = settings.told.as_ref()?;
+    let mut say = |why| diagnostics.push(lines::untold(id, place, why));
+    let lines = lines::of_all(id, reads, &mut say);
+    let filter = Filter::Nginx(NginxStep::Tell(lines).into());
+    Some(OwnFilter::new(PassPhase::Content, "tell", filter))
 }
 
 fn secure_node(settings: &NginxSettings, sockets: &[(u16, u16)]) -> FilterNode {
@@ -122,7 +138,7 @@ pub(in crate::tables) fn is_looked_at(
     options.selector.iter().all(has)
 }
 
-fn nobodys() -> NamespacedName {
+pub(super) fn nobodys() -> NamespacedName {
     NamespacedName::new("~nginx", "default-backend")
 }
 
