@@ -32,6 +32,11 @@ pub(crate) fn duration_or(written: &Value, default: &str) -> Option<String> {
     if written.is_null() { Some(default.to_owned()) } else { duration(written) }
 }
 
+/// So many seconds, as Go prints them.
+pub(crate) fn seconds(count: i64) -> String {
+    printed(i128::from(count) * 1_000_000_000)
+}
+
 fn parsed(text: &str) -> Option<i128> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),

@@ -20,6 +20,7 @@ mod duration;
 mod file;
 mod ingress;
 mod names;
+mod nginx;
 mod options;
 mod reference;
 mod servers;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use steelyard_manifest::Object;
 
 use cluster::Cluster;
+pub use nginx::NginxProviderOptions;
 pub use options::DynamicOptions;
 use shape::Sections;
 
@@ -43,6 +45,8 @@ pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
     sections.add(crd::configuration(&crd, &options.crd), names::OF_KINDS);
     let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
     sections.add(ingress::configuration(&ingress, options), names::OF_INGRESSES);
+    let nginx = Cluster::seen(&cluster, &options.nginx.namespaces);
+    sections.add(nginx::configuration(&nginx, &options.nginx), names::OF_NGINX);
     sections.add(file::configuration(objects), names::OF_FILES);
     sections.into_value()
 }

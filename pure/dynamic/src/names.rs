@@ -8,6 +8,8 @@ use aws_lc_rs::digest;
 pub(crate) const OF_KINDS: &str = "kubernetescrd";
 /// The provider of Ingresses.
 pub(crate) const OF_INGRESSES: &str = "kubernetes";
+/// The provider of Ingresses of class nginx.
+pub(crate) const OF_NGINX: &str = "kubernetesingressnginx";
 
 /// The provider of files.
 pub(crate) const OF_FILES: &str = "file";

@@ -15,6 +15,8 @@ pub(crate) struct Port {
     pub(crate) name: String,
     pub(crate) number: i64,
     node_port: i64,
+    /// Where it leads to.
+    pub(crate) target: i64,
 }
 
 /// One server.
@@ -32,6 +34,8 @@ pub(crate) enum Counted {
     Serving,
     /// Those that are ready.
     Ready,
+    /// Those that do not say they serve no more; of which those that go take nobody new.
+    NotStopped,
 }
 
 /// Who is asked for a Service.
@@ -43,10 +47,23 @@ pub(crate) struct Asked {
     pub(crate) counted: Counted,
 }
 
+impl Counted {
+    /// Whether an endpoint takes nobody new, if it counts.
+    fn is_fenced(self, state: Tree<'_>) -> Option<bool> {
+        let (serves, goes) = (state.is("serving"), state.is("terminating"));
+        match self {
+            Self::Ready => state.is("ready").then_some(false),
+            Self::Serving => (state.is("ready") || serves).then_some(serves && goes),
+            Self::NotStopped => (serves || state.there("serving").is_none()).then_some(goes),
+        }
+    }
+}
+
 impl Port {
     pub(crate) fn of(written: Tree<'_>) -> Self {
-        let name = written.text("name").to_owned();
-        Self { name, number: written.number("port"), node_port: written.number("nodePort") }
+        let (name, number) = (written.text("name").to_owned(), written.number("port"));
+        let target = written.at("targetPort").0.as_i64().unwrap_or(number);
+        Self { name, number, node_port: written.number("nodePort"), target }
     }
 
     /// `http`, `https` or `h2c`: what is asked for, else what the port looks like; none where what
@@ -84,7 +101,7 @@ pub(crate) fn port(service: &Written, asked: &Value) -> Option<Port> {
     let found = ports.into_iter().find(is_asked);
     let any = || {
         let number = asked.as_i64().filter(|_| is_external(service))?;
-        Some(Port { name: String::new(), number, node_port: 0 })
+        Some(Port { name: String::new(), number, node_port: 0, target: number })
     };
     found.or_else(any)
 }
@@ -129,7 +146,7 @@ fn nodes<'c>(cluster: &'c Cluster<'_>, options: &ProviderOptions) -> Option<Vec<
 }
 
 /// Endpoints of a Service port, each once.
-fn endpoints(
+pub(crate) fn endpoints(
     cluster: &Cluster<'_>,
     service: &Written,
     port: &Port,
@@ -142,14 +159,9 @@ fn endpoints(
         let number = slice.tree().items("ports").find(named).map(|it| it.number("port"));
         let Some(number) = number.filter(|number| *number != 0) else { continue };
         for endpoint in slice.tree().items("endpoints") {
-            let state = endpoint.at("conditions");
-            let serves = counted == Counted::Serving && state.is("serving");
-            if !state.is("ready") && !serves {
-                continue;
-            }
+            let Some(is_fenced) = counted.is_fenced(endpoint.at("conditions")) else { continue };
             for host in endpoint.texts("addresses") {
                 if known.insert(host) {
-                    let is_fenced = serves && state.is("terminating");
                     all.push(Server { address: address(host, number), is_fenced });
                 }
             }

@@ -10,6 +10,11 @@ pub(crate) struct Tree<'a>(pub(crate) &'a Value);
 static NOTHING: Value = Value::Null;
 
 impl<'a> Tree<'a> {
+    /// What nobody has written.
+    pub(crate) fn nothing() -> Self {
+        Self(&NOTHING)
+    }
+
     /// What is written at a key.
     pub(crate) fn at(self, key: &str) -> Self {
         Self(self.0.get(key).unwrap_or(&NOTHING))

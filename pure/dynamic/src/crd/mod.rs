@@ -18,7 +18,7 @@ use crate::reference;
 use crate::shape::{Configuration, Shape};
 use crate::tree::Tree;
 
-pub(crate) use tls::files;
+pub(crate) use tls::{PROTOCOLS, SUITES, files};
 
 /// What a provider looks at.
 #[derive(Clone, Copy)]

@@ -14,7 +14,7 @@ use crate::tree::Tree;
 const DEFAULT: &str = "default";
 
 /// Suites of handshakes that name none, in Traefik's order (those of Go's `crypto/tls`).
-const SUITES: [&str; 13] = [
+pub(crate) const SUITES: [&str; 13] = [
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
@@ -31,7 +31,7 @@ const SUITES: [&str; 13] = [
 ];
 
 /// Protocols of handshakes that name none.
-const PROTOCOLS: [&str; 3] = ["h2", "http/1.1", "acme-tls/1"];
+pub(crate) const PROTOCOLS: [&str; 3] = ["h2", "http/1.1", "acme-tls/1"];
 
 /// Stores with their certificates, and terms.
 pub(super) fn of_handshakes(view: View<'_>) -> Secrets {
