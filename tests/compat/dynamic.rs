@@ -7,7 +7,7 @@ use steelyard_dynamic::{DynamicOptions, dynamic};
 use steelyard_manifest::{ReadLimits, Source, load_unnamed};
 use steelyard_model::ProviderOptions;
 
-use super::Case;
+use super::{Case, nginx};
 
 /// What differs between the configuration that a case expects and the one that is made.
 pub(crate) fn of_kinds(case: &Case) -> Vec<String> {
@@ -20,6 +20,13 @@ pub(crate) fn of_ingresses(case: &Case) -> Vec<String> {
     let is_v2 = case.content["options"]["defaultRuleSyntax"] == "v2";
     let options = DynamicOptions { ingress: options(case), is_v2, ..DynamicOptions::default() };
     differing(case, &options, "kubernetes")
+}
+
+/// The same of Ingresses of class nginx.
+pub(crate) fn of_nginx(case: &Case) -> Vec<String> {
+    let nginx = nginx::options(&case.content["options"]);
+    let options = DynamicOptions { nginx, ..DynamicOptions::default() };
+    differing(case, &options, "kubernetesingressnginx")
 }
 
 fn options(case: &Case) -> ProviderOptions {

@@ -13,6 +13,7 @@ mod election;
 mod functions;
 mod heads;
 mod middlewares;
+mod nginx;
 mod normal;
 mod routers;
 mod rules;
@@ -240,7 +241,9 @@ fn rules_of_traefik() {
 fn configuration_of_traefik() {
     run_of("traefik", &["crd"], &["provider"], dynamic::of_kinds);
     run_of("traefik", &["ingress"], &["provider"], dynamic::of_ingresses);
+    run_of("traefik", &["ingress-nginx"], &["provider"], dynamic::of_nginx);
     run_of("traefik", &["crd", "ingress"], &["function"], functions::of);
+    run_of("traefik", &["ingress-nginx"], &["function"], nginx::of_functions);
 }
 
 /// No kind of case of these suites is passed over.
@@ -258,7 +261,7 @@ fn every_kind_of_traefik_is_run() {
         "strict-prefix",
         "tcp-rule",
     ];
-    for case in cases("traefik", &["crd", "ingress", "rules"]) {
+    for case in cases("traefik", &["crd", "ingress", "ingress-nginx", "rules"]) {
         assert!(ran.contains(&case.kind()), "{}: kind {}", case.name, case.kind());
     }
 }
