@@ -12,6 +12,7 @@ mod judged;
 mod names;
 mod nginx;
 mod points;
+mod provider_of_nginx;
 mod providers;
 mod terms;
 mod told;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
+use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
@@ -80,10 +82,12 @@ impl StaticOptions {
             Judged::Idle(so) if !(plans && is_planned) => {
                 self.remarks.push(format!("{origin}{so}"))
             }
-            Judged::Wrong(why) => return Err(format!("{origin}{why}")),
+            Judged::Compared(_) if plans => {}
+            Judged::Wrong(why) | Judged::Compared(why) => return Err(format!("{origin}{why}")),
             Judged::Fine | Judged::Idle(_) => {}
         }
         judged::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+        nginx::check_provider(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         if is_planned {
             self.values.insert(name, value);
         }
@@ -123,7 +127,8 @@ impl StaticOptions {
 
     /// What changes what Traefik's providers make of objects.
     pub fn providers(&self) -> DynamicOptions {
-        providers::chosen(&self.values)
+        let points = self.entry_points((PLAIN.port, SECURE.port));
+        providers::chosen(&self.values, points)
     }
 
     /// Names with commas between.

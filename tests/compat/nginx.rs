@@ -20,6 +20,7 @@ pub(crate) fn options(said: &Value) -> NginxProviderOptions {
     let namespace = said["watchNamespace"].as_str().map(str::to_owned);
     NginxProviderOptions {
         namespaces: namespace.into_iter().collect(),
+        labels: Vec::new(),
         ingress_class: text("ingressClass", &usual.ingress_class),
         controller_class: text("controllerClass", &usual.controller_class),
         serves_without_class: is("watchIngressWithoutClass", false),

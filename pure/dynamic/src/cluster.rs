@@ -72,11 +72,25 @@ impl<'a> Cluster<'a> {
 
     /// What is seen of it by who looks at some namespaces alone.
     pub(crate) fn seen(&self, namespaces: &BTreeSet<String>) -> Self {
+        self.within(|namespace| namespaces.is_empty() || namespaces.contains(namespace))
+    }
+
+    /// What is seen of it by who looks at namespaces that have all of these labels; none is all.
+    pub(crate) fn labelled(&self, labels: &[(String, String)]) -> Self {
+        let has = |it: &&Written| {
+            let own = it.tree().at("metadata").at("labels");
+            labels.iter().all(|(key, value)| own.at(key).0.as_str() == Some(value))
+        };
+        let named = self.all("Namespace").iter().filter(has).map(|it| &*it.name);
+        let named: BTreeSet<&str> = named.collect();
+        self.within(|namespace| labels.is_empty() || named.contains(namespace))
+    }
+
+    /// What is in no namespace, or in one that is looked at.
+    fn within(&self, is_seen: impl Fn(&str) -> bool) -> Self {
         let mut seen = self.clone();
-        let is_seen = |it: &Written| it.namespace.is_empty() || namespaces.contains(&it.namespace);
-        if !namespaces.is_empty() {
-            seen.kinds.values_mut().for_each(|all| all.retain(is_seen));
-        }
+        let is_seen = |it: &Written| it.namespace.is_empty() || is_seen(&it.namespace);
+        seen.kinds.values_mut().for_each(|all| all.retain(is_seen));
         seen
     }
 

@@ -45,7 +45,7 @@ pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
     sections.add(crd::configuration(&crd, &options.crd), names::OF_KINDS);
     let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
     sections.add(ingress::configuration(&ingress, options), names::OF_INGRESSES);
-    let nginx = Cluster::seen(&cluster, &options.nginx.namespaces);
+    let nginx = cluster.seen(&options.nginx.namespaces).labelled(&options.nginx.labels);
     sections.add(nginx::configuration(&nginx, &options.nginx), names::OF_NGINX);
     sections.add(file::configuration(objects), names::OF_FILES);
     sections.into_value()

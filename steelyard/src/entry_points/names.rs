@@ -1,5 +1,8 @@
 //! Names of options, in lower case. Those of entry points are what follows `entrypoints.NAME`.
 
+/// What those of Traefik's provider of class nginx begin with.
+pub(super) const OF_NGINX: &str = "providers.kubernetesingressnginx.";
+
 pub(super) const BUCKETS: &str = "metrics.prometheus.buckets";
 
 /// The one without which nothing is traced.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{NamespacedName, NginxOptions};
 
+use super::names::OF_NGINX;
+
 /// What their names begin with here.
 pub(super) const PREFIX: &str = "nginx.";
 
@@ -30,6 +32,17 @@ const READ: [(&str, Value); 10] = [
     ("watch-ingress-without-class", Value::Switch),
     ("watch-namespace", Value::Text),
     ("watch-namespace-selector", Value::Labels),
+];
+
+/// Options of Traefik's provider of class nginx, and the flags that they are.
+const PROVIDER: [(&str, &str); 7] = [
+    ("controllerclass", "controller-class"),
+    ("defaultbackendservice", "default-backend-service"),
+    ("ingressclass", "ingress-class"),
+    ("ingressclassbyname", "ingress-class-by-name"),
+    ("watchingresswithoutclass", "watch-ingress-without-class"),
+    ("watchnamespace", "watch-namespace"),
+    ("watchnamespaceselector", "watch-namespace-selector"),
 ];
 
 /// What it does that is said by other options here.
@@ -113,14 +126,28 @@ pub(super) fn judge(name: &str, value: &str) -> Result<Option<String>, String> {
             None => format!("{name} is not an option; docs/nginx.md lists those there are"),
         });
     };
-    let wanted = match form {
-        Value::Switch if value.parse::<bool>().is_err() => "true or false",
-        Value::Object if object(value).is_none() => "NAMESPACE/NAME",
-        Value::Labels if labels(value).is_none() => "labels: key=value",
-        Value::Text if value.is_empty() => "a name",
-        _ => return Ok(None),
-    };
-    Err(format!("{name} wants {wanted}, not {value:?}"))
+    form.check(name, value).map(|()| None)
+}
+
+/// The same of an option of Traefik's provider that is one of the flags.
+pub(super) fn check_provider(name: &str, value: &str) -> Result<(), String> {
+    let Some(option) = name.strip_prefix(OF_NGINX) else { return Ok(()) };
+    let flag = PROVIDER.iter().find(|(own, _)| *own == option && !value.is_empty());
+    let read = flag.and_then(|(_, flag)| READ.iter().find(|(known, _)| known == flag));
+    read.map_or(Ok(()), |(_, form)| form.check(name, value))
+}
+
+impl Value {
+    fn check(self, name: &str, value: &str) -> Result<(), String> {
+        let wanted = match self {
+            Self::Switch if value.parse::<bool>().is_err() => "true or false",
+            Self::Object if object(value).is_none() => "NAMESPACE/NAME",
+            Self::Labels if labels(value).is_none() => "labels: key=value",
+            Self::Text if value.is_empty() => "a name",
+            _ => return Ok(()),
+        };
+        Err(format!("{name} wants {wanted}, not {value:?}"))
+    }
 }
 
 /// Whether a flag without a value means `true`.
@@ -132,7 +159,10 @@ pub(super) fn is_switch(name: &str) -> bool {
 
 /// What the flags say; `options` are those that were taken.
 pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
-    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    let value = |name: &str| {
+        let own = options.get(&format!("{PREFIX}{name}"));
+        own.or_else(|| of_provider(options, name)).map(String::as_str)
+    };
     let is = |name: &str| value(name).map(|it| it == "true");
     let usual = NginxOptions::default();
     NginxOptions {
@@ -148,6 +178,13 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
     }
 }
 
+/// What is said of a flag as an option of Traefik's provider; empty is nothing.
+fn of_provider<'o>(options: &'o BTreeMap<String, String>, flag: &str) -> Option<&'o String> {
+    let (option, _) = PROVIDER.iter().find(|(_, own)| *own == flag)?;
+    let name = format!("{}{option}", OF_NGINX);
+    options.get(&name).filter(|it| !it.is_empty())
+}
+
 /// The Secret with the certificate for all other names.
 pub(super) fn certificate(options: &BTreeMap<String, String>) -> Option<NamespacedName> {
     object(options.get(&format!("{PREFIX}default-ssl-certificate"))?)
@@ -158,7 +195,7 @@ fn object(text: &str) -> Option<NamespacedName> {
     (!namespace.is_empty() && !name.is_empty()).then(|| NamespacedName::new(namespace, name))
 }
 
-fn labels(text: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn labels(text: &str) -> Option<Vec<(String, String)>> {
     let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
     let label = |part: &str| {
         let (key, value) = part.split_once('=')?;
@@ -202,5 +239,29 @@ mod tests {
         assert_eq!(options.settings, NamespacedName::new("a", "b"));
         assert_eq!(options.selector, [("foo".to_owned(), "bar".to_owned())]);
         assert_eq!((options.takes_unnamed, &*options.class), (Some(false), "nginx"));
+    }
+
+    #[test]
+    fn options_of_traefiks_provider_are_flags() {
+        let of = |name: &str| format!("{}{name}", OF_NGINX);
+        let options = BTreeMap::from([
+            (of("ingressclass"), "lb".to_owned()),
+            (of("watchnamespace"), String::new()),
+            (of("defaultbackendservice"), "a/b".to_owned()),
+            ("nginx.controller-class".to_owned(), "own".to_owned()),
+            (of("controllerclass"), "other".to_owned()),
+        ]);
+        let chosen = chosen(&options);
+        assert_eq!((&*chosen.class, &*chosen.controller), ("lb", "own"));
+        assert_eq!(chosen.namespace, None);
+        assert_eq!(chosen.default_backend, Some(NamespacedName::new("a", "b")));
+        for (name, value, is_fine) in [
+            ("defaultbackendservice", "b", false),
+            ("defaultbackendservice", "", true),
+            ("watchnamespaceselector", "a!=b", false),
+            ("proxynextupstream", "off", true),
+        ] {
+            assert_eq!(check_provider(&of(name), value).is_ok(), is_fine, "{name}={value}");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! Options of Traefik's providers of a cluster: `--providers.kubernetescrd.…` and
-//! `--providers.kubernetesingress.…`, and the language of rules.
+//! `--providers.kubernetesingress.…`, and the language of rules; those of class nginx are in
+//! `provider_of_nginx`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::ProviderOptions;
+use steelyard_model::routing::entry_point::EntryPoint;
+
+use super::provider_of_nginx;
 
 /// What options of either begin with.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
@@ -38,14 +42,18 @@ pub(super) fn idle(options: &BTreeMap<String, String>) -> Vec<String> {
     let native = PREFIXES.map(|prefix| (format!("{prefix}.nativelbbydefault"), "true"));
     let all = native.into_iter().chain([(RULE_SYNTAX.to_owned(), "v2")]);
     let is_set = |(name, value): &(String, &str)| options.get(name).is_some_and(|it| it == value);
-    all.filter(is_set).map(|(name, _)| name).collect()
+    let set = all.filter(is_set).map(|(name, _)| name);
+    set.chain(provider_of_nginx::idle(options)).collect()
 }
 
-/// What the options say.
-pub(super) fn chosen(options: &BTreeMap<String, String>) -> DynamicOptions {
+/// What the options say, of a gateway with these entry points.
+pub(super) fn chosen(
+    options: &BTreeMap<String, String>,
+    points: Vec<EntryPoint>,
+) -> DynamicOptions {
     let [crd, ingress] = PREFIXES.map(|prefix| provider(options, prefix));
     let is_v2 = options.get(RULE_SYNTAX).is_some_and(|it| it == "v2");
-    DynamicOptions { crd, ingress, is_v2 }
+    DynamicOptions { crd, ingress, nginx: provider_of_nginx::chosen(options, points), is_v2 }
 }
 
 fn provider(options: &BTreeMap<String, String>, prefix: &str) -> ProviderOptions {
@@ -83,7 +91,7 @@ mod tests {
             (RULE_SYNTAX, "v2"),
         ];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let chosen = chosen(&BTreeMap::from(options));
+        let chosen = chosen(&BTreeMap::from(options), Vec::new());
         assert!(chosen.is_v2 && chosen.crd.allow_cross_namespace);
         assert_eq!(chosen.crd.namespaces, ["a", "b"].map(str::to_owned).into());
         assert_eq!(chosen.crd.cross_provider_namespaces, None);

@@ -66,6 +66,9 @@ pub enum OptionFate {
     /// `plan -o traefik` goes by it alone; nobody comes in otherwise who should not: what is so
     /// instead.
     Planned(&'static str),
+    /// `plan -o traefik` goes by it; nothing else starts with it, for the reasons of one that is
+    /// refused: why.
+    Compared(&'static str),
     /// Nothing starts with it, since it would be open what it closes, or serve other than is asked
     /// for: why.
     Refused(&'static str),
@@ -78,6 +81,8 @@ pub enum Judged {
     Fine,
     /// It makes no difference: what is so instead.
     Idle(String),
+    /// It is taken by `plan -o traefik`; anybody else refuses it: why.
+    Compared(String),
     /// It is not taken: why, and what to write instead.
     Wrong(String),
 }
@@ -135,14 +140,20 @@ pub fn judge(name: &str, value: &str) -> Judged {
         OptionFate::Planned(so) => {
             Judged::Idle(format!("{name} is honoured by `plan -o traefik` alone: {so}"))
         }
+        OptionFate::Compared(why) => Judged::Compared(format!("{name} is refused: {why}")),
         OptionFate::Refused(why) => Judged::Wrong(format!("{name} is refused: {why}")),
     }
 }
 
 impl OptionFate {
+    /// Whether `plan -o traefik` goes by it, and nothing is served by it.
+    pub fn is_for_comparison(self) -> bool {
+        matches!(self, Self::Planned(_) | Self::Compared(_))
+    }
+
     /// Whether somebody goes by it.
     pub fn is_planned(self) -> bool {
-        matches!(self, Self::Planned(_) | Self::Reads | Self::Differs(_))
+        self.is_for_comparison() || matches!(self, Self::Reads | Self::Differs(_))
     }
 }
 

@@ -1,15 +1,13 @@
 //! Backends for what no path is for: of one host, and of all.
 
+use super::asks::Asks;
 use super::backend::service;
 use super::location::Location;
 use super::router::Twin;
-use super::{Ground, View, World};
+use super::{Ground, OF_ALL, UNAVAILABLE, View, World};
 use crate::names::words;
 use crate::shape::{Configuration, Shape};
 use crate::tree::Tree;
-
-/// The name of the router and of the service for all hosts.
-pub(super) const OF_ALL: &str = "default-backend";
 
 const ANYTHING: &str = "PathPrefix(\"/\")";
 
@@ -18,7 +16,7 @@ impl<'v> View<'v> {
     pub(super) fn default_of_all(self, made: &mut Configuration) {
         let Some((namespace, name)) = &self.options.default_backend else { return };
         let Some(servers) = self.first_port(namespace, name) else { return };
-        let asks = super::Asks::none();
+        let asks = Asks::none();
         made.http.services.insert(OF_ALL.to_owned(), service(&servers, "", asks));
         let options = self.options;
         for (key, is_secure) in [(OF_ALL, false), ("default-backend-tls", true)] {
@@ -88,7 +86,7 @@ impl<'v> View<'v> {
             key: OF_ALL,
             suffix: "-tls",
             rule: ANYTHING,
-            service: passed.as_ref().map_or(super::UNAVAILABLE, |_| OF_ALL),
+            service: passed.as_ref().map_or(UNAVAILABLE, |_| OF_ALL),
             links: passed.as_deref().unwrap_or_default(),
             priority: i64::from(i32::MIN),
         };

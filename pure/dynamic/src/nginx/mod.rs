@@ -33,6 +33,9 @@ pub use options::NginxProviderOptions;
 /// The service that has no servers, for routers that lead nowhere; it is always there.
 const UNAVAILABLE: &str = "unavailable-service";
 
+/// The router and the service for what nobody else has.
+const OF_ALL: &str = "default-backend";
+
 /// What the provider looks at.
 #[derive(Clone, Copy)]
 struct View<'v> {

@@ -9,6 +9,8 @@ use serde_json::Value;
 pub struct NginxProviderOptions {
     /// Objects of other namespaces are not there; empty is all (`watchNamespace`).
     pub namespaces: BTreeSet<String>,
+    /// Labels of namespaces that are looked at; none is all (`watchNamespaceSelector`).
+    pub labels: Vec<(String, String)>,
     /// The class that Ingresses name in their annotation.
     pub ingress_class: String,
     /// Who serves IngressClasses that count.
@@ -71,6 +73,7 @@ impl Default for NginxProviderOptions {
     fn default() -> Self {
         Self {
             namespaces: BTreeSet::new(),
+            labels: Vec::new(),
             ingress_class: "nginx".to_owned(),
             controller_class: "k8s.io/ingress-nginx".to_owned(),
             serves_without_class: false,

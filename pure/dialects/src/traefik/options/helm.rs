@@ -81,7 +81,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         let (severity, message) = match judge(name, value) {
             Judged::Fine => continue,
             Judged::Idle(so) => (Severity::Warning, so),
-            Judged::Wrong(why) => (Severity::Error, why),
+            Judged::Compared(why) | Judged::Wrong(why) => (Severity::Error, why),
         };
         let help = "the options that there are: docs/traefik-options.md";
         findings.say(severity, codes::STATIC_OPTION, &path, message, help);

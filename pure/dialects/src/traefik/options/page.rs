@@ -66,6 +66,9 @@ fn fate(fate: OptionFate) -> String {
         OptionFate::Cosmetic(why) => format!("no difference: {why}"),
         OptionFate::Later(so) => format!("later: {so}"),
         OptionFate::Planned(so) => format!("read by `plan -o traefik` alone; else: {so}"),
+        OptionFate::Compared(why) => {
+            format!("read by `plan -o traefik` alone; else refused: {why}")
+        }
         OptionFate::Refused(why) => format!("refused: {why}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Options of providers.
 
-use super::Form::{Below, List, Switch, Text, Time};
-use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
+use super::Form::{Below, List, Number, Switch, Text, Time};
+use super::OptionFate::{Compared, Cosmetic, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const ACCESS: &str = "how an API server is reached is said by --kubeconfig, or by the pod";
@@ -11,7 +11,9 @@ const EMPTY: &str = "a Service without endpoints answers 503 in any case";
 const NOT_ASKED: &str = "what the account may not look at is not asked for";
 const STATUSES: &str = "statuses have the addresses of the gateway's Service";
 const ENDPOINTS: &str = "endpoints are asked, not the Service's address";
-const NGINX: &str = "Ingresses of class `nginx` are read as ingress-nginx reads them by default";
+const CONFIG_MAP: &str = "ingress-nginx's ConfigMap says it";
+const SNIPPETS: &str = "what snippets say is never carried out";
+const WHOSE: &str = "whose address counts is said by forwardedHeaders of entry points";
 const GATEWAY: &str = "Gateway API is not read yet";
 const LABELS: &str =
     "labels of containers are not read: say the same in files (providers.file.directory)";
@@ -62,7 +64,50 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngress.token" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngressNGINX" Below, "",
         Cosmetic("Ingresses of class `nginx` are read in any case");
-    "providers.kubernetesIngressNGINX.**" Below, "", Later(NGINX);
+    "providers.kubernetesIngressNGINX.allowCrossNamespaceResources" Switch, "false",
+        Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.allowSnippetAnnotations" Switch, "false", Planned(SNIPPETS);
+    "providers.kubernetesIngressNGINX.certAuthFilePath" Text, "", Cosmetic(ACCESS);
+    "providers.kubernetesIngressNGINX.clientBodyBufferSize" Number, "16384", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.controllerClass" Text, "k8s.io/ingress-nginx", Reads;
+    "providers.kubernetesIngressNGINX.customHTTPErrors" List, "", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.defaultBackendService" Text, "", Reads;
+    "providers.kubernetesIngressNGINX.disableSvcExternalName" Switch, "false",
+        Compared("Services that stand for names elsewhere would be asked");
+    "providers.kubernetesIngressNGINX.endpoint" Text, "", Cosmetic(ACCESS);
+    "providers.kubernetesIngressNGINX.globalAllowedResponseHeaders" List, "", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.globalAuthURL" Text, "",
+        Compared("nobody would be asked: say global-auth-url in ingress-nginx's ConfigMap");
+    "providers.kubernetesIngressNGINX.httpEntryPoint" Text, "",
+        Planned("Ingresses are at all entry points");
+    "providers.kubernetesIngressNGINX.httpsEntryPoint" Text, "",
+        Planned("Ingresses are at all entry points");
+    "providers.kubernetesIngressNGINX.ingressClass" Text, "nginx", Reads;
+    "providers.kubernetesIngressNGINX.ingressClassByName" Switch, "false", Reads;
+    "providers.kubernetesIngressNGINX.ipAllowListStrategy.depth" Number, "0", Compared(WHOSE);
+    "providers.kubernetesIngressNGINX.ipAllowListStrategy.excludedIPs" List, "", Compared(WHOSE);
+    "providers.kubernetesIngressNGINX.ipAllowListStrategy.ipv6Subnet" Number, "", Compared(WHOSE);
+    "providers.kubernetesIngressNGINX.proxyBodySize" Number, "1048576", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyBufferSize" Number, "8192", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyBuffering" Switch, "false", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyBuffersNumber" Number, "4", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyConnectTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyNextUpstream" Text, "error timeout",
+        Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyNextUpstreamTimeout" Number, "0", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyNextUpstreamTries" Number, "3", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyReadTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyRequestBuffering" Switch, "false", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxySendTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.publishService" Text, "", Cosmetic(STATUSES);
+    "providers.kubernetesIngressNGINX.publishStatusAddress" List, "", Cosmetic(STATUSES);
+    "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
+    "providers.kubernetesIngressNGINX.token" Text, "", Cosmetic(ACCESS);
+    "providers.kubernetesIngressNGINX.upstreamKeepaliveTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.watchIngressWithoutClass" Switch, "false", Reads;
+    "providers.kubernetesIngressNGINX.watchNamespace" Text, "", Reads;
+    "providers.kubernetesIngressNGINX.watchNamespaceSelector" Text, "", Reads;
     "providers.kubernetesGateway.**" Below, "", Later(GATEWAY);
     "providers.docker.**" Below, "", Refused(LABELS);
     "providers.swarm.**" Below, "", Refused(LABELS);

@@ -34,6 +34,9 @@ fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
             }
             OptionFate::Later(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
             OptionFate::Planned(so) => matches!(&judged, Judged::Idle(said) if said.ends_with(so)),
+            OptionFate::Compared(why) => {
+                matches!(&judged, Judged::Compared(said) if said.ends_with(why))
+            }
             OptionFate::Refused(why) => {
                 matches!(&judged, Judged::Wrong(said) if said.ends_with(why))
             }

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::super::View;
 use super::super::backend::service;
-use super::super::default::OF_ALL;
 use super::super::location::Location;
+use super::super::{OF_ALL, View};
 use super::Link;
 use crate::shape::Shape;
 
