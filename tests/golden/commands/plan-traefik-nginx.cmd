@@ -1,0 +1,1 @@
+plan examples/nginx-homelab tests/golden/commands/class -o traefik
