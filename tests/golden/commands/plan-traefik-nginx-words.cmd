@@ -1,0 +1,1 @@
+--providers.kubernetesingressnginx.globalallowedresponseheaders=X-Shop plan tests/golden/commands/words tests/golden/commands/class -o traefik
