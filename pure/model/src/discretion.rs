@@ -109,7 +109,7 @@ pub fn hidden_parts(text: &str) -> impl Iterator<Item = Range<usize>> {
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '`');
     let ends = text.match_indices(is_end).map(|(at, end)| at..at + end.len());
-    ends.chain([text.len()..text.len()]).scan(0, |from, end| {
+    ends.chain(std::iter::once(text.len()..text.len())).scan(0, |from, end| {
         let word = *from..end.start;
         *from = end.end;
         Some(word)

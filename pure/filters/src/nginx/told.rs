@@ -8,8 +8,8 @@ use crate::frame::Enter;
 use crate::spellings;
 use crate::variables::filled;
 
-/// All are looked at as the request came, so that no line hangs on one before it. What a client says
-/// in a line that others take for one of these is told nobody.
+/// All are looked at as the request came, so that no line hangs on one before it. What a client
+/// says in a line that others take for one of these is told nobody.
 pub(super) fn enter(lines: &NginxLines, cx: &Context<'_>, head: &mut RequestEdits<'_>) -> Enter {
     let made: Vec<String> = lines.iter().map(|(_, value)| filled(value, cx, head)).collect();
     lines.iter().for_each(|(name, _)| spellings::remove(head, name));

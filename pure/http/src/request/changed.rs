@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Hop, RequestHead};
+use super::{Hop, RequestHead, push_line};
 use crate::edits::{LineEdits, RequestChanges};
-use crate::head::Lines;
+use crate::head::{Lines, push_framing};
 use crate::name::Name;
 use crate::path;
 use crate::query;

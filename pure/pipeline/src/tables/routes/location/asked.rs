@@ -46,8 +46,8 @@ pub(super) fn is_open(draft: &RouteDraft, settings: &NginxSettings) -> bool {
     settings.unasked_paths.iter().any(|open| path.starts_with(&**open))
 }
 
-/// A filter of an Ingress's own, or of one that asks for all, with the backend that it asks and what
-/// it tells there; else why the routes are closed. `place` is where it is written.
+/// A filter of an Ingress's own, or of one that asks for all, with the backend that it asks and
+/// what it tells there; else why the routes are closed. `place` is where it is written.
 pub(super) fn defined(
     own: &OwnFilter,
     place: &Provenance,
