@@ -421,15 +421,18 @@ fn an_entry_point_has_filters_of_its_own() -> Result<()> {
     folder
         .write("dashboard.yaml", &DASHBOARD.replace("name: local}\nspec", "name: gone}\nspec"))?;
     up.wait_for("shop.test", 503)?;
-    let said = up.read("diagnostics")?.to_string();
-    ensure!(said.contains("entry-point-closed"), "{said}");
+    // What is shown of it comes after it is so.
+    wait::until("it to be said", || {
+        up.read("diagnostics").is_ok_and(|it| it.to_string().contains("entry-point-closed"))
+    })?;
     ensure!(http::get(at, "shop.test", "/")?.status == 403, "the other one is as it was");
     // And the same the other way round: what the other one asks for is not there any more.
     folder
         .write("dashboard.yaml", &DASHBOARD.replace("name: nobody}\nspec", "name: gone}\nspec"))?;
     up.wait_for("shop.test", 200)?;
-    ensure!(http::get(at, "shop.test", "/")?.status == 503, "closed where it is asked for");
-    Ok(())
+    // Each core takes it in when it comes to it.
+    let is_closed = || http::get(at, "shop.test", "/").is_ok_and(|it| it.status == 503);
+    wait::until("closed where it is asked for", is_closed)
 }
 
 /// Says back what it hears.
