@@ -276,6 +276,35 @@ fn a_long_connection_outlives_an_edit_and_is_waited_for_at_the_end() -> Result<(
     Ok(())
 }
 
+/// It says meanwhile that it is to end.
+#[test]
+fn who_is_to_end_takes_requests_for_as_long_as_is_said() -> Result<()> {
+    const GRACE: Duration = Duration::from_secs(2);
+    let (folder, _shop, _api) = shop()?;
+    folder.write("routes.yaml", ROUTES)?;
+    let own = format!("--entrypoints.traefik.address=127.0.0.1:{}", http::free_port()?);
+    let grace = "--entrypoints.web.transport.lifeCycle.requestAcceptGraceTimeout=2s";
+    let options: Vec<&OsStr> = [&*own, grace, "--ping=true"].map(OsStr::new).to_vec();
+    let mut up = Up::launch(&[], folder.path(), &options)?;
+    up.wait_until_ready()?;
+    let at: SocketAddr = own.split_once('=').context("an address")?.1.parse()?;
+    let pinged = |status: u16| http::get(at, "", "/ping").is_ok_and(|it| it.status == status);
+    ensure!(pinged(200), "before");
+    up.process.signal(Signal::TERM)?;
+    let asked = Instant::now();
+    wait::until("pings to say so", || pinged(503))?;
+    let mut served = 0;
+    wait::until("nobody to be taken in", || {
+        let is_served = up.get("shop.test", "/").is_ok_and(|it| it.status == 200);
+        served += usize::from(is_served);
+        !is_served
+    })?;
+    let took = asked.elapsed();
+    ensure!(served > 1 && took >= GRACE && took < PATIENCE, "{served} in {took:?}");
+    ensure!(up.process.wait_for_end()?.success(), "{}", up.process.printed());
+    Ok(())
+}
+
 /// The path that the document of the API shows, and the status that it is answered with.
 fn documented() -> Result<Vec<(String, u16)>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/traefik-api.md");
