@@ -5,7 +5,8 @@
 mod certificates;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -155,6 +156,63 @@ fn hostile_files_cost_themselves() -> Result<()> {
     home.write("large.yml", "http: {}\n")?;
     home.write("home.yml", &home.routers("moved.test"))?;
     up.wait_for("moved.test", 200).map(drop)
+}
+
+/// Who may connect, and how often at once; and what requests pass at a service.
+#[test]
+fn connections_and_services_pass_what_files_say() -> Result<()> {
+    let (home, greeter) = (Home::new()?, TcpListener::bind("127.0.0.1:0")?);
+    let (nas, db) = (home.nas.address, greeter.local_addr()?);
+    let (first, closed) = (http::free_port()?, http::free_port()?);
+    home.write(
+        "db.yml",
+        &format!(
+            "tcp:\n  routers:\n    \
+             first: {{rule: HostSNI(`*`), entryPoints: [db], service: db, middlewares: [own, one]}}\n    \
+             closed: {{rule: HostSNI(`*`), entryPoints: [closed], service: db, middlewares: [other]}}\n  \
+             middlewares:\n    \
+             own: {{ipAllowList: {{sourceRange: [127.0.0.0/8]}}}}\n    \
+             other: {{ipAllowList: {{sourceRange: [192.0.2.0/24]}}}}\n    \
+             one: {{inFlightConn: {{amount: 1}}}}\n  \
+             services: {{db: {{loadBalancer: {{servers: [{{address: '{db}'}}]}}}}}}\n\
+             http:\n  routers:\n    \
+             stamped: {{rule: Host(`stamped.test`), entryPoints: [web], service: stamped}}\n    \
+             shut: {{rule: Host(`shut.test`), entryPoints: [web], service: shut}}\n  \
+             middlewares:\n    \
+             stamp: {{headers: {{customRequestHeaders: {{X-Stamp: of-a-file}}}}}}\n    \
+             nobody: {{ipAllowList: {{sourceRange: [192.0.2.0/24]}}}}\n  services:\n    \
+             stamped: {{loadBalancer: {{servers: [{{url: 'http://{nas}'}}]}}, middlewares: [stamp]}}\n    \
+             shut: {{loadBalancer: {{servers: [{{url: 'http://{nas}'}}]}}, middlewares: [nobody]}}\n"
+        ),
+    )?;
+    let up = home.start(&[
+        format!("--entrypoints.db.address=127.0.0.1:{first}"),
+        format!("--entrypoints.closed.address=127.0.0.1:{closed}"),
+    ])?;
+    let answer = up.wait_for("stamped.test", 200)?;
+    ensure!(answer.body.to_ascii_lowercase().contains("x-stamp: of-a-file"), "{answer:?}");
+    ensure!(up.get("shut.test", "/")?.status == 403, "nobody may pass to the service");
+    // Greets each, and holds it until it goes.
+    std::thread::spawn(move || {
+        for mut stream in greeter.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = stream.write_all(b"hello").and_then(|()| stream.read(&mut [0]).map(drop));
+            });
+        }
+    });
+    let greeted = |port: u16| -> Result<Option<TcpStream>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(wait::PATIENCE))?;
+        let is_greeted = stream.read(&mut [0; 5]).is_ok_and(|read| read > 0);
+        Ok(is_greeted.then_some(stream))
+    };
+    let held = greeted(first)?.context("who may come in is let in")?;
+    ensure!(greeted(first)?.is_none(), "one at a time");
+    ensure!(greeted(closed)?.is_none(), "nobody of these addresses");
+    drop(held);
+    wait::until("another one once the first is gone", || {
+        greeted(first).is_ok_and(|stream| stream.is_some())
+    })
 }
 
 #[test]
