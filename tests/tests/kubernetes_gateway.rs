@@ -171,11 +171,15 @@ fn what_is_shipped_serves_with_the_rights_that_it_has() -> Result<()> {
     cluster.stop()
 }
 
-/// A gateway as a process of a node.
+/// Where Traefik's API answers.
+const API: u16 = 9000;
+
+/// A gateway as a process of a node, which shows what is in force as Traefik does.
 fn gateway(cluster: &Cluster, node: &str) -> Result<Running> {
     let program = binary::steelyard().to_string_lossy().into_owned();
     let mut command = cluster.node(node)?.host()?.command(&program);
     command.args(["gateway", "--node-name", node, "--leave-after", "3"]);
+    command.args(["--api.insecure", "--ping", &format!("--entrypoints.traefik.address=:{API}")]);
     command.arg("--kubeconfig").arg(cluster.kubeconfig());
     Running::start(command)
 }
@@ -189,6 +193,14 @@ fn a_gateway_is_ready_while_it_knows_its_routes_and_is_to_stay() -> Result<()> {
     let at = SocketAddr::new(four.parse()?, 8080);
     let ask = |cluster: &Cluster| -> Result<u16> {
         Ok(cluster.client().run(|| http::get(at, HOST, "/"))??.status)
+    };
+    let shown = |cluster: &Cluster, path: &str| -> Result<http::Answer> {
+        let at = SocketAddr::new(at.ip(), API);
+        cluster.client().run(|| http::get(at, "", path))?
+    };
+    let lists = |cluster: &Cluster, is_there: bool| {
+        let listed = shown(cluster, "/api/http/routers?search=echo");
+        listed.is_ok_and(|it| it.status == 200 && it.body.contains("default-echo") == is_there)
     };
     let is_ready =
         |cluster: &Cluster| said(cluster, node, "/readyz").is_ok_and(|it| it.starts_with("ok"));
@@ -204,19 +216,23 @@ fn a_gateway_is_ready_while_it_knows_its_routes_and_is_to_stay() -> Result<()> {
     cluster.thaw_api()?;
     roles::wait_until_ready(&cluster, node)?;
     ensure!(ask(&cluster)? == 200);
+    cluster::until("the API to list the route", || lists(&cluster, true))?;
+    ensure!(shown(&cluster, "/ping")?.status == 200);
 
     // What it knows stands while the API server is away.
     cluster.kill_api()?;
-    ensure!(ask(&cluster)? == 200 && is_ready(&cluster));
+    ensure!(ask(&cluster)? == 200 && is_ready(&cluster) && lists(&cluster, true));
     cluster.start_api()?;
     roles::wait_until_ready(&cluster, node)?;
     cluster.kubectl(&["delete", "ingress", "echo"])?;
     cluster::until("the route to go", || ask(&cluster).is_ok_and(|status| status == 404))?;
+    cluster::until("the API to list it no more", || lists(&cluster, false))?;
 
     // Asked to end, it says so first, and serves on.
     running.signal(Signal::TERM)?;
     cluster::until("it to be unready", || !is_ready(&cluster))?;
     ensure!(said(&cluster, node, "/readyz")?.contains("asked to end") && ask(&cluster)? == 404);
+    ensure!(shown(&cluster, "/ping")?.status == 503, "pings say so too");
     running.wait_for_end()?;
     cluster.stop()
 }
