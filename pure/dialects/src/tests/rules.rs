@@ -133,6 +133,15 @@ fn mistakes_are_seen_where_they_are() {
         assert!(what.to_string().contains(words), "{text}: {what}");
         assert!(what.help().contains(help), "{text}: {}", what.help());
     }
+    // Of nothing that it says it is known what it is for.
+    for (text, is_for_something) in [
+        ("Hots(`a`)", false),
+        ("Hots(`a`) || !(Pth(`/`) && Host(`a`, `b`))", false),
+        ("Hots(`a`) && Host(`a`)", true),
+        ("Hots(`a`) || ClientIP(`x`)", true),
+    ] {
+        assert_eq!(rule(text, Requests, V3).is_ok(), is_for_something, "{text}");
+    }
     let rows = [
         ("ALPN(`acme-tls/1`)", Connections, V3, "challenges"),
         ("Query(`a`)", Requests, V2, "name=value"),
@@ -143,7 +152,10 @@ fn mistakes_are_seen_where_they_are() {
         ("Host()", Requests, V2, "has 1 or more arguments"),
     ];
     for (text, about, syntax, words) in rows {
-        let mistakes = rule(text, about, syntax).unwrap().mistakes;
+        let mistakes = match rule(text, about, syntax) {
+            Ok(read) => read.mistakes,
+            Err(mistake) => vec![mistake],
+        };
         assert!(mistakes[0].what.to_string().contains(words), "{text}: {mistakes:?}");
     }
 }

@@ -175,7 +175,7 @@ fn what_is_wrong_costs_its_route_alone() {
             "IngressRouteTCP",
             "{routes: [{match: 'Host(`a`)'}]}",
             "error rule-invalid spec.routes[0].match",
-            1,
+            0,
         ),
     ] {
         let lowered = taken(&object(kind, spec), &[expected]);

@@ -2,7 +2,8 @@
 //!
 //! Text that cannot be read as a rule is an error. What can be read, but has an argument (or a
 //! matcher) that means nothing, becomes a rule with a condition that counts as true everywhere, and
-//! says so: its route is refused, and opens to nobody what it was to guard.
+//! says so: its route is refused, and opens to nobody what it was to guard. Where no matcher of it
+//! is one, nothing says what it was to guard, and it is an error too: it would close all hosts.
 //!
 //! Differs from Traefik: white space may stand everywhere, ends of lines too.
 
@@ -66,17 +67,29 @@ type Row = (&'static str, fn(&Arguments<'_>) -> Meaning);
 /// When it cannot be read as one.
 pub fn rule(text: &str, about: RuleSubject, syntax: RuleSyntax) -> Result<ReadRule, RuleMistake> {
     let tree = tree::read(text)?;
-    let rows = match (about, syntax) {
+    let mut mistakes = Vec::new();
+    let rule = meaning(tree, text, rows(about, syntax), &mut mistakes);
+    let is_of_nothing = !rule.has(&|it| !matches!(it, Matcher::Invalid(_)));
+    if is_of_nothing && mistakes.iter().all(|it| it.what.is_of_a_matcher()) {
+        return Err(mistakes.swap_remove(0));
+    }
+    let is_any = rule == Rule::One(Matcher::Sni(HostPattern::Any));
+    let number = if is_any { -1 } else { i64::try_from(text.len()).unwrap_or(i64::MAX) };
+    Ok(ReadRule { rule, mistakes, number })
+}
+
+/// Matchers there are, by their names.
+pub fn matchers(about: RuleSubject, syntax: RuleSyntax) -> impl Iterator<Item = &'static str> {
+    rows(about, syntax).iter().map(|(name, _)| *name)
+}
+
+fn rows(about: RuleSubject, syntax: RuleSyntax) -> &'static [Row] {
+    match (about, syntax) {
         (RuleSubject::Requests, RuleSyntax::V3) => first::REQUESTS,
         (RuleSubject::Connections, RuleSyntax::V3) => first::CONNECTIONS,
         (RuleSubject::Requests, RuleSyntax::V2) => second::REQUESTS,
         (RuleSubject::Connections, RuleSyntax::V2) => second::CONNECTIONS,
-    };
-    let mut mistakes = Vec::new();
-    let rule = meaning(tree, text, rows, &mut mistakes);
-    let is_any = rule == Rule::One(Matcher::Sni(HostPattern::Any));
-    let number = if is_any { -1 } else { i64::try_from(text.len()).unwrap_or(i64::MAX) };
-    Ok(ReadRule { rule, mistakes, number })
+    }
 }
 
 fn meaning(tree: Tree, text: &str, rows: &[Row], mistakes: &mut Vec<RuleMistake>) -> Rule {
