@@ -25,6 +25,7 @@ use std::sync::Arc;
 use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
+use steelyard_model::routing::transport::Transport;
 use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
@@ -123,6 +124,11 @@ impl StaticOptions {
     /// The Secret with the certificate for all other names, as those flags say it.
     pub fn nginx_certificate(&self) -> Option<NamespacedName> {
         nginx::certificate(&self.values)
+    }
+
+    /// How TLS is spoken to endpoints of which nobody says how.
+    pub fn https(&self) -> Transport {
+        providers::https(&self.values)
     }
 
     /// What changes what Traefik's providers make of objects.

@@ -41,6 +41,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         crd: providers.crd,
         ingress: providers.ingress,
         as_traefik: args.compat == Some(Compat::Traefik),
+        https: args.fixed.https(),
         ..ResolveOptions::default()
     }
 }

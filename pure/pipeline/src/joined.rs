@@ -43,7 +43,7 @@ impl Joined {
     /// Without any object.
     pub(crate) fn new(options: ResolveOptions) -> Self {
         let mut routing = sockets(&options.entry_points, options.as_traefik);
-        for transport in known_transports() {
+        for transport in known_transports(&options) {
             routing.transports.insert(transport.id.clone(), Arc::new(transport));
         }
         let to_tls = to_tls(&options.entry_points);

@@ -2,6 +2,7 @@
 
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::routing::exposure::Exposure;
+use steelyard_model::routing::transport::Transport;
 use steelyard_model::{NamespacedName, NginxOptions, ProviderOptions};
 
 /// How to join.
@@ -31,6 +32,9 @@ pub struct ResolveOptions {
     pub ingress: ProviderOptions,
     /// Flags of ingress-nginx: of Ingresses in its words.
     pub nginx: NginxOptions,
+    /// How TLS is spoken to endpoints where nobody says more of it, in words of Traefik
+    /// (`serversTransport`); of the id of [`Transport::https`].
+    pub https: Transport,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -66,6 +70,7 @@ impl Default for ResolveOptions {
             crd: ProviderOptions::default(),
             ingress: ProviderOptions::default(),
             nginx: NginxOptions::default(),
+            https: Transport::https(),
             reads_endpoints: true,
             reads_routes: true,
         }

@@ -1,12 +1,13 @@
 //! Options of Traefik's providers of a cluster: `--providers.kubernetescrd.…` and
-//! `--providers.kubernetesingress.…`, and the language of rules; those of class nginx are in
-//! `provider_of_nginx`.
+//! `--providers.kubernetesingress.…`, the language of rules, and how servers are spoken to; those
+//! of class nginx are in `provider_of_nginx`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::ProviderOptions;
 use steelyard_model::routing::entry_point::EntryPoint;
+use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Roots, Transport};
 
 use super::provider_of_nginx;
 
@@ -35,6 +36,23 @@ pub(super) fn names() -> Vec<String> {
     ];
     let of = |prefix: &'static str| NAMES.iter().map(move |name| format!("{prefix}.{name}"));
     PREFIXES.into_iter().flat_map(of).chain([RULE_SYNTAX.to_owned()]).collect()
+}
+
+/// How TLS is spoken to endpoints where no ServersTransport is named: `serversTransport.…`.
+pub(super) fn https(options: &BTreeMap<String, String>) -> Transport {
+    let value = |name: &str| options.get(&format!("serverstransport.{name}")).map(String::as_str);
+    let usual = OriginTls::default();
+    let is_believed = value("insecureskipverify") == Some("true");
+    let tls = OriginTls {
+        roots: if is_believed { Roots::Nobody } else { usual.roots.clone() },
+        server_name: value("servername").filter(|it| !it.is_empty()).map(Into::into),
+        ..usual
+    };
+    let https = Transport { tls: Some(tls), ..Transport::https() };
+    match value("disablehttp2") {
+        Some("true") => Transport { protocol: OriginProtocol::Http1, ..https },
+        _ => https,
+    }
 }
 
 /// Options that are set and count for `plan -o traefik` alone.
@@ -80,6 +98,20 @@ fn provider(options: &BTreeMap<String, String>, prefix: &str) -> ProviderOptions
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_servers_are_spoken_to() {
+        assert_eq!(https(&BTreeMap::new()), Transport::https());
+        let options = ["insecureskipverify=true", "servername=a.test", "disablehttp2=true"];
+        let options = options.iter().filter_map(|it| it.split_once('='));
+        let options =
+            options.map(|(name, value)| (format!("serverstransport.{name}"), value.into()));
+        let Transport { id, protocol, tls: Some(tls), .. } = https(&options.collect()) else {
+            panic!("over TLS")
+        };
+        assert_eq!((id, protocol), (Transport::https().id, OriginProtocol::Http1));
+        assert_eq!((tls.roots, tls.server_name.as_deref()), (Roots::Nobody, Some("a.test")));
+    }
 
     #[test]
     fn options_of_the_providers() {

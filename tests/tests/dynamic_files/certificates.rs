@@ -58,13 +58,13 @@ impl Keys {
         self.0.file(name).display().to_string()
     }
 
-    /// A server that shows `own`, and takes who shows what `ca` has signed.
-    fn server(&self) -> Result<(Running, SocketAddr)> {
+    /// A server that shows `own`.
+    fn server(&self, more: &[&str]) -> Result<(Running, SocketAddr)> {
         let address = SocketAddr::from(([127, 0, 0, 1], http::free_port()?));
         let mut command = Command::new("openssl");
-        command.args(["s_server", "-accept", &address.to_string(), "-www", "-Verify", "1"]);
-        command.args(["-verify_return_error", "-cert", "own.pem", "-key", "own.key"]);
-        command.args(["-CAfile", "ca.pem"]).current_dir(self.0.path());
+        command.args(["s_server", "-accept", &address.to_string(), "-www"]);
+        command.args(["-cert", "own.pem", "-key", "own.key"]).args(more);
+        command.current_dir(self.0.path());
         let mut running = Running::start(command)?;
         running.wait_for("ACCEPT")?;
         Ok((running, address))
@@ -119,7 +119,9 @@ fn files(keys: &Keys, (nas, server): (SocketAddr, SocketAddr)) -> Result<String>
 #[test]
 fn certificates_stand_in_files() -> Result<()> {
     let (home, keys) = (Home::new()?, Keys::new()?);
-    let (_server, server) = keys.server()?;
+    // It takes who shows what `ca` has signed.
+    let mutual = ["-Verify", "1", "-verify_return_error", "-CAfile", "ca.pem"];
+    let (_server, server) = keys.server(&mutual)?;
     home.write("home.yml", &files(&keys, (home.nas.address, server))?)?;
     let up = home.start(&[])?;
     up.wait_for("origin.test", 200)?;
@@ -134,6 +136,28 @@ fn certificates_stand_in_files() -> Result<()> {
     std::fs::remove_file(keys.0.file("own.pem"))?;
     wait::until("that a file is gone is said", || said(&up, &keys.path("own.pem")).is_some())?;
     keys.ask(&up, "nas.test", "new.pem", None).map(drop)
+}
+
+/// Whom nobody knows is asked where options say so, and else not.
+#[test]
+fn servers_are_verified_unless_options_say_otherwise() -> Result<()> {
+    let (home, keys) = (Home::new()?, Keys::new()?);
+    let (_server, server) = keys.server(&[])?;
+    home.write(
+        "more.yml",
+        &format!(
+            "http:\n  routers: {{own: {{rule: Host(`own.test`), service: own}}}}\n  services:\n    \
+             own: {{loadBalancer: {{servers: [{{url: 'https://{server}'}}]}}}}\n"
+        ),
+    )?;
+    for (option, status) in [
+        ("--serversTransport.insecureSkipVerify=false", 502),
+        ("--serversTransport.insecureSkipVerify=true", 200),
+    ] {
+        let up = home.start(&[option.to_owned()])?;
+        up.wait_for("own.test", status).context(option)?;
+    }
+    Ok(())
 }
 
 fn what_cannot_be_read_closes_what_needs_it(up: &Up, keys: &Keys) -> Result<()> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{Backend, BackendNode, Internal};
 use steelyard_model::routing::route::{Destination, RouteKind};
+use steelyard_model::routing::transport::{OriginProtocol, Roots};
 
 use super::*;
 
@@ -747,4 +748,17 @@ fn what_annotations_of_traefik_say() {
     let said = format!(", annotations: {{{T}/router.priority: '7'}}");
     let snapshot = joined(&(service("a", A) + &ingress("i", &said, "", "a.b", "/x", "a:80")));
     assert_eq!(routes(&snapshot)[0].rank.number, 7);
+}
+
+/// How TLS is spoken to whom nobody says more of is an option; class nginx believes anybody.
+#[test]
+fn how_tls_is_spoken_where_nobody_says_more() {
+    let mut options = ResolveOptions::default();
+    options.https.tls.get_or_insert_default().roots = Roots::Nobody;
+    let text = service("a", "{ports: [{port: 443}]}") + &ingress("i", "", "", "a.b", "/", "a:443");
+    let snapshot = resolve(&items(&text), &options);
+    let transports = &snapshot.routing.transports;
+    let spoken = transports.values().filter(|it| it.protocol == OriginProtocol::Negotiated);
+    assert!(spoken.map(|it| &**it).eq([&options.https]));
+    assert_eq!(self::transports(&snapshot), ["default/a:443@ingress https"]);
 }

@@ -38,20 +38,19 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "ocsp.responderOverrides.*" Text, "", Later("responders that certificates name are asked");
     "spiffe.workloadAPIAddr" Text, "", Later("nobody is known by SPIFFE");
     "serversTransport.cipherSuites" List, "", Later("the program's own are used");
-    "serversTransport.disableHTTP2" Switch, "false", Later(FOR_ALL);
+    "serversTransport.disableHTTP2" Switch, "false", Reads;
     "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Later(FOR_ALL);
     "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Later(FOR_ALL);
     "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(FOR_ALL);
     "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(FOR_ALL);
     "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Later(FOR_ALL);
-    "serversTransport.insecureSkipVerify" Switch, "false",
-        Later("servers' certificates are verified: say it in a ServersTransport");
+    "serversTransport.insecureSkipVerify" Switch, "false", Reads;
     "serversTransport.maxIdleConnsPerHost" Number, "200", Later("the program's own number counts");
     "serversTransport.maxVersion" Text, "", Later(FOR_ALL);
     "serversTransport.minVersion" Text, "", Later(FOR_ALL);
     "serversTransport.peerCertURI" Text, "", Refused(BELIEVED);
     "serversTransport.rootCAs" List, "", Later("whom the machine believes is believed");
-    "serversTransport.serverName" Text, "", Later(FOR_ALL);
+    "serversTransport.serverName" Text, "", Reads;
     "serversTransport.spiffe.**" Below, "", Refused(BELIEVED);
     "tcpServersTransport.dialKeepAlive" Time, "15s", Later(FOR_ALL);
     "tcpServersTransport.dialTimeout" Time, "30s", Later(FOR_ALL);

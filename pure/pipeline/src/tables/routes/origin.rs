@@ -15,6 +15,7 @@ use steelyard_model::{
 use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
 
 use crate::codes;
+use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Spoken, Tag};
 use crate::tables::row::{Class, ReadSet, Routed, Row};
@@ -28,9 +29,9 @@ pub(super) enum OriginTerms {
 }
 
 /// How endpoints are spoken to that no Ingress says more of.
-pub(crate) fn known() -> [Transport; 6] {
+pub(crate) fn known(options: &ResolveOptions) -> [Transport; 6] {
     let [h1, h2] = [OriginProtocol::Http1, OriginProtocol::Http2].map(Transport::unverified);
-    [Transport::plain(), Transport::h2c(), Transport::bytes(), Transport::https(), h1, h2]
+    [Transport::plain(), Transport::h2c(), Transport::bytes(), options.https.clone(), h1, h2]
 }
 
 impl OriginTerms {
