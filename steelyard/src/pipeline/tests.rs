@@ -4,6 +4,7 @@
 
 mod cluster;
 mod dynamic;
+mod faulty;
 mod looks;
 mod traefik;
 
