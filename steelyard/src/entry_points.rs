@@ -152,11 +152,5 @@ impl StaticOptions {
     }
 }
 
-/// Names of the options of Traefik's providers of a cluster that are understood.
-#[cfg(test)]
-pub(crate) fn provider_options() -> Vec<String> {
-    providers::names()
-}
-
 #[cfg(test)]
 mod tests;

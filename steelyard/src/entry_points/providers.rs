@@ -15,29 +15,6 @@ use super::provider_of_nginx;
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
 const RULE_SYNTAX: &str = "core.defaultrulesyntax";
 
-/// Names of those that change something, for a page that says what.
-#[cfg(test)]
-pub(super) fn names() -> Vec<String> {
-    const NAMES: [&str; 14] = [
-        "allowcrossnamespace",
-        "allowemptyservices",
-        "allowexternalnameservices",
-        "crossprovidernamespaces",
-        "disableclusterscoperesources",
-        "disableingressclasslookup",
-        "ingressclass",
-        "namespaces",
-        "nativelbbydefault",
-        "strictprefixmatching",
-        "ingressendpoint.hostname",
-        "ingressendpoint.ip",
-        "ingressendpoint.publishedservice",
-        "reportnodeinternalips",
-    ];
-    let of = |prefix: &'static str| NAMES.iter().map(move |name| format!("{prefix}.{name}"));
-    PREFIXES.into_iter().flat_map(of).chain([RULE_SYNTAX.to_owned()]).collect()
-}
-
 /// How TLS is spoken to endpoints where no ServersTransport is named: `serversTransport.…`.
 pub(super) fn https(options: &BTreeMap<String, String>) -> Transport {
     let value = |name: &str| options.get(&format!("serverstransport.{name}")).map(String::as_str);

@@ -3,7 +3,16 @@
 use super::{SupportRow, SupportState, SupportTable};
 use SupportState::{Different, Planned, Refused, Supported};
 
-const PATHS: [(&str, SupportState, &str); 27] = [
+const PATHS: [(&str, SupportState, &str); 36] = [
+    ("page", Supported, ""),
+    ("per_page", Supported, ""),
+    ("search", Supported, ""),
+    ("status", Supported, ""),
+    ("serviceName", Supported, ""),
+    ("middlewareName", Supported, ""),
+    ("sortBy", Supported, ""),
+    ("direction", Supported, ""),
+    ("/ping", Supported, ""),
     ("/api/rawdata", Supported, ""),
     ("/api/overview", Supported, ""),
     ("/api/version", Different, "the version is this program's"),
@@ -58,7 +67,7 @@ pub(super) fn tables() -> Vec<SupportTable> {
         SupportTable { title: title.to_owned(), what, rows: rows.iter().map(row).collect() }
     };
     vec![
-        table("Paths of the API", "path", &PATHS),
+        table("Paths of the API", "path, or part of a query", &PATHS),
         table("Services of the program itself", "service", &SERVICES),
     ]
 }

@@ -82,7 +82,8 @@ fn table(kind: &str, fields: &[Field], types: &BTreeMap<String, Vec<Field>>) -> 
     SupportTable { title: kind.to_owned(), what: "field", rows }
 }
 
-/// A field that is written down, by its type's definition if that has a name.
+/// A field that is written down, by its type's definition if that has a name; without a name it
+/// stands for all that the type has.
 struct Field {
     name: String,
     is_list: bool,
@@ -132,8 +133,11 @@ fn fields(lines: &[&str], depth: usize) -> Vec<Field> {
         let end = below.iter().position(|line| at(line) <= depth).unwrap_or(below.len());
         let kind = words.next().unwrap_or_default();
         let is_list = kind.starts_with('[');
-        let named = kind.trim_matches(['[', ']']).strip_prefix('@').map(str::to_owned);
-        let name = name.trim_end_matches('!').to_owned();
+        let (name, named) = match name.strip_prefix("...") {
+            Some(named) => ("", Some(named)),
+            None => (name, kind.trim_matches(['[', ']']).strip_prefix('@')),
+        };
+        let (name, named) = (name.trim_end_matches('!').to_owned(), named.map(str::to_owned));
         found.push(Field { name, is_list, named, fields: fields(&below[..end], depth + 2) });
     }
     found
@@ -150,10 +154,13 @@ fn list(
     if above.is_empty() && field.name == "metadata" {
         return;
     }
+    let below = field.named.as_ref().map_or(&field.fields, |named| &types[named]);
+    if field.name.is_empty() {
+        return below.iter().for_each(|field| list(kind, above, field, types, rows));
+    }
     let dot = if above.is_empty() { "" } else { "." };
     let path = format!("{above}{dot}{}", field.name);
     let exception = exception(kind, &path);
-    let below = field.named.as_ref().map_or(&field.fields, |named| &types[named]);
     if exception.is_some() || below.is_empty() {
         let (state, remark) = exception.unwrap_or((SupportState::Supported, ""));
         rows.push(SupportRow { name: path, state, remark });

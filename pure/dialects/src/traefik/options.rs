@@ -95,6 +95,11 @@ pub(crate) const SECTIONS: [(&str, &[StaticOption]); 4] = [
     ("Everything else", others::ROWS),
 ];
 
+/// What sections are about, each with its rows.
+pub fn sections() -> impl Iterator<Item = (&'static str, &'static [StaticOption])> {
+    SECTIONS.into_iter()
+}
+
 /// All rows.
 pub fn all() -> impl Iterator<Item = &'static StaticOption> {
     SECTIONS.iter().flat_map(|(_, rows)| rows.iter())

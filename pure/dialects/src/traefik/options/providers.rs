@@ -1,7 +1,7 @@
 //! Options of providers.
 
 use super::Form::{Below, List, Number, Switch, Text, Time};
-use super::OptionFate::{Compared, Cosmetic, Later, Planned, Reads, Refused};
+use super::OptionFate::{Compared, Cosmetic, Differs, Later, Planned, Reads, Refused};
 use super::{StaticOption, rows};
 
 const ACCESS: &str = "how an API server is reached is said by --kubeconfig, or by the pod";
@@ -10,6 +10,8 @@ const AT_ONCE: &str = "a change counts at once, and costs what it changes";
 const EMPTY: &str = "a Service without endpoints answers 503 in any case";
 const NOT_ASKED: &str = "what the account may not look at is not asked for";
 const STATUSES: &str = "statuses have the addresses of the gateway's Service";
+const NAMES_ELSEWHERE: &str = "true unless it is said, or `--compat traefik` is";
+const STRICT: &str = "so it is in any case, unless `--compat traefik` is said";
 const ENDPOINTS: &str = "endpoints are asked, not the Service's address";
 const CONFIG_MAP: &str = "ingress-nginx's ConfigMap says it";
 const SNIPPETS: &str = "what snippets say is never carried out";
@@ -31,7 +33,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesCRD" Below, "", Cosmetic("Traefik's kinds are read in any case");
     "providers.kubernetesCRD.allowCrossNamespace" Switch, "false", Reads;
     "providers.kubernetesCRD.allowEmptyServices" Switch, "false", Planned(EMPTY);
-    "providers.kubernetesCRD.allowExternalNameServices" Switch, "false", Reads;
+    "providers.kubernetesCRD.allowExternalNameServices" Switch, "false", Differs(NAMES_ELSEWHERE);
     "providers.kubernetesCRD.certAuthFilePath" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesCRD.crossProviderNamespaces" List, "", Reads;
     "providers.kubernetesCRD.disableClusterScopeResources" Switch, "false", Planned(NOT_ASKED);
@@ -44,7 +46,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesCRD.token" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress" Below, "", Cosmetic("Ingresses are read in any case");
     "providers.kubernetesIngress.allowEmptyServices" Switch, "false", Planned(EMPTY);
-    "providers.kubernetesIngress.allowExternalNameServices" Switch, "false", Reads;
+    "providers.kubernetesIngress.allowExternalNameServices" Switch, "false", Differs(NAMES_ELSEWHERE);
     "providers.kubernetesIngress.certAuthFilePath" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress.crossProviderNamespaces" List, "", Reads;
     "providers.kubernetesIngress.disableClusterScopeResources" Switch, "false", Planned(NOT_ASKED);
@@ -59,7 +61,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngress.namespaces" List, "", Reads;
     "providers.kubernetesIngress.nativeLBByDefault" Switch, "false", Planned(ENDPOINTS);
     "providers.kubernetesIngress.reportNodeInternalIPs" Switch, "false", Cosmetic(STATUSES);
-    "providers.kubernetesIngress.strictPrefixMatching" Switch, "false", Reads;
+    "providers.kubernetesIngress.strictPrefixMatching" Switch, "false", Differs(STRICT);
     "providers.kubernetesIngress.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
     "providers.kubernetesIngress.token" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngressNGINX" Below, "",
