@@ -237,8 +237,8 @@ fn make(lines: &mut LineEdits, edit: &Edited) {
 fn edited() -> impl Strategy<Value = Vec<Edited>> {
     let name = || prop::sample::select(vec!["X-A", "x-a", "X-B", "x-c", "X-Long-Name"]);
     let edit = prop_oneof![
-        (name(), b'a'..b'z').prop_map(|(name, value)| Edited::Add(name, value)),
-        (name(), b'a'..b'z').prop_map(|(name, value)| Edited::Set(name, value)),
+        (name(), b'a'..=b'z').prop_map(|(name, value)| Edited::Add(name, value)),
+        (name(), b'a'..=b'z').prop_map(|(name, value)| Edited::Set(name, value)),
         name().prop_map(Edited::Remove),
     ];
     prop::collection::vec(edit, 0..8)

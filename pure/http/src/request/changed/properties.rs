@@ -85,9 +85,11 @@ fn edited((first, mut lines): (String, Vec<String>), changes: &[Change]) -> (Str
     let mut words: Vec<String> = first.split(' ').map(str::to_owned).collect();
     let (mut added, mut framing) = (Vec::new(), None);
     for change in changes {
-        let target =
-            words[1].split_once('?').map(|(path, query)| (path.to_owned(), query.to_owned()));
-        let (path, query) = target.map_or((words[1].clone(), None), |(a, b)| (a, Some(b)));
+        let target = words[1].clone();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path.to_owned(), Some(query)),
+            None => (target.clone(), None),
+        };
         match change {
             Change::Add(at) => added.push(format!("{}: f", NAMES[*at])),
             Change::Set(at) | Change::Remove(at) => {
