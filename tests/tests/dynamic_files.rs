@@ -3,6 +3,8 @@
 
 #[path = "dynamic_files/certificates.rs"]
 mod certificates;
+#[path = "dynamic_files/users.rs"]
+mod users;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -9,7 +9,7 @@ use crate::source::{ReadLimits, Source};
 use crate::tree::{Entry, Node, Value};
 
 /// Fields with a file each, or with what would stand in it.
-const FIELDS: [&str; 2] = ["certFile", "keyFile"];
+const FIELDS: [&str; 3] = ["certFile", "keyFile", "usersFile"];
 
 /// Fields with several.
 const LISTS: [&str; 2] = ["caFiles", "rootCAs"];
@@ -56,6 +56,7 @@ http:
     t: {rootCAs: [ca.pem, '-----BEGIN CERTIFICATE-----'], certificates: [{certFile: a, keyFile: b}]}
   middlewares:
     m: {headers: {customRequestHeaders: {X: certFile}}}
+    b: {basicAuth: {usersFile: users}}
   routers: {r: {rule: certFile, tls: {}}}
 tls:
   options: {o: {clientAuth: {caFiles: [/ca, ca.pem]}}}
@@ -68,6 +69,6 @@ tls:
         let source = Source::new("a.yml", TEXT.as_bytes());
         let found = files_named(&source, &ReadLimits::default());
         let found: Vec<&str> = found.iter().map(|it| &**it).collect();
-        assert_eq!(found, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d"]);
+        assert_eq!(found, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d", "users"]);
     }
 }

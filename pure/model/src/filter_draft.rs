@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::handshake_draft::SecretLink;
+use crate::handshake_draft::{MaterialPart, SecretLink};
 use crate::object::{ObjectRef, Provenance};
 use crate::router_draft::{ObjectLink, WayDraft};
 use crate::routing::filter::Filter;
@@ -25,6 +25,8 @@ pub struct FilterDraft {
     pub filter: Filter,
     /// Secrets, and what they are for.
     pub secrets: Vec<(SecretPurpose, SecretLink)>,
+    /// A file with users, beside those that are written.
+    pub users_file: Option<MaterialPart>,
     /// Of a chain, and what else has others within it: these.
     pub members: Vec<ObjectLink>,
     /// Of error pages: who has them.

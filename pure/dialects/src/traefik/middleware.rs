@@ -18,7 +18,7 @@ use std::sync::Arc;
 use steelyard_manifest::kinds::traefik as raw;
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::filter_draft::{FilterDraft, SecretPurpose};
-use steelyard_model::handshake_draft::SecretLink;
+use steelyard_model::handshake_draft::{MaterialPart, SecretLink};
 use steelyard_model::router_draft::{LinkTarget, ObjectLink, WayDraft, WayTarget};
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::Networks;
@@ -75,13 +75,14 @@ pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
 struct Making<'w> {
     at: &'w WrittenFilter,
     secrets: Vec<(SecretPurpose, SecretLink)>,
+    users_file: Option<MaterialPart>,
     members: Vec<ObjectLink>,
     pages: Option<Box<WayDraft>>,
 }
 
 impl<'w> Making<'w> {
     fn new(at: &'w WrittenFilter) -> Self {
-        Self { at, secrets: Vec::new(), members: Vec::new(), pages: None }
+        Self { at, secrets: Vec::new(), users_file: None, members: Vec::new(), pages: None }
     }
 
     fn is_of_file(&self) -> bool {
@@ -128,7 +129,7 @@ impl Reader<'_, '_> {
     }
 
     fn finish(&mut self, making: Making<'_>, filter: Filter, is_for_bytes: bool) -> FilterDraft {
-        let Making { at, secrets, members, pages } = making;
+        let Making { at, secrets, users_file, members, pages } = making;
         FilterDraft {
             object: self.findings.object().clone(),
             id: at.id.clone(),
@@ -136,6 +137,7 @@ impl Reader<'_, '_> {
             place: self.findings.place(&at.path),
             filter,
             secrets,
+            users_file,
             members,
             pages,
         }

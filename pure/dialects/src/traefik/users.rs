@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use steelyard_model::Secret;
+use steelyard_model::{Secret, SecretValue};
 
 /// The type of Secrets with one user, whose password is written as it is.
 const BASIC: &str = "kubernetes.io/basic-auth";
@@ -39,11 +39,18 @@ pub fn users(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
     let Some(value) = secret.data.values().next().filter(|_| keys == 1) else {
         return Err(NoUsers::Keys(keys));
     };
-    let text = str::from_utf8(&value.0).map_err(|_| NoUsers::NoText)?;
-    let lines = text.lines().map(str::trim);
-    let users: Vec<Arc<str>> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect();
+    let users = users_of_file(value)?;
     if users.is_empty() { Err(NoUsers::Nobody) } else { Ok(users) }
+}
+
+/// The users of a file, one a line, as `htpasswd` and `htdigest` write them.
+///
+/// # Errors
+/// Where it is no text.
+pub fn users_of_file(text: &SecretValue) -> Result<Vec<Arc<str>>, NoUsers> {
+    let text = str::from_utf8(&text.0).map_err(|_| NoUsers::NoText)?;
+    let lines = text.lines().map(str::trim);
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect())
 }
 
 /// The users of a Secret that has one under each key: the key is the name, the value the hash
@@ -52,7 +59,7 @@ pub fn users(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
 /// # Errors
 /// Where it has none.
 pub fn users_by_key(secret: &Secret) -> Result<Vec<Arc<str>>, NoUsers> {
-    let user = |(name, value): (&String, &steelyard_model::SecretValue)| {
+    let user = |(name, value): (&String, &SecretValue)| {
         let hash = str::from_utf8(&value.0).map_err(|_| NoUsers::NoText)?;
         Ok(format!("{name}:{}", hash.trim()).into())
     };

@@ -147,7 +147,7 @@ pub(super) fn unknown_from(text: &impl Text, index: usize, at: usize) -> Option<
 }
 
 /// Lines near line `index` with keys of the mapping that has one at byte `at` of it.
-fn beside<'t>(text: &'t impl Text, index: usize, at: usize) -> impl Iterator<Item = &'t str> {
+fn beside(text: &impl Text, index: usize, at: usize) -> impl Iterator<Item = &str> {
     let is_first = move |line: &str| is_item(line) && at == indent(line) + 2;
     let is_in = move |line: &&str| line.trim().is_empty() || indent(line) >= at || is_first(line);
     let above = (index.saturating_sub(NEAR)..index).rev().map_while(|at| text.line(at));

@@ -108,7 +108,7 @@ fn of_parts<T>(
 }
 
 /// What a part is, or why its file cannot be read.
-fn text(part: &MaterialPart, reads: &mut Reads<'_>) -> Result<SecretValue, Arc<str>> {
+pub(super) fn text(part: &MaterialPart, reads: &mut Reads<'_>) -> Result<SecretValue, Arc<str>> {
     let path = match &part.text {
         PartText::Written(text) => return Ok(text.clone()),
         PartText::File(path) => path,

@@ -34,8 +34,8 @@ pub(super) async fn sent(
     let mut head = RequestHead::parse(bytes, &mut slots).ok().flatten()?;
     head.scheme = if journey.is_tls { Scheme::Https } else { Scheme::Http };
     let body = &bytes[head.len..];
-    let mut course = Course::new(recipes, journey, Some(&head), &core.stock);
-    let written = let_in(core, &mut course, head.framing, body).await?;
+    let mut course = Course::new(recipes, journey, head.passed(), &core.stock);
+    let written = let_in(core, &mut course, &head, body).await?;
     let answered = carried(core, to, &written).await;
     let (status, cause) = match &answered {
         Ok(status) => (*status, Answerer::Backend),
@@ -50,15 +50,16 @@ pub(super) async fn sent(
 /// The copy as all filters let it in.
 async fn let_in(
     core: &Core,
-    course: &mut Course<'_>,
-    framing: Framing,
+    course: &mut Course,
+    head: &RequestHead<'_, '_>,
     body: &[u8],
 ) -> Option<Vec<u8>> {
+    let framing = head.framing;
     let mut whole = payload(framing, body)?;
     let mut pieces = Vec::new();
     let mut got = Got::Nothing;
     loop {
-        got = match course.enter(got) {
+        got = match course.enter(Some(head), got) {
             Inward::Inside => break,
             Inward::Answer(_) => return None,
             Inward::Ask(Ask::Body { .. }) if framing == Framing::None => Got::Body(Bytes::new()),
@@ -88,16 +89,14 @@ async fn let_in(
     let framing = course.has_body.then_some(Framing::Length(length));
     let body = if course.has_body { &data } else { body };
     let mut written = Vec::new();
-    course.with_head(|head, changes| {
-        let changes = RequestChanges { framing, ..changes.clone() };
-        head.rewrite(&changes, &mut written);
-    })?;
+    let changes = RequestChanges { framing, ..course.changes().clone() };
+    head.rewrite(&changes, &mut written);
     written.extend_from_slice(body);
     Some(written)
 }
 
 /// Gives frames all of the body, once; nothing where one of them refuses it.
-fn bring(course: &mut Course<'_>, whole: &mut Option<Whole>, out: &mut Vec<Piece>) -> Option<()> {
+fn bring(course: &mut Course, whole: &mut Option<Whole>, out: &mut Vec<Piece>) -> Option<()> {
     let Some((data, trailers)) = whole.take() else { return Some(()) };
     match course.bring(data, Some(trailers), out) {
         Flow::Fail(_) => None,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use steelyard_manifest::is_path;
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::discretion::quoted;
 use steelyard_model::filter_draft::SecretPurpose;
+use steelyard_model::handshake_draft::{MaterialPart, PartText};
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{
@@ -88,17 +90,15 @@ impl Reader<'_, '_> {
         let users = texts(it.users.as_ref());
         if making.is_of_file() {
             self.foreign(&[("secret", it.secret.is_some())], path, making);
-            if it.users_file.is_some() {
-                let path = path.key("usersFile");
-                let message = "users in a file of their own are not read";
-                let help = "write them in `users`";
-                self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
+            if let Some(file) = text(it.users_file.as_ref()) {
+                making.users_file = Some(self.users_file(&file, &path.key("usersFile"))?);
             }
-            if users.is_empty() {
+            if users.is_empty() && making.users_file.is_none() {
                 self.findings.missing(&path.key("users"), "write who may pass");
                 return None;
             }
-            self.has_users(&users, is_proof, &path.key("users"))?;
+            let is_anybody = self.has_users(&users, is_proof, &path.key("users"));
+            is_anybody.or(making.users_file.as_ref().map(|_| ()))?;
         } else {
             let others = [("users", it.users.is_some()), ("usersFile", it.users_file.is_some())];
             self.foreign(&others, path, making);
@@ -118,6 +118,18 @@ impl Reader<'_, '_> {
         let removes_header = is(it.remove_header);
         let (users, manner) = (users.into(), PasswordManner::Traefik);
         Some(PasswordAuth { users, realm, removes_header, user_header, manner })
+    }
+
+    /// A file whose lines are users.
+    fn users_file(&mut self, file: &str, path: &FieldPath) -> Option<MaterialPart> {
+        if !is_path(file) {
+            let message = "this is no path of a file";
+            let help = "write a path here, and users in `users`";
+            self.findings.invalid(codes::INVALID_VALUE, path, message, help);
+            return None;
+        }
+        let (text, place) = (PartText::File(file.into()), self.findings.place(path));
+        Some(MaterialPart { key: "users", text, place })
     }
 
     /// Says which users are never let in; none where nobody is.

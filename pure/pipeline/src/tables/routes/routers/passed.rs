@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use steelyard_dialects::traefik::users::{credentials, users};
+use steelyard_dialects::traefik::users::{credentials, users, users_of_file};
 use steelyard_login::Keys;
 use steelyard_model::filter_draft::SecretPurpose;
-use steelyard_model::handshake_draft::SecretLink;
+use steelyard_model::handshake_draft::{MaterialPart, SecretLink};
 use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::FilterTls;
@@ -18,7 +18,9 @@ use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOKS, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
-use steelyard_model::{Diagnostic, FilterDraft, Item, Missing, NamespacedName, Secret, Severity};
+use steelyard_model::{
+    Diagnostic, FilterDraft, Item, Missing, NamespacedName, Provenance, Secret, Severity,
+};
 use steelyard_passwords::{DigestUsers, PasswordHash, UserFault, Users};
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
@@ -29,9 +31,9 @@ use super::plugins::instead_of_plugin;
 use super::{Maker, UNSERVED};
 use crate::codes;
 use crate::options::ResolveOptions;
-use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Routed, Row};
+use crate::tables::{Reads, material};
 
 /// What stands around a filter that is looked at.
 #[derive(Default)]
@@ -306,6 +308,9 @@ impl Maker<'_, '_> {
         for (purpose, link) in &draft.secrets {
             self.fill(&mut filter, *purpose, link)?;
         }
+        if let Some(file) = &draft.users_file {
+            self.fill_users(&mut filter, file)?;
+        }
         let named = draft.members.iter();
         match &mut filter {
             Filter::Chain(members) | Filter::AnyOf(members) => {
@@ -372,7 +377,13 @@ impl Maker<'_, '_> {
                 None => Ok(()),
             },
         };
-        let filled = filled.and_then(|()| self.has_users(filter, purpose, link));
+        let whose = format!("of Secret {}", link.secret);
+        let filled = match purpose {
+            SecretPurpose::Users => {
+                filled.and_then(|()| self.has_users(filter, &whose, &link.place))
+            }
+            _ => filled,
+        };
         if let Err(why) = &filled {
             let message = format!("Secret {} is of no use here: {why}", link.secret);
             let help = "write into it what is wanted, or name another";
@@ -387,23 +398,48 @@ impl Maker<'_, '_> {
         filled.ok()
     }
 
+    /// Adds the users of a file before those that are written: of two of one name the last counts.
+    fn fill_users(&mut self, filter: &mut Filter, file: &MaterialPart) -> Option<()> {
+        let written = users_of(filter).map(std::mem::take).unwrap_or_default();
+        let filled = self.users_in(file).and_then(|users| {
+            set_users(filter, users);
+            let own = self.has_users(filter, "of this file", &file.place);
+            let mut all = users_of(filter).map_or(Vec::new(), |all| all.to_vec());
+            all.extend(written.iter().cloned());
+            set_users(filter, all);
+            let is_anybody = faults_of_users(filter).is_some_and(|(count, _)| count > 0);
+            own.or_else(|why| if is_anybody { Ok(()) } else { Err(why) })
+                .map_err(|why| format!("is of no use here: {why}"))
+        });
+        if let Err(why) = &filled {
+            let message = format!("this file {why}");
+            let help = "mend that, or write another path: relative ones begin where the program \
+                        was started";
+            let (severity, code) = (Severity::Error, codes::FILTER_SECRET);
+            self.diagnostics.push(Diagnostic::at(severity, code, &file.place, message, help));
+        }
+        filled.ok()
+    }
+
+    fn users_in(&mut self, file: &MaterialPart) -> Result<Vec<Arc<str>>, String> {
+        let text = material::text(file, self.reads);
+        let text = text.map_err(|why| format!("cannot be read: {why}"))?;
+        users_of_file(&text).map_err(|why| format!("is of no use here: {why}"))
+    }
+
     /// Says which lines of users let nobody in; an error where none does.
     fn has_users(
         &mut self,
         filter: &Filter,
-        purpose: SecretPurpose,
-        link: &SecretLink,
+        whose: &str,
+        place: &Provenance,
     ) -> Result<(), String> {
         let Some((count, faults)) = faults_of_users(filter) else { return Ok(()) };
-        if purpose != SecretPurpose::Users {
-            return Ok(());
-        }
         for (index, why) in faults.iter().take(MOST_SAID) {
-            let message =
-                format!("user {} of Secret {} is never let in: {why}", index + 1, link.secret);
+            let message = format!("user {} {whose} is never let in: {why}", index + 1);
             let code = codes::FILTER_USER;
             let (severity, help) = (Severity::Warning, why.help());
-            self.diagnostics.push(Diagnostic::at(severity, code, &link.place, message, help));
+            self.diagnostics.push(Diagnostic::at(severity, code, place, message, help));
         }
         if count == 0 { Err("it names nobody who could be let in".to_owned()) } else { Ok(()) }
     }
@@ -416,6 +452,20 @@ impl Maker<'_, '_> {
         let found = Diagnostic::at(Severity::Error, code, &link.place, say("no"), help);
         let missing = Missing::named("Secret", name).within(namespace).sought();
         self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
+    }
+}
+
+/// The lines of users that a filter has.
+fn users_of(filter: &mut Filter) -> Option<&mut Arc<[Arc<str>]>> {
+    match filter {
+        Filter::BasicAuth(auth) | Filter::DigestAuth(auth) => Some(&mut auth.users),
+        _ => None,
+    }
+}
+
+fn set_users(filter: &mut Filter, users: Vec<Arc<str>>) {
+    if let Some(all) = users_of(filter) {
+        *all = users.into();
     }
 }
 
