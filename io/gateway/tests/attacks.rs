@@ -8,12 +8,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use steelyard_filters::trial::{diary, release};
 use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_model::routing::filter::limit::BodyBuffers;
+use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
+use steelyard_model::routing::filter::{Filter, RegexRedirection};
+use steelyard_model::routing::pattern::Expression;
 use steelyard_model::routing::world::RoutingMap;
-use support::filtering::{Uses, adopt, change, uses, using};
+use support::filtering::{Uses, adopt, change, put_filters, uses, using};
 use support::{
     Client, Received, Server, eventually, gateway, gateway_with, get, ok, route, routing, scrape,
 };
@@ -45,6 +49,103 @@ fn a_circle_by_way_of_a_filter_ends() {
         let entered = diary("circle")[before..].iter().filter(|it| *it == "enter").count();
         assert!(entered <= 4, "{entered}");
     }
+}
+
+/// A gateway whose route at host `a` uses a filter.
+fn through(filter: Filter, endpoint: &Server) -> (Gateway, SocketAddr) {
+    let routes = [route("main", "a", "/", &[endpoint.address])];
+    let (gateway, address) = gateway(&routes);
+    let mut map = routing(&routes);
+    put_filters(&mut map, "main", vec![filter]);
+    gateway.apply(&map, 2);
+    (gateway, address)
+}
+
+/// A megabyte that is to be a token, and as many cookies as a head has room for, and more.
+#[test]
+fn large_tokens_and_many_cookies_are_refused_by_their_size() {
+    let endpoint = Server::echo("s");
+    let filter = Filter::Token(Box::new(TokenAuth {
+        keys: TokenKeys::Secret((*b"a secret of sufficient length for this").into()),
+        parameter: Some("token".into()),
+        claims: None,
+        user: None,
+        told: Vec::new(),
+        is_passed_on: false,
+    }));
+    let (_gateway, address) = through(filter, &endpoint);
+    let large = "eyJhbGciOiJub25lIn0.".repeat(50_000);
+    let fits = "eyJhbGciOiJub25lIn0.".repeat(100);
+    let cookies = "a=b; ".repeat(5_000);
+    let begun = Instant::now();
+    for (target, line, status) in [
+        ("/", format!("Authorization: Bearer {large}"), 431),
+        ("/", format!("Authorization: Bearer {fits}"), 401),
+        (&*format!("/?token={large}"), "X: y".into(), 414),
+        (&*format!("/?token={fits}"), "X: y".into(), 401),
+        ("/", format!("Cookie: {cookies}"), 401),
+        ("/", format!("Cookie: {}", cookies.repeat(100)), 431),
+    ] {
+        let mut client = Client::connect(address);
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+        // It may be refused before all of it is written.
+        let _ = client.reader.get_mut().write_all(head.as_bytes());
+        let answer = Received::read(&mut client.reader).expect("an answer");
+        assert_eq!(answer.status(), status, "{} {}", target.len(), line.len());
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// What unpacks to more is counted as it comes, and goes on as it came.
+#[test]
+fn packed_bodies_stay_packed() {
+    let endpoint = Server::echo("s");
+    let buffers = BodyBuffers {
+        max_request: 1_000,
+        mem_request: 1_000,
+        max_response: 0,
+        mem_response: 1_000,
+        retry: None,
+    };
+    let (_gateway, address) = through(Filter::Buffers(buffers), &endpoint);
+    for (size, status) in [(1_000, 200), (1_001, 413)] {
+        let body = [&[0x1f, 0x8b, 8, 0][..], &vec![b'x'; size - 4]].concat();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: {size}\r\n\r\n"
+        );
+        let answer = Client::connect(address).send([head.as_bytes(), &body].concat()).receive();
+        assert_eq!(answer.status(), status, "{size}");
+        assert_eq!(answer.body.ends_with(&vec![b'x'; size - 4]), status == 200);
+    }
+}
+
+/// What a path brings into a redirection ends no line and leads to no other site.
+#[test]
+fn redirections_lead_where_they_are_written_to() {
+    let endpoint = Server::echo("s");
+    let filter = Filter::RedirectRegex(RegexRedirection {
+        expression: Expression::new("^http://a/(.*)").expect("an expression"),
+        replacement: "https://a.test/$1".into(),
+        is_permanent: false,
+    });
+    let (_gateway, address) = through(filter, &endpoint);
+    for path in ["/%0d%0aSet-Cookie:%20a=b", "//evil.test", "/@evil.test", "/\\evil.test"] {
+        let answer = get(address, "a", path);
+        let to = answer.header("location").unwrap_or_default();
+        assert!(answer.status() == 302 && to.starts_with("https://a.test/"), "{path} {to}");
+        assert_eq!(answer.header("set-cookie"), None, "{path}");
+    }
+}
+
+/// An expression that would take what a machine has is none, and none takes more time than its
+/// text is long.
+#[test]
+fn expressions_cost_what_they_weigh() {
+    assert!(Expression::new("((a{100}){100}){100}").is_err());
+    let nested = Expression::new("^(a+)+$").expect("an expression");
+    let begun = Instant::now();
+    assert!(!nested.is_found_in(&format!("{}b", "a".repeat(100_000))));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 /// Every way to go through filters.
