@@ -111,6 +111,9 @@ fn strategy<'o>(value: &impl Fn(&str) -> Option<&'o str>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use super::super::StaticOptions;
     use super::*;
 
     #[test]
@@ -147,5 +150,25 @@ mod tests {
         assert_eq!(made.secure_entry_points, ["https"]);
         let idle = idle(&options);
         assert_eq!(idle.len(), 4, "{idle:?}");
+    }
+
+    #[test]
+    fn what_restricts_is_taken_for_comparison_alone() {
+        let take = |command: &str, option: &str| {
+            let line = format!("{command} --{OF_NGINX}{option}");
+            StaticOptions::take(line.split(' ').map(OsString::from), []).map(|(options, _)| options)
+        };
+        for option in
+            ["globalAuthURL=http://a.b", "disableSvcExternalName", "ipAllowListStrategy.depth=1"]
+        {
+            assert!(take("up", option).is_err_and(|why| why.contains("is refused")), "{option}");
+            let options = take("plan", option).unwrap();
+            assert_eq!(options.idle().len(), 1, "{option}");
+            assert_ne!(options.providers(), StaticOptions::default().providers(), "{option}");
+        }
+        let honoured = take("up", "ingressClass=lb").unwrap();
+        assert_eq!((&*honoured.nginx().class, honoured.idle().len()), ("lb", 0));
+        assert!(take("up", "defaultBackendService=b").is_err());
+        assert!(take("plan", "proxyBodySize=many").is_err());
     }
 }
