@@ -160,16 +160,24 @@ fn a_rule_of_requests_over_tls_is_none_in_plain() -> Result<()> {
         tls: {options: {name: modern}}\n---\napiVersion: traefik.io/v1alpha1\nkind: TLSOption\n\
         metadata: {name: modern}\nspec: {minVersion: VersionTLS13}\n";
     folder.write("secure.yaml", text)?;
+    // An Ingress names the same terms.
+    let named = "traefik.ingress.kubernetes.io/router.tls.options: default-modern@kubernetescrd";
+    let ingress = ingress("named", "named.test", "shop", named);
+    folder.write("named.yaml", &ingress.replace("nginx", "traefik"))?;
     let up = Up::start(folder.path())?;
     ensure!(up.get("secure.test", "/")?.status == 404, "in plain it is nobody's");
-    let asked = |version: &str| {
-        let request = "GET / HTTP/1.1\r\nHost: secure.test\r\nConnection: close\r\n\r\n";
-        openssl(up.websecure, &["-servername", "secure.test", version], request)
+    let asked_for = |host: &str, version: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        openssl(up.websecure, &["-servername", host, version], &request)
     };
-    let answer = asked("-tls1_3")?;
-    ensure!(answer.contains("HTTP/1.1 200"), "{answer}");
-    let answer = asked("-tls1_2")?;
-    ensure!(!answer.contains("HTTP/1.1"), "the option says TLS 1.3: {answer}");
+    let asked = |version| asked_for("secure.test", version);
+    ensure!(up.get("named.test", "/")?.status == 404, "in plain it is nobody's either");
+    for host in ["secure.test", "named.test"] {
+        let answer = asked_for(host, "-tls1_3")?;
+        ensure!(answer.contains("HTTP/1.1 200"), "{host}: {answer}");
+        let answer = asked_for(host, "-tls1_2")?;
+        ensure!(!answer.contains("HTTP/1.1"), "{host}: the option says TLS 1.3: {answer}");
+    }
     // An option that is not there is held by nobody.
     folder.write("secure.yaml", &text.replace("name: modern}}", "name: gone}}"))?;
     wait::until("no handshake", || asked("-tls1_3").is_ok_and(|it| !it.contains("HTTP/1.1")))

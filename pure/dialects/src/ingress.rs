@@ -125,7 +125,8 @@ fn reading(
         reading.entry_points = wishes.entry_points;
         reading.scheme = wishes.scheme;
         origin::read(wishes.origin, &mut reading, findings);
-        reading.is_tls = wishes.is_tls;
+        reading.is_tls = wishes.is_tls || wishes.tls_options.is_some();
+        reading.tls_options = wishes.tls_options.map(Box::new);
         reading.number = wishes.number;
         reading.observability = wishes.observability;
         if let Some((how, place)) = wishes.open_paths {

@@ -80,6 +80,8 @@ pub struct ClassReading {
     pub scheme: Option<OriginScheme>,
     /// How TLS is spoken to them, where it is.
     pub origin_tls: Option<Box<OriginTlsDraft>>,
+    /// The terms by which handshakes for its hosts are held; none is the listener's.
+    pub tls_options: Option<Box<ObjectLink>>,
     /// What its requests pass, outermost first.
     pub filters: Vec<ObjectLink>,
     /// What its requests pass by its own words, in the order in which they are passed.

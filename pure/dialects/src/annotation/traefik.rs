@@ -9,7 +9,7 @@ use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::transport::OriginScheme;
 
 use super::effect::not_honoured;
-use super::row::states::{COSMETIC, LATER, RESTRICTS};
+use super::row::states::{COSMETIC, LATER};
 use super::row::{Annotation, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
 use super::wishes::{Entry, Wishes};
@@ -57,6 +57,18 @@ const TLS: State = State::Reads(|written, wishes, findings| match written.boolea
         let known = [("true", true), ("false", false)];
         let _ = findings.choice(&written.path(), Some(written.value), &known);
     }
+});
+
+/// Those that are not there hold no handshake: they may ask for client certificates. Traefik takes
+/// whoever names them for one that is served over TLS alone.
+const TLS_OPTIONS: State = State::Reads(|written, wishes, findings| {
+    wishes.tls_options = match written.value.trim() {
+        name @ "default" => {
+            let place = findings.place(&written.path());
+            Some(ObjectLink { to: LinkTarget::Provided(name.into()), place })
+        }
+        _ => named(written, findings).into_iter().next(),
+    };
 });
 
 /// A number, as Go reads it.
@@ -178,7 +190,6 @@ fn unread(written: &Entry<'_>, help: &str, findings: &mut Findings<'_>) {
     not_honoured(key, format!("annotation `{key}: {value}` cannot be read"), help, findings);
 }
 
-/// Options of TLS close: they may ask for client certificates.
 const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.entrypoints" ENTRY_POINTS, [];
     "router.middlewares" MIDDLEWARES, [];
@@ -187,7 +198,7 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.pathmatcher" OPEN_PATHS, ["pathprefix"];
     "router.tls" TLS, ["false"];
     "router.tls.certresolver" LATER, [];
-    "router.tls.options" RESTRICTS, [];
+    "router.tls.options" TLS_OPTIONS, [];
     "router.tls.domains" COSMETIC, [];
     "router.observability.accesslogs" LOGGED, ["true"];
     "router.observability.metrics" COUNTED, ["true"];

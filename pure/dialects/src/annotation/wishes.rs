@@ -27,6 +27,8 @@ pub(crate) struct Wishes {
     pub(crate) filters: Vec<ObjectLink>,
     /// Routes are for TLS only.
     pub(crate) is_tls: bool,
+    /// The terms by which their handshakes are held.
+    pub(crate) tls_options: Option<ObjectLink>,
     /// Whether who asks in plain is led to TLS, where that is served; and wherever.
     pub(crate) redirects: Option<bool>,
     pub(crate) always_redirects: bool,

@@ -24,6 +24,7 @@ const READ: &[(&str, &str)] = &[
     ("service.serversscheme", "h2c"),
     ("backend-protocol", "GRPC"),
     ("router.tls", "true"),
+    ("router.tls.options", "default-strong@kubernetescrd"),
     ("router.priority", "7"),
     ("router.observability.accesslogs", "false"),
     ("router.observability.metrics", "false"),

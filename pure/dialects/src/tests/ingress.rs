@@ -280,7 +280,7 @@ fn annotations_of_traefik() {
         ("router.tls", "true", None, false),
         ("router.tls", "false", None, false),
         ("router.tls.certresolver", "le", WITHOUT, false),
-        ("router.tls.options", "default-mtls@kubernetescrd", CLOSED, true),
+        ("router.tls.options", "default-mtls@kubernetescrd", None, false),
         ("router.tls.domains.0.main", "a.b", None, false),
         ("router.priority", "42", None, false),
         ("router.priority", "high", WITHOUT, false),

@@ -101,7 +101,7 @@ impl Tables for Join {
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
             Cell::Filter(tag, id) => routes::filters(*tag, id, reads, &self.options, said),
             Cell::Listeners => routes::guarded(reads, &self.options, said),
-            Cell::Routed(id) => routes::routed(id, reads, &self.options, said),
+            Cell::Routed(id) => routes::held::held(id, reads, &self.options, said),
             Cell::Routers(tag, id) => routes::routers(*tag, id, reads, &self.options, said),
             Cell::Described(id) => routes::described(id, reads, &self.options, said),
             Cell::Leaf(leaf) => Some(routes::leaf(leaf)),

@@ -6,6 +6,7 @@ mod class;
 mod elsewhere;
 mod entry_points;
 mod exposed;
+pub(super) mod held;
 mod location;
 mod manner;
 mod origin;
@@ -77,7 +78,7 @@ pub(super) fn slots<'s>(
 }
 
 /// The routes of one object, and what is behind them.
-pub(super) fn routed(
+fn routed(
     id: &NamespacedName,
     reads: &mut Reads<'_>,
     options: &ResolveOptions,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{Backend, BackendNode, Internal};
+use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::route::{Destination, RouteKind};
 use steelyard_model::routing::transport::{OriginProtocol, Roots};
 
@@ -748,6 +749,29 @@ fn what_annotations_of_traefik_say() {
     let said = format!(", annotations: {{{T}/router.priority: '7'}}");
     let snapshot = joined(&(service("a", A) + &ingress("i", &said, "", "a.b", "/x", "a:80")));
     assert_eq!(routes(&snapshot)[0].rank.number, 7);
+    let strong = "---\napiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: \
+                  {name: strong}\n";
+    for (named, others, policy) in [
+        ("default-strong@kubernetescrd", strong, Some("default-strong")),
+        ("default-strong@kubernetescrd", "", Some("#refused")),
+        ("strong", strong, Some("#refused")),
+        ("default", strong, None),
+    ] {
+        let said = format!(", annotations: {{{T}/router.tls.options: {named}}}");
+        let text = service("a", A) + &ingress("i", &said, "", "a.b", "/x", "a:80") + others;
+        let with = |options: &ResolveOptions| resolve(&items(&text), options);
+        let policy_of = |snapshot: &Snapshot| routes(snapshot)[0].tls_policy.clone();
+        let snapshot = with(&ResolveOptions::default());
+        assert_eq!(policy_of(&snapshot).as_ref().map(TlsPolicyId::as_str), policy, "{named}");
+        let mut listeners = routes(&snapshot)[0].listeners.iter();
+        let is_over_tls = |id| snapshot.routing.listeners[id].security.is_tls();
+        assert!(listeners.all(is_over_tls), "over TLS alone");
+        assert_eq!(!of_routes(&snapshot).is_empty(), policy == Some("#refused"), "{named}");
+        // Ingresses that may name nothing of other providers name no terms of theirs.
+        let mut alone = ResolveOptions::default();
+        alone.ingress.cross_provider_namespaces = Some(Default::default());
+        assert_eq!(policy_of(&with(&alone)), policy.map(|_| "#refused".into()), "{named}");
+    }
 }
 
 /// How TLS is spoken to whom nobody says more of is an option; class nginx believes anybody.

@@ -44,6 +44,9 @@ const UNSERVED: &str = "the route answers 503";
 /// What becomes of routes whose parent is not there.
 const ORPHANED: &str = "nothing leads to these routes";
 
+/// What becomes of handshakes by terms that are not there.
+const UNHELD: &str = "no handshake is held";
+
 /// A policy that there never is.
 const NOBODY: &str = "#refused";
 
@@ -71,6 +74,17 @@ pub(super) fn ask_at(
     *routed = maker.routed;
     auth.backend = backend?;
     Some(())
+}
+
+/// The terms that an Ingress names, by which handshakes for its hosts are held.
+pub(super) fn held_by(
+    named: &ObjectLink,
+    options: &ResolveOptions,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<TlsPolicyId> {
+    let (kind, routed) = (RouteKind::Http, Routed::default());
+    Maker { kind, options, reads, diagnostics, routed }.terms(named)
 }
 
 /// The routes of one object.
@@ -298,15 +312,17 @@ impl Maker<'_, '_> {
                 if self.may_name_provided(name, &options.place).is_err() {
                     return Some(NOBODY.into());
                 }
-                let own = name.strip_suffix("@kubernetescrd").unwrap_or(name);
-                Some(if own == "default@file" { DEFAULT.into() } else { own.into() })
+                Some(match &**name {
+                    "default@file" => DEFAULT.into(),
+                    name => self.provided_terms(name, &options.place, UNHELD),
+                })
             }
             LinkTarget::Object(id) => {
                 if self.may_name(id, &options.place).is_err() {
                     return Some(NOBODY.into());
                 }
                 if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
-                    self.absent("TLSOption", id, &options.place, "no handshake is held");
+                    self.absent("TLSOption", id, &options.place, UNHELD);
                 }
                 Some(match elsewhere::is_of_file(id) {
                     true => (&*id.name).into(),

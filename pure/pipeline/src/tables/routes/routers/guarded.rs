@@ -102,20 +102,30 @@ impl Maker<'_, '_> {
         if matches!(&**name, DEFAULT | "default@file") {
             return None;
         }
+        let place = place(point, FieldPath::from("http.tls.options"));
+        let so = "no handshake is held at the entry point where a route names no others";
+        Some(self.provided_terms(name, &place, so))
+    }
+
+    /// The terms that another provider calls so.
+    pub(super) fn provided_terms(
+        &mut self,
+        name: &str,
+        place: &Provenance,
+        so: &str,
+    ) -> TlsPolicyId {
         let id = match name.ends_with(FILE_PROVIDER) {
-            true => Some(NamespacedName::new("tls", &**name)),
+            true => Some(NamespacedName::new("tls", name)),
             false => elsewhere::object(Tag::TlsOption, name, RouteKind::Http, self.reads),
         };
         let is_there =
             id.is_some_and(|id| self.reads.row(&Cell::Object(Tag::TlsOption, id)).is_some());
         if is_there {
-            return Some(name.strip_suffix("@kubernetescrd").unwrap_or(name).into());
+            return name.strip_suffix("@kubernetescrd").unwrap_or(name).into();
         }
-        let place = place(point, FieldPath::from("http.tls.options"));
-        let so = "no handshake is held at the entry point where a route names no others";
         let help = "name a TLSOption: NAMESPACE-NAME@kubernetescrd, or NAME@file";
-        self.unprovided(name, &place, so, help);
-        Some(NOBODY.into())
+        self.unprovided(name, place, so, help);
+        NOBODY.into()
     }
 }
 

@@ -256,7 +256,12 @@ impl Maker<'_, '_> {
         place: &Provenance,
     ) -> Result<(), RefusalReason> {
         let own = &place.object.namespace;
-        if elsewhere::is_of_file(&place.object.id()) || self.options.crd.lets_provided(own) {
+        // Ingresses, and Services that say how Ingresses ask them, are another provider's.
+        let provider = match &*place.object.kind {
+            "Ingress" | "Service" => &self.options.ingress,
+            _ => &self.options.crd,
+        };
+        if elsewhere::is_of_file(&place.object.id()) || provider.lets_provided(own) {
             return Ok(());
         }
         let message = format!(
