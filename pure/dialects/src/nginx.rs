@@ -324,7 +324,7 @@ impl<'a> Reading<'a> {
         let help = "write the begin of an URL, or off";
         let mut part = |key: &str| self.value(key, value::location, help);
         let (from, to) = (part("proxy-redirect-from"), part("proxy-redirect-to"));
-        let led = from.zip(to).and_then(|(from, to)| passed_on::led(from, to));
+        let led = from.zip(to).and_then(|(from, to)| passed_on::led(from, to, false));
         passes.extend(led.map(|it| step(PassPhase::Content, "location", it)));
         let hidden = self.list("hide-headers", "");
         if !hidden.is_empty() {
@@ -370,6 +370,7 @@ impl<'a> Reading<'a> {
                 .filter_map(|(is_on, it)| is_on.then_some(it))
                 .collect(),
             default: None,
+            is_nginx: true,
         };
         let spares = self.old_browsers();
         if !gzip && !brotli {

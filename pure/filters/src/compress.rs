@@ -13,7 +13,7 @@ use steelyard_http::{Head, RequestEdits, RequestView as _, ResponseEdits, Respon
 use steelyard_model::routing::filter::content::{Compression, ContentCoding};
 
 use crate::ask::Got;
-use crate::context::{Context, Ending, Note};
+use crate::context::{Answerer, Context, Ending, Note};
 use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use encoder::Encoder;
 
@@ -24,6 +24,8 @@ pub(crate) struct Compress {
     /// How, as the client takes it.
     coding: Option<ContentCoding>,
     encoder: Option<Box<Encoder>>,
+    /// It might be made smaller, if the client took that.
+    is_asked: bool,
     /// Nobody knows how long it will be: what has come goes on.
     is_stream: bool,
     before: u64,
@@ -43,7 +45,15 @@ impl Compress {
     }
 
     fn of(terms: Arc<Compression>) -> Self {
-        Self { terms, coding: None, encoder: None, is_stream: false, before: 0, after: 0 }
+        Self {
+            terms,
+            coding: None,
+            encoder: None,
+            is_asked: false,
+            is_stream: false,
+            before: 0,
+            after: 0,
+        }
     }
 
     fn is_excluded(&self, media_type: &str) -> bool {
@@ -64,7 +74,10 @@ impl Compress {
             let mut directives = value.split(|byte| *byte == b',');
             directives.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
         };
-        let has_body = !matches!(head.status(), 0..200 | 204 | 206 | 304);
+        let has_body = match self.terms.is_nginx {
+            true => matches!(head.status(), 200 | 403 | 404),
+            false => !matches!(head.status(), 0..200 | 204 | 206 | 304),
+        };
         has_body
             && length.is_none_or(|length| length >= self.terms.smallest && length > 0)
             && head.first("content-encoding").is_none_or(|it| it.trim_ascii() == b"identity")
@@ -93,18 +106,26 @@ impl Frame for Compress {
 
     fn enter(&mut self, _: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         let is_excluded = media_type(head).is_some_and(|it| self.is_excluded(it));
-        if head.method() != "HEAD" && !is_excluded {
+        self.is_asked = head.method() != "HEAD" && !is_excluded;
+        if self.is_asked {
             self.coding = accepted::coding(head, &self.terms);
         }
         Enter::Next
     }
 
-    fn leave(&mut self, _: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
-        let Some(coding) = self.coding else { return Leave::Next };
+    fn leave(&mut self, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
+        let is_nginx = self.terms.is_nginx;
+        // How long what is made here will be is not known yet.
+        let is_said = is_nginx && self.is_asked && cx.cause == Answerer::Backend;
+        if self.coding.is_none() && !is_said {
+            return Leave::Next;
+        }
         let is_worth_it = self.is_worth_it(head);
         // None of these lines frames a message, so none is refused.
-        _ = head.lines().add("Vary", b"Accept-Encoding");
-        if is_worth_it {
+        if is_worth_it || !is_nginx {
+            _ = head.lines().add("Vary", b"Accept-Encoding");
+        }
+        if let Some(coding) = self.coding.filter(|_| is_worth_it) {
             let strong = head.first("etag").filter(|it| it.starts_with(b"\""));
             let weak = strong.map(|it| [b"W/", it].concat());
             self.encoder = Some(Box::new(Encoder::new(coding)));

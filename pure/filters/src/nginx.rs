@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use steelyard_http::{RequestEdits, ResponseEdits, ResponseView as _};
+use steelyard_http::{RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::access::ClientSource;
 use steelyard_model::routing::filter::nginx::NginxStep;
 
@@ -28,7 +28,7 @@ use crate::response::Response;
 #[derive(Clone, Debug)]
 pub(crate) struct NginxFrame {
     step: Arc<NginxStep>,
-    /// The page that asks, where that matters.
+    /// The page that asks, or the site that is asked, where that matters.
     origin: Option<Box<str>>,
     /// Bytes of a body that have gone on.
     bytes: u64,
@@ -76,11 +76,17 @@ impl Frame for NginxFrame {
             NginxStep::Slash(path) => led::slash(path, cx, head),
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
             NginxStep::Tell(lines) => told::enter(lines, cx, head),
-            NginxStep::Site(_)
-            | NginxStep::Cookies(_)
-            | NginxStep::Location(..)
-            | NginxStep::Pace(_)
-            | NginxStep::NoPage(_) => Enter::Next,
+            NginxStep::Site(_) => site::enter(cx, head),
+            NginxStep::Nothing => {
+                cx.notes.push(Note::Reason("no rule of the host has this path"));
+                Enter::Answer(Box::new(Response::of_nginx(404)))
+            }
+            NginxStep::Location(_) => {
+                self.origin =
+                    Some(led::site(head.scheme(), head.authority(), false).into_boxed_str());
+                Enter::Next
+            }
+            NginxStep::Cookies(_) | NginxStep::Pace(_) | NginxStep::NoPage(_) => Enter::Next,
         }
     }
 
@@ -89,9 +95,11 @@ impl Frame for NginxFrame {
             NginxStep::Cors(cors) => cors::leave(cors, self.origin.as_deref(), head),
             NginxStep::Site(site) => return site::leave(site, cx, head),
             NginxStep::Cookies(cookies) => backed::cookies(cookies, cx, head),
-            NginxStep::Location(from, to) => backed::location((from, to), cx, head),
+            NginxStep::Location(location) => {
+                backed::location(location, self.origin.as_deref(), cx, head);
+            }
             NginxStep::NoPage(statuses) if statuses.contains(&head.status()) => {
-                return Leave::Replace(Box::new(site::page(404)));
+                return Leave::Replace(Box::new(Response::of_nginx(404)));
             }
             _ => {}
         }

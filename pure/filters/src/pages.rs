@@ -66,11 +66,17 @@ impl Pages {
             ];
             let told = told.iter().map(|(name, value)| (&**name, value.as_bytes()));
             for (name, value) in own.into_iter().chain(told) {
-                _ = lines.set(name, value);
+                _ = match value.is_empty() {
+                    true => lines.remove(name),
+                    false => lines.set(name, value),
+                };
             }
         }
         let scheme = if is_tls { "https" } else { "http" };
         let template = self.pages.query.trim_start_matches('/');
+        // nginx asks for the root, and leaves the query as it was.
+        let own = uri.split_once('?').filter(|_| self.pages.told.is_some());
+        let own = own.map(|(_, query)| format!("?{query}")).unwrap_or_default();
         let target = template
             .replace("{status}", &self.becomes(status).to_string())
             .replace("{originalStatus}", &status.to_string())
@@ -79,7 +85,7 @@ impl Pages {
             method,
             scheme: if is_tls { Scheme::Https } else { Scheme::Http },
             authority: authority.into(),
-            target: format!("/{target}").into(),
+            target: format!("/{target}{own}").into(),
             lines,
             body: Bytes::new(),
             max: LARGEST,
@@ -240,6 +246,7 @@ mod tests {
             assert!(matches!(left, Leave::Next));
         }
         let (letter, _) = asked(&named, &mut world, 503).unwrap();
+        assert_eq!(&*letter.target, "/?y=1");
         let told: Vec<_> = letter
             .lines
             .added()

@@ -64,15 +64,16 @@ pub(crate) fn words(status: u16) -> &'static str {
 /// The page that nginx answers a status with (`ngx_http_special_response.c`).
 pub(crate) fn nginx_page(status: u16) -> String {
     let words = match status {
-        302 => "302 Found",
-        400 => "400 Bad Request",
-        401 => "401 Authorization Required",
-        403 => "403 Forbidden",
-        421 => "421 Misdirected Request",
-        503 => "503 Service Temporarily Unavailable",
-        _ => "500 Internal Server Error",
+        401 => "Authorization Required",
+        405 => "Not Allowed",
+        408 => "Request Time-out",
+        414 => "Request-URI Too Large",
+        503 => "Service Temporarily Unavailable",
+        504 => "Gateway Time-out",
+        status => words(status),
     };
-    nginx_words(words, words)
+    let words = format!("{status} {words}");
+    nginx_words(&words, &words)
 }
 
 /// The same with a title and what it says.

@@ -75,6 +75,21 @@ pub fn readable(normal: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// Whether a path, as it came, leads up beyond its root: nginx takes none such.
+pub(crate) fn leaves_root(asked: &str) -> bool {
+    let Ok(spelled) = respell(asked.as_bytes()) else { return false };
+    let mut depth = 0_usize;
+    spelled.split('/').any(|segment| {
+        let before = depth;
+        match segment {
+            "" | "." => {}
+            ".." => depth = depth.saturating_sub(1),
+            _ => depth += 1,
+        }
+        segment == ".." && before == 0
+    })
+}
+
 /// A path, or how one begins, as users write it, in the spelling of normal form; dot segments stay.
 pub fn spelled(written: &str) -> Cow<'_, str> {
     if written.bytes().all(is_plain) {
@@ -240,6 +255,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_path_leads_up_beyond_its_root_or_not() {
+        for (asked, leads) in [
+            ("/../x", true),
+            ("/a/../../x", true),
+            ("/%2e%2E/x", true),
+            ("//../x", true),
+            ("/a/..", false),
+            ("/a/../b", false),
+            ("/..a", false),
+            ("/", false),
+        ] {
+            assert_eq!(leaves_root(asked), leads, "{asked}");
+        }
+    }
 
     #[test]
     fn what_is_not_reserved_is_readable() {

@@ -9,7 +9,7 @@ use steelyard_model::routing::subject::Subject;
 
 use crate::edits::RequestChanges;
 use crate::host::Authority;
-use crate::path::{decode_all, decoded, normalize, readable};
+use crate::path::{decode_all, decoded, leaves_root, normalize, readable};
 use crate::query::Semicolons;
 use crate::readings::readings;
 use crate::reject::Reject;
@@ -60,6 +60,12 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
         Ok(subject)
     }
 
+    /// Whether the path, as it came, leads up beyond its root.
+    pub fn leaves_root(&self) -> bool {
+        let is_as_it_came = self.changes.is_none_or(|it| it.path.is_none());
+        is_as_it_came && *self.head.asked() != *self.path && leaves_root(self.head.asked())
+    }
+
     /// The same with the other paths that some server sees in its path; nothing where the path has
     /// one reading.
     pub fn readings(&self) -> impl Iterator<Item = Self> {
@@ -83,6 +89,8 @@ impl Subject for RequestSubject<'_, '_, '_> {
     fn path(&self, form: PathForm) -> &str {
         match form {
             PathForm::Normal => &self.path,
+            // In all forms it is the same then.
+            _ if !self.path.contains('%') => &self.path,
             PathForm::Decoded => self.decoded.get_or_init(|| decoded(&self.path).into_owned()),
             PathForm::Readable => self.readable.get_or_init(|| readable(&self.path).into_owned()),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use steelyard_filters::Recipe;
 use steelyard_http::{RequestChanges, RequestEdits, RequestHead, RequestSubject};
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::route::{Manner, Route};
 
 use crate::core::Core;
 use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, States};
@@ -69,6 +69,9 @@ fn find<'c>(
     choose: impl Fn(&RequestSubject<'_, '_, '_>) -> Option<&'c Arc<Route>>,
 ) -> Found<'c> {
     let Some(route) = choose(subject) else { return Found::Nothing };
+    if route.manner == Manner::Nginx && subject.leaves_root() {
+        return Found::Ambiguous;
+    }
     // What another route keeps out, or leads elsewhere, would be got at through this one.
     let is_other = |other: RequestSubject<'_, '_, '_>| {
         choose(&other).is_some_and(|other| !config.routing.serves_alike(other, route))

@@ -1,11 +1,10 @@
 //! `proxy-*`, `limit-rate`, `service-upstream`: how requests go on to backends, and answers back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::limit::RetryRule;
-use steelyard_model::routing::filter::nginx::{NginxCookies, NginxPace, NginxStep};
+use steelyard_model::routing::filter::nginx::{NginxCookies, NginxLocation, NginxPace, NginxStep};
 use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::{OwnFilter, PassPhase};
 
@@ -145,8 +144,9 @@ fn location(asked: &mut Asked<'_, '_>) {
     let help = "write the begin of an URL, or off";
     let mut read = |name: &str| asked.value(name, value::location, help);
     let (from, to) = (read("proxy-redirect-from"), read("proxy-redirect-to"));
+    let is_relative = asked.boolean("relative-redirects").unwrap_or_default();
     match (from, to) {
-        (Some(from), Some(to)) => match led(from, to) {
+        (Some(from), Some(to)) => match led(from, to, is_relative) {
             Some(step) => asked.pass(PassPhase::Content, "location", step, None),
             None => asked.without("location"),
         },
@@ -156,8 +156,9 @@ fn location(asked: &mut Asked<'_, '_>) {
 }
 
 /// What changes where answers lead; none where nothing is to be changed.
-pub(crate) fn led(from: &str, to: &str) -> Option<NginxStep> {
+pub(crate) fn led(from: &str, to: &str, is_relative: bool) -> Option<NginxStep> {
     let is_word = |text: &str| matches!(text, "off" | "default");
     let is_led = !is_word(from) && !is_word(to);
-    is_led.then(|| NginxStep::Location(from.into(), to.into()))
+    let location = || NginxLocation { from: from.into(), to: to.into(), is_relative };
+    is_led.then(|| NginxStep::Location(location()))
 }

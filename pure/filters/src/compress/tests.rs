@@ -19,6 +19,7 @@ fn terms() -> Compression {
         smallest: 1024,
         encodings: vec![Gzip, Brotli, Zstd],
         default: None,
+        is_nginx: false,
     }
 }
 

@@ -2,7 +2,7 @@
 //! `proxy_cookie_path`, `proxy_redirect`).
 
 use steelyard_http::{Head as _, ResponseEdits};
-use steelyard_model::routing::filter::nginx::NginxCookies;
+use steelyard_model::routing::filter::nginx::{NginxCookies, NginxLocation};
 
 use crate::context::{Answerer, Context};
 
@@ -34,8 +34,11 @@ fn cookie(cookies: &NginxCookies, line: &str) -> String {
         let (key, value) = (name.trim(), value.trim());
         let changed = match (&cookies.domain, &cookies.path) {
             (Some((from, to)), _) if key.eq_ignore_ascii_case("domain") => {
+                // A dot at the begin is no part of what is compared, and stays.
                 let bare = |it: &str| it.strip_prefix('.').unwrap_or(it).to_ascii_lowercase();
-                (bare(value) == bare(from)).then(|| to.to_string())
+                let dot = if value.starts_with('.') { "." } else { "" };
+                let to = to.strip_prefix('.').unwrap_or(to);
+                (bare(value) == bare(from)).then(|| format!("{dot}{to}"))
             }
             (_, Some((from, to))) if key.eq_ignore_ascii_case("path") => {
                 value.strip_prefix(&**from).map(|rest| format!("{to}{rest}"))
@@ -47,7 +50,14 @@ fn cookie(cookies: &NginxCookies, line: &str) -> String {
     parts.collect::<Vec<_>>().join(";")
 }
 
-pub(super) fn location((from, to): (&str, &str), cx: &Context<'_>, head: &mut ResponseEdits<'_>) {
+/// `site` is what is asked: a path that comes of it is made one of its URLs, unless that is not
+/// wanted.
+pub(super) fn location(
+    location: &NginxLocation,
+    site: Option<&str>,
+    cx: &Context<'_>,
+    head: &mut ResponseEdits<'_>,
+) {
     if cx.cause != Answerer::Backend {
         return;
     }
@@ -55,8 +65,11 @@ pub(super) fn location((from, to): (&str, &str), cx: &Context<'_>, head: &mut Re
         let Some(value) = head.first(name).and_then(|it| str::from_utf8(it).ok()) else { continue };
         let at = value.find(before).map(|at| at + before.len());
         let Some((kept, rest)) = at.map(|at| value.split_at(at)) else { continue };
-        if let Some(rest) = rest.strip_prefix(from) {
-            let changed = format!("{kept}{to}{rest}");
+        if let Some(rest) = rest.strip_prefix(&*location.from) {
+            let to = &location.to;
+            let is_made = name == "Location" && to.starts_with('/') && !location.is_relative;
+            let site = site.filter(|_| is_made).unwrap_or_default();
+            let changed = format!("{kept}{site}{to}{rest}");
             _ = head.lines().set(name, changed.as_bytes());
         }
     }
@@ -76,7 +89,7 @@ mod tests {
         };
         for (line, expected) in [
             ("a=b;Domain=localhost;Path=/one/two", "a=b;Domain=example.org;Path=/two"),
-            ("a=b; domain=.LOCALHOST; Secure", "a=b; domain=example.org; Secure"),
+            ("a=b; domain=.LOCALHOST; Secure", "a=b; domain=.example.org; Secure"),
             ("Path=/one/; Path=/two; HttpOnly", "Path=/one/; Path=/two; HttpOnly"),
             ("a=b; Domain=other", "a=b; Domain=other"),
         ] {
@@ -107,8 +120,22 @@ mod tests {
             let mut head = ResponseEdits::new(&answer);
             let mut world = World::new();
             let cx = Context { cause: Answerer::Backend, ..world.context() };
-            location(("http://in:80", "https://out"), &cx, &mut head);
+            let terms = |to: &str, is_relative| NginxLocation {
+                from: "http://in:80".into(),
+                to: to.into(),
+                is_relative,
+            };
+            location(&terms("https://out", false), None, &cx, &mut head);
             assert_eq!(head.first(name), Some(expected.as_bytes()), "{name}: {value}");
+            let said = |to, is_relative| {
+                let mut head = ResponseEdits::new(&answer);
+                location(&terms(to, is_relative), Some("http://a.b"), &cx, &mut head);
+                head.first("Location").map(|it| String::from_utf8_lossy(it).into_owned())
+            };
+            if value == "http://in:80/x" {
+                assert_eq!(said("/y", false).as_deref(), Some("http://a.b/y/x"));
+                assert_eq!(said("/y", true).as_deref(), Some("/y/x"));
+            }
         }
     }
 }

@@ -4,9 +4,9 @@
 use steelyard_http::{Head as _, RequestEdits};
 use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxWord};
 
-use super::site;
 use crate::context::{Context, Note};
 use crate::frame::Enter;
+use crate::response::Response;
 
 pub(super) fn enter(
     blocked: &NginxBlocked,
@@ -21,7 +21,7 @@ pub(super) fn enter(
         return Enter::Next;
     }
     cx.notes.push(Note::Reason("what the client says of itself is not let in"));
-    Enter::Answer(Box::new(site::page(403)))
+    Enter::Answer(Box::new(Response::of_nginx(403)))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use steelyard_http::{Head as _, RequestEdits};
 
-use super::site;
 use crate::context::{Context, Note};
 use crate::frame::{Direction, Enter, Flow, Needs, Piece};
+use crate::response::Response;
 
 pub(super) fn needs() -> Needs {
     Needs { request: Direction::Transform, ..Needs::default() }
@@ -16,7 +16,7 @@ pub(super) fn enter(most: u64, cx: &mut Context<'_>, head: &RequestEdits<'_>) ->
     match told.and_then(|it| it.parse::<u64>().ok()) {
         Some(told) if told > most => {
             note(cx);
-            Enter::Answer(Box::new(site::page(413)))
+            Enter::Answer(Box::new(Response::of_nginx(413)))
         }
         _ => Enter::Next,
     }
@@ -37,7 +37,7 @@ pub(super) fn request(
     }
     if *bytes > most {
         note(cx);
-        return Flow::Fail(Box::new(site::page(413)));
+        return Flow::Fail(Box::new(Response::of_nginx(413)));
     }
     out.push(piece);
     Flow::Go

@@ -82,16 +82,22 @@ fn parted(authority: &str) -> (&str, Option<u16>) {
 /// The answer that leads there.
 pub(super) fn led(cx: &mut Context<'_>, status: u16, location: String) -> Enter {
     cx.notes.push(Note::Reason("the request is led elsewhere"));
-    let mut response = Response::of(status);
+    let has_page = matches!(status, 301..=303 | 307 | 308);
+    let mut response = if has_page { Response::of_nginx(status) } else { Response::of(status) };
     response.lines.push(("Location".into(), location.into_bytes().into()));
     Enter::Answer(Box::new(response))
 }
 
 /// A path of the same site as an URL; the port that was asked at stays only where that is said.
 fn absolute(head: &RequestEdits<'_>, path: &str, keeps_port: bool) -> String {
-    let authority = head.authority();
+    let site = site(head.scheme(), head.authority(), keeps_port);
+    format!("{site}{path}")
+}
+
+/// What the URLs of a site begin with.
+pub(super) fn site(scheme: Scheme, authority: &str, keeps_port: bool) -> String {
     let host = if keeps_port { authority } else { parted(authority).0 };
-    format!("{}://{host}{path}", head.scheme().as_str())
+    format!("{}://{host}", scheme.as_str())
 }
 
 #[cfg(test)]

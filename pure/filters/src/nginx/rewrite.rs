@@ -24,7 +24,7 @@ pub(super) fn enter(
 ) -> Enter {
     let before = head.path().to_owned();
     let Ok(normal) = normalize(&before) else { return Enter::Next };
-    let Some(to) = rewrite.expression.rewritten(&decoded(&normal), &rewrite.to) else {
+    let Some(to) = rewrite.expression.rewritten(&decoded(&normal), &rewrite.to, argument) else {
         return Enter::Next;
     };
     let own = head.query().filter(|it| !it.is_empty()).map(str::to_owned);
@@ -40,6 +40,9 @@ pub(super) fn enter(
         return Enter::Answer(Box::new(Response::bare(400)));
     };
     let mut is_written = head.set_path(&*path).is_ok();
+    if own.is_none() {
+        is_written &= head.set_query(None).is_ok();
+    }
     if let Some(query) = query {
         let query = encoded(query, b"%?");
         let whole = own.map_or_else(|| query.clone(), |own| format!("{query}&{own}"));
@@ -53,6 +56,17 @@ pub(super) fn enter(
     }
     cx.notes.push(Note::Reason("a filter made no path"));
     Enter::Answer(Box::new(Response::bare(500)))
+}
+
+/// A group as a part of a query, of which it can be no more than one value.
+fn argument(group: &str) -> String {
+    group.bytes().fold(String::new(), |mut out, byte| {
+        match byte.is_ascii_alphanumeric() || b"-._~/:@,=!$'()*".contains(&byte) {
+            true => out.push(char::from(byte)),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
 }
 
 fn encoded(text: &str, also: &[u8]) -> String {
@@ -108,6 +122,7 @@ mod tests {
             ("(?i)/api", "/", "/api/x", Ok("/")),
             ("(?i)/no", "/", "/api/x", Ok("/api/x")),
             ("(?i)/a(.*)", "/b$1?own=1", "/a%20c?q", Ok("/b%20c?own=1&q")),
+            ("(?i)/a/(.*)", "/b?x=$1", "/a/c%26d=e%20%3F?q", Ok("/b?x=c%26d=e%20%3F&q")),
             ("(?i)/a(.*)", "/b$1$3$x", "/a%252F", Ok("/b%252F$x")),
             ("(?i)/a(.*)", "/b/$1", "/a/c", Ok("/b/c")),
             ("(?i)/a(.*)", "https://x.y$1", "/a/c?q", Err(302)),

@@ -1,15 +1,23 @@
 //! What all answers of a site have, and what those look like that no backend gave.
 
-use steelyard_http::{ResponseEdits, ResponseView as _};
+use steelyard_http::{RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::nginx::NginxSite;
 
-use crate::context::{Answerer, Context};
-use crate::frame::Leave;
+use crate::context::{Answerer, Context, Note};
+use crate::frame::{Enter, Leave};
 use crate::response::Response;
-use crate::words::words;
 
 const STRICT: &str = "Strict-Transport-Security";
 const SERVER: &str = "Server";
+
+/// What nginx answers itself (`TRACE`, which would say back what a client cannot read by itself).
+pub(super) fn enter(cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+    if !matches!(head.method(), "TRACE" | "CONNECT") {
+        return Enter::Next;
+    }
+    cx.notes.push(Note::Reason("nginx takes no request of this method"));
+    Enter::Answer(Box::new(Response::of_nginx(405)))
+}
 
 pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>) -> Leave {
     let strict = site.strict.as_ref().filter(|_| cx.journey.is_tls);
@@ -17,7 +25,7 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
     let server = site.server.as_ref().map(|it| (SERVER, it.as_bytes()));
     let status = head.status();
     if matches!(cx.cause, Answerer::Gateway | Answerer::Nobody) && status >= 400 {
-        let mut page = page(status);
+        let mut page = Response::of_nginx(status);
         let lines = strict.into_iter().chain(server);
         page.lines.extend(lines.map(|(name, value)| (name.into(), value.into())));
         return Leave::Replace(Box::new(page));
@@ -30,23 +38,6 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
         _ = head.lines().set(name, value);
     }
     Leave::Next
-}
-
-/// A page that says its status, as nginx's do.
-pub(super) fn page(status: u16) -> Response {
-    let words = match status {
-        503 => "Service Temporarily Unavailable",
-        504 => "Gateway Time-out",
-        status => words(status),
-    };
-    let body = format!(
-        "<html>\r\n<head><title>{status} {words}</title></head>\r\n<body>\r\n\
-         <center><h1>{status} {words}</h1></center>\r\n</body>\r\n</html>\r\n"
-    );
-    let mut response = Response::of(status);
-    response.lines.push(("Content-Type".into(), (*b"text/html").into()));
-    response.body = body.into();
-    response
 }
 
 #[cfg(test)]

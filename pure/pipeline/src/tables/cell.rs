@@ -88,11 +88,15 @@ pub(crate) enum Cell {
     SecureHosts(HostPattern),
     /// Index: those that give a host other names.
     Renamed(HostPattern),
+    /// Index: those in words of ingress-nginx that have a host.
+    Locations(HostPattern),
     /// Index: those that want to take a name for one of their hosts.
     Alias(Arc<Matcher>),
     /// Index: those that want to take what a rule is about at a listener.
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
+    /// Of those at an entry of an index of Ingresses the oldest.
+    Oldest(Arc<Cell>),
     /// Which of those takes it: the oldest.
     Claim(Arc<(ListenerId, Arc<Rule>)>),
     /// A Service with its endpoints.
@@ -284,13 +288,14 @@ impl Cell {
             | Self::NginxSettings
             | Self::Expressions(_)
             | Self::Hosts(_)
+            | Self::Locations(_)
             | Self::SecureHosts(_)
             | Self::Renamed(_)
             | Self::Alias(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
             Self::LeadsTo(_) => 5,
-            Self::Service(_) | Self::Claim(_) => 6,
+            Self::Service(_) | Self::Claim(_) | Self::Oldest(_) => 6,
             Self::Gateways => 7,
             Self::Stands => 8,
             Self::Closed(_) => 9,

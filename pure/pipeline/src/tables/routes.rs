@@ -19,7 +19,7 @@ mod transports;
 
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::backend::{Internal, RefusalReason};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
@@ -99,9 +99,14 @@ fn routed(
     let location = Location::new(&read, &mut joinery);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());
-    for (index, draft) in read.routes().iter().enumerate() {
+    let roots = location::roots(&read, &listeners, &options.nginx, reads);
+    let own = read.routes().iter().enumerate().map(|(index, draft)| (Some(index), draft));
+    for (index, draft) in own.chain(roots.iter().map(|draft| (None, draft))) {
         let at = (&*listeners, reads as &mut Reads<'_>);
-        let free = free(id, (&read, index), at, options, diagnostics);
+        let free = match index {
+            Some(index) => free(id, (&read, index), at, options, diagnostics),
+            None => listeners.clone(),
+        };
         if free.is_empty() {
             continue;
         }
@@ -111,11 +116,8 @@ fn routed(
         let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
         let pages =
             location::pages(&location, draft, &read, &options.nginx, (&mut join, &mut routed));
-        let backend = join.backend(draft, &read, &mut routed);
-        let backend = match is_refused(&backend, draft) {
-            true => backend,
-            false => location::beside_canary(draft, &read, backend, (&mut join, &mut routed)),
-        };
+        let is_nobodys = index.is_none() && draft.backend.is_none();
+        let backend = backend_of(draft, &read, is_nobodys, (&mut join, &mut routed));
         let inner = passed_within(draft, &read, &mut join, options);
         let why = passed.1.as_ref().or(inner.1.as_ref()).or_else(|| password.as_ref().err());
         let why = why.or(location.refusal.as_ref());
@@ -128,6 +130,8 @@ fn routed(
         http.uses = location.uses(&read, draft, (pages, asked), (join.reads, &mut routed));
         http.timeouts = location.timeouts(&read);
         location::express(draft, join.reads, &mut http);
+        http.rank.specific.is_fallback |= index.is_none();
+        http.uses.extend(is_nobodys.then(location::nothing));
         http.uses.extend(passed.0.iter().cloned().chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
@@ -143,6 +147,23 @@ fn routed(
     let leading = location.leading(&read, &listeners, reads);
     routed.routes.extend(leading.into_iter().map(Arc::new));
     Some(Row::Routed(Arc::new(routed.shrunk())))
+}
+
+/// Where the requests of a draft go. Nobody is there for what no rule has.
+fn backend_of(
+    draft: &RouteDraft,
+    read: &ReadSet<'_>,
+    is_nobodys: bool,
+    (join, routed): (&mut Join<'_, '_>, &mut Routed),
+) -> BackendId {
+    if is_nobodys {
+        return Internal::Noop.into();
+    }
+    let backend = join.backend(draft, read, routed);
+    match is_refused(&backend, draft) {
+        true => backend,
+        false => location::beside_canary(draft, read, backend, (join, routed)),
+    }
 }
 
 /// The listeners at which nobody older has the rule of a route; who has it otherwise is said.
@@ -185,10 +206,11 @@ fn is_refused(backend: &BackendId, draft: &RouteDraft) -> bool {
     backend.as_str().strip_prefix(draft.id.as_str()) == Some("#refused")
 }
 
-/// Who of those that want to take what a rule is about at a listener does. It is found once for all
-/// of them: each that looked at all others would make thousands of one rule cost what squares.
-pub(super) fn claimed(slot: &Arc<(ListenerId, Arc<Rule>)>, reads: &mut Reads<'_>) -> Option<Row> {
-    let keys = reads.keys(&Cell::Slot(slot.clone()));
+/// Of the Ingresses at an entry of an index the oldest, which takes what all of them want. It is
+/// found once for all of them: each that looked at all others would make thousands of one rule, or
+/// of one host, cost what squares.
+pub(super) fn oldest(entry: &Cell, reads: &mut Reads<'_>) -> Option<Row> {
+    let keys = reads.keys(entry);
     let rows: Vec<Row> = keys.iter().filter_map(|key| reads.row(key)).collect();
     let oldest = rows.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)))?;
     Some(Row::Named(Some(oldest.set.object.id())))

@@ -109,6 +109,7 @@ impl Reader<'_, '_> {
             },
             encodings,
             default,
+            is_nginx: false,
         })))
     }
 }

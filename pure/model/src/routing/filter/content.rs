@@ -116,6 +116,9 @@ pub struct Compression {
     pub encodings: Vec<ContentCoding>,
     /// How, for who says nothing of it; none is as it is.
     pub default: Option<ContentCoding>,
+    /// As nginx does it: answers of 200, 403 and 404 only, and `Vary` is said of what would be made
+    /// smaller for somebody, and of nothing else.
+    pub is_nginx: bool,
 }
 
 /// How content is made smaller.

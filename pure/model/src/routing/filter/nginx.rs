@@ -36,15 +36,16 @@ pub enum NginxStep {
     Blocked(NginxBlocked),
     /// Changes what backends say in `Set-Cookie`.
     Cookies(NginxCookies),
-    /// Changes what backends say in `Location` and `Refresh`: what begins with the first begins
-    /// with the second.
-    Location(Arc<str>, Arc<str>),
+    /// Changes what backends say in `Location` and `Refresh`.
+    Location(NginxLocation),
     /// Bodies of answers go on no faster.
     Pace(NginxPace),
     /// Answers with 404 in the place of these statuses: nobody is there who has pages for them.
     NoPage(Vec<u16>),
     /// Writes lines of requests, in the place of those of the same names.
     Tell(NginxLines),
+    /// Answers with 404.
+    Nothing,
 }
 
 /// Lines, each with what it says of a request. One that comes to nothing is taken away.
@@ -162,6 +163,17 @@ pub struct NginxCookies {
     pub path: Option<(Arc<str>, Arc<str>)>,
 }
 
+/// What becomes of URLs that begin so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxLocation {
+    /// How they begin.
+    pub from: Arc<str>,
+    /// How they begin then.
+    pub to: Arc<str>,
+    /// One of the same site goes out as a path; else it is made an URL.
+    pub is_relative: bool,
+}
+
 /// How fast a body goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NginxPace {
@@ -187,10 +199,11 @@ impl NginxStep {
             Self::Slash(_) => "nginx-slash",
             Self::Blocked(_) => "nginx-blocked",
             Self::Cookies(_) => "nginx-cookies",
-            Self::Location(..) => "nginx-location",
+            Self::Location(_) => "nginx-location",
             Self::Pace(_) => "nginx-pace",
             Self::NoPage(_) => "nginx-no-page",
             Self::Tell(_) => "nginx-tell",
+            Self::Nothing => "nginx-nothing",
         }
     }
 }

@@ -5,6 +5,7 @@ mod asked;
 mod hosts;
 mod lines;
 mod pages;
+mod roots;
 mod settings;
 
 use std::cmp::Reverse;
@@ -39,6 +40,7 @@ pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(in crate::tables) use hosts::link_hosts;
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use pages::pages;
+pub(super) use roots::{nothing, roots};
 pub(crate) use settings::for_nobody;
 pub(in crate::tables) use settings::{common_terms, is_looked_at};
 

@@ -31,14 +31,28 @@ pub(super) fn by_bytes(options: &ResolveOptions) -> bool {
 /// What must hold for a route.
 pub(super) fn rule(draft: &RouteDraft, read: &ReadSet<'_>, by_bytes: bool) -> Arc<Rule> {
     let open = open(draft, read);
-    if read.class == Class::Nginx || (!by_bytes && open.is_none()) {
+    let Rule::All(conditions) = &*draft.rule else { return draft.rule.clone() };
+    if read.class == Class::Nginx {
+        return decoded(conditions);
+    }
+    if !by_bytes && open.is_none() {
         return draft.rule.clone();
     }
-    let Rule::All(conditions) = &*draft.rule else { return draft.rule.clone() };
     let conditions = conditions.iter().map(|one| match one {
         Rule::One(Matcher::Path(pattern)) => {
             let shape = shape(&pattern.shape, draft, (open, by_bytes));
             Rule::One(Matcher::Path(PathPattern { form: PathForm::Readable, shape }))
+        }
+        other => other.clone(),
+    });
+    Arc::new(Rule::All(conditions.collect()))
+}
+
+/// As nginx compares paths: decoded whole, so that `/a%2Fb` is below `/a`.
+fn decoded(conditions: &[Rule]) -> Arc<Rule> {
+    let conditions = conditions.iter().map(|one| match one {
+        Rule::One(Matcher::Path(pattern)) => {
+            Rule::One(Matcher::Path(PathPattern::decoded(pattern.shape.clone())))
         }
         other => other.clone(),
     });

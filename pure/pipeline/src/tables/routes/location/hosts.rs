@@ -4,6 +4,7 @@
 //! that is some Ingress's host is nobody's other name.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::Internal;
@@ -14,13 +15,12 @@ use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, PathSpecificity, Rank};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{OwnFilter, RouteDraft};
+use steelyard_model::{NamespacedName, OwnFilter, RouteDraft};
 
 use super::{Location, id, of_filter, settings};
 use crate::engine::Links;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
-use crate::tables::routes::age;
 use crate::tables::row::{Class, ReadSet, Row};
 
 /// What hangs on the hosts of an Ingress.
@@ -32,30 +32,45 @@ pub(in crate::tables) fn link_hosts(read: &ReadSet<'_>, links: &mut Links<Cell>)
             links.entry(Cell::SecureHosts(host.clone()));
         }
         if !aliases.is_empty() {
-            links.entry(Cell::Renamed(host.clone()));
+            let entry = Cell::Renamed(host.clone());
+            links.cell(Cell::Oldest(Arc::new(entry.clone())));
+            links.entry(entry);
+        }
+        if read.class == Class::Nginx {
+            let entry = Cell::Locations(host.clone());
+            links.cell(Cell::Oldest(Arc::new(entry.clone())));
+            links.entry(entry);
         }
     }
     for alias in aliases {
-        links.entry(Cell::Alias(Arc::new(alias.clone())));
+        let entry = Cell::Alias(Arc::new(alias.clone()));
+        links.cell(Cell::Oldest(Arc::new(entry.clone())));
+        links.entry(entry);
     }
 }
 
 /// The hosts of its rules, each once.
-fn hosts<'s>(read: &ReadSet<'s>) -> Vec<&'s HostPattern> {
-    let mut found: Vec<&HostPattern> = Vec::new();
+pub(super) fn hosts<'s>(read: &ReadSet<'s>) -> Vec<&'s HostPattern> {
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for draft in read.routes().iter().filter(|it| !it.rank.specific.is_fallback) {
         let host = draft.rule.host();
-        if !found.contains(&host) {
+        if seen.insert(host) {
             found.push(host);
         }
     }
     found
 }
 
+/// The first of them.
+fn first_host<'s>(read: &ReadSet<'s>) -> Option<&'s HostPattern> {
+    let first = read.routes().iter().find(|it| !it.rank.specific.is_fallback);
+    first.map(|it| it.rule.host())
+}
+
 /// Whether a default backend stands in for what else there is at the Ingress's own hosts, and for
 /// no others.
 pub(in crate::tables::routes) fn is_of_hosts(draft: &RouteDraft, read: &ReadSet<'_>) -> bool {
-    read.class == Class::Nginx && draft.rank.specific.is_fallback && !hosts(read).is_empty()
+    read.class == Class::Nginx && draft.rank.specific.is_fallback && first_host(read).is_some()
 }
 
 impl Location {
@@ -173,13 +188,12 @@ impl Location {
 
 /// Other names of a host.
 fn aliases(host: &HostPattern, reads: &mut Reads<'_>) -> Vec<Matcher> {
-    let Some((oldest, row)) = oldest(&Cell::Renamed(host.clone()), reads) else {
-        return Vec::new();
-    };
+    let Some(oldest) = oldest(Cell::Renamed(host.clone()), reads) else { return Vec::new() };
+    let Some(row) = reads.row(&Cell::Set(oldest.clone())) else { return Vec::new() };
     let set = row.set();
     let asked = set.nginx().map(|it| it.aliases.clone()).unwrap_or_default();
     // Each of its hosts wants the names, and the first has them.
-    if hosts(&set).first() != Some(&host) {
+    if first_host(&set) != Some(host) {
         return Vec::new();
     }
     let mut is_free = |alias: &Matcher| {
@@ -187,17 +201,18 @@ fn aliases(host: &HostPattern, reads: &mut Reads<'_>) -> Vec<Matcher> {
             Matcher::Host(host) => reads.any(&Cell::Hosts(host.clone())),
             _ => false,
         };
-        let first = self::oldest(&Cell::Alias(Arc::new(alias.clone())), reads);
-        !is_host && first.is_some_and(|(first, _)| first == oldest)
+        let first = self::oldest(Cell::Alias(Arc::new(alias.clone())), reads);
+        !is_host && first.as_ref() == Some(&oldest)
     };
     asked.into_iter().filter(|alias| is_free(alias)).collect()
 }
 
 /// Of those at an entry of an index the oldest.
-fn oldest(entry: &Cell, reads: &mut Reads<'_>) -> Option<(Cell, Row)> {
-    let keys = reads.keys(entry);
-    let rows = keys.into_iter().filter_map(|key| reads.row(&key).map(|row| (key, row)));
-    rows.min_by(|(_, a), (_, b)| age(a.set().set).cmp(&age(b.set().set)))
+fn oldest(entry: Cell, reads: &mut Reads<'_>) -> Option<NamespacedName> {
+    match reads.row(&Cell::Oldest(Arc::new(entry))) {
+        Some(Row::Named(named)) => named,
+        _ => None,
+    }
 }
 
 /// The same for another host.
@@ -222,7 +237,7 @@ fn called(host: &Matcher) -> String {
     }
 }
 
-fn rule(host: &Matcher, path: PathPattern) -> Rule {
+pub(super) fn rule(host: &Matcher, path: PathPattern) -> Rule {
     let path = Rule::One(Matcher::Path(path));
     match host {
         Matcher::Host(HostPattern::Any) => Rule::All(vec![path]),
@@ -230,7 +245,7 @@ fn rule(host: &Matcher, path: PathPattern) -> Rule {
     }
 }
 
-fn narrowness(host: &Matcher) -> HostSpecificity {
+pub(super) fn narrowness(host: &Matcher) -> HostSpecificity {
     match host {
         Matcher::Host(HostPattern::Exact(_)) => HostSpecificity::Exact,
         Matcher::Host(HostPattern::Label(suffix) | HostPattern::Labels(suffix)) => {

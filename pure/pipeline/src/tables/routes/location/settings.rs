@@ -26,6 +26,8 @@ use crate::tables::row::{CommonTerms, Row};
 
 /// Leads who asks in plain to TLS.
 pub(super) const SECURE: &str = "secure";
+/// Says that nothing is there.
+pub(super) const NOTHING: &str = "nothing";
 /// Lead to the host beside the one that is asked for.
 pub(super) const TO_BARE: &str = "to-bare";
 pub(super) const TO_WWW: &str = "to-www";
@@ -55,7 +57,10 @@ pub(in crate::tables) fn common_terms(
     });
     let filters = settings.passes.iter().flat_map(|it| nodes(&id(&it.name), it));
     let filters = filters.chain(led.into_iter().map(Arc::new));
-    let filters = filters.chain([Arc::new(secure_node(&settings, &sockets))]).collect();
+    let nothing = Filter::Nginx(NginxStep::Nothing.into());
+    let nothing = FilterNode { id: id(NOTHING), place: None, filter: nothing };
+    let secure = secure_node(&settings, &sockets);
+    let filters = filters.chain([secure, nothing].map(Arc::new)).collect();
     Row::NginxSettings(Arc::new(CommonTerms { settings, filters, sockets }))
 }
 
