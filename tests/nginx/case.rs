@@ -63,13 +63,18 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 
 fn case(index: usize, file: &Path) -> Case {
     let text = std::fs::read_to_string(file).expect("a readable case");
+    let part = |number: usize| u8::try_from(number).expect("few cases");
+    of_text(&text, [127, 20 + part(index / 200), part(index % 200)])
+}
+
+/// A case as it is written, with the addresses that begin so.
+pub(crate) fn of_text(text: &str, network: [u8; 3]) -> Case {
     let text = format!("apiVersion: compat/v1\nkind: Case\n{text}");
-    let source = Source::new(file.display().to_string(), text.into_bytes());
+    let source = Source::new("case.yaml".to_owned(), text.into_bytes());
     let objects = load_unnamed(&source, &ReadLimits::default());
     let content: Value =
         objects.first().and_then(|it| it.read_lenient().value).expect("a case is a mapping");
     let text = |key: &str| content[key].as_str().unwrap_or_default().to_owned();
     let name = format!("{}/{}", text("suite"), text("name"));
-    let part = |number: usize| u8::try_from(number).expect("few cases");
-    Case { name, content, network: [127, 20 + part(index / 200), part(index % 200)] }
+    Case { name, content, network }
 }

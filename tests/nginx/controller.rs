@@ -335,6 +335,18 @@ impl<'c> Controller<'c> {
         }))
     }
 
+    /// Backends by name, with the addresses of their instances.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (&str, Vec<SocketAddr>)> {
+        self.backends.iter().enumerate().map(|(index, (name, _))| {
+            let own = |at: &&SocketAddr| {
+                at.port() == TARGET_PORT
+                    && at.ip() != self.service_address(index)
+                    && self.is_of(index, at.ip())
+            };
+            (name.as_str(), self.ports.iter().filter(own).copied().collect())
+        })
+    }
+
     fn namespaced(&self, index: usize) -> (String, String) {
         let name = &self.backends[index].0;
         let (namespace, name) = name.split_once('/').unwrap_or(("default", name));

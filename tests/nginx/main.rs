@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod backend;
+mod beside;
 mod case;
 mod certs;
 mod client;

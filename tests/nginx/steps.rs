@@ -17,7 +17,7 @@ const BRIEFLY: Duration = Duration::from_secs(1);
 /// Longest wait for an answer, some of which take a minute, nearly; and for one that is known not
 /// to be as it should.
 const MOST: Duration = Duration::from_secs(70);
-const LESS: Duration = Duration::from_secs(30);
+pub(crate) const LESS: Duration = Duration::from_secs(30);
 /// How long what somebody else receives may be on its way.
 const ON_THE_WAY: Duration = Duration::from_secs(2);
 
@@ -333,7 +333,7 @@ impl Run<'_> {
 }
 
 /// On a connection of its own.
-fn alone(target: &Target<'_>) -> Result<Answer> {
+pub(crate) fn alone(target: &Target<'_>) -> Result<Answer> {
     target.ask(&mut target.connect()?)
 }
 

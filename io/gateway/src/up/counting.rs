@@ -196,7 +196,7 @@ impl From<io::Error> for Refused {
 impl Pool {
     /// Servers in the order in which they are asked about a slot.
     fn order(&self, slot: u16) -> impl Iterator<Item = usize> + use<> {
-        let first = self.led.borrow().get(&slot).copied().unwrap_or(self.first.get());
+        let first = self.led.borrow().get(&slot).copied().unwrap_or_else(|| self.first.get());
         std::iter::once(first).chain((0..self.store.servers.len()).filter(move |at| *at != first))
     }
 

@@ -1,5 +1,6 @@
 //! `proxy-*`, `limit-rate`, `service-upstream`: how requests go on to backends, and answers back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_model::routing::filter::Filter;
@@ -144,12 +145,14 @@ fn location(asked: &mut Asked<'_, '_>) {
     let help = "write the begin of an URL, or off";
     let mut read = |name: &str| asked.value(name, value::location, help);
     let (from, to) = (read("proxy-redirect-from"), read("proxy-redirect-to"));
-    let is_relative = asked.boolean("relative-redirects").unwrap_or_default();
     match (from, to) {
-        (Some(from), Some(to)) => match led(from, to, is_relative) {
-            Some(step) => asked.pass(PassPhase::Content, "location", step, None),
-            None => asked.without("location"),
-        },
+        (Some(from), Some(to)) => {
+            let is_relative = asked.boolean("relative-redirects").unwrap_or_default();
+            match led(from, to, is_relative) {
+                Some(step) => asked.pass(PassPhase::Content, "location", step, None),
+                None => asked.without("location"),
+            }
+        }
         (Some("off"), _) => asked.without("location"),
         _ => {}
     }
