@@ -1,5 +1,6 @@
 //! `auth-url` and what belongs to it: somebody else is asked who may pass. An Ingress says it for
-//! its routes, and the ConfigMap for all that say nothing of it (`global-auth-url`, in the same words).
+//! its routes, and the ConfigMap for all that say nothing of it (`global-auth-url`, in the same
+//! words).
 //!
 //! In the URL variables may stand: in its path and query any, in its host those that the host of a
 //! route is, which is known beforehand; nothing else that a client says decides who is asked.

@@ -96,7 +96,7 @@ pub(crate) enum Cell {
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
     /// Of those at an entry of an index of Ingresses the oldest.
-    Oldest(Arc<Cell>),
+    Oldest(Arc<Self>),
     /// Which of those takes it: the oldest.
     Claim(Arc<(ListenerId, Arc<Rule>)>),
     /// A Service with its endpoints.

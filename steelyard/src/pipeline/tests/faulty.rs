@@ -22,8 +22,10 @@ enum Shown {
     Nothing,
 }
 
-/// Objects as somebody gets them wrong, by a number that makes each another one.
-const FAULTY: [(fn(usize) -> String, Shown); 14] = [
+/// An object as somebody gets it wrong, by a number that makes each another one.
+type Mistaken = (fn(usize) -> String, Shown);
+
+const FAULTY: [Mistaken; 14] = [
     (|n| ingress(n, "", &host(n), "relative", "live"), Shown::Nothing),
     (|n| ingress(n, "", &format!("\"bad_host..{n}\""), "/", "live"), Shown::Nothing),
     (|n| ingress(n, "", &host(n), "/", &format!("gone-{n}")), Shown::Router),

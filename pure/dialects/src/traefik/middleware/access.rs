@@ -98,7 +98,7 @@ impl Reader<'_, '_> {
                 return None;
             }
             let is_anybody = self.has_users(&users, is_proof, &path.key("users"));
-            is_anybody.or(making.users_file.as_ref().map(|_| ()))?;
+            is_anybody.or_else(|| making.users_file.as_ref().map(|_| ()))?;
         } else {
             let others = [("users", it.users.is_some()), ("usersFile", it.users_file.is_some())];
             self.foreign(&others, path, making);
