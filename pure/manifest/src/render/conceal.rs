@@ -126,10 +126,18 @@ impl Secrets {
         }
         let asking = hidden_parts(line).next().map(|asking| asking.start);
         let has_value = |value: usize| !line[value..].trim().is_empty();
+        let hides = |key: &str, value: usize| {
+            self.hides(index, key) || key == "usersFile" && are_users(&line[value..])
+        };
         let mut hidden =
-            keys(line).filter(|(_, key, value)| self.hides(index, key) && has_value(*value));
+            keys(line).filter(|(_, key, value)| hides(key, *value) && has_value(*value));
         hidden.next().map(|(.., value)| value).into_iter().chain(asking).min()
     }
+}
+
+/// Whether users were written where a file of them is named.
+fn are_users(value: &str) -> bool {
+    value.split([',', '}']).next().is_some_and(|own| own.contains(':'))
 }
 
 /// The byte of line `index` from which nothing may be shown where a field that nobody knows stands
@@ -292,6 +300,18 @@ mod tests {
             .filter(|index| secrets.concealed_from(&text, *index) == Some(0))
             .collect();
         assert_eq!(hidden, [3, 4, 5, 7, 10]);
+    }
+
+    #[test]
+    fn users_are_hidden_where_a_file_of_them_is_named() {
+        for (line, expected) in [
+            ("usersFile: /a/users", None),
+            ("a: {usersFile: /a/users, b: c:d}", None),
+            ("a: {usersFile: 'ann:x', b: c}", Some(15)),
+        ] {
+            let text = Counted { lines: vec![line], looks: Cell::new(0) };
+            assert_eq!(Secrets::of(&text).concealed_from(&text, 0), expected, "{line}");
+        }
     }
 
     #[test]
