@@ -28,7 +28,7 @@ pub(crate) fn steps(path: &str) -> Vec<Step<'_>> {
     steps
 }
 
-/// Whether the value at `path` must not be shown: a credential or below one, or what a Secret
+/// Whether the value at `path` must not be shown: a credential, or below one, or what a Secret
 /// holds.
 pub(crate) fn is_hidden(path: &str) -> bool {
     let steps = steps(path);

@@ -88,7 +88,7 @@ fn is_misspelt_credential(plain: &str) -> bool {
 /// The letters of a word in lower case, a bit each.
 fn letters_of(word: &str) -> u32 {
     let letters = word.bytes().filter(u8::is_ascii_lowercase);
-    letters.fold(0, |all, letter| all | 1 << (letter - b'a'))
+    letters.fold(0, |all, letter| all | (1 << (letter - b'a')))
 }
 
 /// What of a text must not be shown as it has an URL: who asks (RFC 3986 §3.2.1), without the `@`
