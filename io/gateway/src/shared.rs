@@ -1,7 +1,7 @@
 //! What all cores share: atomics, and locks that no request waits for.
 
 mod anchors;
-mod clients;
+pub(crate) mod clients;
 pub(crate) mod crowd;
 pub(crate) mod flights;
 mod keyed;

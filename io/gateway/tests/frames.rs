@@ -251,8 +251,12 @@ fn endpoints_are_told_of_clients_certificates() {
     let routes = [route("main", "a", "/", &[server.address])];
     let mut map = secure(&routes, &[authority.certificate("a", &["a"])]);
     put_filters(&mut map, "main", vec![told_certificate()]);
-    let clients =
-        ClientAuthentication::VerifyIfGiven(Authorities { pem: by.pem().into(), reports: false });
+    let clients = ClientAuthentication::VerifyIfGiven(Authorities {
+        pem: by.pem().into(),
+        reports: false,
+        depth: None,
+        revoked: None,
+    });
     let policy = TlsPolicy { id: "asks".into(), clients, ..TlsPolicy::plain() };
     change(&mut map, "main", |route| route.tls_policy = Some(policy.id.clone()));
     map.tls_policies.insert(policy.id.clone(), Arc::new(policy));

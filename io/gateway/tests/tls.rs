@@ -4,6 +4,8 @@
 
 #[path = "tls/changed.rs"]
 mod changed;
+#[path = "tls/clients.rs"]
+mod clients;
 mod support;
 
 use std::io::{Read, Write};
@@ -159,7 +161,12 @@ fn tcp_routes_ask_for_certificates_too() {
     route.put_into(&mut map);
     let pem: Arc<str> = others.pem().into();
     let asks = TlsPolicy {
-        clients: ClientAuthentication::RequireAndVerify(Authorities { pem, reports: false }),
+        clients: ClientAuthentication::RequireAndVerify(Authorities {
+            pem,
+            reports: false,
+            depth: None,
+            revoked: None,
+        }),
         ..policy("asks")
     };
     let id = "default/db/0@tcp".into();
@@ -380,7 +387,12 @@ fn a_host_with_other_terms_is_misdirected() {
     let mut map = secure(&routes, &[Certificate { is_default: true, ..all }]);
     let mut asks = policy("mtls");
     let pem = authority.pem().as_str().into();
-    asks.clients = ClientAuthentication::RequireAndVerify(Authorities { pem, reports: false });
+    asks.clients = ClientAuthentication::RequireAndVerify(Authorities {
+        pem,
+        reports: false,
+        depth: None,
+        revoked: None,
+    });
     ask_policy(&mut map, "closed", asks);
     let (gateway, address) = secure_gateway(&map, options());
     let client = Arc::new(authority.client());
@@ -407,12 +419,23 @@ fn a_host_with_other_terms_is_misdirected() {
 fn clients_show_what_their_policy_asks_for() {
     let (authority, stranger) = (Authority::new("ca"), Authority::new("stranger"));
     let server = Server::echo("one");
-    let by = || Authorities { pem: authority.pem().as_str().into(), reports: false };
+    let by = || Authorities {
+        pem: authority.pem().as_str().into(),
+        reports: false,
+        depth: None,
+        revoked: None,
+    };
     // Who may say whom to believe no more, also for those who are valid themselves.
     let past = Authority::until("past", 2020);
     let both = format!("{}{}", past.pem(), stranger.pem());
-    let of_old = || Authorities { pem: past.pem().as_str().into(), reports: false };
-    let of_both = Authorities { pem: both.as_str().into(), reports: false };
+    let of_old = || Authorities {
+        pem: past.pem().as_str().into(),
+        reports: false,
+        depth: None,
+        revoked: None,
+    };
+    let of_both =
+        Authorities { pem: both.as_str().into(), reports: false, depth: None, revoked: None };
     let modes = [
         ("nothing", ClientAuthentication::Nothing, [true, true, true, true]),
         ("request", ClientAuthentication::Request, [true, true, true, true]),

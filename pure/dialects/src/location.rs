@@ -7,6 +7,7 @@
 mod access;
 mod backend;
 mod canary;
+mod clients;
 mod cors;
 mod expressions;
 pub(crate) mod external;
@@ -54,6 +55,7 @@ pub(crate) fn read(
     limit::read(&mut asked);
     access::read(&mut asked);
     external::read(&mut asked);
+    clients::read(&mut asked);
     backend::read(&mut asked);
     canary::read(&mut asked);
     asked.reading.passes.sort_by_key(|it| it.phase);

@@ -3,6 +3,7 @@
 mod backed;
 mod blocked;
 mod body;
+mod clients;
 mod cors;
 mod led;
 mod pace;
@@ -86,6 +87,8 @@ impl Frame for NginxFrame {
                     Some(led::site(head.scheme(), head.authority(), false).into_boxed_str());
                 Enter::Next
             }
+            NginxStep::Clients(it) => clients::enter(it, cx, head),
+            NginxStep::OnlyTls => clients::only_tls(cx),
             NginxStep::Cookies(_) | NginxStep::Pace(_) | NginxStep::NoPage(_) => Enter::Next,
         }
     }

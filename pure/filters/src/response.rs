@@ -26,8 +26,13 @@ impl Response {
 
     /// One that says its status on the page that nginx has for it.
     pub fn of_nginx(status: u16) -> Self {
+        Self::of_nginx_because(status, "")
+    }
+
+    /// The same with a reason, where there is one.
+    pub(crate) fn of_nginx_because(status: u16, why: &str) -> Self {
         let lines = vec![("Content-Type".into(), (*b"text/html").into())];
-        Self { status, lines, body: Bytes::from(nginx_page(status)) }
+        Self { status, lines, body: Bytes::from(nginx_page(status, why)) }
     }
 
     /// One without lines and body.

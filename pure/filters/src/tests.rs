@@ -147,6 +147,11 @@ impl World {
         Self { now: Instant::now(), journey, notes: Vec::new() }
     }
 
+    /// The client speaks TLS, with this server name.
+    pub(crate) fn speaks_tls(&mut self, name: &str) {
+        (self.journey.is_tls, self.journey.server_name) = (true, Some(name.into()));
+    }
+
     /// The client has shown these certificates.
     pub(crate) fn shows(&mut self, chain: Option<ClientChain>) {
         self.journey.certificates = chain.map(Arc::new);

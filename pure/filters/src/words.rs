@@ -61,8 +61,9 @@ pub(crate) fn words(status: u16) -> &'static str {
     }
 }
 
-/// The page that nginx answers a status with (`ngx_http_special_response.c`).
-pub(crate) fn nginx_page(status: u16) -> String {
+/// The page that nginx answers a status with (`ngx_http_special_response.c`), and a reason on it
+/// where there is one.
+pub(crate) fn nginx_page(status: u16, why: &str) -> String {
     let words = match status {
         401 => "Authorization Required",
         405 => "Not Allowed",
@@ -73,13 +74,12 @@ pub(crate) fn nginx_page(status: u16) -> String {
         status => words(status),
     };
     let words = format!("{status} {words}");
-    nginx_words(&words, &words)
-}
-
-/// The same with a title and what it says.
-pub(crate) fn nginx_words(title: &str, said: &str) -> String {
+    let (title, reason) = match why {
+        "" => (words.clone(), String::new()),
+        why => (format!("{status} {why}"), format!("<center>{why}</center>\r\n")),
+    };
     format!(
-        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{said}</h1>\
-         </center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{words}</h1>\
+         </center>\r\n{reason}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     )
 }

@@ -62,9 +62,9 @@ pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
-    BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, IngressClass, NginxReading,
-    OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef, RouteDraft, RouteSet,
-    TlsSecret,
+    BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, ClientsDraft, IngressClass,
+    NginxReading, OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef,
+    RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

@@ -9,6 +9,7 @@ use crate::link::ObjectLink;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::{CanaryAffinity, CanaryChoice, RefusalReason};
 use crate::routing::filter::Filter;
+use crate::routing::filter::nginx::NginxClients;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::matcher::Matcher;
 use crate::routing::observability::Observability;
@@ -88,6 +89,8 @@ pub struct ClassReading {
     pub passes: Vec<OwnFilter>,
     /// Names and passwords that are asked for.
     pub password: Option<Box<PasswordDraft>>,
+    /// By which certificates clients are let in.
+    pub clients: Option<Box<ClientsDraft>>,
     /// Who passes one of those that say who may pass, passes all of them.
     pub satisfies_any: bool,
     /// How endpoints are chosen.
@@ -182,6 +185,20 @@ pub struct PasswordDraft {
     pub realm: Arc<str>,
     /// Not the password is asked for but a proof of it.
     pub is_digest: bool,
+}
+
+/// By which certificates clients are let in, to all paths of the hosts; who signs them is in a
+/// Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientsDraft {
+    /// Which; none where what is written names none.
+    pub secret: Option<NamespacedName>,
+    /// Where it is named.
+    pub place: Provenance,
+    /// Certificates between a client's own and theirs, at most.
+    pub depth: usize,
+    /// What becomes of clients; who they are judged by is looked up.
+    pub clients: NginxClients,
 }
 
 /// Who goes to the backends of an Ingress that stand beside those of another one.

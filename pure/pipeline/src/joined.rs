@@ -148,6 +148,8 @@ impl Joined {
                 routing.transports.extend(spoken.map(|it| (it.id.clone(), Some(it.clone()))));
                 let filters = routed.filters.iter();
                 routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
+                let policies = routed.policies.iter();
+                routing.tls_policies.extend(policies.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::NginxSettings(terms) => {
                 let filters = terms.filters.iter();
@@ -197,6 +199,8 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
             routing.backends.extend(routed.own.iter().map(|it| (it.id.clone(), None)));
             routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
             routing.filters.extend(routed.filters.iter().map(|it| (it.id.clone(), None)));
+            let policies = routed.policies.iter();
+            routing.tls_policies.extend(policies.map(|it| (it.id.clone(), None)));
         }
         Row::NginxSettings(terms) => {
             routing.filters.extend(terms.filters.iter().map(|it| (it.id.clone(), None)));

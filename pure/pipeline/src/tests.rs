@@ -21,6 +21,7 @@ mod pools;
 mod ranks;
 mod routes;
 mod who_is_asked;
+mod who_may_pass;
 
 fn joined(yaml: &str) -> Snapshot {
     let snapshot = resolve(&items(yaml), &ResolveOptions::default());

@@ -4,6 +4,8 @@
 
 use std::sync::OnceLock;
 
+use steelyard_model::routing::id::TlsPolicyId;
+
 use crate::name::{DistinguishedName, alternative};
 use crate::x509::{ALTERNATIVE_NAMES, X509};
 
@@ -11,8 +13,19 @@ use crate::x509::{ALTERNATIVE_NAMES, X509};
 #[derive(Debug, Default)]
 pub struct ClientChain {
     written: Vec<Box<[u8]>>,
+    verdict: Option<ClientVerdict>,
     read: OnceLock<Vec<CertificateText>>,
     told: OnceLock<Box<str>>,
+}
+
+/// Whether a client's certificate is signed by those whom the terms of its handshake believe, where
+/// one that is not goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientVerdict {
+    /// The terms.
+    pub terms: TlsPolicyId,
+    /// Why not, in OpenSSL's words.
+    pub fault: Option<&'static str>,
 }
 
 /// What a certificate says, as text.
@@ -37,6 +50,17 @@ impl ClientChain {
         (!written.is_empty()).then(|| Self { written, ..Self::default() })
     }
 
+    /// With what was found out about it.
+    #[must_use]
+    pub fn judged(self, verdict: Option<ClientVerdict>) -> Self {
+        Self { verdict, ..self }
+    }
+
+    /// What was found out about it; none where its handshake would not have been held otherwise.
+    pub fn verdict(&self) -> Option<&ClientVerdict> {
+        self.verdict.as_ref()
+    }
+
     /// As they were shown.
     pub fn written(&self) -> impl Iterator<Item = &[u8]> {
         self.written.iter().map(|it| &**it)
@@ -56,7 +80,7 @@ impl ClientChain {
 
 impl PartialEq for ClientChain {
     fn eq(&self, other: &Self) -> bool {
-        self.written == other.written
+        (&self.written, &self.verdict) == (&other.written, &other.verdict)
     }
 }
 

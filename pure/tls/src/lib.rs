@@ -27,7 +27,7 @@ mod x509;
 mod tests;
 
 pub use agreement::disagreements;
-pub use chain::{CertificateText, ClientChain};
+pub use chain::{CertificateText, ClientChain, ClientVerdict};
 pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;
 pub use lapse::{CertificateStanding, instant, lapse, lapse_of_origin};

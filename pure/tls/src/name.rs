@@ -10,6 +10,11 @@ const ATTRIBUTE: [u8; 2] = [0x55, 0x04];
 /// `domainComponent` (RFC 4519 §2.4), 0.9.2342.19200300.100.1.25.
 const DOMAIN_COMPONENT: &[u8] = &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x19];
 
+/// `emailAddress` (RFC 2985 §5.2.1), 1.2.840.113549.1.9.1.
+const EMAIL_ADDRESS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01];
+/// `uid` (RFC 4519 §2.39), 0.9.2342.19200300.100.1.1.
+const USER_ID: &[u8] = &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01];
+
 /// Strings of other alphabets than ASCII's (X.680).
 const TELETEX_STRING: u8 = 0x14;
 const BMP_STRING: u8 = 0x1e;
@@ -39,6 +44,9 @@ pub struct DistinguishedName {
     pub serial_number: String,
     /// `CN`: the last one.
     pub common_name: String,
+    /// Whole, a part each, the last first and spelled as OpenSSL does by RFC 2253: `CN=a`,
+    /// `O=Acme\\, Inc.`
+    pub parts: Vec<String>,
 }
 
 impl DistinguishedName {
@@ -47,13 +55,22 @@ impl DistinguishedName {
         let mut name = Self::default();
         let mut sets = Der::new(der).within(tag::SEQUENCE).unwrap_or_else(|| Der::new(b""));
         while let Some(mut set) = sets.within(tag::SET) {
+            let mut part = Vec::new();
             while let Some(mut pair) = set.within(tag::SEQUENCE) {
                 if let (Some(kind), Some((tag, value))) = (pair.take(tag::OID), pair.any()) {
-                    name.add(kind, text(tag, value));
+                    let value = text(tag, value);
+                    part.push(format!("{}={}", written_kind(kind), escaped(&value)));
+                    name.add(kind, value);
                 }
             }
+            name.parts.insert(0, part.join("+"));
         }
         name
+    }
+
+    /// Whole, in one line.
+    pub fn written(&self) -> String {
+        self.parts.join(",")
     }
 
     fn add(&mut self, kind: &[u8], value: String) {
@@ -73,6 +90,69 @@ impl DistinguishedName {
         };
         many.push(value);
     }
+}
+
+/// What an attribute is called (RFC 4514 §3, and OpenSSL's names for others).
+fn written_kind(kind: &[u8]) -> String {
+    let known = match kind {
+        DOMAIN_COMPONENT => Some("DC"),
+        EMAIL_ADDRESS => Some("emailAddress"),
+        USER_ID => Some("UID"),
+        [first, second, attribute] if [*first, *second] == ATTRIBUTE => match attribute {
+            3 => Some("CN"),
+            4 => Some("SN"),
+            5 => Some("serialNumber"),
+            6 => Some("C"),
+            7 => Some("L"),
+            8 => Some("ST"),
+            9 => Some("street"),
+            10 => Some("O"),
+            11 => Some("OU"),
+            12 => Some("title"),
+            42 => Some("GN"),
+            _ => None,
+        },
+        _ => None,
+    };
+    known.map_or_else(|| dotted(kind), str::to_owned)
+}
+
+/// An object identifier in digits (X.690 §8.19).
+fn dotted(kind: &[u8]) -> String {
+    let (mut numbers, mut number) = (Vec::new(), 0_u64);
+    for byte in kind {
+        number = (number << 7) | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            numbers.push(std::mem::take(&mut number));
+        }
+    }
+    let first = numbers.first().copied().unwrap_or_default();
+    let root = (first / 40).min(2);
+    let all = [root, first - root * 40].into_iter().chain(numbers.into_iter().skip(1));
+    all.map(|it| it.to_string()).collect::<Vec<_>>().join(".")
+}
+
+/// A value in a name (RFC 2253 §2.4), in ASCII: what else there is stands in hexadecimal digits, so
+/// nothing in it ends a line.
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let last = value.len().saturating_sub(1);
+    for (at, byte) in value.bytes().enumerate() {
+        let is_edge = (at == 0 && matches!(byte, b' ' | b'#')) || (at == last && byte == b' ');
+        match byte {
+            b',' | b'+' | b'"' | b'\\' | b'<' | b'>' | b';' => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            _ if is_edge => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Alternative names as they are told: names, mail addresses, addresses, URIs.
@@ -107,5 +187,39 @@ fn text(tag: u8, value: &[u8]) -> String {
             String::from_utf16_lossy(&units)
         }
         _ => String::from_utf8_lossy(value).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_say_nothing_beside_themselves() {
+        for (value, expected) in [
+            ("Acme Co", "Acme Co"),
+            ("a,CN=b+c", "a\\,CN=b\\+c"),
+            (" #a ", "\\ #a\\ "),
+            ("#", "\\#"),
+            ("a\r\nX: \u{e4}\u{0}", "a\\0D\\0AX: \\C3\\A4\\00"),
+            ("\\\"<>;", "\\\\\\\"\\<\\>\\;"),
+            ("", ""),
+        ] {
+            assert_eq!(escaped(value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn attributes_have_names_or_numbers() {
+        for (kind, expected) in [
+            (&[0x55, 4, 3][..], "CN"),
+            (DOMAIN_COMPONENT, "DC"),
+            (EMAIL_ADDRESS, "emailAddress"),
+            (&[0x55, 4, 97], "2.5.4.97"),
+            (&[0x2b, 6, 1, 4, 1, 0x82, 0x37], "1.3.6.1.4.1.311"),
+            (&[], "0.0"),
+        ] {
+            assert_eq!(written_kind(kind), expected);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! rustls takes an anchor for a name and a key (RFC 5280 §6.1.1) and asks for no time. OpenSSL and
 //! Go, by which ingress-nginx and Traefik verify, believe nobody whose own time is over; nor do we.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,8 +15,17 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 pub(super) struct Anchors<V: ?Sized> {
     /// From when to when each is valid, in seconds since 1970 (UTC).
     all: Vec<(CertificateDer<'static>, (i64, i64))>,
-    make: fn(RootCertStore) -> Option<Arc<V>>,
+    make: Make<V>,
     present: ArcSwap<Present<V>>,
+}
+
+/// Makes what verifies.
+struct Make<V: ?Sized>(Box<dyn Fn(RootCertStore) -> Option<Arc<V>> + Send + Sync>);
+
+impl<V: ?Sized> fmt::Debug for Make<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Make")
+    }
 }
 
 /// What holds for a while: until one more of them begins or ceases to be valid.
@@ -30,7 +40,7 @@ impl<V: ?Sized> Anchors<V> {
     /// By certificates, of which those that are none are left out.
     pub(super) fn new(
         all: impl IntoIterator<Item = CertificateDer<'static>>,
-        make: fn(RootCertStore) -> Option<Arc<V>>,
+        make: impl Fn(RootCertStore) -> Option<Arc<V>> + Send + Sync + 'static,
     ) -> Self {
         let aged = |der: CertificateDer<'static>| {
             let validity = steelyard_tls::validity(&der)?;
@@ -38,7 +48,7 @@ impl<V: ?Sized> Anchors<V> {
         };
         let all = all.into_iter().filter_map(aged).collect();
         let nothing = Present { since: i64::MAX, until: i64::MIN, verifier: None };
-        Self { all, make, present: ArcSwap::from_pointee(nothing) }
+        Self { all, make: Make(Box::new(make)), present: ArcSwap::from_pointee(nothing) }
     }
 
     /// Whether it is one of them.
@@ -76,7 +86,7 @@ impl<V: ?Sized> Anchors<V> {
                 }
             }
         }
-        let verifier = if store.is_empty() { None } else { (self.make)(store) };
+        let verifier = if store.is_empty() { None } else { (self.make.0)(store) };
         Present { since, until, verifier }
     }
 }

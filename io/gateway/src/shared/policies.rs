@@ -14,6 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion};
 
 use super::clients;
+use super::clients::Examiner;
 use super::provider::provider;
 
 /// How handshakes are held by a policy. None where they cannot be, also for want of randomness.
@@ -39,6 +40,9 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
         ClientAuthentication::Nothing => None,
         ClientAuthentication::Request => Some(clients::any(&provider, false)),
         ClientAuthentication::RequireAny => Some(clients::any(&provider, true)),
+        ClientAuthentication::VerifyIfGiven(by) if by.reports => {
+            Some(clients::hinted(by, &provider)?)
+        }
         ClientAuthentication::VerifyIfGiven(by) => Some(clients::signed(by, &provider, false)?),
         ClientAuthentication::RequireAndVerify(by) => Some(clients::signed(by, &provider, true)?),
     };
@@ -46,6 +50,16 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
     // Who was verified once would come again by a ticket, with a certificate that is over since.
     let resumes = policy.resumes && !policy.clients.verifies();
     config(provider, &versions, verifier, protocols, resumes)
+}
+
+/// What finds out about certificates that are shown, where a policy lets handshakes go on with any.
+pub(super) fn examiner(policy: &TlsPolicy) -> Option<Arc<Examiner>> {
+    match &policy.clients {
+        ClientAuthentication::VerifyIfGiven(by) if by.reports => {
+            Examiner::new(by, &provider()).map(Arc::new)
+        }
+        _ => None,
+    }
 }
 
 /// A name of a cipher suite as IANA has it.

@@ -19,6 +19,7 @@ use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_tls::{CertificateTable, Offer};
 
+use super::clients::Examiner;
 use super::keyed::Keyed;
 use super::origins::{OriginHandshakes, OriginTerms};
 use super::policies;
@@ -28,7 +29,7 @@ use super::policies;
 pub(crate) struct Terms {
     /// Where no policy is asked for. None where this machine can hold no handshake.
     default: Option<Arc<ServerConfig>>,
-    policies: HashMap<TlsPolicyId, (Arc<TlsPolicy>, Option<Arc<ServerConfig>>)>,
+    policies: HashMap<TlsPolicyId, Kept>,
     /// How TLS is spoken to endpoints.
     origins: HashMap<TransportId, Arc<OriginTerms>>,
     keyed: HashMap<CertificateId, Arc<Keyed>>,
@@ -36,10 +37,19 @@ pub(crate) struct Terms {
     made: Option<Arc<CertifiedKey>>,
 }
 
+/// A policy, and what it comes to.
+struct Kept {
+    policy: Arc<TlsPolicy>,
+    config: Option<Arc<ServerConfig>>,
+    examiner: Option<Arc<Examiner>>,
+}
+
 /// How a handshake is held.
 pub(crate) struct Held<'t> {
     pub(crate) policy: &'t Arc<TlsPolicy>,
     pub(crate) config: &'t Arc<ServerConfig>,
+    /// Who finds out about the client's certificate, where it goes on either way.
+    pub(crate) examiner: Option<&'t Arc<Examiner>>,
 }
 
 /// What is shown, by server name.
@@ -87,13 +97,13 @@ impl Terms {
             None => policies::of(&PLAIN).map(|config| shown(&config, &showing, false)),
         };
         let policies = routing.tls_policies.iter().map(|(id, policy)| {
-            let known = self.policies.get(id).filter(|known| known.0 == *policy);
-            let config = match known {
-                Some((_, config)) => config.as_deref().cloned(),
-                None => policies::of(policy),
+            let known = self.policies.get(id).filter(|known| known.policy == *policy);
+            let (config, examiner) = match known {
+                Some(it) => (it.config.as_deref().cloned(), it.examiner.clone()),
+                None => (policies::of(policy), policies::examiner(policy)),
             };
             let config = config.map(|config| shown(&config, &showing, policy.is_strict));
-            (id.clone(), (policy.clone(), config))
+            (id.clone(), Kept { policy: policy.clone(), config, examiner })
         });
         let policies = policies.collect();
         let origins = self.origins(routing);
@@ -102,12 +112,13 @@ impl Terms {
 
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
     pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<Held<'_>> {
-        let (policy, config) = match (policy, self.policies.get(policy.unwrap_or(&DEFAULT))) {
-            (_, Some((policy, config))) => (policy, config.as_ref()),
-            (None, None) => (&*PLAIN, self.default.as_ref()),
-            (Some(_), None) => return None,
-        };
-        Some(Held { policy, config: config? })
+        let (policy, config, examiner) =
+            match (policy, self.policies.get(policy.unwrap_or(&DEFAULT))) {
+                (_, Some(it)) => (&it.policy, it.config.as_ref(), it.examiner.as_ref()),
+                (None, None) => (&*PLAIN, self.default.as_ref(), None),
+                (Some(_), None) => return None,
+            };
+        Some(Held { policy, config: config?, examiner })
     }
 
     /// All certificates that are shown.

@@ -46,7 +46,12 @@ impl Scene {
 
     /// One that asks for certificates that these have signed.
     fn asking(&self, by: &Authority) -> TlsPolicy {
-        let by = Authorities { pem: by.pem().as_str().into(), reports: false };
+        let by = Authorities {
+            pem: by.pem().as_str().into(),
+            reports: false,
+            depth: None,
+            revoked: None,
+        };
         TlsPolicy { clients: ClientAuthentication::RequireAndVerify(by), ..policy("it") }
     }
 
@@ -178,7 +183,12 @@ fn tickets_let_nobody_in() {
     let [asking, others] =
         [&scene.authority, &Authority::new("others")].map(|by| scene.with(scene.asking(by)));
     let given = {
-        let by = Authorities { pem: scene.authority.pem().as_str().into(), reports: false };
+        let by = Authorities {
+            pem: scene.authority.pem().as_str().into(),
+            reports: false,
+            depth: None,
+            revoked: None,
+        };
         let clients = ClientAuthentication::VerifyIfGiven(by);
         scene.with(TlsPolicy { clients, ..policy("it") })
     };

@@ -66,7 +66,12 @@ fn all_shown(signer: &Authority) -> Vec<Shows> {
 
 /// Modes, and who is served: in the order of what is shown.
 fn modes(root: &Authority) -> [(&'static str, ClientAuthentication, [bool; 8]); 5] {
-    let by = || Authorities { pem: root.pem().as_str().into(), reports: false };
+    let by = || Authorities {
+        pem: root.pem().as_str().into(),
+        reports: false,
+        depth: None,
+        revoked: None,
+    };
     let (y, n) = (true, false);
     [
         ("nothing", ClientAuthentication::Nothing, [y; 8]),

@@ -84,12 +84,12 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-signin" State::Guards, [];
     "auth-signin-redirect-param" GROUPED, [];
     "auth-snippet" RESTRICTS, [];
-    "auth-tls-error-page" LATER, [];
-    "auth-tls-match-cn" RESTRICTS, [];
-    "auth-tls-pass-certificate-to-upstream" LATER, ["false"];
-    "auth-tls-secret" RESTRICTS, [];
-    "auth-tls-verify-client" RESTRICTS, ["off"];
-    "auth-tls-verify-depth" RESTRICTS, [];
+    "auth-tls-error-page" GROUPED, [];
+    "auth-tls-match-cn" State::Guards, [];
+    "auth-tls-pass-certificate-to-upstream" GROUPED, ["false"];
+    "auth-tls-secret" State::Guards, [];
+    "auth-tls-verify-client" State::Guards, ["off"];
+    "auth-tls-verify-depth" State::Guards, [];
     "auth-type" State::Guards, [];
     "auth-url" State::Guards, [];
     "backend-protocol" SPOKEN, [];

@@ -2,7 +2,12 @@
 //! write instead, and what to write for snippets.
 
 /// Annotations that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT: [(&str, &str); 14] = [
+pub(super) const DIFFERENT: [(&str, &str); 15] = [
+    (
+        "auth-tls-secret",
+        "who asks without TLS is answered 403, there he is let in; a request for another host than \
+         that of its handshake is answered 421",
+    ),
     ("backend-protocol", "`FCGI` closes the routes: FastCGI is not spoken"),
     ("canary", "where the main Service has no endpoints the canary takes over; there it is 503"),
     (

@@ -2,7 +2,7 @@
 //! that runs them (tests/nginx) looks whether it does.
 
 /// Annotations, by name.
-pub(super) const ANNOTATIONS: [(&str, &str); 76] = [
+pub(super) const ANNOTATIONS: [(&str, &str); 80] = [
     ("affinity", "annotations/affinity-of-one-ingress-does-not-leak-to-another-path"),
     ("affinity-canary-behavior", "annotations/affinity-sticks-to-the-canary-when-asked"),
     ("affinity-mode", "annotations/persistent-affinity-survives-scale-up-and-empty-service"),
@@ -12,6 +12,10 @@ pub(super) const ANNOTATIONS: [(&str, &str); 76] = [
     ("auth-secret", "annotations/basic-auth-with-right-credentials"),
     ("auth-secret-type", "annotations/basic-auth-from-an-auth-map-secret"),
     ("auth-signin", "security/body-of-a-redirected-request-is-not-a-second-request"),
+    ("auth-tls-error-page", "annotations/client-cert-error-page-redirects"),
+    ("auth-tls-match-cn", "annotations/client-cert-cn-prefix-match"),
+    ("auth-tls-secret", "annotations/client-cert-required-once-auth-tls-secret-is-set"),
+    ("auth-tls-verify-client", "annotations/client-cert-verification-switched-off-by-update"),
     ("auth-type", "annotations/basic-auth-with-right-credentials"),
     ("auth-url", "annotations/unparsable-auth-url-is-503"),
     ("backend-protocol", "annotations/backend-protocol-https"),

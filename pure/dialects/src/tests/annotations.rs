@@ -81,6 +81,12 @@ const READ: &[(&str, &str)] = &[
     ("auth-cache-key", "$cookie_a"),
     ("auth-cache-duration", "200 10s"),
     ("satisfy", "any"),
+    ("auth-tls-secret", "default/a"),
+    ("auth-tls-verify-client", "optional"),
+    ("auth-tls-verify-depth", "3"),
+    ("auth-tls-match-cn", "CN=a"),
+    ("auth-tls-error-page", "https://a.b/c"),
+    ("auth-tls-pass-certificate-to-upstream", "true"),
     ("allowlist-source-range", "10.0.0.0/8"),
     ("whitelist-source-range", "10.0.0.0/8"),
     ("denylist-source-range", "10.0.0.0/8"),
@@ -165,7 +171,10 @@ fn beside(name: &str) -> &'static str {
         "proxy-redirect-from" => "nginx.ingress.kubernetes.io/proxy-redirect-to: /a",
         "proxy-redirect-to" => "nginx.ingress.kubernetes.io/proxy-redirect-from: /a",
         "auth-type" => "nginx.ingress.kubernetes.io/auth-secret: a",
-        "auth-url" | "satisfy" => "",
+        "auth-url" | "satisfy" | "auth-tls-secret" => "",
+        name if name.starts_with("auth-tls-") => {
+            "nginx.ingress.kubernetes.io/auth-tls-secret: default/a"
+        }
         "auth-signin-redirect-param" => {
             "nginx.ingress.kubernetes.io/auth-url: \"http://a/\", \
              nginx.ingress.kubernetes.io/auth-signin: \"http://a/\""

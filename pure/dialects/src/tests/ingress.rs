@@ -210,7 +210,9 @@ const OF_NGINX: &[Case] = &[
     ("auth-snippet", "auth_request off;", CLOSED, true),
     ("auth-type", "digest", INVALID, true),
     ("satisfy", "any", None, false),
-    ("auth-tls-secret", "a/b", CLOSED, true),
+    // Of which nobody can be let in, so that all are answered 403.
+    ("auth-tls-secret", "a/b", None, false),
+    ("auth-tls-match-cn", "CN=a", WITHOUT, false),
     ("auth-tls-verify-client", "off", None, false),
     ("whitelist-source-range", "10.0.0.0/8", None, false),
     ("allowlist-source-range", "0.0.0.0/0, ::/0", None, false),

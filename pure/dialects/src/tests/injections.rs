@@ -77,6 +77,7 @@ fn no_value_gets_out_of_its_annotation() {
         let beside = match name {
             "auth-secret" => "nginx.ingress.kubernetes.io/auth-type: basic, ",
             "auth-proxy-set-headers" => "nginx.ingress.kubernetes.io/auth-url: http://a.b, ",
+            "auth-tls-match-cn" => "nginx.ingress.kubernetes.io/auth-tls-secret: default/a, ",
             "cors-allow-methods" => "nginx.ingress.kubernetes.io/enable-cors: \"true\", ",
             "session-cookie-name" => "nginx.ingress.kubernetes.io/affinity: cookie, ",
             _ => "",

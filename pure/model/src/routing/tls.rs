@@ -94,9 +94,14 @@ pub enum ClientAuthentication {
 pub struct Authorities {
     /// Certificates, as PEM.
     pub pem: Arc<str>,
-    /// A handshake that does not verify goes on, and its requests are answered 400 (nginx);
-    /// else it ends with an alert.
+    /// A handshake that does not verify goes on, and whoever takes its requests is told why it does
+    /// not (nginx); else it ends with an alert.
     pub reports: bool,
+    /// Certificates between a client's own and theirs, at most; none is as many as can be verified.
+    pub depth: Option<usize>,
+    /// Lists of certificates that were taken back, as PEM (RFC 5280 §5); none is that nobody says
+    /// so. A certificate of whose signer there is no list that counts is not believed.
+    pub revoked: Option<Arc<str>>,
 }
 
 /// A chain and its key, and what it is for.

@@ -92,6 +92,8 @@ pub(crate) enum Cell {
     Locations(HostPattern),
     /// Index: those that want to take a name for one of their hosts.
     Alias(Arc<Matcher>),
+    /// Index: those that let clients in to a host by certificates.
+    Clients(HostPattern),
     /// Index: those that want to take what a rule is about at a listener.
     Slot(Arc<(ListenerId, Arc<Rule>)>),
 
@@ -292,6 +294,7 @@ impl Cell {
             | Self::SecureHosts(_)
             | Self::Renamed(_)
             | Self::Alias(_)
+            | Self::Clients(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
             Self::LeadsTo(_) => 5,

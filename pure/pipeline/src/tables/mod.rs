@@ -141,6 +141,9 @@ impl Tables for Join {
                 }
                 routes::link_hosts(&set, links);
                 set.speaks_nginx().then(|| links.cell(Cell::NginxSettings));
+                for host in routes::hosts_of_clients(&set) {
+                    links.entry(Cell::Clients(host));
+                }
                 for (_, listener, rule) in routes::slots(&set, &self.options) {
                     let slot = Arc::new((listener, rule));
                     links.entry(Cell::Slot(slot.clone()));

@@ -3,6 +3,7 @@
 mod asked;
 mod backend;
 mod class;
+mod clients;
 mod elsewhere;
 mod entry_points;
 mod exposed;
@@ -47,8 +48,8 @@ pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
-    asked, asked_of_all, common_terms, hosts_of_expressions, is_looked_at, link_hosts,
-    rules_of_canaries,
+    asked, asked_of_all, common_terms, hosts_of_clients, hosts_of_expressions, is_looked_at,
+    link_hosts, rules_of_canaries,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
@@ -97,6 +98,7 @@ fn routed(
     let mut routed = Routed::default();
     let mut joinery = Joinery { options, reads, routed: &mut routed, diagnostics };
     let location = Location::new(&read, &mut joinery);
+    clients::define(&read, reads, diagnostics, &mut routed);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());
     let roots = location::roots(&read, &listeners, &options.nginx, reads);

@@ -110,6 +110,8 @@ pub(crate) struct Routed {
     pub(crate) transports: Vec<Arc<Transport>>,
     /// What is passed, as objects define it.
     pub(crate) filters: Vec<Arc<FilterNode>>,
+    /// By which terms handshakes are held, as the object says.
+    pub(crate) policies: Vec<Arc<TlsPolicy>>,
 }
 
 /// Whose place the gateway takes.

@@ -78,7 +78,8 @@ pub(super) fn policy(
         pem.push_str(&looked_up(link, of, SIGNERS, reads, diagnostics)?);
         pem.push('\n');
     }
-    let authorities = || Authorities { pem: pem.as_str().into(), reports: false };
+    let authorities =
+        || Authorities { pem: pem.as_str().into(), reports: false, depth: None, revoked: None };
     let clients = match draft.clients {
         AskedClients::Nothing => ClientAuthentication::Nothing,
         AskedClients::Request => ClientAuthentication::Request,
@@ -101,8 +102,8 @@ fn closed(id: &NamespacedName, all: &[Cell], reads: &mut Reads<'_>) -> Option<Ro
     };
     let asks = drafts().any(|draft| draft.clients != AskedClients::Nothing);
     let first = drafts().next().filter(|first| first.object.id() == *id && asks)?;
-    let clients =
-        ClientAuthentication::RequireAndVerify(Authorities { pem: "".into(), reports: false });
+    let nobody = Authorities { pem: "".into(), reports: false, depth: None, revoked: None };
+    let clients = ClientAuthentication::RequireAndVerify(nobody);
     Some(Row::Policy(Arc::new(TlsPolicy { clients, ..first.policy.clone() })))
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use steelyard_http::{Reject, RequestHead, RequestSubject, Semicolons, Slots, release, wants_html};
-use steelyard_route::NearMiss;
+use steelyard_route::{Misdirection, NearMiss};
 
 use super::answer::Answer;
 use super::inward::{Came, Entered, Filtered, Inside};
@@ -219,7 +219,12 @@ impl Context<'_> {
         }
         let table = live.config.table.entry_point(&self.listener.point)?;
         let host = head.authority.host.as_ref();
-        table.misdirection(&tls.server_name, host).map(|_| Fault::Misdirected)
+        let found = table.misdirection(&tls.server_name, host)?;
+        // Who has named no host is answered by who judges certificates there, as with nginx.
+        let held = || live.config.terms.of(table.policy(host).ok()?);
+        let is_judged = || held().is_some_and(|it| it.examiner.is_some());
+        let is_let_in = found == Misdirection::Policy && tls.server_name.is_empty() && is_judged();
+        (!is_let_in).then_some(Fault::Misdirected)
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.

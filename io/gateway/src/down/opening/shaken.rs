@@ -6,17 +6,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{
     CipherSuite, Connection, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection,
 };
 use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_preface::ClientHello;
-use steelyard_tls::ClientChain;
+use steelyard_tls::{ClientChain, ClientVerdict};
 
 use super::Newcomer;
 use crate::core::arrival::Arrival;
 use crate::core::live::Live;
+use crate::shared::clients::Examiner;
 use crate::shared::terms::Held;
 use crate::tell::metrics::HandshakeEnd;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
@@ -26,6 +28,7 @@ use crate::wire::secured::{Secured, TermsStanding};
 pub(super) struct Shaking {
     policy: Arc<TlsPolicy>,
     config: Arc<ServerConfig>,
+    examiner: Option<Arc<Examiner>>,
     hello: ClientHello,
     /// The version of the configuration by which that was decided.
     version: u64,
@@ -83,9 +86,10 @@ impl Shaking {
         hello: ClientHello,
     ) -> Result<Self, TurnedAway> {
         let held = live.config.terms.of(policy);
-        let Held { policy, config } = held.ok_or(TurnedAway::Tls(NoHandshake::Refused))?;
-        let (policy, config) = (policy.clone(), config.clone());
-        Ok(Self { policy, config, hello, version: live.version })
+        let Held { policy, config, examiner } =
+            held.ok_or(TurnedAway::Tls(NoHandshake::Refused))?;
+        let (policy, config, examiner) = (policy.clone(), config.clone(), examiner.cloned());
+        Ok(Self { policy, config, examiner, hello, version: live.version })
     }
 
     /// The same where TCP routes go on: what the client speaks is its endpoint's business, so that
@@ -107,7 +111,9 @@ impl Shaking {
             _ => "1.3",
         };
         let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-        let shown = connection.peer_certificates().and_then(ClientChain::new);
+        let shown = connection.peer_certificates();
+        let verdict = shown.and_then(|it| self.verdict(it));
+        let shown = shown.and_then(ClientChain::new).map(|it| it.judged(verdict));
         let standing = TermsStanding { version: self.version, is_outdated: false };
         Secured {
             server_name: self.hello.server_name.unwrap_or_default().into(),
@@ -118,6 +124,15 @@ impl Shaking {
             policy: self.policy,
             standing: Cell::new(standing),
         }
+    }
+}
+
+impl Shaking {
+    /// What is found out about a client's certificate.
+    fn verdict(&self, shown: &[CertificateDer<'_>]) -> Option<ClientVerdict> {
+        let (first, more) = shown.split_first()?;
+        let fault = self.examiner.as_ref()?.fault(first, more, UnixTime::now());
+        Some(ClientVerdict { terms: self.policy.id.clone(), fault })
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::routing::filter::access::Networks;
+use crate::routing::id::TlsPolicyId;
 use crate::routing::pattern::Expression;
 use crate::routing::variables::VariableText;
 
@@ -46,6 +47,41 @@ pub enum NginxStep {
     Tell(NginxLines),
     /// Answers with 404.
     Nothing,
+    /// Lets clients in by their certificates.
+    Clients(NginxClients),
+    /// Lets in who speaks TLS, and refuses others, with 403.
+    OnlyTls,
+}
+
+/// Lets clients in by the certificates that they show in handshakes (`auth-tls-*`), and tells
+/// endpoints of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxClients {
+    /// The terms by which those are judged; none where there are none to judge by, and nobody is
+    /// let in (403).
+    pub terms: Option<TlsPolicyId>,
+    /// Who is let in.
+    pub wanted: WantedClients,
+    /// What is found in the name of who is, from its `CN=` on.
+    pub name: Option<Expression>,
+    /// Where who is not let in for his certificate is led; none is 400.
+    pub error_page: Option<Arc<str>>,
+    /// Endpoints are told the certificate whole.
+    pub is_passed_on: bool,
+}
+
+/// Which clients are let in (`auth-tls-verify-client`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WantedClients {
+    /// Those whose certificate is signed as it should be.
+    #[default]
+    Signed,
+    /// Those, and who shows none.
+    SignedOrNone,
+    /// All: endpoints are told what is wrong with a certificate.
+    Any,
+    /// All, and nobody is asked for one.
+    Unasked,
 }
 
 /// Lines, each with what it says of a request. One that comes to nothing is taken away.
@@ -204,6 +240,8 @@ impl NginxStep {
             Self::NoPage(_) => "nginx-no-page",
             Self::Tell(_) => "nginx-tell",
             Self::Nothing => "nginx-nothing",
+            Self::Clients(_) => "nginx-clients",
+            Self::OnlyTls => "nginx-only-tls",
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::tables::cell::Cell;
 use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
-pub(in crate::tables) use hosts::link_hosts;
+pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};

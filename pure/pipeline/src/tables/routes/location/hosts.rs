@@ -21,6 +21,7 @@ use super::{Location, id, of_filter, settings};
 use crate::engine::Links;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
+use crate::tables::routes::clients;
 use crate::tables::row::{Class, ReadSet, Row};
 
 /// What hangs on the hosts of an Ingress.
@@ -73,6 +74,18 @@ pub(in crate::tables::routes) fn is_of_hosts(draft: &RouteDraft, read: &ReadSet<
     read.class == Class::Nginx && draft.rank.specific.is_fallback && first_host(read).is_some()
 }
 
+/// Hosts to which an Ingress lets clients in by certificates.
+pub(in crate::tables) fn hosts_of_clients(read: &ReadSet<'_>) -> Vec<HostPattern> {
+    if read.reading.clients.is_none() {
+        return Vec::new();
+    }
+    let is_other = |it: &&RouteDraft| !is_of_hosts(it, read);
+    let mut hosts: Vec<HostPattern> =
+        read.routes().iter().filter(is_other).map(|it| it.rule.host().clone()).collect();
+    hosts.dedup();
+    hosts
+}
+
 impl Location {
     /// A route once for each name that its hosts have.
     pub(in crate::tables::routes) fn named(
@@ -86,14 +99,15 @@ impl Location {
         let of_hosts = is_of_hosts(draft, read);
         let names = if of_hosts { hosts(read) } else { vec![draft.rule.host()] };
         for host in names {
-            if of_hosts {
-                all.push(renamed(&route, &Matcher::Host(host.clone())));
-            }
+            let mut own = route.clone();
+            let terms = (read, &self.to_tls, self.is_unasked(draft));
+            clients::guard(&mut own, host, terms, reads);
             let others = aliases(host, reads);
-            all.extend(others.iter().map(|alias| renamed(&route, alias)));
-        }
-        if !of_hosts {
-            all.push(route);
+            all.extend(others.iter().map(|alias| renamed(&own, alias)));
+            match of_hosts {
+                true => all.push(renamed(&own, &Matcher::Host(host.clone()))),
+                false => all.push(own),
+            }
         }
         all
     }
@@ -115,7 +129,9 @@ impl Location {
             }
             let asked = read.reading.passes.iter().find(|it| *it.name == *"app-root");
             if let Some(to) = asked.filter(|_| own.root.is_some()) {
-                all.push(self.root(host, first, listeners, (read, to)));
+                let mut root = self.root(host, first, listeners, (read, to));
+                clients::guard(&mut root, host, (read, &self.to_tls, true), reads);
+                all.push(root);
             }
         }
         all
