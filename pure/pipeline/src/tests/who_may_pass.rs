@@ -108,7 +108,7 @@ fn who_is_asked_must_be_there() {
         assert!(!url.contains("$host") || asks("a.b:443"), "{url}");
     }
     let lines = annotations(&[("auth-url", "https://$host/verify")]);
-    let snapshot = joined(&(web() + &ingress("i", &lines, SPEC, "'*.b'", "/", "a")));
+    let snapshot = joined(&(web() + &ingress("i", &lines, SPEC, "*.b", "/", "a")));
     assert!(refusal(&snapshot, routes(&snapshot)[0]).is_some(), "nobody in particular");
 }
 
@@ -132,7 +132,7 @@ fn certificates_are_wanted_for_a_whole_host() {
     let world = |first: &str, secret: String| {
         let others = ingress("z-other", "", SPEC, "a.b", "/other", "a")
             + &ingress("z-free", "", SPEC, "c.d", "/", "a")
-            + &ingress("y", &clients("default/none", "off"), SPEC, "a.b", "/y", "a");
+            + &ingress("y1", &clients("default/none", "off"), SPEC, "a.b", "/y", "a");
         joined(&(web() + &secret + &ingress("i", first, SPEC, "a.b", "/", "a") + &others))
     };
     let terms = |snapshot: &Snapshot, object: &str| {
@@ -145,7 +145,7 @@ fn certificates_are_wanted_for_a_whole_host() {
     };
     let own = "default/i#auth-tls@ingress".to_owned();
     let snapshot = world(&clients("default/ca", "on"), secret("ca", "ca.crt", PEM));
-    for object in ["default/i/", "default/z-other/", "default/y/"] {
+    for object in ["default/i/", "default/z-other/", "default/y1/"] {
         let (named, uses) = terms(&snapshot, object);
         assert_eq!(named.as_ref(), Some(&own), "{object}");
         let to_tls = "nginx-secure@internal";
