@@ -219,6 +219,7 @@ fn what_is_made_smaller_is_told_before() {
             smallest: 1,
             encodings: vec![ContentCoding::Gzip],
             default: None,
+            is_nginx: false,
         }))
     };
     let server =
@@ -554,6 +555,7 @@ fn trailers_pass_filters_that_have_bodies_in_hand() {
         smallest: 1,
         encodings: vec![ContentCoding::Gzip],
         default: None,
+        is_nginx: false,
     }));
     let server = Server::answering(|_| {
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n\

@@ -258,6 +258,7 @@ fn compression() -> Filter {
         smallest: 100,
         encodings: vec![ContentCoding::Gzip, ContentCoding::Brotli, ContentCoding::Zstd],
         default: None,
+        is_nginx: false,
     }))
 }
 

@@ -72,7 +72,7 @@ fn nothing_that_a_client_sends_lets_it_in() {
     ];
     let certificate = Certificate { is_default: true, ..site.certificate("all", &["*.lab.test"]) };
     let world = |revoked| {
-        let mut map = secure(&routes, &[certificate.clone()]);
+        let mut map = secure(&routes, std::slice::from_ref(&certificate));
         close(&mut map, "closed", &own, revoked);
         close(&mut map, "other", &others, None);
         map

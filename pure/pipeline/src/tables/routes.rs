@@ -116,13 +116,13 @@ fn routed(
             read.class == Class::Nginx || options.ingress.lets_external_names(options.as_traefik);
         let (protocol, asks_services) = (Protocol::Tcp, location.asks_services(&read));
         let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
-        let pages =
-            location::pages(&location, draft, &read, &options.nginx, (&mut join, &mut routed));
+        let at = (&mut join, &mut routed);
+        let pages = location::pages(&location, draft, &read, &options.nginx, at);
         let is_nobodys = index.is_none() && draft.backend.is_none();
         let backend = backend_of(draft, &read, is_nobodys, (&mut join, &mut routed));
         let inner = passed_within(draft, &read, &mut join, options);
-        let why = passed.1.as_ref().or(inner.1.as_ref()).or_else(|| password.as_ref().err());
-        let why = why.or(location.refusal.as_ref());
+        let own = password.as_ref().err().or(location.refusal.as_ref());
+        let why = passed.1.as_ref().or(inner.1.as_ref()).or(own);
         let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
             None => backend,
@@ -146,8 +146,7 @@ fn routed(
             routed.routes.extend(named.into_iter().map(Arc::new));
         }
     }
-    let leading = location.leading(&read, &listeners, reads);
-    routed.routes.extend(leading.into_iter().map(Arc::new));
+    routed.routes.extend(location.leading(&read, &listeners, reads).into_iter().map(Arc::new));
     Some(Row::Routed(Arc::new(routed.shrunk())))
 }
 
