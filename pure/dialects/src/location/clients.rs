@@ -57,7 +57,8 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 
 /// Says of what is written beside no Secret that it does nothing.
 fn say_beside(asked: &mut Asked<'_, '_>) {
-    let written = BESIDE.iter().filter(|name| asked.written(name).is_some());
+    let asks = |name: &str| asked.written(name).is_some_and(|it| !matches!(it, "off" | "false"));
+    let written = BESIDE.iter().filter(|name| asks(name));
     for key in written.map(|name| asked.key(name)).collect::<Vec<_>>() {
         let message = format!("annotation `{key}` does nothing without `auth-tls-secret`");
         let help = "add `auth-tls-secret`, or remove it";
@@ -68,7 +69,9 @@ fn say_beside(asked: &mut Asked<'_, '_>) {
 /// What is looked for in the names of clients; what is no expression closes the routes.
 fn name(asked: &mut Asked<'_, '_>) -> Option<Option<Expression>> {
     let Some(written) = asked.written("auth-tls-match-cn") else { return Some(None) };
-    let read = written.starts_with("CN=").then(|| Expression::new(&format!("^(?:{written})")).ok());
+    let is_let = |it: char| !it.is_control() && !"{};#\"'`".contains(it);
+    let is_name = written.starts_with("CN=") && written.chars().all(is_let);
+    let read = is_name.then(|| Expression::new(&format!("^(?:{written})")).ok());
     let read = read.flatten();
     if read.is_none() {
         asked.close("auth-tls-match-cn", "write `CN=` and a regular expression");
