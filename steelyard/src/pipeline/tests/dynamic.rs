@@ -9,8 +9,8 @@ pub(super) const ONE: &[&str] = &[
     "{http: {routers: {web: {rule: 'Host(`f.g`)', service: default-shared@kubernetescrd, tls: \
      {options: strong}}, other: {rule: 'Path(`/z`)', service: gone}}, services: {plain: \
      {loadBalancer: {servers: [{url: 'https://10.7.0.1'}], serversTransport: t}}}}}",
-    "{http: {routers: {web: {rule: 'Nonsense(`a`)', service: pair}, child: {rule: 'Path(`/c`)', \
-     parentRefs: [web], service: plain}}}}",
+    "{http: {routers: {web: {rule: 'Nonsense(`a`) && Path(`/q`)', service: pair}, child: {rule: \
+     'Path(`/c`)', parentRefs: [web], service: plain}}}}",
     "{http: {routers: {web: {rule: 'Host(`f.g`)'}, child: {rule: 'Path(`/c`)', parentRefs: [web], \
      service: plain, middlewares: [m]}}, middlewares: {m: {addPrefix: {prefix: /x}}}}}",
 ];
