@@ -82,13 +82,16 @@ fn unusual_answers_are_taken_and_written_canonically() {
 
 #[test]
 fn no_length_where_there_is_no_body() {
-    for status in ["204 No Content", "304 Not Modified"] {
-        let lines = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    for (status, lines, goes_on) in [
+        ("204 No Content", "Content-Length: 5\r\n", false),
+        ("204 No Content", "Transfer-Encoding: chunked\r\n", false),
+        ("304 Not Modified", "Transfer-Encoding: chunked\r\n", true),
+    ] {
         let backend = raw(format!("HTTP/1.1 {status}\r\n{lines}\r\n"));
         let (_gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
         let (answer, _) = ask(address, GET);
         assert!(!answer.contains("Content-Length"), "{answer}");
-        assert_eq!(answer.contains("Transfer-Encoding"), status.starts_with("304"), "{answer}");
+        assert_eq!(answer.contains("Transfer-Encoding"), goes_on, "{answer}");
     }
 }
 

@@ -57,6 +57,8 @@ impl Pages {
     fn letter(&self, asked: AskedFor, status: u16) -> Letter {
         let AskedFor { method, is_tls, authority, uri, mut lines, format } = asked;
         let method = if self.pages.told.is_some() { method } else { "GET".into() };
+        let template = self.pages.query.trim_start_matches('/');
+        let is_of_location = self.pages.told.is_some() && template.is_empty();
         if let Some(told) = &self.pages.told {
             let code = status.to_string();
             let own = [
@@ -66,16 +68,16 @@ impl Pages {
             ];
             let told = told.iter().map(|(name, value)| (&**name, value.as_bytes()));
             for (name, value) in own.into_iter().chain(told) {
-                _ = match value.is_empty() {
+                // nginx leaves out a line without a value.
+                _ = match is_of_location && value.is_empty() {
                     true => lines.remove(name),
                     false => lines.set(name, value),
                 };
             }
         }
         let scheme = if is_tls { "https" } else { "http" };
-        let template = self.pages.query.trim_start_matches('/');
         // nginx asks for the root, and leaves the query as it was.
-        let own = uri.split_once('?').filter(|_| self.pages.told.is_some());
+        let own = uri.split_once('?').filter(|_| is_of_location);
         let own = own.map(|(_, query)| format!("?{query}")).unwrap_or_default();
         let target = template
             .replace("{status}", &self.becomes(status).to_string())
@@ -123,7 +125,7 @@ impl Frame for Pages {
             is_named && !is_for_another
         };
         let mut lines = copied(head, is_wanted);
-        if wanted.is_none() {
+        if wanted.is_none() || self.pages.told.is_some() {
             let peer = cx.journey.peer.to_canonical().to_string();
             let scheme = if cx.journey.is_tls { "https" } else { "http" };
             for (name, value) in [

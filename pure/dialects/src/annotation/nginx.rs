@@ -88,7 +88,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-tls-match-cn" State::Guards, [];
     "auth-tls-pass-certificate-to-upstream" GROUPED, ["false"];
     "auth-tls-secret" State::Guards, [];
-    "auth-tls-verify-client" State::Guards, ["off"];
+    "auth-tls-verify-client" State::Guards, [];
     "auth-tls-verify-depth" State::Guards, [];
     "auth-type" State::Guards, [];
     "auth-url" State::Guards, [];

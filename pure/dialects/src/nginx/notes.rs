@@ -15,7 +15,10 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
         "origins are compared whole, there anywhere in what is said; one that is said back comes \
          with `Vary: Origin`",
     ),
-    ("custom-http-errors", "the page is asked for by the method of the request, without its body"),
+    (
+        "custom-http-errors",
+        "the page is asked for by the method of the request, without its body and with few of its lines",
+    ),
     (
         "limit-rate",
         "a body that an endpoint sends in one piece, up to some 16 KiB, goes on at once",

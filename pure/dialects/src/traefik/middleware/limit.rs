@@ -5,6 +5,7 @@ use std::time::Duration;
 use steelyard_manifest::kinds::IntOrString;
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
+use steelyard_model::discretion::quoted;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
@@ -145,7 +146,8 @@ impl Reader<'_, '_> {
             match AskedUrl::server(text, is_secure) {
                 Ok(server) => servers.push((server, BackendId::from(""))),
                 Err(why) => {
-                    let message = format!("`{text}` is no server: it is written HOST:PORT");
+                    let message =
+                        format!("`{}` is no server: it is written HOST:PORT", quoted(text));
                     let at = path.index(at);
                     self.findings.invalid(codes::INVALID_VALUE, &at, message, why.help());
                     return None;

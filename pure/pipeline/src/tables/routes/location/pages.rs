@@ -13,6 +13,11 @@ use crate::tables::cell::{Leaf, Spoken};
 use crate::tables::routes::backend::Join;
 use crate::tables::row::{ReadSet, Routed};
 
+/// Lines of a client that who has pages is told. They are looked at before those that let him in
+/// are, so nothing goes that says who he is, or that others set.
+const ABOUT: [&str; 6] =
+    ["Accept", "Accept-Language", "Cookie", "Referer", "User-Agent", "X-Request-ID"];
+
 /// What asks for pages for the requests of a route, put into `routed`.
 pub(in crate::tables::routes) fn pages(
     location: &Location,
@@ -42,7 +47,7 @@ pub(in crate::tables::routes) fn pages(
             rewrites: Vec::new(),
             backend,
             query: "".into(),
-            request_headers: None,
+            request_headers: Some(ABOUT.map(Into::into).into()),
             told: Some(told(draft, read)),
             spares_backends: keeps,
             stands_in: asked.is_some(),
