@@ -43,7 +43,7 @@ fn instance(folder: &Scratch) -> Result<(Up, u16)> {
     let closed = (Ipv4Addr::LOCALHOST, port).into();
     let none = "---\napiVersion: v1\nkind: Service\nmetadata: {name: none}\n\
                 spec: {selector: {app: none}, ports: [{port: 80}]}\n";
-    let auth = "nginx.ingress.kubernetes.io/auth-tls-secret: a/b";
+    let auth = "nginx.ingress.kubernetes.io/server-snippet: deny all;";
     let all = [
         service("closed", closed),
         none.to_owned(),
