@@ -178,7 +178,11 @@ impl Walk {
                 break;
             }
         }
-        let (is_named, mount) = (depth == 0, mount(&real));
+        let is_named = depth == 0;
+        let mount = mount(&real).unwrap_or_else(|error| {
+            self.torn |= error.kind() == ErrorKind::NotFound;
+            None
+        });
         let holds = self.found.len() > before;
         self.listed.push(Listed { name: shown_name, is_named, mount, holds });
     }
@@ -277,9 +281,9 @@ fn listing(folder: &Path) -> io::Result<Vec<OsString>> {
 }
 
 /// The mount that a folder is on; older kernels do not say.
-fn mount(folder: &Path) -> Option<u64> {
-    let told = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
-    (told.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(told.stx_mnt_id)
+fn mount(folder: &Path) -> io::Result<Option<u64>> {
+    let told = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID)?;
+    Ok((told.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(told.stx_mnt_id))
 }
 
 /// A manifest by its name. `steelyard.lock` is none.
