@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Command::Rebalance(args) => steelyard::rebalance::run(args),
         Command::Upgrade(args) => steelyard::upgrade::run(args),
         Command::Key(args) => steelyard::key::run(args),
-        Command::Webhook(args) => steelyard::webhook::run(args),
+        Command::Webhook(args) => steelyard::webhook::run(args, fixed),
         Command::Echo(args) => steelyard_lab::echo::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

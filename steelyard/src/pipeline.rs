@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_manifest::{
-    Awaited, ClusterEvent, ClusterFront, DynamicPlaces, Front, Selection, Sight, Source,
+    Awaited, ClusterEvent, ClusterFront, DynamicPlaces, Front, Object, Selection, Sight, Source,
 };
 use steelyard_model::Item;
-use steelyard_pipeline::{LoweredObject, ResolveOptions, World};
+use steelyard_pipeline::{LoweredObject, ResolveOptions, Trial, World};
 
 /// Where objects come from, and what is derived from them.
 pub struct Pipeline {
@@ -85,6 +85,11 @@ impl Pipeline {
         self.derived.take(changes)
     }
 
+    /// What would be said of an object, were it there.
+    pub fn tried(&self, object: &Object) -> Trial {
+        self.derived.tried(object)
+    }
+
     /// This was heard of the cluster.
     pub fn hear(&mut self, events: impl IntoIterator<Item = ClusterEvent>) {
         if let Intake::Cluster(front) = &mut self.intake {
@@ -98,6 +103,11 @@ impl Pipeline {
             Intake::Files(_) => Vec::new(),
             Intake::Cluster(front) => front.awaited().cloned().collect(),
         }
+    }
+
+    /// Whether all is there that has to be before anything can be decided.
+    pub fn is_known(&self) -> bool {
+        self.awaited().is_empty()
     }
 
     /// Whether something of the cluster is being listed again.

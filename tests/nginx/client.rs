@@ -91,6 +91,10 @@ impl Target<'_> {
     /// Connects, with a handshake where that is asked for.
     pub(crate) fn connect(&self) -> Result<Connection> {
         let usual = if self.is_https() { 443 } else { 80 };
+        let host = self.text("host").unwrap_or_default();
+        // That of an address is where to go; that of a name is what the request says.
+        let own = host.parse().ok().map(|at: SocketAddr| u64::from(at.port()));
+        let usual = own.unwrap_or(usual);
         let port = &self.request["port"];
         let port = port.as_u64().or_else(|| port.as_str()?.parse().ok()).unwrap_or(usual);
         let at = SocketAddr::new(self.address, u16::try_from(port)?);
@@ -104,9 +108,9 @@ impl Target<'_> {
             let stream = BufReader::new(Box::new(stream) as Box<dyn Stream + Send>);
             return Ok(Connection { stream, leaf: None, version: String::new(), answers: 0 });
         }
-        let host = self.text("host").unwrap_or_default();
         let name = self.text("sni").unwrap_or(host);
         let name = match name {
+            _ if own.is_some() => ServerName::from(self.address),
             "none" => ServerName::from(self.address),
             name => ServerName::try_from(name.to_owned()).context("a server name")?,
         };

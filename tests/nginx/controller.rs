@@ -17,6 +17,7 @@ use crate::backend::{Instance, Listening};
 use crate::case::Case;
 use crate::certs::{self, Made};
 use crate::record::Records;
+use crate::webhook::Webhook;
 
 /// Where instances answer.
 pub(crate) const TARGET_PORT: u16 = 8080;
@@ -32,6 +33,8 @@ const MARK: &str = "zz-mark";
 pub(crate) struct Controller<'c> {
     case: &'c Case,
     process: Running,
+    /// Where the case asks it.
+    webhook: Option<Webhook>,
     folder: Scratch,
     listening: Listening,
     pub(crate) records: Arc<Records>,
@@ -55,6 +58,7 @@ impl<'c> Controller<'c> {
             case,
             // Replaced below; what it takes is not there yet.
             process: Running::start(Command::new("true"))?,
+            webhook: None,
             folder,
             listening: Listening::default(),
             records: Arc::default(),
@@ -77,16 +81,24 @@ impl<'c> Controller<'c> {
             let at = SocketAddr::new(address, this.flag(flag, usual).parse()?);
             command.arg(format!("--entrypoints.{name}.address={at}"));
         }
-        // As ingress-nginx is started, unless a case says otherwise.
-        command.arg("--nginx.watch-ingress-without-class=false");
-        let flags = case.content["settings"]["flags"].as_array().into_iter().flatten();
-        let flags = flags.filter_map(|it| it.as_str()?.strip_prefix("--"));
-        command.args(flags.map(|flag| format!("--nginx.{flag}")));
+        command.args(this.flags());
         command.args([OsStr::new("--state-dir"), state.as_os_str()]);
         this.process = Running::start(command)?;
         this.process.hush();
         this.wait_until_ready()?;
+        if case.texts("needs").contains(&"admission".to_owned()) {
+            this.webhook = Some(Webhook::start(address, this.folder.path(), &this.flags())?);
+        }
         Ok(this)
+    }
+
+    /// Flags of ingress-nginx, as this program takes them.
+    fn flags(&self) -> Vec<String> {
+        let given = self.case.content["settings"]["flags"].as_array().into_iter().flatten();
+        let given = given.filter_map(|it| it.as_str()?.strip_prefix("--"));
+        // As it is started, unless a case says otherwise.
+        let usual = "--nginx.watch-ingress-without-class=false".to_owned();
+        [usual].into_iter().chain(given.map(|flag| format!("--nginx.{flag}"))).collect()
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -141,6 +153,21 @@ impl<'c> Controller<'c> {
     pub(crate) fn apply(&mut self, objects: &[Value]) -> Result<()> {
         objects.iter().try_for_each(|object| self.put(object))?;
         self.taken_in()
+    }
+
+    /// Asks the webhook about an object, and writes it where it may come in. Whether it may, and
+    /// why not.
+    pub(crate) fn submit(&mut self, object: &Value) -> Result<(bool, String)> {
+        let webhook = self.webhook.as_ref().context("a webhook")?;
+        let mut asked = object.clone();
+        if asked["metadata"]["namespace"].is_null() {
+            asked["metadata"]["namespace"] = "default".into();
+        }
+        let (is_admitted, why) = webhook.admits(&asked)?;
+        if is_admitted {
+            self.apply(std::slice::from_ref(object))?;
+        }
+        Ok((is_admitted, why))
     }
 
     pub(crate) fn delete(&mut self, objects: &[Value]) -> Result<()> {
@@ -406,6 +433,7 @@ impl<'c> Controller<'c> {
             "http_port" => "80".to_owned(),
             "https_port" => "443".to_owned(),
             "healthz_port" => "10254".to_owned(),
+            "webhook" => self.webhook.as_ref()?.at().to_string(),
             "client_cidr" => "127.0.0.0/8".to_owned(),
             "tmp" => self.folder.file(".tmp").display().to_string(),
             "backend" => format!("{}:{TARGET_PORT}", self.instance_address(backend()?, 0)),

@@ -19,6 +19,7 @@ mod expect;
 mod record;
 mod reply;
 mod steps;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -31,10 +32,9 @@ use case::Case;
 const AT_ONCE: usize = 24;
 
 /// What a case may need that is not there.
-const UNMET: [(&str, &str); 9] = [
+const UNMET: [(&str, &str); 8] = [
     ("snippets", "configuration of nginx is never interpreted"),
     ("modsecurity", "there is none"),
-    ("admission", "the webhook of this program asks for other things"),
     ("metrics", "its names are not there yet"),
     ("ocsp", "played by another test (secure.rs)"),
     ("api", "the controller's tests have an API server, this one has files"),

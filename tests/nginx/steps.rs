@@ -48,7 +48,7 @@ pub(crate) fn beyond(case: &Case) -> Option<&'static str> {
 /// Runs a case; a case that is known not to hold is not waited for.
 pub(crate) fn run(case: &Case, is_known: bool) -> Result<()> {
     let controller = Controller::start(case)?;
-    let mut run = Run { controller, saved: BTreeMap::new(), is_known };
+    let mut run = Run { controller, saved: BTreeMap::new(), admitted: None, is_known };
     for (index, step) in case.steps().iter().enumerate() {
         run.step(step).with_context(|| format!("step {}", index + 1))?;
     }
@@ -58,6 +58,8 @@ pub(crate) fn run(case: &Case, is_known: bool) -> Result<()> {
 struct Run<'c> {
     controller: Controller<'c>,
     saved: BTreeMap<String, String>,
+    /// What the webhook has said last: whether an object may come in, and why not.
+    admitted: Option<(bool, String)>,
     is_known: bool,
 }
 
@@ -94,7 +96,7 @@ impl Run<'_> {
 
     fn change(&mut self, step: &Value) -> Result<()> {
         let filled = |key: &str| self.controller.filled(&step[key], &self.saved);
-        let (applied, deleted) = (filled("apply"), filled("delete"));
+        let (applied, deleted, submitted) = (filled("apply"), filled("delete"), filled("submit"));
         if let Some(objects) = applied.as_array() {
             self.controller.apply(objects)?;
         }
@@ -115,7 +117,10 @@ impl Run<'_> {
             let names: Vec<String> = names.map(expect::text).collect();
             self.controller.stop(&names)?;
         }
-        match ["tcp", "submit", "clear_status"].into_iter().find(|key| !step[*key].is_null()) {
+        if !submitted.is_null() {
+            self.admitted = Some(self.controller.submit(&submitted)?);
+        }
+        match ["tcp", "clear_status"].into_iter().find(|key| !step[*key].is_null()) {
             Some(key) => bail!("{key}: nothing like it is read"),
             None => Ok(()),
         }
@@ -181,6 +186,11 @@ impl Run<'_> {
         }
         if let Some(why) = &seen.failed {
             bail!("no answer: {why}");
+        }
+        if let Some(expected) = expected["admitted"].as_bool() {
+            // The words of its reason are its own.
+            let (is_admitted, why) = self.admitted.as_ref().context("nobody was asked")?;
+            ensure!(*is_admitted == expected, "admitted: {is_admitted} {why}");
         }
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for answer in &seen.answers {

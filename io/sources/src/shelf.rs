@@ -276,11 +276,11 @@ impl Shelf {
     fn compare_homes(&mut self, walk: &Walk) {
         let sight = &mut self.scene.sight;
         for listed in &walk.listed {
-            let home = self.homes.get(&listed.name).copied();
+            let home = self.homes.get(&listed.name).copied().flatten();
             if listed.holds {
                 // One that left while it was looked at did not tell, and is where it was.
-                self.homes.insert(listed.name.clone(), listed.mount.or(home.flatten()));
-            } else if home.flatten().is_some_and(|home| Some(home) != listed.mount) {
+                self.homes.insert(listed.name.clone(), listed.mount.or(home));
+            } else if home.is_some_and(|home| Some(home) != listed.mount) {
                 let (name, extent) = (listed.name.clone(), Extent::Below);
                 sight.unseen.push(Unseen { name, extent, why: Blindness::Unmounted });
             }

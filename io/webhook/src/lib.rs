@@ -1,7 +1,7 @@
 //! The HTTPS server that an API server asks before it takes an object (`steelyard-admission`
 //! decides).
 //!
-//! It holds no state and has no rights: it reads a folder with a certificate, and answers. Nobody
+//! It holds no state: it reads a folder with a certificate, and answers. Nobody
 //! needs it for traffic; without it objects come in unjudged, and `steelyard check` and statuses
 //! say what is wrong with them.
 
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 pub use certificate::CertificateError;
 pub use server::{ServeError, Webhook};
+pub use steelyard_admission::{Beside, NothingBeside};
 
 /// Name of the file with the certificate and what it hangs on, as in a Secret of type
 /// `kubernetes.io/tls`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use steelyard_admission::Beside;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
@@ -67,8 +68,8 @@ impl Webhook {
         self.listener.local_addr().ok()
     }
 
-    /// Answers for ever.
-    pub async fn serve(mut self) {
+    /// Answers for ever, with what is `beside` objects.
+    pub async fn serve(mut self, beside: Arc<dyn Beside>) {
         let tls = TlsAcceptor::from(self.certificate.config());
         let shown = self.certificate.shown();
         let mut places: Places<AbortHandle, TcpStream> = Places::default();
@@ -79,8 +80,9 @@ impl Webhook {
             while let Some(Turn { address, guest, ousted }) = places.next() {
                 // What it has asked as a whole is answered: that waits for nothing.
                 ousted.iter().for_each(AbortHandle::abort);
-                places
-                    .sit(address, conversations.spawn(converse(tls.clone(), shown.clone(), guest)));
+                let (shown, beside) = (shown.clone(), beside.clone());
+                let held = conversations.spawn(converse(tls.clone(), shown, beside, guest));
+                places.sit(address, held);
             }
             tokio::select! {
                 _ = look.tick() => follow(&mut self.certificate),
@@ -114,7 +116,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, stream: TcpStream) {
+async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, beside: Arc<dyn Beside>, stream: TcpStream) {
     let end = Instant::now() + LIFE;
     let stream = match timeout(PATIENCE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -124,7 +126,7 @@ async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, stream: TcpStream) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service_fn(|it| answer(it, &shown)));
+        .serve_connection(TokioIo::new(stream), service_fn(|it| answer(it, &shown, &*beside)));
     let mut connection = std::pin::pin!(connection);
     let ended = match timeout_at(end, connection.as_mut()).await {
         Ok(ended) => ended,
@@ -144,6 +146,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::sync::Arc;
 
+    use steelyard_admission::NothingBeside;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpSocket;
     use tokio_rustls::TlsConnector;
@@ -173,7 +176,7 @@ mod tests {
         let options = WebhookOptions { listen, folder: folder.path().to_owned() };
         let webhook = Webhook::open(&options).await.unwrap();
         let at = webhook.address().unwrap();
-        tokio::spawn(webhook.serve());
+        tokio::spawn(webhook.serve(Arc::new(NothingBeside)));
 
         let mut greedy = Vec::new();
         for _ in 0..PLACES + WAITING {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use steelyard_webhook::{CERTIFICATE_FILE, KEY_FILE, Webhook, WebhookOptions};
+use steelyard_webhook::{CERTIFICATE_FILE, KEY_FILE, NothingBeside, Webhook, WebhookOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -64,7 +64,7 @@ async fn serve(folder: &Path, identity: &Identity) -> SocketAddr {
     let options = WebhookOptions { listen, folder: folder.to_owned() };
     let webhook = Webhook::open(&options).await.expect("it starts");
     let address = webhook.address().expect("it listens");
-    tokio::spawn(webhook.serve());
+    tokio::spawn(webhook.serve(Arc::new(NothingBeside)));
     address
 }
 

@@ -1,10 +1,12 @@
 //! What an API server asks of us before it takes an object: whether it is valid ([`review`]), and
 //! what a BGPPeer is in its other version ([`convert`]).
 //!
-//! Both look at one object alone and remember nothing: what needs two objects is said by statuses
-//! and by `steelyard check`. Bodies are JSON of `admission.k8s.io/v1` and
+//! Both look at one object and remember nothing. What needs two objects is said by statuses and by
+//! `steelyard check`, except for Ingresses in words of ingress-nginx, whose webhook refuses them for
+//! what others say: who is given [`Beside`] judges these so too. Bodies are JSON of `admission.k8s.io/v1` and
 //! `apiextensions.k8s.io/v1`.
 
+mod beside;
 mod conversion;
 mod peer;
 mod review;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use beside::{Beside, NothingBeside};
 pub use conversion::convert;
 pub use review::review;
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::verdict::Verdict;
-use crate::{Asked, Unanswerable, answer, asked};
+use crate::{Asked, Beside, Unanswerable, answer, asked};
 
 /// Groups whose objects are ours to refuse. Others have more readers than us: of their mistakes we
 /// warn only, since what is wrong to us may be right to somebody else.
@@ -42,7 +42,7 @@ impl Asked for Admission<'_> {
 }
 
 /// Answers an `AdmissionReview`: errors of what `check` would say refuse an object of a group of
-/// ours, everything else warns.
+/// ours, or that is judged `beside` others; everything else warns.
 ///
 /// An object that had the same errors before is let in, with warnings: labels, finalizers and
 /// statuses of what is wrong already have to stay writable, or it could not even be deleted. So is
@@ -50,11 +50,13 @@ impl Asked for Admission<'_> {
 ///
 /// # Errors
 /// When the body is no AdmissionReview of `admission.k8s.io/v1`.
-pub fn review(body: &[u8]) -> Result<String, Unanswerable> {
+pub fn review(body: &[u8], beside: &dyn Beside) -> Result<String, Unanswerable> {
     let asked: Admission<'_> = asked(body)?;
-    let Verdict { errors, mut warnings } = Verdict::of(asked.object);
+    let verdict = Verdict::of(asked.object, beside);
     let is_ours = OURS.contains(&&*asked.resource.group);
-    if errors.is_empty() || !is_ours || errors == Verdict::of(asked.old_object).errors {
+    let is_refused = verdict.is_beside_others || is_ours && !verdict.stood_before(asked.old_object);
+    let Verdict { errors, mut warnings, .. } = verdict;
+    if errors.is_empty() || !is_refused {
         warnings.splice(0..0, errors);
         let response = json!({ "uid": asked.uid, "allowed": true, "warnings": warnings });
         return Ok(answer::<Admission<'_>>(response));
@@ -71,6 +73,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::NothingBeside;
 
     fn pool(addresses: &str) -> Value {
         json!({
@@ -81,7 +84,7 @@ mod tests {
     }
 
     fn judged(body: &[u8]) -> Value {
-        serde_json::from_str(&review(body).expect("it is one")).expect("JSON")
+        serde_json::from_str(&review(body, &NothingBeside).expect("it is one")).expect("JSON")
     }
 
     fn ask(group: &str, object: Value, old: Value) -> Value {
@@ -198,7 +201,7 @@ mod tests {
                 Unanswerable::NoRequest,
             ),
         ] {
-            assert_eq!(review(body.as_bytes()), Err(why), "{body}");
+            assert_eq!(review(body.as_bytes(), &NothingBeside), Err(why), "{body}");
         }
     }
 }

@@ -8,7 +8,7 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{Diagnostic, Severity};
 
-use crate::tree;
+use crate::{Beside, NothingBeside, tree};
 
 /// Bytes of an object that is judged: an API server waits for it, and whoever reaches us may
 /// ask. A pool of 20,000 ranges has so many.
@@ -23,11 +23,13 @@ pub(crate) struct Verdict {
     pub(crate) errors: Vec<String>,
     /// What is likely not as meant.
     pub(crate) warnings: Vec<String>,
+    /// It is judged beside others, and what was said of it before is none of both.
+    pub(crate) is_beside_others: bool,
 }
 
 impl Verdict {
     /// Of an object as the API server holds it; of none there is nothing to say.
-    pub(crate) fn of(object: Option<&RawValue>) -> Self {
+    pub(crate) fn of(object: Option<&RawValue>, beside: &dyn Beside) -> Self {
         let Some(object) = object.filter(|it| it.get() != "null") else { return Self::default() };
         let Some(text) = written(object) else {
             let warning = "the object is too large, or nested too deep, and is not judged: \
@@ -35,10 +37,20 @@ impl Verdict {
             return Self { warnings: vec![warning.to_owned()], ..Self::default() };
         };
         let loaded = load(&Source::new("object", text), &ReadLimits::default());
-        let lowered = loaded.objects.iter().map(|it| lower(it, &LowerOptions::default()));
         let mut found = loaded.diagnostics;
-        found.extend(lowered.flat_map(|it| it.diagnostics));
-        Self { errors: lines(&found, Severity::Error), warnings: lines(&found, Severity::Warning) }
+        let judged = loaded.objects.first().and_then(|it| beside.judged(it));
+        let is_beside_others = judged.is_some();
+        found.extend(judged.unwrap_or_else(|| {
+            let lowered = loaded.objects.iter().map(|it| lower(it, &LowerOptions::default()));
+            lowered.flat_map(|it| it.diagnostics).collect()
+        }));
+        let (errors, warnings) = (lines(&found, Severity::Error), lines(&found, Severity::Warning));
+        Self { errors, warnings, is_beside_others }
+    }
+
+    /// Whether the object before it was as wrong.
+    pub(crate) fn stood_before(&self, before: Option<&RawValue>) -> bool {
+        self.errors == Self::of(before, &NothingBeside).errors
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Role {
     Speaker,
     /// Serves routes.
     Gateway,
+    /// Judges Ingresses beside each other before a cluster takes them. It reads no Secret.
+    Judge,
     /// Whoever judges all that is read anywhere.
     Everything,
 }
@@ -71,6 +73,7 @@ pub fn watched(role: Role) -> &'static [Watched] {
         Role::Controller => &CONTROLLER,
         Role::Speaker => &SPEAKER,
         Role::Gateway => &GATEWAY,
+        Role::Judge => &JUDGE,
         Role::Everything => &EVERYTHING,
     }
 }
@@ -189,6 +192,7 @@ const GATEWAY: [Watched; 18] = [
     MIDDLEWARES,
     TCP_MIDDLEWARES,
 ];
+const JUDGE: [Watched; 4] = [NAMESPACES, CONFIG_MAPS, INGRESSES, CLASSES];
 const EVERYTHING: [Watched; 29] = [
     SERVICES,
     SLICES,

@@ -29,6 +29,7 @@ pub struct NeededObject {
 }
 
 /// The engine, and the Snapshot that its rows come to.
+#[derive(Clone)]
 pub(crate) struct Joined {
     options: ResolveOptions,
     engine: Engine<Join>,
@@ -83,6 +84,11 @@ impl Joined {
         let items = items.filter(|_| is_seen);
         let row = items.map(|items| Row::Object(items, is_established));
         self.engine.set(&Cell::Object(*tag, id.clone()), row);
+    }
+
+    /// The row at a cell, as it stands.
+    pub(crate) fn row(&self, cell: &Cell) -> Option<&Row> {
+        self.engine.row(cell)
     }
 
     /// Derives what hangs on what was set since.

@@ -19,7 +19,7 @@ use crate::objects::{LoweredObject, Objects};
 use crate::tables::cell::Tag;
 
 /// Which version of each object is in force: the one that is written, or else.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct InForce {
     /// Older versions, where what is written has a mistake or cannot be seen.
     kept: BTreeMap<Key, Arc<LoweredObject>>,

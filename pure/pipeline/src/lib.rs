@@ -19,9 +19,11 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod told;
+mod trial;
 
 pub use joined::{NeededObject, resolve};
 pub use known::Known;
 pub use objects::LoweredObject;
 pub use options::{GatewayServices, ResolveOptions};
 pub use pipeline::{Pipeline, World, WrittenPlaces};
+pub use trial::Trial;

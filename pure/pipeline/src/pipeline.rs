@@ -20,10 +20,11 @@ use crate::told::{Told, Voice};
 /// Only changed objects are lowered again, and only what hangs on them is derived again. An object
 /// whose new version has a mistake keeps its last good one, and a diagnostic says so; this is also
 /// why an instance is kept by `up`, while `check` and `plan` start with an empty one.
+#[derive(Clone)]
 pub struct Pipeline {
     objects: Objects,
     in_force: InForce,
-    joined: Joined,
+    pub(crate) joined: Joined,
     told: Told,
     /// Names of items that come from this program, not from a source of objects.
     own: Vec<Name>,
@@ -124,6 +125,11 @@ impl Pipeline {
         } else {
             self.faulty.remove(&id);
         }
+    }
+
+    /// All that is said now.
+    pub(crate) fn standing(&self) -> Diagnostics {
+        self.told.all.clone()
     }
 
     fn world(&self) -> World {

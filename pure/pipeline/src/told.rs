@@ -26,7 +26,7 @@ pub(crate) enum Voice {
 }
 
 /// What each says.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
     said: BTreeMap<Voice, Vec<Said>>,
     /// Who says something of an object that has to be placed.
@@ -38,6 +38,7 @@ pub(crate) struct Told {
 }
 
 /// A finding, placed.
+#[derive(Clone)]
 struct Said {
     found: Arc<Diagnostic>,
     /// Whether its place is where its object is.

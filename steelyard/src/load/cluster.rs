@@ -31,6 +31,17 @@ pub(crate) struct ClusterInput {
     context: Option<String>,
 }
 
+impl ClusterInput {
+    /// The way to its API server.
+    ///
+    /// # Errors
+    /// When it is not told where that is.
+    pub(crate) async fn connect(&self) -> Result<Arc<Connection>> {
+        let connection = Connection::open(self.kubeconfig.as_deref(), self.context.as_deref());
+        Ok(Arc::new(connection.await.context("no way to the API server")?))
+    }
+}
+
 /// What is being read.
 struct Reading {
     feed: Feed,
@@ -99,8 +110,7 @@ fn named(needed: &BTreeSet<NeededObject>) -> BTreeSet<Selection> {
 
 impl Reading {
     async fn begin(input: &ClusterInput, options: ResolveOptions) -> Result<Self> {
-        let connection = Connection::open(input.kubeconfig.as_deref(), input.context.as_deref());
-        let connection = Arc::new(connection.await.context("no way to the API server")?);
+        let connection = input.connect().await?;
         let all = || kinds().filter(|kind| kind.breadth == Breadth::All).map(Selection::all);
         Ok(Self {
             server: connection.server(),

@@ -7,6 +7,7 @@ mod dynamic;
 mod faulty;
 mod looks;
 mod traefik;
+mod trial;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

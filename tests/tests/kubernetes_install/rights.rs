@@ -59,7 +59,7 @@ fn used(role: Role, more: &[&str]) -> Rights {
     let mut rights: Rights = more.iter().map(|it| (*it).to_owned()).collect();
     for kind in watched(role) {
         // A speaker's Secrets are above.
-        if kind.breadth == Breadth::All || role == Role::Gateway {
+        if kind.breadth == Breadth::All || role != Role::Speaker {
             rights.extend(["list", "watch"].map(|verb| format!("all/{kind} {verb}")));
         }
     }
@@ -97,18 +97,25 @@ fn granted(scope: &str, object: &Value) -> Result<Rights> {
 
 /// Compares what the installed roles may do with what they do.
 pub(crate) fn are_those_that_are_used(cluster: &Cluster) -> Result<()> {
+    ROLES.iter().try_for_each(|(name, role, more)| are_used(cluster, name, *role, more))
+}
+
+/// The same of one that is not always installed, and only reads.
+pub(crate) fn of_judges_are_used(cluster: &Cluster) -> Result<()> {
+    are_used(cluster, "webhook", Role::Judge, &[])
+}
+
+fn are_used(cluster: &Cluster, name: &str, role: Role, more: &[&str]) -> Result<()> {
     let group = "/apis/rbac.authorization.k8s.io/v1";
-    for (name, role, more) in ROLES {
-        let object = cluster.api().get(&format!("{group}/clusterroles/steelyard-{name}"))?;
-        let mut rights = granted("all", &object)?;
-        let own = format!("{group}/namespaces/{NAMESPACE}/roles/steelyard-{name}");
-        if role != Role::Gateway {
-            rights.extend(granted("own", &cluster.api().get(&own)?)?);
-        }
-        let used = used(role, more);
-        let (missing, unused): (Vec<_>, Vec<_>) =
-            (used.difference(&rights).collect(), rights.difference(&used).collect());
-        ensure!(missing.is_empty() && unused.is_empty(), "{name}: no {missing:?}, but {unused:?}");
+    let object = cluster.api().get(&format!("{group}/clusterroles/steelyard-{name}"))?;
+    let mut rights = granted("all", &object)?;
+    let own = format!("{group}/namespaces/{NAMESPACE}/roles/steelyard-{name}");
+    if !more.is_empty() {
+        rights.extend(granted("own", &cluster.api().get(&own)?)?);
     }
+    let used = used(role, more);
+    let (missing, unused): (Vec<_>, Vec<_>) =
+        (used.difference(&rights).collect(), rights.difference(&used).collect());
+    ensure!(missing.is_empty() && unused.is_empty(), "{name}: no {missing:?}, but {unused:?}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
 
 use super::followed::follow;
-use super::start;
+use super::{rights, start};
 
 const GROUP: &str = "/apis/metallb.io";
 const NETWORKING: &str = "/apis/networking.k8s.io/v1";
@@ -67,7 +67,46 @@ fn objects_are_judged_before_they_are_taken() -> Result<()> {
 
     chart::upgrade(&cluster, &["--reset-then-reuse-values"])?;
     ensure!(certificate(&cluster)? == made, "its certificate is made once");
+    ingresses(&cluster)?;
     cluster.stop()
+}
+
+fn ingress(name: &str) -> String {
+    let service = json!({"name": "web", "port": {"number": 80}});
+    let path = json!({"path": "/", "pathType": "Prefix", "backend": {"service": service}});
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "ingressClassName": "nginx",
+            "rules": [{"host": "web.test", "http": {"paths": [path]}}],
+        },
+    })
+    .to_string()
+}
+
+/// As ingress-nginx's webhook judges them: beside each other. That there is no Service refuses none.
+fn ingresses(cluster: &Cluster) -> Result<()> {
+    chart::upgrade(cluster, &["--reset-then-reuse-values", "--set", "webhook.ingresses=true"])?;
+    let class = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+        "metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"},
+    });
+    let made =
+        cluster.api().send("POST", &format!("{NETWORKING}/ingressclasses"), &class.to_string())?;
+    ensure!(made.status == 201, "{made:?}");
+    let at = format!("{NETWORKING}/namespaces/default/ingresses");
+    let taken = cluster.api().send("POST", &at, &ingress("first"))?;
+    ensure!(taken.status == 201, "{taken:?}");
+    // Until the pod of before is gone, it may be the one that is asked.
+    cluster::until("an Ingress to be refused for another one's sake", || {
+        let answer = cluster.api().send("POST", &format!("{at}?dryRun=All"), &ingress("second"));
+        answer.is_ok_and(|it| it.status == 422 && it.body.contains("Ingress/default/first"))
+    })?;
+    let same = cluster.api().send("PUT", &format!("{at}/first"), &ingress("first"))?;
+    ensure!(same.status == 200, "{same:?}");
+    rights::of_judges_are_used(cluster)
 }
 
 /// What may reach it is what it listens to, wherever an API server asks from.

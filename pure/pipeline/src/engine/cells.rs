@@ -7,6 +7,7 @@ use super::Tables;
 use super::ids::{ByHash, Id, Ids, hash};
 
 /// All cells, by number. Places of cells that nobody needs any more are used again.
+#[derive(Clone)]
 pub(super) struct Cells<T: Tables> {
     /// In pieces of [`PIECE`] each: growing copies none, and leaves no more than one piece unused.
     pieces: Vec<Vec<Cell<T>>>,
@@ -22,6 +23,7 @@ pub(super) struct Cells<T: Tables> {
 const PIECE: usize = 256;
 
 /// A cell.
+#[derive(Clone)]
 pub(super) struct Cell<T: Tables> {
     pub(super) key: T::Key,
     pub(super) content: Content<T::Row>,
@@ -43,6 +45,7 @@ pub(super) struct Cell<T: Tables> {
     pub(super) is_retold: bool,
 }
 
+#[derive(Clone)]
 pub(super) enum Content<R> {
     Nothing,
     Row(R),

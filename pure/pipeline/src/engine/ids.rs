@@ -20,6 +20,7 @@ impl Id {
 }
 
 /// Cells in an order that others keep; nearly always few, for which no memory is set aside.
+#[derive(Clone)]
 pub(super) enum Ids {
     /// So many of these.
     Few(u8, [Id; FEW]),
@@ -99,7 +100,7 @@ impl Deref for Ids {
 ///
 /// Open addressing: a cell lies at the first free place from that of its hash on, and none between
 /// is free, also after others left.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ByHash {
     /// A power of two, or none; at least a quarter of them is free.
     places: Box<[Option<Place>]>,

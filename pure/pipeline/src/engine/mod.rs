@@ -39,7 +39,7 @@ pub(crate) trait Tables: Sized {
     /// What a cell holds; cheap to clone.
     type Row: Clone + PartialEq;
     /// What there is to say beside it.
-    type Finding: PartialEq;
+    type Finding: Clone + PartialEq;
 
     /// Where the table of `key` stands in the order.
     fn rank(key: &Self::Key) -> u8;
@@ -72,6 +72,7 @@ pub(crate) struct Delta<T: Tables> {
 }
 
 /// All cells.
+#[derive(Clone)]
 pub(crate) struct Engine<T: Tables> {
     tables: T,
     cells: Cells<T>,

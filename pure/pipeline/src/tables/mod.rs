@@ -37,6 +37,7 @@ use row::{Backed, Class, Items, ReadSet, Routed, Row};
 use world::World;
 
 /// What is derived, and how.
+#[derive(Clone)]
 pub(crate) struct Join {
     pub(crate) options: ResolveOptions,
 }
