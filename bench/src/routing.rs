@@ -144,7 +144,9 @@ fn compile() -> Result<Duration> {
     let files = files(INGRESSES, |n| ingress(n, &host(n), "/"));
     let loaded = loaded(&files);
     let start = cpu::of_this_thread()?;
-    let lowered = |object: Object| (Key::of(&object), Some(LoweredObject::of(&object).into()));
+    let lowered = |object: Object| {
+        (Key::of(&object), Some(LoweredObject::of(&object, &Default::default()).into()))
+    };
     let objects = merge(loaded).objects.into_iter().map(lowered).collect();
     let changes = ObjectChanges { objects, ..ObjectChanges::default() };
     let (mut derived, mut planner) = (steelyard_pipeline::Pipeline::default(), Planner::default());

@@ -22,10 +22,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use steelyard_dialects::LowerOptions;
 use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
-use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::rank::Precedence;
+use steelyard_model::routing::transport::{ForwardingTimes, Transport};
 use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
@@ -89,6 +91,7 @@ impl StaticOptions {
         }
         judged::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         nginx::check_provider(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+        providers::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         if is_planned {
             self.values.insert(name, value);
         }
@@ -113,7 +116,7 @@ impl StaticOptions {
 
     /// Options that count for `plan -o traefik` alone: nothing is served by them.
     pub fn idle(&self) -> Vec<String> {
-        providers::idle(&self.values)
+        provider_of_nginx::idle(&self.values)
     }
 
     /// Flags of ingress-nginx.
@@ -129,6 +132,21 @@ impl StaticOptions {
     /// How TLS is spoken to endpoints of which nobody says how.
     pub fn https(&self) -> Transport {
         providers::https(&self.values)
+    }
+
+    /// How long what may take with endpoints of which nobody says more.
+    pub fn forwarding_times(&self) -> ForwardingTimes {
+        providers::times(&self.values)
+    }
+
+    /// How each object is read by itself.
+    pub fn reading(&self) -> LowerOptions {
+        providers::reading(&self.values)
+    }
+
+    /// Which of Traefik's providers goes first where numbers are equal.
+    pub fn precedence(&self) -> Precedence {
+        providers::precedence(&self.values)
     }
 
     /// What changes what Traefik's providers make of objects.

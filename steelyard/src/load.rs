@@ -42,6 +42,9 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         ingress: providers.ingress,
         as_traefik: args.compat == Some(Compat::Traefik),
         https: args.fixed.https(),
+        times: args.fixed.forwarding_times(),
+        reading: args.fixed.reading(),
+        precedence: args.fixed.precedence(),
         ..ResolveOptions::default()
     }
 }

@@ -27,7 +27,7 @@ enum Intake {
 impl Pipeline {
     /// Of files, without any.
     pub fn new(options: ResolveOptions) -> Self {
-        Self::of(Intake::Files(Front::default()), options)
+        Self::of(Intake::Files(Front::reading(options.reading.clone())), options)
     }
 
     /// Of a cluster, in which `awaited` have to be listed before anything can be decided.
@@ -35,7 +35,8 @@ impl Pipeline {
         options: ResolveOptions,
         awaited: impl IntoIterator<Item = Selection>,
     ) -> Self {
-        Self::of(Intake::Cluster(ClusterFront::new(awaited)), options)
+        let front = ClusterFront::new(awaited, options.reading.clone());
+        Self::of(Intake::Cluster(front), options)
     }
 
     /// Without files, before any is taken in: those under these names are Traefik's dynamic
@@ -43,7 +44,7 @@ impl Pipeline {
     #[must_use]
     pub fn with_dynamic(mut self, names: Vec<Arc<str>>) -> Self {
         if let Intake::Files(front) = &mut self.intake {
-            *front = Front::with_dynamic(DynamicPlaces(names));
+            *front = std::mem::take(front).with_dynamic(DynamicPlaces(names));
         }
         self
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use steelyard_dynamic::{DynamicOptions, dynamic};
 use steelyard_manifest::{ReadLimits, Source, load_unnamed};
-use steelyard_model::ProviderOptions;
+use steelyard_model::{ProviderOptions, Selector};
 
 use super::{Case, nginx};
 
@@ -38,6 +38,7 @@ fn options(case: &Case) -> ProviderOptions {
     };
     ProviderOptions {
         namespaces: texts("namespaces").unwrap_or_default(),
+        labels: all["labelSelector"].as_str().and_then(Selector::read).unwrap_or_default(),
         ingress_class: all["ingressClass"].as_str().unwrap_or_default().to_owned(),
         allow_cross_namespace: is("allowCrossNamespace"),
         allow_external_name_services: Some(is("allowExternalNameServices")),

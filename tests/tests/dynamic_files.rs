@@ -179,11 +179,16 @@ fn connections_and_services_pass_what_files_say() -> Result<()> {
              services: {{db: {{loadBalancer: {{servers: [{{address: '{db}'}}]}}}}}}\n\
              http:\n  routers:\n    \
              stamped: {{rule: Host(`stamped.test`), entryPoints: [web], service: stamped}}\n    \
+             below: {{rule: Host(`below.test`), entryPoints: [web], service: below}}\n    \
              shut: {{rule: Host(`shut.test`), entryPoints: [web], service: shut}}\n  \
+             serversTransports: {{timed: {{forwardingTimeouts: {{dialTimeout: 3s, \
+             responseHeaderTimeout: 20s, idleConnTimeout: 30s}}}}}}\n  \
              middlewares:\n    \
              stamp: {{headers: {{customRequestHeaders: {{X-Stamp: of-a-file}}}}}}\n    \
              nobody: {{ipAllowList: {{sourceRange: [192.0.2.0/24]}}}}\n  services:\n    \
              stamped: {{loadBalancer: {{servers: [{{url: 'http://{nas}'}}]}}, middlewares: [stamp]}}\n    \
+             below: {{loadBalancer: {{serversTransport: timed, servers: [{{url: \
+             'http://{nas}/base/', preservePath: true}}]}}}}\n    \
              shut: {{loadBalancer: {{servers: [{{url: 'http://{nas}'}}]}}, middlewares: [nobody]}}\n"
         ),
     )?;
@@ -193,6 +198,8 @@ fn connections_and_services_pass_what_files_say() -> Result<()> {
     ])?;
     let answer = up.wait_for("stamped.test", 200)?;
     ensure!(answer.body.to_ascii_lowercase().contains("x-stamp: of-a-file"), "{answer:?}");
+    let answer = up.get("below.test", "/page?a=b")?;
+    ensure!(answer.body.contains("/base/page?a=b"), "{answer:?}");
     ensure!(up.get("shut.test", "/")?.status == 403, "nobody may pass to the service");
     // Greets each, and holds it until it goes.
     std::thread::spawn(move || {
@@ -215,6 +222,19 @@ fn connections_and_services_pass_what_files_say() -> Result<()> {
     wait::until("another one once the first is gone", || {
         greeted(first).is_ok_and(|stream| stream.is_some())
     })
+}
+
+/// Rules are in Traefik's second language where that is said for all.
+#[test]
+fn rules_are_in_the_language_that_is_said() -> Result<()> {
+    let home = Home::new()?;
+    let text = home.routers("nas.test").replace("Host(`nas.test`)", "'Host(`nas.test`, `b.test`)'");
+    home.write("home.yml", &text)?;
+    let up = home.start(&["--core.defaultrulesyntax=v2".to_owned()])?;
+    for host in ["nas.test", "b.test"] {
+        up.wait_for(host, 200)?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
     let loaded = loaded(&sources);
     let start = cpu::of_this_thread()?;
     let objects = merge(loaded).objects.into_iter();
-    let lowered = |object: Object| Some(Arc::new(LoweredObject::of(&object)));
+    let lowered = |object: Object| Some(Arc::new(LoweredObject::of(&object, &Default::default())));
     let objects = objects.map(|object| (Key::of(&object), lowered(object))).collect();
     let changes = ObjectChanges { objects, ..ObjectChanges::default() };
     // A running instance keeps all this: that it is freed here is not part of it.

@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steelyard_gateway::Gateway;
 use steelyard_model::Host;
-use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, SentHost};
+use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, Endpoints, SentHost};
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::Destination;
+use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::world::RoutingMap;
 use support::filtering::{Uses, change, edge, leaf, put_backend, told};
 use support::h2::{Deed, Endpoint, ask, connect, request, run};
 use support::{
-    Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak_http2,
+    Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak,
+    speak_http2,
 };
 
 /// What a server was asked: first lines and bodies.
@@ -180,12 +183,7 @@ fn endpoints_are_asked_by_their_own_names() {
     ]);
     speak_http2(&mut map, "http2");
     for name in ["own", "http2", "named"] {
-        let id = BackendId::from(leaf(name));
-        let mut node = (**map.backends.get(&id).unwrap()).clone();
-        if let Backend::Endpoints(leaf) = &mut node.backend {
-            leaf.host = SentHost::Endpoint;
-        }
-        map.backends.insert(id, Arc::new(node));
+        change_leaf(&mut map, name, |leaf| leaf.host = SentHost::Endpoint);
     }
     let (gateway, address) = gateway(&[]);
     gateway.apply(&map, 2);
@@ -221,6 +219,81 @@ fn endpoints_are_asked_by_their_own_names() {
         assert_eq!(hosts[1].lock().unwrap()[count - 1], "app");
         assert_eq!(*hosts[0].lock().unwrap().last().unwrap(), own.to_string());
     }
+}
+
+/// An endpoint that has its paths below another one is asked for those, whatever is spoken to it,
+/// also when it is asked first by somebody else.
+#[test]
+fn paths_are_below_what_an_endpoint_has() {
+    let server =
+        Server::answering(|asked: &Received| ok(asked.head.split(' ').nth(1).unwrap_or_default()));
+    let http2 = Endpoint::start(100, |_, _| Deed::Echo);
+    let mut map = routing(&[
+        route("own", "own", "/", &[dead(), server.address]),
+        route("kept", "kept", "/", &[server.address]),
+        route("http2", "http2", "/", &[http2.address]),
+    ]);
+    speak_http2(&mut map, "http2");
+    for name in ["own", "http2"] {
+        change_leaf(&mut map, name, |leaf| leaf.below = Some("/base".into()));
+    }
+    let (gateway, address) = gateway(&[]);
+    gateway.apply(&map, 2);
+    let mut client = Client::connect(address);
+    for (host, path, expected) in [
+        ("own", "/", "/base/"),
+        ("own", "/a%2Fb?c=/d", "/base/a%2Fb?c=/d"),
+        ("kept", "/a", "/a"),
+        ("own", "/a", "/base/a"),
+    ] {
+        assert_eq!(client.get(host, path).text(), expected, "{host}{path}");
+    }
+    let text = client.get("http2", "/a?b").text();
+    assert!(text.starts_with("GET http://http2/base/a?b\n"), "{text}");
+}
+
+/// Who says how long answers may take is answered for by then, and others are not; what says how
+/// long connections may be idle has no older ones.
+#[test]
+fn endpoints_have_the_times_of_their_transport() {
+    let server = Server::answering(|asked: &Received| match asked.head.contains("/never") {
+        true => Vec::new(),
+        false => ok("answered"),
+    });
+    let mut map = routing(&[route("own", "own", "/", &[server.address])]);
+    let transport = Transport {
+        id: "timed".into(),
+        connect: Some(Duration::from_secs(2)),
+        answer: Some(Duration::from_millis(200)),
+        ..Transport::plain()
+    };
+    speak(&mut map, "own", transport.clone());
+    let (gateway, address) = gateway(&[]);
+    gateway.apply(&map, 2);
+    let mut client = Client::connect(address);
+    for _ in 0..3 {
+        assert_eq!(client.get("own", "/").text(), "answered");
+    }
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 1, "one connection for all");
+    assert_eq!(client.get("own", "/never").status(), 504);
+    speak(&mut map, "own", Transport { idle: Some(Duration::ZERO), ..transport });
+    gateway.apply(&map, 3);
+    let before = server.accepted.load(Ordering::SeqCst);
+    let mut client = Client::connect(address);
+    for _ in 0..3 {
+        assert_eq!(client.get("own", "/").text(), "answered");
+    }
+    assert_eq!(server.accepted.load(Ordering::SeqCst), before + 3, "none is old enough");
+}
+
+/// Changes how endpoints of a route are asked.
+fn change_leaf(map: &mut RoutingMap, name: &str, change: impl FnOnce(&mut Endpoints)) {
+    let id = BackendId::from(leaf(name));
+    let mut node = (**map.backends.get(&id).unwrap()).clone();
+    if let Backend::Endpoints(leaf) = &mut node.backend {
+        change(leaf);
+    }
+    map.backends.insert(id, Arc::new(node));
 }
 
 #[test]

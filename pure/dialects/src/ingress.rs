@@ -65,6 +65,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         object: findings.object().clone(),
         created,
         class,
+        is_labelled: options.ingress_labels.matches(&labels),
         routes,
         refusal,
         readings,

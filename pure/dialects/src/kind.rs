@@ -5,7 +5,7 @@ use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, core, heed, ingress, metallb, network_policy, traefik};
+use crate::{LowerOptions, codes, core, heed, ingress, labelled, metallb, network_policy, traefik};
 
 /// A kind we read.
 struct Known {
@@ -45,8 +45,8 @@ const KNOWN: [Known; 41] = [
     known("BGPPeer", METALLB, |f, _| list(metallb::bgp_peer::lower_v1beta1(f))),
     known("BFDProfile", METALLB, |f, _| list(metallb::bfd_profile::lower(f))),
     known("Community", METALLB, |f, _| list(metallb::bgp_advertisement::aliases(f))),
-    known("IngressRoute", TRAEFIK, |f, _| list(traefik::router::http(f))),
-    known("IngressRouteTCP", TRAEFIK, |f, _| list(traefik::router::tcp(f))),
+    known("IngressRoute", TRAEFIK, |f, options| list(traefik::router::http(f, options.syntax))),
+    known("IngressRouteTCP", TRAEFIK, |f, options| list(traefik::router::tcp(f, options.syntax))),
     known("IngressRouteUDP", TRAEFIK, |f, _| list(traefik::router::udp(f))),
     known("TraefikService", TRAEFIK, |f, _| list(traefik::backend::lower(f))),
     known("TLSOption", TRAEFIK, |f, _| list(traefik::tls::option(f))),
@@ -55,7 +55,7 @@ const KNOWN: [Known; 41] = [
     known("ServersTransportTCP", TRAEFIK, |f, _| list(traefik::transport::tcp(f))),
     known("HelmChart", HELM, |f, _| list(traefik::options::helm(f))),
     known("HelmChartConfig", HELM, |f, _| list(traefik::options::helm(f))),
-    of_file("router", |f, _| list(traefik::file::router(f))),
+    of_file("router", |f, options| list(traefik::file::router(f, options.syntax))),
     of_file("service", |f, _| list(traefik::file::service(f))),
     of_file("middleware", |f, _| list(traefik::file::middleware(f))),
     of_file("transport", |f, _| list(traefik::file::transport(f))),
@@ -127,7 +127,10 @@ pub(crate) fn lower(
             findings.refuse(unfit);
             return Vec::new();
         }
-        return (known.lower)(findings, options);
+        return match is_of_file || labelled::is_there(object, options) {
+            true => (known.lower)(findings, options),
+            false => Vec::new(),
+        };
     }
     match of_kind.next() {
         Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {

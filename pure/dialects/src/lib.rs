@@ -17,6 +17,7 @@ mod heed;
 mod host;
 mod ingress;
 mod kind;
+mod labelled;
 mod location;
 mod metallb;
 mod network_policy;
@@ -27,15 +28,22 @@ mod swapped;
 pub mod traefik;
 
 use steelyard_manifest::Object;
-use steelyard_model::{Diagnostic, Item};
+use steelyard_model::{Diagnostic, Item, Selector};
 
 use crate::findings::Findings;
+use crate::traefik::rule::RuleSyntax;
 
 /// How to read objects.
 #[derive(Clone, Debug)]
 pub struct LowerOptions {
     /// Prefix of ingress-nginx's annotations, as set by its `--annotations-prefix`.
     pub nginx_prefix: String,
+    /// In which language rules are that do not say it (`core.defaultRuleSyntax`).
+    pub syntax: RuleSyntax,
+    /// Only objects of Traefik's kinds with such labels are there (`labelSelector`).
+    pub crd_labels: Selector,
+    /// The same of Ingresses in Traefik's words, or in nobody's.
+    pub ingress_labels: Selector,
 }
 
 /// What an object became.
@@ -49,7 +57,12 @@ pub struct Lowered {
 
 impl Default for LowerOptions {
     fn default() -> Self {
-        Self { nginx_prefix: "nginx.ingress.kubernetes.io".to_owned() }
+        Self {
+            nginx_prefix: "nginx.ingress.kubernetes.io".to_owned(),
+            syntax: RuleSyntax::default(),
+            crd_labels: Selector::default(),
+            ingress_labels: Selector::default(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use steelyard_manifest::Object;
+use steelyard_model::Selector;
 
 use crate::tree::Tree;
 
@@ -84,6 +85,21 @@ impl<'a> Cluster<'a> {
         let named = self.all("Namespace").iter().filter(has).map(|it| &*it.name);
         let named: BTreeSet<&str> = named.collect();
         self.within(|namespace| labels.is_empty() || named.contains(namespace))
+    }
+
+    /// What is seen of it by who looks only at those objects of some kinds that have such labels.
+    pub(crate) fn selected(mut self, kinds: impl Fn(&str) -> bool, labels: &Selector) -> Self {
+        let is_selected = |it: &Written| {
+            let own = it.tree().at("metadata").at("labels").0.as_object();
+            let pairs = own.into_iter().flatten();
+            let pair = |(key, value): (&String, &Value)| {
+                (key.clone(), value.as_str().unwrap_or_default().to_owned())
+            };
+            labels.matches(&pairs.map(pair).collect())
+        };
+        let concerned = self.kinds.iter_mut().filter(|(kind, _)| kinds(kind));
+        concerned.for_each(|(_, all)| all.retain(is_selected));
+        self
     }
 
     /// What is in no namespace, or in one that is looked at.

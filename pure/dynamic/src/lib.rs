@@ -36,14 +36,31 @@ pub use nginx::NginxProviderOptions;
 pub use options::DynamicOptions;
 use shape::Sections;
 
+/// Traefik's own kinds.
+const OF_TRAEFIK: [&str; 10] = [
+    "IngressRoute",
+    "IngressRouteTCP",
+    "IngressRouteUDP",
+    "Middleware",
+    "MiddlewareTCP",
+    "ServersTransport",
+    "ServersTransportTCP",
+    "TLSOption",
+    "TLSStore",
+    "TraefikService",
+];
+
 /// What Traefik's providers of a cluster make of all its objects. An object may be without name and
 /// namespace, as far as they are concerned ([`steelyard_manifest::load_unnamed`]).
 pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
     let cluster = Cluster::of(objects);
     let mut sections = Sections::default();
+    let of_traefik = |kind: &str| OF_TRAEFIK.contains(&kind);
     let crd = Cluster::seen(&cluster, &options.crd.namespaces);
+    let crd = crd.selected(of_traefik, &options.crd.labels);
     sections.add(crd::configuration(&crd, &options.crd), names::OF_KINDS);
     let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
+    let ingress = ingress.selected(|kind| kind == "Ingress", &options.ingress.labels);
     sections.add(ingress::configuration(&ingress, options), names::OF_INGRESSES);
     let nginx = cluster.seen(&options.nginx.namespaces).labelled(&options.nginx.labels);
     sections.add(nginx::configuration(&nginx, &options.nginx), names::OF_NGINX);

@@ -203,12 +203,18 @@ fn endpoints(
         let at = endpoint.to_string();
         let is_down = down.contains(&(name, &*at));
         let (key, at) = match scheme {
-            Some(scheme) => ("url", format!("{scheme}://{at}")),
+            Some(scheme) => {
+                let below = leaf.below.as_deref().unwrap_or_default();
+                ("url", format!("{scheme}://{at}{below}"))
+            }
             None => ("address", at),
         };
         let mut server = json!({ key: at });
         if *weight != 1 {
             server["weight"] = (*weight).into();
+        }
+        if leaf.below.is_some() {
+            server["preservePath"] = true.into();
         }
         servers.push(server);
         statuses.insert(at, if is_down { "DOWN" } else { "UP" }.into());

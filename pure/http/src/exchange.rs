@@ -516,7 +516,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
                 is_awaited && !self.upload.is_read() && self.upload.reads()
             }
             Wait::EndpointSpeaks => {
-                head && self.upload.is_written() && self.waits.limits().response_head.is_some()
+                head && self.upload.is_written() && self.waits.response_head().is_some()
             }
             Wait::EndpointGoesOn => {
                 let has_begun = self.download.stage == Stage::Body;

@@ -31,7 +31,7 @@ use doubt::Doubt;
 use files::{Edit, File, Reading};
 
 /// The files as they stand, and where each object is; of each, what is extracted.
-pub struct Front<T> {
+pub struct Front<T: Extract> {
     /// Folders of which other tools make objects.
     builds: Builds,
     reading: Reading<T>,
@@ -45,7 +45,7 @@ pub struct Front<T> {
     broken: BTreeSet<Arc<str>>,
 }
 
-impl<T> Default for Front<T> {
+impl<T: Extract> Default for Front<T> {
     fn default() -> Self {
         Self {
             builds: Builds::default(),
@@ -60,11 +60,18 @@ impl<T> Default for Front<T> {
 }
 
 impl<T: Extract> Front<T> {
-    /// Of files, some of which are Traefik's dynamic configuration.
-    pub fn with_dynamic(places: DynamicPlaces) -> Self {
+    /// Of files whose objects are read so.
+    pub fn reading(how: T::How) -> Self {
         let mut front = Self::default();
-        front.reading.dynamic = places;
+        front.reading.how = how;
         front
+    }
+
+    /// Some of the files are Traefik's dynamic configuration: before any is taken in.
+    #[must_use]
+    pub fn with_dynamic(mut self, places: DynamicPlaces) -> Self {
+        self.reading.dynamic = places;
+        self
     }
 
     /// There must be manifests somewhere: before the first one is seen, that there is none is not

@@ -32,8 +32,11 @@ pub struct Written {
 
 /// What is taken out of an object before its tree is dropped.
 pub trait Extract: Sized {
+    /// How objects are read.
+    type How: Default;
+
     /// What there is to take.
-    fn of(object: &Object) -> Self;
+    fn of(object: &Object, how: &Self::How) -> Self;
 
     /// Where the object is written.
     fn written(&self) -> &Written;

@@ -132,6 +132,8 @@ pub struct TransportDraft {
     pub proxy_protocol: Option<ProxyVersion>,
     /// How long connecting may take.
     pub connect: Option<Duration>,
+    /// How long the head of an answer may take; none of those for connections.
+    pub answer: Option<Duration>,
     /// For how long an idle connection is kept.
     pub idle: Option<Duration>,
     /// For how long one side of a connection may be open when the other is closed.

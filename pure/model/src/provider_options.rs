@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::selector::Selector;
+
 /// Options of one of them, under Traefik's names and with its defaults: everything off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderOptions {
     /// Objects of other namespaces are not there; empty is all.
     pub namespaces: BTreeSet<String>,
+    /// Of its own kinds only objects with such labels are there.
+    pub labels: Selector,
     /// The class that is served; empty is none, and `traefik`.
     pub ingress_class: String,
     /// Whether objects may name some of other namespaces.
@@ -32,6 +36,11 @@ impl ProviderOptions {
     /// (`as_traefik`) nothing is said, which there means no.
     pub fn lets_external_names(&self, as_traefik: bool) -> bool {
         self.allow_external_name_services.unwrap_or(!as_traefik)
+    }
+
+    /// Whether IngressClasses are looked at.
+    pub fn looks_up_classes(&self) -> bool {
+        !self.disable_ingress_class_lookup && !self.disable_cluster_scope_resources
     }
 
     /// Whether objects of this namespace are there.

@@ -29,6 +29,8 @@ pub struct RouteSet {
     pub created: Option<Arc<str>>,
     /// `spec.ingressClassName`, else the class annotation. None means any.
     pub class: Option<ClassName>,
+    /// Whether it has the labels that Traefik's provider asks for (`labelSelector`).
+    pub is_labelled: bool,
     /// Its routes, in order of the object.
     pub routes: Vec<RouteDraft>,
     /// Why none of them is served, whoever reads it: a field of nobody's closes something.

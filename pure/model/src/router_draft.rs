@@ -102,14 +102,16 @@ pub enum WayTarget {
 pub struct ServersDraft {
     /// Which.
     pub backend: ServersOf,
-    /// Who is asked for it.
-    pub asked: AskedServers,
+    /// Who is asked for it; none is as the provider is set.
+    pub asked: Option<AskedServers>,
     /// What is spoken; none is as the port says.
     pub scheme: Option<OriginScheme>,
     /// How; none is as everybody is spoken to.
     pub transport: Option<ObjectLink>,
     /// Whose name they are asked by.
     pub host: SentHost,
+    /// What stands before the paths that they are asked for.
+    pub below: Option<Arc<str>>,
     /// How an endpoint is chosen.
     pub algorithm: Algorithm,
     /// Who was here before goes the same way.
@@ -125,8 +127,8 @@ pub struct ServersDraft {
 /// How a Service is to be asked, as Traefik's annotations on it say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendWish {
-    /// Who is asked for it.
-    pub asked: AskedServers,
+    /// Who is asked for it; none is as the provider is set.
+    pub asked: Option<AskedServers>,
     /// Who was here before goes the same way.
     pub sticky: Option<CookieDraft>,
     /// Whose name they are asked by.

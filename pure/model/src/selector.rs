@@ -36,6 +36,23 @@ pub enum Operator {
 }
 
 impl Selector {
+    /// A selector as command lines have it: `app=a,tier!=b,env in (x, y),!old,new`; none where it
+    /// is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut depth = 0_usize;
+        let parts = text.split(|letter| {
+            match letter {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            letter == ',' && depth == 0
+        });
+        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+        let expressions = parts.map(Requirement::read).collect::<Option<_>>()?;
+        Some(Self { match_labels: Labels::new(), expressions })
+    }
+
     /// Whether an object with `labels` is selected.
     pub fn matches(&self, labels: &Labels) -> bool {
         is_subset(&self.match_labels, labels)
@@ -49,6 +66,39 @@ impl Selector {
 }
 
 impl Requirement {
+    /// Of a part of [`Selector::read`].
+    fn read(text: &str) -> Option<Self> {
+        let is_key = |key: &str| {
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+            !key.is_empty() && key.bytes().all(is_part)
+        };
+        let made = |key: &str, operator, values: Vec<String>| {
+            let key = Some(key.trim()).filter(|key| is_key(key))?.to_owned();
+            Some(Self { key, operator, values })
+        };
+        if let Some((key, value)) = text.split_once("!=") {
+            return made(key, Operator::NotIn, vec![value.trim().to_owned()]);
+        }
+        if let Some((key, value)) = text.split_once('=') {
+            let value = value.strip_prefix('=').unwrap_or(value).trim();
+            return made(key, Operator::In, vec![value.to_owned()]);
+        }
+        if let Some(key) = text.strip_prefix('!') {
+            return made(key, Operator::DoesNotExist, Vec::new());
+        }
+        let Some((head, list)) = text.split_once('(') else {
+            return made(text, Operator::Exists, Vec::new());
+        };
+        let list = list.trim_end().strip_suffix(')')?;
+        let values = list.split(',').map(|value| value.trim().to_owned()).collect();
+        let (key, word) = head.trim_end().rsplit_once(char::is_whitespace)?;
+        match word {
+            "in" => made(key, Operator::In, values),
+            "notin" => made(key, Operator::NotIn, values),
+            _ => None,
+        }
+    }
+
     fn holds(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         let listed = value.is_some_and(|value| self.values.contains(value));
@@ -64,4 +114,38 @@ impl Requirement {
 /// Whether every pair of `wanted` is among `labels`.
 pub fn is_subset(wanted: &Labels, labels: &Labels) -> bool {
     wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_as_command_lines_have_them() {
+        let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let labels: Labels =
+            [("app", "a"), ("env", "x"), ("e/f", "")].into_iter().map(pair).collect();
+        for (text, expected) in [
+            ("", Some(true)),
+            ("app=a", Some(true)),
+            ("app==a, env = x", Some(true)),
+            ("app=b", Some(false)),
+            ("app!=b,tier!=c", Some(true)),
+            ("app!=a", Some(false)),
+            ("env in (x, y),app", Some(true)),
+            ("env in (y)", Some(false)),
+            ("env notin (y,z),!old", Some(true)),
+            ("!env", Some(false)),
+            ("old", Some(false)),
+            ("e/f", Some(true)),
+            ("env on (x)", None),
+            ("env in (x", None),
+            ("a b", None),
+            ("=a", None),
+            ("!", None),
+        ] {
+            let read = Selector::read(text).map(|selector| selector.matches(&labels));
+            assert_eq!(read, expected, "{text}");
+        }
+    }
 }

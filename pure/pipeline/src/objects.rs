@@ -39,8 +39,10 @@ impl LoweredObject {
 }
 
 impl Extract for LoweredObject {
-    fn of(object: &Object) -> Self {
-        let mut lowered = lower(object, &LowerOptions::default());
+    type How = LowerOptions;
+
+    fn of(object: &Object, how: &LowerOptions) -> Self {
+        let mut lowered = lower(object, how);
         lowered.items.iter_mut().for_each(Item::shrink);
         Self {
             written: Written::of(object),

@@ -1,13 +1,17 @@
 //! How objects are joined.
 
+use steelyard_dialects::LowerOptions;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::routing::exposure::Exposure;
-use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::rank::Precedence;
+use steelyard_model::routing::transport::{ForwardingTimes, Transport};
 use steelyard_model::{NamespacedName, NginxOptions, ProviderOptions};
 
 /// How to join.
 #[derive(Clone, Debug)]
 pub struct ResolveOptions {
+    /// How each object is read by itself.
+    pub reading: LowerOptions,
     /// Which Services are the gateway's.
     pub gateway: GatewayServices,
     /// Only metallb.io objects of this namespace count.
@@ -32,9 +36,13 @@ pub struct ResolveOptions {
     pub ingress: ProviderOptions,
     /// Flags of ingress-nginx: of Ingresses in its words.
     pub nginx: NginxOptions,
+    /// Which of Traefik's providers goes first where numbers are equal.
+    pub precedence: Precedence,
     /// How TLS is spoken to endpoints where nobody says more of it, in words of Traefik
     /// (`serversTransport`); of the id of [`Transport::https`].
     pub https: Transport,
+    /// How long what may take with them, and with others of which nobody says more.
+    pub times: ForwardingTimes,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -59,6 +67,7 @@ pub enum GatewayServices {
 impl Default for ResolveOptions {
     fn default() -> Self {
         Self {
+            reading: LowerOptions::default(),
             gateway: GatewayServices::Inferred,
             config_namespace: None,
             load_balancer_class: None,
@@ -70,7 +79,9 @@ impl Default for ResolveOptions {
             crd: ProviderOptions::default(),
             ingress: ProviderOptions::default(),
             nginx: NginxOptions::default(),
+            precedence: Precedence::default(),
             https: Transport::https(),
+            times: ForwardingTimes::default(),
             reads_endpoints: true,
             reads_routes: true,
         }

@@ -8,10 +8,15 @@ use steelyard_model::Item;
 
 /// The items that `yaml` lowers to. The text must be in order.
 pub fn items(yaml: &str) -> Vec<Arc<Item>> {
+    items_read(yaml, &LowerOptions::default())
+}
+
+/// The same of objects that are read so.
+pub fn items_read(yaml: &str, how: &LowerOptions) -> Vec<Arc<Item>> {
     let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &ReadLimits::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let mut items = Vec::new();
-    for lowered in loaded.objects.iter().map(|it| lower(it, &LowerOptions::default())) {
+    for lowered in loaded.objects.iter().map(|it| lower(it, how)) {
         items.extend(lowered.items.into_iter().map(Arc::new));
     }
     items

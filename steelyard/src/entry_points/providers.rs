@@ -4,16 +4,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use steelyard_dialects::LowerOptions;
+use steelyard_dialects::traefik::rule::RuleSyntax;
 use steelyard_dynamic::DynamicOptions;
-use steelyard_model::ProviderOptions;
 use steelyard_model::routing::entry_point::EntryPoint;
-use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Roots, Transport};
+use steelyard_model::routing::rank::{PROVIDERS, Precedence};
+use steelyard_model::routing::transport::{
+    ForwardingTimes, OriginProtocol, OriginTls, Roots, Transport,
+};
+use steelyard_model::suggest::nearest;
+use steelyard_model::{ProviderOptions, Selector};
 
+use super::duration::duration;
 use super::provider_of_nginx;
 
 /// What options of either begin with.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
 const RULE_SYNTAX: &str = "core.defaultrulesyntax";
+const PRECEDENCE: &str = "providers.precedence";
+const FORWARDING: &str = "serverstransport.forwardingtimeouts.";
 
 /// How TLS is spoken to endpoints where no ServersTransport is named: `serversTransport.…`.
 pub(super) fn https(options: &BTreeMap<String, String>) -> Transport {
@@ -32,13 +41,56 @@ pub(super) fn https(options: &BTreeMap<String, String>) -> Transport {
     }
 }
 
-/// Options that are set and count for `plan -o traefik` alone.
-pub(super) fn idle(options: &BTreeMap<String, String>) -> Vec<String> {
-    let native = PREFIXES.map(|prefix| (format!("{prefix}.nativelbbydefault"), "true"));
-    let all = native.into_iter().chain([(RULE_SYNTAX.to_owned(), "v2")]);
-    let is_set = |(name, value): &(String, &str)| options.get(name).is_some_and(|it| it == value);
-    let set = all.filter(is_set).map(|(name, _)| name);
-    set.chain(provider_of_nginx::idle(options)).collect()
+/// How long what may take with endpoints of requests where no ServersTransport is named.
+pub(super) fn times(options: &BTreeMap<String, String>) -> ForwardingTimes {
+    let said = |name: &str| {
+        let said = options.get(&format!("{FORWARDING}{name}"))?;
+        duration(said).filter(|it| !it.is_zero())
+    };
+    ForwardingTimes {
+        connect: said("dialtimeout"),
+        answer: said("responseheadertimeout"),
+        idle: said("idleconntimeout"),
+    }
+}
+
+/// How each object is read by itself, as options of `providers` and of rules say.
+pub(super) fn reading(options: &BTreeMap<String, String>) -> LowerOptions {
+    let [crd, ingress] = PREFIXES.map(|prefix| provider(options, prefix).labels);
+    LowerOptions {
+        syntax: if is_v2(options) { RuleSyntax::V2 } else { RuleSyntax::V3 },
+        crd_labels: crd,
+        ingress_labels: ingress,
+        ..LowerOptions::default()
+    }
+}
+
+/// Which provider goes first where numbers are equal.
+pub(super) fn precedence(options: &BTreeMap<String, String>) -> Precedence {
+    let list = options.get(PRECEDENCE).map_or("", String::as_str);
+    Precedence::read(list).expect("checked when it was taken")
+}
+
+/// Whether an option of providers may have this value.
+pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
+    if name == PRECEDENCE {
+        let wrong = |name: &str| match nearest(name, PROVIDERS) {
+            Some(near) => format!("{PRECEDENCE}: there is no {name:?}; did you mean {near}?"),
+            None => {
+                format!("{PRECEDENCE}: there is no {name:?}; there are {}", PROVIDERS.join(", "))
+            }
+        };
+        return Precedence::read(value).map(drop).map_err(wrong);
+    }
+    let is_selector = PREFIXES.iter().any(|prefix| name == format!("{prefix}.labelselector"));
+    match is_selector && Selector::read(value).is_none() {
+        true => Err(format!("{name} wants a selector: app=a,tier!=b,env in (x, y); not {value:?}")),
+        false => Ok(()),
+    }
+}
+
+fn is_v2(options: &BTreeMap<String, String>) -> bool {
+    options.get(RULE_SYNTAX).is_some_and(|it| it.eq_ignore_ascii_case("v2"))
 }
 
 /// What the options say, of a gateway with these entry points.
@@ -47,8 +99,8 @@ pub(super) fn chosen(
     points: Vec<EntryPoint>,
 ) -> DynamicOptions {
     let [crd, ingress] = PREFIXES.map(|prefix| provider(options, prefix));
-    let is_v2 = options.get(RULE_SYNTAX).is_some_and(|it| it == "v2");
-    DynamicOptions { crd, ingress, nginx: provider_of_nginx::chosen(options, points), is_v2 }
+    let (nginx, is_v2) = (provider_of_nginx::chosen(options, points), is_v2(options));
+    DynamicOptions { crd, ingress, nginx, is_v2 }
 }
 
 fn provider(options: &BTreeMap<String, String>, prefix: &str) -> ProviderOptions {
@@ -60,6 +112,7 @@ fn provider(options: &BTreeMap<String, String>, prefix: &str) -> ProviderOptions
     };
     ProviderOptions {
         namespaces: list("namespaces").unwrap_or_default(),
+        labels: value("labelselector").and_then(Selector::read).unwrap_or_default(),
         ingress_class: value("ingressclass").unwrap_or_default().to_owned(),
         allow_cross_namespace: is("allowcrossnamespace"),
         allow_external_name_services: value("allowexternalnameservices").map(|it| it == "true"),
@@ -88,6 +141,33 @@ mod tests {
         };
         assert_eq!((id, protocol), (Transport::https().id, OriginProtocol::Http1));
         assert_eq!((tls.roots, tls.server_name.as_deref()), (Roots::Nobody, Some("a.test")));
+    }
+
+    #[test]
+    fn what_restricts_objects_and_orders_routes() {
+        for (name, value, is_taken) in [
+            (PRECEDENCE, "file, kubernetesCRD", true),
+            (PRECEDENCE, "kubernetesingress", false),
+            ("providers.kubernetescrd.labelselector", "a=b", true),
+            ("providers.kubernetesingress.labelselector", "a in b", false),
+        ] {
+            assert_eq!(check(name, value).is_ok(), is_taken, "{name}={value}");
+        }
+        let options = [
+            (RULE_SYNTAX, "V2"),
+            (PRECEDENCE, "file"),
+            ("providers.kubernetesingress.labelselector", "a=b"),
+            ("serverstransport.forwardingtimeouts.dialtimeout", "2s"),
+            ("serverstransport.forwardingtimeouts.idleconntimeout", "0"),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let reading = reading(&options);
+        assert_eq!(reading.syntax, RuleSyntax::V2);
+        assert_eq!(reading.crd_labels, Selector::default());
+        assert_eq!(Some(reading.ingress_labels), Selector::read("a=b"));
+        assert!(!precedence(&options).is_usual());
+        let connect = Some(std::time::Duration::from_secs(2));
+        assert_eq!(times(&options), ForwardingTimes { connect, ..ForwardingTimes::default() });
     }
 
     #[test]

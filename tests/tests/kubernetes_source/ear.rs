@@ -44,7 +44,9 @@ pub(crate) struct Ear {
 }
 
 impl Extract for Seen {
-    fn of(object: &Object) -> Self {
+    type How = ();
+
+    fn of(object: &Object, (): &()) -> Self {
         let value = object.read_lenient().value.unwrap_or_default();
         Self { written: Written::of(object), value }
     }
@@ -115,7 +117,7 @@ async fn listen(
     shared: &Mutex<Heard>,
 ) -> Result<()> {
     let connection = Arc::new(Connection::open(Some(kubeconfig), None).await?);
-    let mut front = ClusterFront::<Seen>::new(watches.clone());
+    let mut front = ClusterFront::<Seen>::new(watches.clone(), ());
     let mut feed = Feed::start(&connection, watches);
     let mut tick = tokio::time::interval(TICK);
     loop {

@@ -212,7 +212,8 @@ async fn answer(
         }
         .map_err(broken);
     }
-    let doubt = Doubt { is_repeatable: false, now: core.tick.get() };
+    let now = core.tick.get();
+    let doubt = Doubt { is_repeatable: false, now, most_idle: None };
     if let Some(kept) = upstream.checkout(doubt)
         && let Ok(response) = said(core, upstream, kept.into_inner(), question, method).await
     {

@@ -154,7 +154,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             }
             attempts += 1;
             self.exchange.change_response(leaf.changes(index));
-            self.exchange.ask_by(leaf.host(index).as_deref());
+            self.exchange.ask_by(leaf.host(index).as_deref(), leaf.backend.below().as_deref());
+            self.exchange.answer_within(leaf.backend.times().answer);
             let began = seat.is_some().then(Instant::now);
             let tried = Tried { service: &leaf.backend, standing: leaf.standing(index) };
             let attempt = match leaf.target(index) {
@@ -198,13 +199,14 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     /// How long connecting may take.
-    fn connect_limit(&self) -> Duration {
-        self.times.connect(self.place.core.options().timeouts.connect, self.attempt_due)
+    fn connect_limit(&self, service: &BackendState) -> Duration {
+        let usual = self.place.core.options().timeouts.connect;
+        self.times.connect(service.times().connect.unwrap_or(usual), self.attempt_due)
     }
 
     async fn at_name(&mut self, tried: Tried<'_>, name: &Arc<str>, port: u16) -> Attempt {
         let core = self.place.core;
-        let limit = self.connect_limit();
+        let limit = self.connect_limit(tried.service);
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -242,14 +244,17 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 return Box::pin(self.at_sessions(tried, &upstream)).await;
             }
             let core = self.place.core;
-            let doubt =
-                Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
+            let doubt = Doubt {
+                is_repeatable: self.exchange.is_repeatable(),
+                now: core.tick.get(),
+                most_idle: tried.service.times().idle,
+            };
             let mut kept = upstream.checkout(doubt).map(Clean::into_inner);
             loop {
                 let (stream, is_fresh) = match kept.take() {
                     Some(kept) => (kept, false),
                     None => {
-                        let limit = self.connect_limit();
+                        let limit = self.connect_limit(tried.service);
                         let connected = Box::pin(upstream.connect(limit)).await;
                         match self.met(connected, tried) {
                             Ok(stream) => (stream, true),
@@ -272,7 +277,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// The same over connections that requests share. What was not looked at may be sent again, and
     /// again: an endpoint that goes away says so to all that came too late.
     async fn at_sessions(&mut self, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
-        let limit = self.connect_limit();
+        let limit = self.connect_limit(tried.service);
         for _ in 0..MOST_DECLINED {
             let errand = match upstream.sessions.kept() {
                 Some(errand) => errand,

@@ -1,9 +1,11 @@
 //! Requests of filters' own: one at a time, small, over the same connections as all others.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use steelyard_filters::{Letter, Response};
@@ -11,6 +13,7 @@ use steelyard_http::{
     Asked, Body, Head, ResponseHead, Reuse, Seen, Slots, Upgrades, push_number, release,
 };
 use steelyard_model::routing::id::BackendId;
+use steelyard_model::routing::transport::ForwardingTimes;
 
 use crate::core::live::{Caller, Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
@@ -46,17 +49,19 @@ pub(crate) async fn fetch(
         Reading { method: &letter.method, max: letter.max, is_cut: false, room: asker.room };
     let _asking = core.askings.begin(to).ok_or(io::ErrorKind::QuotaExceeded)?;
     let fetched = within(letter.patience, async {
-        let Found { upstream, may_share, host } = found(core, to, asker.client).await?;
-        let host = host.as_deref().unwrap_or(&letter.authority);
-        let head = head(core, letter, host, asker.passed).ok_or(io::ErrorKind::InvalidInput)?;
+        let found = found(core, to, asker.client).await?;
+        let at = found.asked_by(letter);
+        let head = head(core, letter, at, asker.passed).ok_or(io::ErrorKind::InvalidInput)?;
+        let Found { upstream, may_share, times, .. } = found;
+        let limit = times.connect.unwrap_or_else(|| core.options().timeouts.connect);
         if may_share && !upstream.is_alone() {
-            return shared(core, &upstream, &head, reading).await;
+            return shared((core, limit), &upstream, &head, reading).await;
         }
-        let (stream, is_fresh) = connection(core, &upstream).await?;
+        let (stream, is_fresh) = connection(core, &upstream, times).await?;
         match exchange(core, &upstream, stream, &head, reading).await {
             // It may have been closed in the moment it was taken: a fresh one tells.
             Err(error) if !is_fresh && !is_too_much(&error) => {
-                let stream = upstream.connect(core.options().timeouts.connect).await?;
+                let stream = upstream.connect(limit).await?;
                 exchange(core, &upstream, stream, &head, reading).await
             }
             fetched => fetched,
@@ -75,8 +80,17 @@ fn is_too_much(error: &io::Error) -> bool {
 }
 
 /// The letter's head; none where it would not be one.
-fn head(core: &Core, letter: &Letter, host: &str, passed: &[u8]) -> Option<Vec<u8>> {
-    let parts = [&*letter.method, &letter.target, host];
+fn head(
+    core: &Core,
+    letter: &Letter,
+    (host, below): (&str, Option<&str>),
+    passed: &[u8],
+) -> Option<Vec<u8>> {
+    let target = match below {
+        Some(below) => Cow::Owned(format!("{below}{}", letter.target)),
+        None => Cow::Borrowed(&*letter.target),
+    };
+    let parts = [&*letter.method, &target, host];
     if !parts.iter().all(|part| !part.is_empty() && part.bytes().all(|it| it.is_ascii_graphic())) {
         return None;
     }
@@ -106,6 +120,17 @@ struct Found {
     may_share: bool,
     /// The name that it is asked by, where that is its own.
     host: Option<String>,
+    /// What the path that it is asked for is below.
+    below: Option<Arc<str>>,
+    /// How long what may take with it.
+    times: ForwardingTimes,
+}
+
+impl Found {
+    /// The name that it is asked by, and what paths are below.
+    fn asked_by<'f>(&'f self, letter: &'f Letter) -> (&'f str, Option<&'f str>) {
+        (self.host.as_deref().unwrap_or(&letter.authority), self.below.as_deref())
+    }
 }
 
 /// The endpoint of the backend whose turn it is.
@@ -126,9 +151,11 @@ async fn endpoint(core: &Core, picked: Picked) -> io::Result<Found> {
     };
     let backend = &leaf.backend;
     let (may_share, host) = (backend.may_share(), leaf.host(index));
+    let (below, times) = (backend.below(), backend.times());
     let (name, port) = match leaf.target(index) {
         Target::Address(upstream) => {
-            return Ok(Found { upstream: backend.origin(upstream, None), may_share, host });
+            let upstream = backend.origin(upstream, None);
+            return Ok(Found { upstream, may_share, host, below, times });
         }
         Target::Name(name, port) => (name, *port),
     };
@@ -137,7 +164,7 @@ async fn endpoint(core: &Core, picked: Picked) -> io::Result<Found> {
     let first: Option<&SocketAddr> = addresses.first();
     let first = first.ok_or(io::ErrorKind::NotFound)?;
     let upstream = backend.origin(&core.upstreams.at(*first), Some(name));
-    Ok(Found { upstream, may_share, host })
+    Ok(Found { upstream, may_share, host, below, times })
 }
 
 /// A connection to an endpoint of a backend that is not asked by HTTP.
@@ -152,7 +179,7 @@ pub(crate) async fn reached(core: &Core, to: &BackendId, client: IpAddr) -> io::
 
 /// The same over connections that requests share.
 async fn shared(
-    core: &Core,
+    (core, limit): (&Core, Duration),
     upstream: &Upstream,
     head: &[u8],
     reading: Reading<'_>,
@@ -163,7 +190,6 @@ async fn shared(
             answered => return answered,
         }
     }
-    let limit = core.options().timeouts.connect;
     match upstream.reach(limit).await? {
         Reached::Shared(errand) => exchange(core, upstream, errand, head, reading).await,
         Reached::Alone(stream) => exchange(core, upstream, stream, head, reading).await,
@@ -171,13 +197,17 @@ async fn shared(
 }
 
 /// A connection, and whether it is a fresh one.
-async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(Stream, bool)> {
-    let doubt = Doubt { is_repeatable: false, now: core.tick.get() };
+async fn connection(
+    core: &Core,
+    upstream: &Upstream,
+    times: ForwardingTimes,
+) -> io::Result<(Stream, bool)> {
+    let doubt = Doubt { is_repeatable: false, now: core.tick.get(), most_idle: times.idle };
     if let Some(kept) = upstream.checkout(doubt) {
         return Ok((kept.into_inner(), false));
     }
-    let stream = upstream.connect(core.options().timeouts.connect).await?;
-    Ok((stream, true))
+    let limit = times.connect.unwrap_or_else(|| core.options().timeouts.connect);
+    Ok((upstream.connect(limit).await?, true))
 }
 
 /// What of an answer is read.
@@ -319,7 +349,7 @@ mod tests {
         let core = core();
         let own = &core.shared.pseudonym;
         let text = |letter| {
-            let head = head(&core, &letter, &letter.authority, b"CDN-Loop: other\r\n");
+            let head = head(&core, &letter, (&letter.authority, None), b"CDN-Loop: other\r\n");
             head.map(|head| String::from_utf8(head).unwrap())
         };
         for (method, body, framing) in [
@@ -359,7 +389,7 @@ mod tests {
         });
         let letter = letter(method, "/", b"");
         let response = {
-            let head = head(&core, &letter, &letter.authority, b"").unwrap();
+            let head = head(&core, &letter, (&letter.authority, None), b"").unwrap();
             let (method, max) = (&*letter.method, letter.max);
             let reading = Reading { method, max, is_cut: false, room: &|_| true };
             exchange(&core, &upstream, stream, &head, reading).await

@@ -54,6 +54,8 @@ pub(crate) struct Doubt {
     pub(crate) is_repeatable: bool,
     /// The core's tick.
     pub(crate) now: Instant,
+    /// How long it may have been idle, where somebody says it.
+    pub(crate) most_idle: Option<Duration>,
 }
 
 /// How many connections one core keeps, to all addresses.
@@ -143,6 +145,9 @@ impl Upstream {
     pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
         loop {
             let idle = self.take()?;
+            if doubt.is_too_old(&idle) {
+                continue;
+            }
             let stream = idle.connection.get();
             let is_usable =
                 if doubt.is_about(&idle) { stream.is_silent() } else { stream.is_alive() };
@@ -220,6 +225,12 @@ impl Upstream {
 }
 
 impl Doubt {
+    /// Whether `idle` has been that for too long.
+    fn is_too_old(self, idle: &Idle) -> bool {
+        let age = self.now.saturating_duration_since(idle.since);
+        self.most_idle.is_some_and(|most| age >= most)
+    }
+
     /// Whether the kernel is to be asked about `idle`. That is one system call more, 2 to 3 % of
     /// what sending and receiving a small request and its answer take, and pays where the answer
     /// may be news and matters: an endpoint that ends a connection as idle does so after a second
@@ -330,9 +341,9 @@ mod tests {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
         let doubts = [
-            (Doubt { is_repeatable: false, now: start }, true),
-            (Doubt { is_repeatable: true, now: later }, true),
-            (Doubt { is_repeatable: true, now: start }, false),
+            (Doubt { is_repeatable: false, now: start, most_idle: None }, true),
+            (Doubt { is_repeatable: true, now: later, most_idle: None }, true),
+            (Doubt { is_repeatable: true, now: start, most_idle: None }, false),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
@@ -384,7 +395,7 @@ mod tests {
     }
 
     fn doubt(now: Instant) -> Doubt {
-        Doubt { is_repeatable: true, now }
+        Doubt { is_repeatable: true, now, most_idle: None }
     }
 
     #[tokio::test]

@@ -48,7 +48,9 @@ impl Drop for Folder {
 }
 
 impl Extract for Seen {
-    fn of(object: &Object) -> Self {
+    type How = ();
+
+    fn of(object: &Object, (): &()) -> Self {
         let value = object.read_lenient().value.unwrap();
         Self { written: Written::of(object), value }
     }
@@ -131,7 +133,7 @@ impl Ear {
         let feed = Feed::start_patiently(&Arc::new(connection), watches.clone(), patience);
         Self {
             feed,
-            front: ClusterFront::new(watches),
+            front: ClusterFront::new(watches, ()),
             objects: BTreeMap::new(),
             changes: 0,
             refused: Vec::new(),

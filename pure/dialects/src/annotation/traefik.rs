@@ -93,7 +93,10 @@ const OPEN_PATHS: State = State::Reads(|written, wishes, findings| {
 });
 
 const NATIVE: State = State::Reads(|written, wishes, findings| {
-    ask(written, wishes, findings, AskedServers::ClusterAddress);
+    let is_asked = ask(written, wishes, findings, AskedServers::ClusterAddress);
+    if is_asked == Some(false) {
+        wishes.backend.get_or_insert_default().asked.get_or_insert(AskedServers::Endpoints);
+    }
 });
 
 const NODES: State = State::Reads(|written, wishes, findings| {
@@ -148,10 +151,17 @@ fn cookie(wishes: &mut Wishes) -> &mut CookieDraft {
     wishes.backend.get_or_insert_default().sticky.get_or_insert_default()
 }
 
-fn ask(written: &Entry<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>, who: AskedServers) {
-    if switch(written, findings) == Some(true) {
-        wishes.backend.get_or_insert_default().asked = who;
+fn ask(
+    written: &Entry<'_>,
+    wishes: &mut Wishes,
+    findings: &mut Findings<'_>,
+    who: AskedServers,
+) -> Option<bool> {
+    let is_asked = switch(written, findings);
+    if is_asked == Some(true) {
+        wishes.backend.get_or_insert_default().asked = Some(who);
     }
+    is_asked
 }
 
 fn switch(written: &Entry<'_>, findings: &mut Findings<'_>) -> Option<bool> {

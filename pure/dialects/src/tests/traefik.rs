@@ -293,7 +293,7 @@ fn endpoints_are_asked_as_a_service_says() {
     assert_eq!(found.backend.service().unwrap().port, PortRef::Number(8080));
     assert_eq!(found.scheme, Some(OriginScheme::H2c));
     assert_eq!(found.algorithm, Algorithm::Rendezvous(HashKey::Client));
-    assert_eq!(found.asked, AskedServers::Nodes);
+    assert_eq!(found.asked, Some(AskedServers::Nodes));
     assert!(found.transport.is_some());
     let cookie = found.sticky.as_ref().unwrap();
     assert_eq!((cookie.same_site, cookie.max_age), (Some(SameSite::Lax), 5));
@@ -316,7 +316,7 @@ fn endpoints_are_asked_as_a_service_says() {
     let found = servers(&set.routers[0].ways[0]);
     assert_eq!(
         (found.scheme, found.asked),
-        (Some(OriginScheme::Https), AskedServers::ClusterAddress)
+        (Some(OriginScheme::Https), Some(AskedServers::ClusterAddress))
     );
     assert_eq!(found.proxy_protocol, Some(ProxyVersion::V2));
     assert_eq!(found.half_closed, Some(Duration::from_millis(100)));

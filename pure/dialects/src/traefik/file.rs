@@ -32,7 +32,7 @@ pub(crate) use service::lower as service;
 use super::Reader;
 use super::middleware::{FilterSpelling, WrittenFilter};
 use super::router::{Spelling, WrittenRouter};
-use super::rule::ReadRule;
+use super::rule::{ReadRule, RuleSyntax};
 use crate::codes;
 use crate::findings::Findings;
 
@@ -67,10 +67,10 @@ fn kind_of(findings: &Findings<'_>) -> RouteKind {
 }
 
 /// Reads a router.
-pub(crate) fn router(findings: &mut Findings<'_>) -> Option<Item> {
+pub(crate) fn router(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
     let raw: raw::FileRouter = read(findings)?;
     let kind = kind_of(findings);
-    Reader { findings }.file_router(raw, kind)
+    Reader { findings }.file_router(raw, kind, syntax)
 }
 
 /// Reads a middleware.
@@ -231,13 +231,19 @@ impl Held {
 }
 
 impl Reader<'_, '_> {
-    fn file_router(&mut self, raw: raw::FileRouter, kind: RouteKind) -> Option<Item> {
+    fn file_router(
+        &mut self,
+        raw: raw::FileRouter,
+        kind: RouteKind,
+        usual: RuleSyntax,
+    ) -> Option<Item> {
         let root = FieldPath::root();
         let object = self.findings.object().clone();
         let written = WrittenRouter {
             spelling: SPELLING,
             rule: raw.rule,
             priority: raw.priority,
+            usual,
             syntax: raw.rule_syntax,
             ..WrittenRouter::default()
         };

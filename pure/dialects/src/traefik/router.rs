@@ -50,6 +50,8 @@ pub(super) struct WrittenRouter {
     pub(super) kind: Option<String>,
     pub(super) rule: Option<String>,
     pub(super) priority: Option<i64>,
+    /// The language where none is said.
+    pub(super) usual: RuleSyntax,
     pub(super) syntax: Option<String>,
     pub(super) middlewares: Option<Vec<raw::Reference>>,
     pub(super) services: Option<Vec<raw::LoadBalancer>>,
@@ -68,13 +70,14 @@ struct WrittenSet {
 }
 
 /// Reads an IngressRoute.
-pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
+pub(crate) fn http(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
     let (metadata, spec) = read::<raw::IngressRouteSpec>(findings)?;
     let router = |it: raw::HttpRoute| WrittenRouter {
         spelling: OF_OBJECTS,
         kind: it.kind,
         rule: it.rule,
         priority: it.priority,
+        usual: syntax,
         syntax: it.syntax,
         middlewares: it.middlewares,
         services: it.services,
@@ -93,13 +96,14 @@ pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
 }
 
 /// Reads an IngressRouteTCP.
-pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
+pub(crate) fn tcp(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
     let (metadata, spec) = read::<raw::IngressRouteTcpSpec>(findings)?;
     let router = |it: raw::TcpRoute| WrittenRouter {
         spelling: OF_OBJECTS,
         kind: None,
         rule: it.rule,
         priority: it.priority,
+        usual: syntax,
         syntax: it.syntax,
         middlewares: it.middlewares,
         services: it.services,
@@ -256,7 +260,7 @@ impl Reader<'_, '_> {
             _ => RuleSubject::Requests,
         };
         let text = written.rule.as_deref().unwrap_or_default();
-        let read = match rule(text, about, syntax.unwrap_or_default()) {
+        let read = match rule(text, about, syntax.unwrap_or(written.usual)) {
             Ok(read) => read,
             Err(mistake) => {
                 self.mistake(text, &mistake, "there is no such route", path);

@@ -124,13 +124,15 @@ impl Reader<'_, '_> {
         Ok(ServersDraft {
             backend: ServersOf::Service(BackendRef { service, port, place }),
             asked: match (written.native_lb, written.node_port_lb) {
-                (_, Some(true)) => AskedServers::Nodes,
-                (Some(true), _) => AskedServers::ClusterAddress,
-                _ => AskedServers::Endpoints,
+                (_, Some(true)) => Some(AskedServers::Nodes),
+                (Some(true), _) => Some(AskedServers::ClusterAddress),
+                (Some(false), _) => Some(AskedServers::Endpoints),
+                (None, _) => None,
             },
             scheme: if is_secure { Some(OriginScheme::Https) } else { scheme },
             transport,
             host: SentHost::passing(written.pass_host_header.unwrap_or(true)),
+            below: None,
             algorithm: algorithm.map(|made| made()).unwrap_or_default(),
             sticky: sticky.map(|cookie| Box::new(self.cookie(cookie, &path.key("sticky")))),
             care: self.care(written, path),

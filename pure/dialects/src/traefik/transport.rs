@@ -41,20 +41,8 @@ impl Reader<'_, '_> {
         let within = path.key("forwardingTimeouts");
         let connect = reader.time(times.dial_timeout.as_ref(), &within.key("dialTimeout"));
         let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
-        if let Some(written) = &times.response_header_timeout {
-            let path = within.key("responseHeaderTimeout");
-            if reader.time(Some(written), &path).is_some_and(|time| !time.is_zero()) {
-                let message = "answers are waited for as long as the entry point says, not as here";
-                let help = "remove it";
-                reader.findings.say(
-                    Severity::Warning,
-                    codes::FIELD_NOT_HONOURED,
-                    &path,
-                    message,
-                    help,
-                );
-            }
-        }
+        let answer = times.response_header_timeout.as_ref();
+        let answer = reader.time(answer, &within.key("responseHeaderTimeout"));
         let ignored = [
             ("cipherSuites", spec.cipher_suites.is_some_and(|it| !it.is_empty())),
             ("maxIdleConnsPerHost", spec.max_idle_conns_per_host.is_some_and(|it| it != 0)),
@@ -75,8 +63,9 @@ impl Reader<'_, '_> {
             tls,
             is_http1_only: spec.disable_http2.unwrap_or_default(),
             proxy_protocol: None,
-            connect,
-            idle,
+            connect: connect.filter(|it| !it.is_zero()),
+            answer: answer.filter(|it| !it.is_zero()),
+            idle: idle.filter(|it| !it.is_zero()),
             half_closed: None,
         }))
     }
@@ -119,6 +108,7 @@ impl Reader<'_, '_> {
             is_http1_only: false,
             proxy_protocol,
             connect,
+            answer: None,
             idle: None,
             half_closed,
         }))

@@ -1,5 +1,7 @@
 //! What passes through somebody else's hands: filters look at heads and have bodies.
 
+use std::time::Duration;
+
 use super::passage::Loan;
 use super::tap::Came;
 use super::{Break, Exchange, Hold, LetThrough, Stage};
@@ -92,9 +94,16 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// The attempts that follow are asked by this name, and by the one that the client asks for
-    /// where there is none. What is copied or kept of the request stays as the client asks.
-    pub fn ask_by(&mut self, host: Option<&str>) {
-        self.upload.rename(host);
+    /// where there is none; for what is `below` another path, where there is one. What is copied
+    /// or kept of the request stays as the client asks.
+    pub fn ask_by(&mut self, host: Option<&str>, below: Option<&str>) {
+        self.upload.rename(host, below);
+    }
+
+    /// Of the attempts that follow each is over where the head of its response takes longer than
+    /// this, once all of the request was sent.
+    pub fn answer_within(&mut self, limit: Option<Duration>) {
+        self.waits.answer_within(limit);
     }
 
     /// Whether another endpoint may be asked though this one has had its say: nothing of the

@@ -39,6 +39,8 @@ pub(super) enum Wait {
 /// no room for it.
 pub(super) struct Waits {
     limits: Rc<Limits>,
+    /// How long the head of a response may take of who is asked now.
+    answer: Option<Duration>,
     began: Option<Box<Began>>,
 }
 
@@ -76,11 +78,21 @@ impl Wait {
 
 impl Waits {
     pub(super) fn new(limits: Rc<Limits>) -> Self {
-        Self { limits, began: None }
+        Self { limits, answer: None, began: None }
     }
 
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Who is asked next answers within this.
+    pub(super) fn answer_within(&mut self, limit: Option<Duration>) {
+        self.answer = limit;
+    }
+
+    /// How long the head of a response may take.
+    pub(super) fn response_head(&self) -> Option<Duration> {
+        self.limits.response_head.into_iter().chain(self.answer).min()
     }
 
     /// Something moved, or it is not waited for.
@@ -120,7 +132,7 @@ impl Waits {
             Wait::EndpointTakes => self.limits.endpoint_write,
             Wait::ClientTakes | Wait::EndpointEnds => self.limits.write,
             Wait::ClientSends => self.limits.request_body,
-            Wait::EndpointSpeaks => self.limits.response_head?,
+            Wait::EndpointSpeaks => self.response_head()?,
             Wait::EndpointGoesOn => self.limits.response_body?,
             Wait::Silence => self.limits.half_closed,
         };

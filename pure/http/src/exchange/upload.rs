@@ -107,9 +107,11 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         self.opening.as_ref()
     }
 
-    /// The next attempt is asked by this name; by the one that was asked for where there is none.
-    pub(super) fn rename(&mut self, host: Option<&str>) {
-        self.renamed = host.map(|host| renamed(self.opening.as_ref(), host).into());
+    /// The next attempt is asked by this name, and below this path; as the client asks where there
+    /// is none.
+    pub(super) fn rename(&mut self, host: Option<&str>, below: Option<&str>) {
+        let is_other = host.is_some() || below.is_some();
+        self.renamed = is_other.then(|| renamed(self.opening.as_ref(), host, below).into());
     }
 
     /// The opening as it is sent.

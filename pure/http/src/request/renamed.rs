@@ -1,12 +1,19 @@
-//! A request that is asked by another name: for who knows it by that one alone.
+//! A request that is asked by another name, or below another path: for who knows it by that alone.
 
 use super::push_line;
 
-/// `opening`, a request's head as it goes on and what came behind it, with `host` in its Host line.
-pub(crate) fn renamed(opening: &[u8], host: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(opening.len() + host.len() + "Host: \r\n".len());
+/// `opening`, a request's head as it goes on and what came behind it, with `host` in its Host line,
+/// and its path `below` another one, where there are such.
+pub(crate) fn renamed(opening: &[u8], host: Option<&str>, below: Option<&str>) -> Vec<u8> {
+    let more = [host, below].into_iter().flatten().map(str::len).sum::<usize>();
+    let mut out = Vec::with_capacity(opening.len() + more + "Host: \r\n".len());
     let mut rest = opening;
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+    if let Some(below) = below {
+        rest = lowered(opening, below, &mut out);
+    }
+    while let Some(host) = host
+        && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
+    {
         let (line, behind) = rest.split_at(end + 1);
         if line == b"\r\n" {
             break;
@@ -21,6 +28,17 @@ pub(crate) fn renamed(opening: &[u8], host: &str) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
+}
+
+/// Writes what stands before the path, and what the path is below; what follows. `*` is no path.
+fn lowered<'o>(opening: &'o [u8], below: &str, out: &mut Vec<u8>) -> &'o [u8] {
+    let blank = opening.iter().position(|byte| *byte == b' ').map_or(0, |at| at + 1);
+    let (method, target) = opening.split_at(blank);
+    out.extend_from_slice(method);
+    if target.starts_with(b"/") {
+        out.extend_from_slice(below.as_bytes());
+    }
+    target
 }
 
 #[cfg(test)]
@@ -40,7 +58,27 @@ mod tests {
                 "GET / HTTP/1.1\r\nX: 1\r\n\r\nHost: a\r\n",
             ),
         ] {
-            let out = renamed(opening.as_bytes(), "b:1");
+            let out = renamed(opening.as_bytes(), Some("b:1"), None);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_path_is_below_another_one() {
+        for (opening, host, expected) in [
+            (
+                "GET /a?b=/c HTTP/1.1\r\nHost: a\r\n\r\n /",
+                None,
+                "GET /x/a?b=/c HTTP/1.1\r\nHost: a\r\n\r\n /",
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Some("b"), "GET /x/ HTTP/1.1\r\nHost: b\r\n\r\n"),
+            (
+                "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+                None,
+                "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+            ),
+        ] {
+            let out = renamed(opening.as_bytes(), host, Some("/x"));
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

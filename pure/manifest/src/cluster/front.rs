@@ -18,7 +18,7 @@ use crate::words::Words;
 use crate::written::{Extract, Written};
 
 /// The objects of a cluster as last heard; of each, what is extracted.
-pub struct ClusterFront<T> {
+pub struct ClusterFront<T: Extract> {
     /// What has to be listed before anything can be decided, and was not yet.
     awaited: BTreeSet<Selection>,
     /// What was listed before, and is being listed again.
@@ -30,12 +30,14 @@ pub struct ClusterFront<T> {
     /// Of which there is something else to say since it was last asked.
     said: BTreeSet<Selection>,
     words: Words,
+    /// How objects are read.
+    how: T::How,
 }
 
 impl<T: Extract> ClusterFront<T> {
-    /// Of a cluster of which nothing is known; before `awaited` have been listed, what is there is
-    /// not all there is.
-    pub fn new(awaited: impl IntoIterator<Item = Selection>) -> Self {
+    /// Of a cluster of which nothing is known, whose objects are read so; before `awaited` have
+    /// been listed, what is there is not all there is.
+    pub fn new(awaited: impl IntoIterator<Item = Selection>, how: T::How) -> Self {
         Self {
             awaited: awaited.into_iter().collect(),
             renewed: BTreeSet::new(),
@@ -44,6 +46,7 @@ impl<T: Extract> ClusterFront<T> {
             refused: BTreeMap::new(),
             said: BTreeSet::new(),
             words: Words::default(),
+            how,
         }
     }
 
@@ -138,7 +141,7 @@ impl<T: Extract> ClusterFront<T> {
             Some(former) => former.moved(&written),
             None => None,
         };
-        let extracted = Arc::new(extracted.unwrap_or_else(|| T::of(&object)));
+        let extracted = Arc::new(extracted.unwrap_or_else(|| T::of(&object, &self.how)));
         self.known.insert(key.clone(), extracted.clone());
         self.changed.insert(key, Some(extracted));
     }

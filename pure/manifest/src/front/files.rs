@@ -13,10 +13,12 @@ use crate::words::Words;
 use crate::written::{Extract, Written};
 
 /// How files are read.
-pub(super) struct Reading<T> {
+pub(super) struct Reading<T: Extract> {
     pub(super) limits: ReadLimits,
     /// What is no manifest, but dynamic configuration.
     pub(super) dynamic: DynamicPlaces,
+    /// How objects are.
+    pub(super) how: T::How,
     /// Files that were read for a decision about them, until the next update.
     ahead: BTreeMap<Arc<str>, File<T>>,
     words: Words,
@@ -69,7 +71,7 @@ impl<T: Extract> Reading<T> {
             let known = known.filter(|known| known.written().is_like(&written));
             match known.and_then(|known| known.moved(&written)) {
                 Some(moved) => Arc::new(moved),
-                None => Arc::new(T::of(&object)),
+                None => Arc::new(T::of(&object, &self.how)),
             }
         });
         let mut objects: Box<[Arc<T>]> = objects.collect();
@@ -130,10 +132,10 @@ impl<T: Extract> Reading<T> {
     }
 }
 
-impl<T> Default for Reading<T> {
+impl<T: Extract> Default for Reading<T> {
     fn default() -> Self {
-        let (limits, dynamic, ahead, words) = Default::default();
-        Self { limits, dynamic, ahead, words }
+        let (limits, dynamic, how, ahead, words) = Default::default();
+        Self { limits, dynamic, how, ahead, words }
     }
 }
 

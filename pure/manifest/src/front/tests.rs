@@ -18,7 +18,9 @@ use crate::written::{Extract, Written};
 struct Plain(Written);
 
 impl Extract for Plain {
-    fn of(object: &Object) -> Self {
+    type How = ();
+
+    fn of(object: &Object, (): &()) -> Self {
         Self(Written::of(object))
     }
 

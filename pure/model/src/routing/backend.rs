@@ -104,6 +104,8 @@ pub struct Endpoints {
     pub transport: TransportId,
     /// Whose name it is asked by.
     pub host: SentHost,
+    /// What stands before the path that is asked for; it begins with a slash, and ends with none.
+    pub below: Option<Arc<str>>,
 }
 
 /// The Host that endpoints are asked by.
@@ -356,6 +358,7 @@ impl Endpoints {
             care: Care::usual(),
             transport,
             host: SentHost::Client,
+            below: None,
         }
     }
 }

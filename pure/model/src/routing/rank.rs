@@ -16,12 +16,39 @@ pub enum Ladder {
     Priority,
 }
 
+/// Traefik's providers, the first going first where numbers are equal: each is called as in
+/// `providers.precedence`, and [`Rank::provider`] is its place here.
+pub const PROVIDERS: [&str; 17] = [
+    "kubernetesgateway",
+    "kubernetescrd",
+    "kubernetes",
+    "kubernetesingressnginx",
+    "swarm",
+    "docker",
+    "file",
+    "redis",
+    "knative",
+    "consul",
+    "consulcatalog",
+    "nomad",
+    "etcd",
+    "ecs",
+    "http",
+    "zookeeper",
+    "rest",
+];
 /// [`Rank::provider`] of Traefik's own kinds.
 pub const KUBERNETES_CRD: u8 = 1;
 /// [`Rank::provider`] of Ingresses.
 pub const KUBERNETES_INGRESS: u8 = 2;
+/// The same of those of class nginx, where an order of providers is given.
+pub const KUBERNETES_INGRESS_NGINX: u8 = 3;
 /// [`Rank::provider`] of the file provider.
 pub const FILE: u8 = 6;
+
+/// Another order of [`PROVIDERS`] (`providers.precedence`): those that it names go first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Precedence(Vec<u8>);
 
 /// The place of a route among all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +109,33 @@ pub enum PathSpecificity {
     Length(Reverse<u16>),
 }
 
+impl Precedence {
+    /// The order that a list gives, names without case.
+    ///
+    /// # Errors
+    /// A name that no provider has.
+    pub fn read(list: &str) -> Result<Self, &str> {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let place = |name| {
+            let found = PROVIDERS.iter().position(|it| it.eq_ignore_ascii_case(name));
+            found.and_then(|at| u8::try_from(at).ok()).ok_or(name)
+        };
+        names.map(place).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether any is given.
+    pub fn is_usual(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The place of a provider.
+    pub fn place(&self, provider: u8) -> u8 {
+        let named = self.0.iter().position(|it| *it == provider);
+        let at = named.unwrap_or_else(|| self.0.len() + usize::from(provider));
+        u8::try_from(at).unwrap_or(u8::MAX)
+    }
+}
+
 impl Specificity {
     /// A route for `host` and `path` that names nothing else.
     pub fn new(host: HostSpecificity, path: PathSpecificity) -> Self {
@@ -113,5 +167,26 @@ impl Rank {
 
     fn by_age(&self, other: &Self) -> Ordering {
         (self.created.is_none(), &self.created).cmp(&(other.created.is_none(), &other.created))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_named_goes_first() {
+        let usual = Precedence::default();
+        for (at, name) in (0_u8..).zip(PROVIDERS) {
+            assert_eq!(usual.place(at), at, "{name}");
+        }
+        assert_eq!(PROVIDERS[usize::from(KUBERNETES_CRD)], "kubernetescrd");
+        assert_eq!(PROVIDERS[usize::from(KUBERNETES_INGRESS)], "kubernetes");
+        assert_eq!(PROVIDERS[usize::from(KUBERNETES_INGRESS_NGINX)], "kubernetesingressnginx");
+        assert_eq!(PROVIDERS[usize::from(FILE)], "file");
+        let given = Precedence::read("File, kubernetes").unwrap();
+        let all = [FILE, KUBERNETES_INGRESS, KUBERNETES_CRD, KUBERNETES_INGRESS_NGINX];
+        assert!(all.map(|it| given.place(it)).is_sorted() && !given.is_usual());
+        assert_eq!(Precedence::read("file,flie"), Err("flie"));
     }
 }

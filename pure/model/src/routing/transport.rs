@@ -21,10 +21,23 @@ pub struct Transport {
     pub proxy_protocol: Option<ProxyVersion>,
     /// How long connecting may take.
     pub connect: Option<Duration>,
+    /// How long the head of an answer may take, once all of the request is sent.
+    pub answer: Option<Duration>,
     /// How long an idle connection is kept; of one that carries bytes, how long it may be silent.
     pub idle: Option<Duration>,
     /// How long a connection that carries bytes may be silent once one side has closed it.
     pub half_closed: Option<Duration>,
+}
+
+/// How long what may take with endpoints of requests; none is as the program has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForwardingTimes {
+    /// As [`Transport::connect`].
+    pub connect: Option<Duration>,
+    /// As [`Transport::answer`].
+    pub answer: Option<Duration>,
+    /// As [`Transport::idle`].
+    pub idle: Option<Duration>,
 }
 
 /// The name of [`Transport::plain`], which nearly every backend has: it lies in memory once.
@@ -48,6 +61,7 @@ impl Transport {
             tls: None,
             proxy_protocol: None,
             connect: None,
+            answer: None,
             idle: None,
             half_closed: None,
         }
@@ -78,6 +92,19 @@ impl Transport {
         };
         let tls = OriginTls { sends_name: false, roots: Roots::Nobody, ..OriginTls::default() };
         Self { id: id.into(), protocol, tls: Some(tls), ..Self::plain() }
+    }
+
+    /// How long what may take by it.
+    pub fn times(&self) -> ForwardingTimes {
+        let Self { connect, answer, idle, .. } = *self;
+        ForwardingTimes { connect, answer, idle }
+    }
+
+    /// The same by other times.
+    #[must_use]
+    pub fn within(self, times: ForwardingTimes) -> Self {
+        let ForwardingTimes { connect, answer, idle } = times;
+        Self { connect, answer, idle, ..self }
     }
 
     /// Whether it is [`Self::plain`], whatever it is called.

@@ -355,7 +355,8 @@ fn set(
         Some(Row::Class(name)) => Some(name),
         _ => None,
     };
-    let default = set.class.is_none().then(|| default(reads)).flatten();
+    let is_unnamed = set.class.is_none() && options.ingress.looks_up_classes();
+    let default = is_unnamed.then(|| default(reads)).flatten();
     let object = |name: &str| match reads.row(&cluster_object(Tag::IngressClass, name))?.items() {
         [Item::IngressClass(class), ..] => Some((**class).clone()),
         _ => None,

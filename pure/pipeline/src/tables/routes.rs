@@ -38,7 +38,7 @@ use super::row::{Class, ReadSet, Routed, Row};
 use super::tls;
 use crate::codes;
 use crate::options::ResolveOptions;
-use backend::Join;
+use backend::{Join, ServiceTerms};
 use entry_points::EntryPoints;
 use location::{Joinery, Location, is_of_hosts, suffixed};
 use origin::OriginTerms;
@@ -112,10 +112,9 @@ fn routed(
         if free.is_empty() {
             continue;
         }
-        let lets_names =
-            read.class == Class::Nginx || options.ingress.lets_external_names(options.as_traefik);
-        let (protocol, asks_services) = (Protocol::Tcp, location.asks_services(&read));
-        let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
+        let terms = service_terms(&read, &location, options);
+        let protocol = Protocol::Tcp;
+        let mut join = Join { protocol, reads, origin, terms, diagnostics };
         let at = (&mut join, &mut routed);
         let pages = location::pages(&location, draft, &read, &options.nginx, at);
         let is_nobodys = index.is_none() && draft.backend.is_none();
@@ -246,6 +245,20 @@ fn older_claim(
     }
 }
 
+/// How the Services of an Ingress are asked.
+fn service_terms(
+    read: &ReadSet<'_>,
+    location: &Location,
+    options: &ResolveOptions,
+) -> ServiceTerms {
+    let lets_names = options.ingress.lets_external_names(options.as_traefik);
+    ServiceTerms {
+        lets_names: read.class == Class::Nginx || lets_names,
+        at_address: location.asks_services(read),
+        natively: options.ingress.native_lb_by_default,
+    }
+}
+
 /// Objects without a creation time are the youngest.
 fn age(set: &RouteSet) -> impl Ord + '_ {
     (set.created.is_none(), &set.created, &set.object.namespace, &set.object.name)
@@ -263,7 +276,7 @@ fn route(
         place: draft.place.clone(),
         kind: RouteKind::Http,
         listeners,
-        rank: manner::rank(draft, read, options.as_traefik),
+        rank: manner::rank(draft, read, options),
         rule: manner::rule(draft, read, manner::by_bytes(options)),
         uses: Vec::new(),
         to: Destination::Backend(backend),

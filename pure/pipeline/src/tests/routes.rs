@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
+use steelyard_dialects::LowerOptions;
+use steelyard_model::Selector;
 use steelyard_model::routing::backend::{Backend, BackendNode, Internal};
 use steelyard_model::routing::id::TlsPolicyId;
+use steelyard_model::routing::rank::Precedence;
 use steelyard_model::routing::route::{Destination, RouteKind};
 use steelyard_model::routing::transport::{OriginProtocol, Roots};
 
 use super::*;
+use steelyard_testbed::manifests::items_read;
 
 const A: &str = "{clusterIP: None, ports: [{name: http, port: 80}, {name: dns, port: 53, \
                  protocol: UDP}]}";
@@ -702,6 +706,81 @@ fn options_of_the_providers() {
         it.crd.cross_provider_namespaces = Some(["x".into()].into());
     };
     assert_eq!(served(&closed), "i.b");
+}
+
+/// Who is asked for a Service that does not say so is an option; whose an Ingress is may be said by
+/// names alone; of equal routes the one of the first provider counts; and what has not the labels
+/// that are asked for is not there.
+#[test]
+fn options_that_change_what_is_not_said() {
+    const T: &str = "traefik.ingress.kubernetes.io";
+    let spec = "{clusterIP: 10.96.0.9, ports: [{port: 80}]}";
+    let of_kind = |name: &str, more: &str, service: &str| {
+        format!(
+            "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}}}\n\
+             spec: {{routes: [{{match: Host(`{name}.b`){more}, services: [{{name: {service}, \
+             port: 80{}}}]}}]}}\n",
+            if name == "told" { ", nativeLB: false" } else { "" }
+        )
+    };
+    let text = service("a", spec)
+        + &annotated("told", &format!("{T}/service.nativelb: 'false'"), spec)
+        + &service("headless", "{clusterIP: None, ports: [{port: 80}]}")
+        + &of_kind("kind", "", "a")
+        + &of_kind("told", "", "a")
+        + &of_kind("bare", "", "headless")
+        + &ingress("i", "", "", "i.b", "/", "a:80")
+        + &ingress("told", "", "", "own.b", "/", "told:80");
+    let asked = |change: &dyn Fn(&mut ResolveOptions)| {
+        let mut options = ResolveOptions::default();
+        change(&mut options);
+        let snapshot = resolve(&items(&text), &options);
+        let natively = routes(&snapshot).into_iter().filter(|it| !ends(&snapshot, it).is_empty());
+        let mut hosts: Vec<String> = natively.map(|it| it.rule.host().to_string()).collect();
+        hosts.sort();
+        hosts.join(" ")
+    };
+    assert_eq!(asked(&|_| {}), "");
+    assert_eq!(asked(&|it| it.crd.native_lb_by_default = true), "kind.b");
+    assert_eq!(asked(&|it| it.ingress.native_lb_by_default = true), "i.b");
+
+    let class = "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: NAME}\n\
+                 spec: {controller: CONTROLLER}\n";
+    let text = service("a", A)
+        + &class.replace("NAME", "lb").replace("CONTROLLER", "traefik.io/ingress-controller")
+        + &class.replace("NAME", "traefik").replace("CONTROLLER", "example.com/other")
+        + &ingress("i", "", "ingressClassName: lb, ", "lb.b", "/", "a:80")
+        + &ingress("j", "", "ingressClassName: traefik, ", "traefik.b", "/", "a:80");
+    for (looks_up, expected) in [(true, "lb.b"), (false, "traefik.b")] {
+        let mut options = ResolveOptions::default();
+        options.ingress.disable_ingress_class_lookup = !looks_up;
+        let snapshot = resolve(&items(&text), &options);
+        let hosts = routes(&snapshot).into_iter().map(|it| it.rule.host().to_string());
+        assert_eq!(hosts.collect::<Vec<_>>(), [expected], "{looks_up}");
+    }
+
+    let text = service("a", A)
+        + &of_kind("i", " && PathPrefix(`/`)", "a")
+        + &ingress("j", "", "", "i.b", "/", "a:80");
+    for (list, expected) in [("", [1, 2]), ("kubernetes", [0, 2])] {
+        let precedence = Precedence::read(list).unwrap();
+        let options = ResolveOptions { precedence, ..ResolveOptions::default() };
+        let snapshot = resolve(&items(&text), &options);
+        let mut places: Vec<u8> =
+            routes(&snapshot).into_iter().map(|it| it.rank.provider).collect();
+        places.sort_unstable();
+        assert_eq!(places, expected, "{list}");
+    }
+
+    let labelled = text.replace("metadata: {name: i}", "metadata: {name: i, labels: {app: x}}");
+    let labelled = labelled.replace("metadata: {name: j}", "metadata: {name: j, labels: {app: x}}");
+    assert_ne!(labelled, text);
+    for (crd, ingress, count) in [("app=x", "app=x", 2), ("app=y", "", 1), ("", "app!=x", 1)] {
+        let [crd_labels, ingress_labels] = [crd, ingress].map(|it| Selector::read(it).unwrap());
+        let how = LowerOptions { crd_labels, ingress_labels, ..LowerOptions::default() };
+        let snapshot = resolve(&items_read(&labelled, &how), &ResolveOptions::default());
+        assert_eq!(routes(&snapshot).len(), count, "{crd} {ingress}");
+    }
 }
 
 /// Annotations of Traefik say who is asked for a Service, how paths are compared, and which number

@@ -225,6 +225,7 @@ pub(crate) fn pool(set: &str) -> Backend {
         care: Care::usual(),
         transport: "plain".into(),
         host: SentHost::Client,
+        below: None,
     })
 }
 

@@ -16,7 +16,9 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
-use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
+use steelyard_model::routing::transport::{
+    ForwardingTimes, OriginProtocol, ProxyVersion, Transport,
+};
 
 use super::endpoints::Roster;
 use super::picking::Picking;
@@ -48,6 +50,10 @@ pub(crate) struct BackendState {
     handshakes: RefCell<Option<Arc<OriginHandshakes>>>,
     /// Whose name they are asked by.
     host: Cell<SentHost>,
+    /// What the paths that they are asked for are below.
+    below: RefCell<Option<Arc<str>>>,
+    /// How long what may take with them.
+    times: Cell<ForwardingTimes>,
     /// What its endpoints are spoken to by, and how they are looked after.
     terms: RefCell<Option<(TransportId, Arc<Care>)>>,
     /// Its endpoints by their fitness, and which ones these are.
@@ -138,6 +144,8 @@ impl BackendState {
             speech: Cell::default(),
             handshakes: RefCell::default(),
             host: Cell::default(),
+            below: RefCell::default(),
+            times: Cell::default(),
             terms: RefCell::default(),
             lineup: RefCell::default(),
             budget: RetryBudget::of_one_in(cores),
@@ -159,6 +167,10 @@ impl BackendState {
             _ => None,
         });
         self.host.set(leaf.map(|leaf| leaf.host).unwrap_or_default());
+        *self.below.borrow_mut() = leaf.and_then(|leaf| leaf.below.clone());
+        let transports = &scene.live.config.routing.transports;
+        let transport = leaf.and_then(|leaf| transports.get(&leaf.transport));
+        self.times.set(transport.map(|it| it.times()).unwrap_or_default());
         *self.terms.borrow_mut() = leaf.map(|leaf| (leaf.transport.clone(), leaf.care.clone()));
         let edges = match &form {
             Form::Inner(_, edges) => &edges[..],
@@ -213,6 +225,16 @@ impl BackendState {
             SentHost::Client => None,
             SentHost::Endpoint => Some(target.host(usual)),
         }
+    }
+
+    /// What the paths that its endpoints are asked for are below, where they are.
+    pub(crate) fn below(&self) -> Option<Arc<str>> {
+        self.below.borrow().clone()
+    }
+
+    /// How long what may take with its endpoints, where they are asked by HTTP.
+    pub(crate) fn times(&self) -> ForwardingTimes {
+        self.times.get()
     }
 
     /// How its endpoints are looked after.
@@ -483,6 +505,7 @@ fn speech_by(id: &TransportId, scene: &Scene<'_>) -> Option<Spoken> {
 fn speech_of_requests(protocol: OriginProtocol, transport: &Transport) -> Option<Speech> {
     let is_secure = transport.tls.is_some();
     let bare = Transport { tls: None, protocol: OriginProtocol::Http1, ..transport.clone() };
+    let bare = bare.within(ForwardingTimes::default());
     match protocol {
         _ if !bare.is_plain() => None,
         OriginProtocol::Http1 => Some(Speech::Http1),

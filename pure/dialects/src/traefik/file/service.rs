@@ -2,6 +2,7 @@
 //! other services.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_manifest::kinds::{file as raw, traefik};
@@ -35,6 +36,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
 struct Server {
     endpoint: Endpoint,
     scheme: OriginScheme,
+    /// What paths that it is asked for are below.
+    below: Option<Arc<str>>,
 }
 
 impl Reader<'_, '_> {
@@ -154,6 +157,13 @@ impl Reader<'_, '_> {
             let path = path.key("servers");
             self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
         }
+        let below = servers.first().and_then(|(first, _)| first.below.clone());
+        if servers.iter().any(|(server, _)| server.below != below) {
+            let message = "servers of one service are asked for paths below different ones";
+            let help = "make a service of each path, and a weighted one of these";
+            let path = path.key("servers");
+            self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
+        }
         let (strategy_path, strategy) = (path.key("strategy"), raw.strategy.as_deref());
         let strategy = strategy.filter(|text| !text.is_empty());
         let algorithm = self.findings.choice(&strategy_path, strategy, &STRATEGIES);
@@ -165,10 +175,11 @@ impl Reader<'_, '_> {
                 servers: servers.into_iter().map(|(it, weight)| (it.endpoint, weight)).collect(),
                 place,
             },
-            asked: AskedServers::Endpoints,
+            asked: Some(AskedServers::Endpoints),
             scheme: Some(scheme),
             transport: self.transport_of(raw, path),
             host: SentHost::passing(raw.pass_host_header.unwrap_or(true)),
+            below,
             algorithm: algorithm.map(|made| made()).unwrap_or_default(),
             sticky,
             care: self.care(&checks(raw), path),
@@ -219,10 +230,15 @@ impl Reader<'_, '_> {
             self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
             return None;
         };
-        if raw.preserve_path == Some(true) && !matches!(rest, "" | "/") {
-            let message = "the path of a server is not put before that of requests yet";
-            let help = "say it with the middleware addPrefix";
-            self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
+        if raw.preserve_path == Some(true) && kind.is_of_requests() {
+            match below(rest) {
+                Some(below) => server.below = below,
+                None => {
+                    let message = "what stands behind the server's address is no path";
+                    let help = "write http://10.0.0.5:8080/base";
+                    self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
+                }
+            }
         }
         if raw.fenced == Some(true) {
             server.endpoint.state = EndpointState::Terminating;
@@ -248,12 +264,23 @@ fn from_url(url: &str) -> Option<(Server, &str)> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let default = if scheme.is_secure() { 443 } else { 80 };
-    Some((Server { endpoint: endpoint(authority, Some(default))?, scheme }, path))
+    let endpoint = endpoint(authority, Some(default))?;
+    Some((Server { endpoint, scheme, below: None }, path))
+}
+
+/// What paths are below, by what stands behind the address of a server; none where that is no path
+/// as requests have it: nobody must read another one into it.
+fn below(rest: &str) -> Option<Option<Arc<str>>> {
+    let path = rest.trim_end_matches('/');
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
+    let mut elements = path.split('/').skip(1);
+    let is_path = path.bytes().all(is_plain) && !elements.any(|it| matches!(it, "" | "." | ".."));
+    is_path.then(|| Some(path).filter(|path| !path.is_empty()).map(Into::into))
 }
 
 fn from_address(address: &str, is_secure: bool) -> Option<(Server, &str)> {
     let scheme = if is_secure { OriginScheme::Https } else { OriginScheme::Http };
-    Some((Server { endpoint: endpoint(address, None)?, scheme }, ""))
+    Some((Server { endpoint: endpoint(address, None)?, scheme, below: None }, ""))
 }
 
 /// `HOST:PORT`; who is known to have a port by itself need not say it.
@@ -305,6 +332,23 @@ mod tests {
         ] {
             let found = from_url(url).map(|(it, _)| format!("{} {:?}", it.endpoint, it.scheme));
             assert_eq!(found.as_deref(), expected, "{url}");
+        }
+    }
+    #[test]
+    fn paths_of_servers() {
+        for (rest, expected) in [
+            ("", Some(None)),
+            ("/", Some(None)),
+            ("/a/b//", Some(Some("/a/b"))),
+            ("/a.b-c", Some(Some("/a.b-c"))),
+            ("/a//b", None),
+            ("/../b", None),
+            ("/a?b=c", None),
+            ("/a%2fb", None),
+            ("/a\\b", None),
+            ("?b", None),
+        ] {
+            assert_eq!(below(rest).as_ref().map(Option::as_deref), expected, "{rest}");
         }
     }
 }

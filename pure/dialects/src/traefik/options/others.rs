@@ -1,12 +1,15 @@
 //! Options of the API, of transports, and of what is left.
 
 use super::Form::{Below, List, Number, Switch, Text, Time, Word};
-use super::OptionFate::{Cosmetic, Later, Planned, Reads, Refused};
+use super::OptionFate::{Cosmetic, Differs, Later, Reads, Refused};
 use super::{StaticOption, rows};
 
 const AT_HOME: &str = "nothing here phones home";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets and files are shown";
 const FOR_ALL: &str = "say it in a ServersTransport, and name that on the services";
+const WHERE_UNSAID: &str = "0, and what is not said, is as the program has it";
+const IDLE: &str =
+    "connections that are idle for longer are not used; none is kept for more than 90 s";
 const BELIEVED: &str = "it restricts whom to believe, and is not honoured";
 const CNAME: &str = "hosts are compared as they are asked for";
 
@@ -24,8 +27,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "ping.terminatingStatusCode" Number, "503", Reads;
     "certificatesResolvers.*.**" Below, "", Later(CERTIFICATES);
     "configFile" Text, "", Reads;
-    "core.defaultRuleSyntax" Word(&["v3", "v2"]), "v3",
-        Planned("rules are read as v3: write `syntax: v2` on the routes");
+    "core.defaultRuleSyntax" Word(&["v3", "v2"]), "v3", Reads;
     "experimental.**" Below, "", Later("there are no plugins, and one way to speak to servers");
     "global.checkNewVersion" Switch, "true", Cosmetic(AT_HOME);
     "global.notAppendXForwardedFor" Switch, "false", Reads;
@@ -39,11 +41,11 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "spiffe.workloadAPIAddr" Text, "", Later("nobody is known by SPIFFE");
     "serversTransport.cipherSuites" List, "", Later("the program's own are used");
     "serversTransport.disableHTTP2" Switch, "false", Reads;
-    "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Later(FOR_ALL);
-    "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Differs(WHERE_UNSAID);
+    "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Differs(IDLE);
     "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(FOR_ALL);
     "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(FOR_ALL);
-    "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Differs(WHERE_UNSAID);
     "serversTransport.insecureSkipVerify" Switch, "false", Reads;
     "serversTransport.maxIdleConnsPerHost" Number, "200", Later("the program's own number counts");
     "serversTransport.maxVersion" Text, "", Later(FOR_ALL);

@@ -5,14 +5,13 @@ use super::OptionFate::{Compared, Cosmetic, Differs, Later, Planned, Reads, Refu
 use super::{StaticOption, rows};
 
 const ACCESS: &str = "how an API server is reached is said by --kubeconfig, or by the pod";
-const LABELLED: &str = "objects without these labels would count as well";
 const AT_ONCE: &str = "a change counts at once, and costs what it changes";
 const EMPTY: &str = "a Service without endpoints answers 503 in any case";
 const NOT_ASKED: &str = "what the account may not look at is not asked for";
 const STATUSES: &str = "statuses have the addresses of the gateway's Service";
 const NAMES_ELSEWHERE: &str = "true unless it is said, or `--compat traefik` is";
 const STRICT: &str = "so it is in any case, unless `--compat traefik` is said";
-const ENDPOINTS: &str = "endpoints are asked, not the Service's address";
+const ENDPOINTS: &str = "endpoints are asked of a Service that has no address of its own";
 const CONFIG_MAP: &str = "ingress-nginx's ConfigMap says it";
 const SNIPPETS: &str = "what snippets say is never carried out";
 const WHOSE: &str = "whose address counts is said by forwardedHeaders of entry points";
@@ -22,7 +21,8 @@ const LABELS: &str =
 const NOT_HERE: &str = "there is no such provider here: manifests, a cluster and files are read";
 
 pub(super) const ROWS: &[StaticOption] = rows! {
-    "providers.precedence" List, "", Later("Traefik's usual order counts");
+    "providers.precedence" List, "",
+        Differs("it counts among routes whose order Traefik's own rules give, as docs/gateway.md says");
     "providers.providersThrottleDuration" Time, "2s", Cosmetic(AT_ONCE);
     "providers.file" Below, "", Cosmetic("the ones below say which files");
     "providers.file.debugLogGeneratedTemplate" Switch, "false",
@@ -39,9 +39,9 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesCRD.disableClusterScopeResources" Switch, "false", Planned(NOT_ASKED);
     "providers.kubernetesCRD.endpoint" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesCRD.ingressClass" Text, "", Reads;
-    "providers.kubernetesCRD.labelSelector" Text, "", Refused(LABELLED);
+    "providers.kubernetesCRD.labelSelector" Text, "", Reads;
     "providers.kubernetesCRD.namespaces" List, "", Reads;
-    "providers.kubernetesCRD.nativeLBByDefault" Switch, "false", Planned(ENDPOINTS);
+    "providers.kubernetesCRD.nativeLBByDefault" Switch, "false", Differs(ENDPOINTS);
     "providers.kubernetesCRD.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
     "providers.kubernetesCRD.token" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress" Below, "", Cosmetic("Ingresses are read in any case");
@@ -51,15 +51,15 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngress.crossProviderNamespaces" List, "", Reads;
     "providers.kubernetesIngress.disableClusterScopeResources" Switch, "false", Planned(NOT_ASKED);
     "providers.kubernetesIngress.disableIngressClassLookup" Switch, "false",
-        Planned("IngressClasses are looked up");
+        Differs("whose an Ingress is, its class says by its name alone");
     "providers.kubernetesIngress.endpoint" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress.ingressClass" Text, "", Reads;
     "providers.kubernetesIngress.ingressEndpoint.hostname" Text, "", Cosmetic(STATUSES);
     "providers.kubernetesIngress.ingressEndpoint.ip" Text, "", Cosmetic(STATUSES);
     "providers.kubernetesIngress.ingressEndpoint.publishedService" Text, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngress.labelSelector" Text, "", Refused(LABELLED);
+    "providers.kubernetesIngress.labelSelector" Text, "", Reads;
     "providers.kubernetesIngress.namespaces" List, "", Reads;
-    "providers.kubernetesIngress.nativeLBByDefault" Switch, "false", Planned(ENDPOINTS);
+    "providers.kubernetesIngress.nativeLBByDefault" Switch, "false", Differs(ENDPOINTS);
     "providers.kubernetesIngress.reportNodeInternalIPs" Switch, "false", Cosmetic(STATUSES);
     "providers.kubernetesIngress.strictPrefixMatching" Switch, "false", Differs(STRICT);
     "providers.kubernetesIngress.throttleDuration" Time, "0", Cosmetic(AT_ONCE);

@@ -22,6 +22,15 @@ pub(super) struct Asked<'a> {
     pub(super) set: &'a EndpointSetId,
 }
 
+/// Who is asked where a Service's own address is (`nativeLBByDefault`) unless somebody says
+/// otherwise: of one that has none its endpoints are.
+pub(super) fn usual(natively: bool, service: &Service) -> AskedServers {
+    match natively && !service.cluster_ips.is_empty() {
+        true => AskedServers::ClusterAddress,
+        false => AskedServers::Endpoints,
+    }
+}
+
 impl Asked<'_> {
     /// The endpoints, put into `routed` where they are not the Service's own; else why there are
     /// none, and the field that asks for them.

@@ -13,7 +13,7 @@ use steelyard_model::{
     Severity, TargetPort,
 };
 
-use super::asked::Asked;
+use super::asked::{self, Asked};
 use super::elsewhere;
 use super::origin::OriginTerms;
 use super::parts::{set, set_of_port};
@@ -32,11 +32,19 @@ pub(super) struct Join<'r, 'a> {
     pub(super) protocol: Protocol,
     pub(super) reads: &'r mut Reads<'a>,
     pub(super) origin: &'r OriginTerms,
-    /// Whether Services may stand for names elsewhere.
-    pub(super) lets_names: bool,
-    /// Whether Services are asked at their own address, whatever they say.
-    pub(super) asks_services: bool,
+    pub(super) terms: ServiceTerms,
     pub(super) diagnostics: &'r mut Vec<Diagnostic>,
+}
+
+/// How Services are asked.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ServiceTerms {
+    /// They may stand for names elsewhere.
+    pub(super) lets_names: bool,
+    /// They are asked at their own address, whatever they say.
+    pub(super) at_address: bool,
+    /// They are unless they say otherwise.
+    pub(super) natively: bool,
 }
 
 /// Where a named Service port leads.
@@ -79,9 +87,12 @@ impl Join<'_, '_> {
                 Err(why) => return routed.refuse(&draft.id, &written.place, why, None),
             },
         };
-        let who = match self.asks_services {
+        let who = match self.terms.at_address {
             true => AskedServers::ClusterAddress,
-            false => heard.map(|it| it.asked).unwrap_or_default(),
+            false => {
+                let said = heard.and_then(|it| it.asked);
+                said.unwrap_or_else(|| asked::usual(self.terms.natively && hears(read), &service))
+            }
         };
         let (port, set) = (&target.port, &target.set);
         let set = match (Asked { who, service: &service, port, set }).set(self.reads, routed) {
@@ -162,10 +173,9 @@ impl Join<'_, '_> {
         let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
         // What is missing was said of the route for requests.
         let (origin, diagnostics) = (self.origin, &mut Vec::new());
-        let (protocol, lets_names) = (self.protocol, self.lets_names);
-        let asks_services = false;
-        let reads = &mut *self.reads;
-        let mut quiet = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
+        let terms = ServiceTerms { lets_names: self.terms.lets_names, ..ServiceTerms::default() };
+        let (protocol, reads) = (self.protocol, &mut *self.reads);
+        let mut quiet = Join { protocol, reads, origin, terms, diagnostics };
         let found = draft.backend.as_ref().and_then(|written| {
             let service = quiet.service(written)?;
             let target = quiet.target(written, &service, read.class, routed)?;
@@ -217,7 +227,7 @@ impl Join<'_, '_> {
             let set = at_port(&service.id, (port.port, port.protocol), routed);
             return Some(Target { port, asked: None, set });
         };
-        if !self.lets_names {
+        if !self.terms.lets_names {
             self.diagnostics.push(unwanted(written));
             return None;
         }

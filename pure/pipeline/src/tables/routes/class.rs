@@ -37,7 +37,7 @@ pub(in crate::tables) fn judge(
         };
     };
     let object = object(&class.name);
-    let found = class_of(object.as_ref(), &class, nginx);
+    let found = class_of(object.as_ref(), &class, options.looks_up_classes(), nginx);
     if found.is_none() {
         diagnostics.push(not_ours(object.as_ref(), &class));
     }
@@ -47,7 +47,7 @@ pub(in crate::tables) fn judge(
 /// Whether Traefik's provider of Ingresses is told to look at one of this class, where it is.
 fn is_seen(set: &RouteSet, class: &str, options: &ProviderOptions) -> bool {
     let is_own = options.ingress_class.is_empty() || options.ingress_class == class;
-    is_own && options.sees(&set.object.namespace)
+    is_own && set.is_labelled && options.sees(&set.object.namespace)
 }
 
 /// Whether an object of Traefik's own kinds is ours: IngressClasses are nothing to those.
@@ -59,7 +59,7 @@ pub(super) fn judge_routers(
     let asked = &options.ingress_class;
     let Some(class) = &set.class else { return asked.is_empty().then_some(()) };
     let found = match asked.is_empty() {
-        true => class_of(None, class, &NginxOptions::default())
+        true => class_of(None, class, true, &NginxOptions::default())
             .filter(|found| *found != Class::Nginx)
             .map(drop),
         false => (class.name == *asked).then_some(()),
@@ -74,16 +74,19 @@ pub(super) fn judge_routers(
     found
 }
 
-/// By the controller of the IngressClass of this name, else by the name.
+/// By the controller of the IngressClass of this name, else by the name; by that alone where
+/// Traefik is told not to look any up.
 fn class_of(
     object: Option<&IngressClass>,
     class: &ClassName,
+    looks_up: bool,
     nginx: &NginxOptions,
 ) -> Option<Class> {
     let is_by_name = (object.is_none() || nginx.is_by_name) && class.name == nginx.class;
     if is_by_name || object.is_some_and(|it| it.controller == nginx.controller) {
         return Some(Class::Nginx);
     }
+    let object = object.filter(|_| looks_up);
     let found = CONTROLLERS.iter().find(|(name, controller, _)| match object {
         Some(object) => object.controller == *controller,
         None => class.name == *name,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, PathForm, PathPattern, PathShape};
-use steelyard_model::routing::rank::{Ladder, Rank};
+use steelyard_model::routing::rank::{KUBERNETES_INGRESS_NGINX, Ladder, Precedence, Rank};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{OpenPath, RouteDraft};
 
@@ -14,13 +14,21 @@ use crate::options::ResolveOptions;
 use crate::tables::row::{Class, ReadSet};
 
 /// The place of a route in the order.
-pub(super) fn rank(draft: &RouteDraft, read: &ReadSet<'_>, as_traefik: bool) -> Rank {
-    let ladder = if as_traefik { Ladder::Priority } else { draft.rank.ladder };
+pub(super) fn rank(draft: &RouteDraft, read: &ReadSet<'_>, options: &ResolveOptions) -> Rank {
+    let ladder = if options.as_traefik { Ladder::Priority } else { draft.rank.ladder };
     let asked = read.reading.number.filter(|_| !draft.rank.specific.is_fallback);
     // The rule that Traefik writes is shorter by so much.
     let shorter = if open(draft, read) == Some(OpenPath::Path) { "Prefix".len() as i64 } else { 0 };
     let number = asked.unwrap_or(draft.rank.number - shorter);
-    Rank { ladder, number, ..draft.rank.clone() }
+    let is_of_nginx = read.class == Class::Nginx && !options.precedence.is_usual();
+    let provider = if is_of_nginx { KUBERNETES_INGRESS_NGINX } else { draft.rank.provider };
+    let rank = Rank { ladder, number, provider, ..draft.rank.clone() };
+    placed(rank, &options.precedence)
+}
+
+/// Among routes of other providers as the order of these says.
+pub(super) fn placed(rank: Rank, precedence: &Precedence) -> Rank {
+    Rank { provider: precedence.place(rank.provider), ..rank }
 }
 
 /// Whether prefixes are compared byte by byte.

@@ -31,7 +31,9 @@ pub(super) enum OriginTerms {
 /// How endpoints are spoken to that no Ingress says more of.
 pub(crate) fn known(options: &ResolveOptions) -> [Transport; 6] {
     let [h1, h2] = [OriginProtocol::Http1, OriginProtocol::Http2].map(Transport::unverified);
-    [Transport::plain(), Transport::h2c(), Transport::bytes(), options.https.clone(), h1, h2]
+    let timed = [Transport::plain(), Transport::h2c(), options.https.clone()];
+    let [plain, h2c, https] = timed.map(|it| it.within(options.times));
+    [plain, h2c, Transport::bytes(), https, h1, h2]
 }
 
 impl OriginTerms {

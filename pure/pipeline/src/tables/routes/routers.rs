@@ -28,6 +28,7 @@ pub(super) use passed::passed_by;
 use super::class;
 use super::elsewhere;
 use super::entry_points::EntryPoints;
+use super::manner;
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -211,7 +212,7 @@ impl Maker<'_, '_> {
             kind: set.kind,
             // A child is asked by its parents alone.
             listeners: if set.parents.is_empty() { listeners.to_vec() } else { Vec::new() },
-            rank: draft.rank.clone(),
+            rank: manner::placed(draft.rank.clone(), &self.options.precedence),
             rule: draft.rule.clone(),
             uses,
             to,

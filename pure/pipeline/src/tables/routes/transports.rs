@@ -74,6 +74,7 @@ fn made(draft: &TransportDraft, scheme: Option<OriginScheme>, tls: Option<Origin
         tls: tls.filter(|_| is_secure),
         proxy_protocol: draft.proxy_protocol,
         connect: draft.connect,
+        answer: draft.answer,
         idle: draft.idle,
         half_closed: draft.half_closed,
     }

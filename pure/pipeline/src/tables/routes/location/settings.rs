@@ -178,6 +178,7 @@ pub(crate) fn for_nobody(options: &NginxOptions) -> Option<(NamespacedName, Item
         object,
         created: None,
         class: Some(ClassName { name: options.class.clone(), place }),
+        is_labelled: true,
         routes: vec![draft],
         refusal: None,
         readings: ClassReadings::default(),

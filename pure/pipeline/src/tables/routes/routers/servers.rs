@@ -13,8 +13,8 @@ use steelyard_model::{
     Diagnostic, Endpoint, NamespacedName, PortRef, Protocol, Provenance, Service, Severity,
 };
 
-use super::super::asked::Asked;
-use super::super::backend::{Join, Target};
+use super::super::asked::{self, Asked};
+use super::super::backend::{Join, ServiceTerms, Target};
 use super::super::elsewhere;
 use super::super::origin::{self, OriginTerms};
 use super::super::sticky::cookie;
@@ -46,8 +46,8 @@ impl Maker<'_, '_> {
         let (origin, routed) = (&OriginTerms::Unsaid, &mut self.routed);
         let (reads, diagnostics) = (&mut *self.reads, &mut *self.diagnostics);
         let lets_names = self.options.crd.lets_external_names(self.options.as_traefik);
-        let asks_services = false;
-        let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
+        let terms = ServiceTerms { lets_names, ..ServiceTerms::default() };
+        let mut join = Join { protocol, reads, origin, terms, diagnostics };
         let service = join.service(written).ok_or_else(nothing)?;
         let target = join.target(written, &service, Class::Traefik, routed).ok_or_else(nothing)?;
         if let Some(why) = service.backend_refusal.as_deref() {
@@ -88,6 +88,7 @@ impl Maker<'_, '_> {
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
             care: draft.care.clone(),
             host: draft.host,
+            below: draft.below.clone(),
             ..Endpoints::in_turn(set, transport)
         };
         let (backend, place) = (Backend::Endpoints(leaf), Some(place.clone()));
@@ -104,7 +105,9 @@ impl Maker<'_, '_> {
         target: &Target,
     ) -> Result<EndpointSetId, RefusalReason> {
         let place = draft.backend.place();
-        let asked = Asked { who: draft.asked, service, port: &target.port, set: &target.set };
+        let natively = self.options.crd.native_lb_by_default;
+        let who = draft.asked.unwrap_or_else(|| asked::usual(natively, service));
+        let asked = Asked { who, service, port: &target.port, set: &target.set };
         asked.set(self.reads, &mut self.routed).map_err(|(why, key)| {
             let place = field(place, key);
             self.diagnostics.push(Diagnostic::at(
