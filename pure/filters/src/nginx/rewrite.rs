@@ -1,6 +1,8 @@
 //! Asks for another path, as nginx's `rewrite … break` does: the expression is looked for in the
-//! decoded path, and what becomes of it is the whole path, encoded again. The query stays, behind
-//! one that the target has. What would mean another path to an endpoint is answered 400.
+//! decoded path, and what becomes of it is the whole path, encoded again. Where the path ends and a
+//! query begins is said by the target alone, never by what a client has written: so is whether it
+//! leads to another site. The query that came stays, behind one that the target has, but where the
+//! target ends in a question mark. What would mean another path to an endpoint is answered 400.
 
 use steelyard_http::path::{decoded, normalize};
 use steelyard_http::{RequestEdits, RequestView};
@@ -24,17 +26,24 @@ pub(super) fn enter(
 ) -> Enter {
     let before = head.path().to_owned();
     let Ok(normal) = normalize(&before) else { return Enter::Next };
-    let Some(to) = rewrite.expression.rewritten(&decoded(&normal), &rewrite.to, argument) else {
-        return Enter::Next;
+    let text = decoded(&normal);
+    let filled =
+        |to: &str, written: fn(&str) -> String| rewrite.expression.rewritten(&text, to, written);
+    let (to, keeps_query) = match rewrite.to.strip_suffix('?') {
+        Some(to) => (to, false),
+        None => (&*rewrite.to, true),
     };
-    let own = head.query().filter(|it| !it.is_empty()).map(str::to_owned);
+    let own = head.query().filter(|it| keeps_query && !it.is_empty()).map(str::to_owned);
     if to.starts_with("http://") || to.starts_with("https://") {
-        let query = own.map(|it| format!("?{it}")).unwrap_or_default();
+        let Some(to) = filled(to, argument) else { return Enter::Next };
+        let mark = if to.contains('?') { '&' } else { '?' };
+        let query = own.map(|it| format!("{mark}{it}")).unwrap_or_default();
         return led(cx, 302, encoded(&to, b"%?#[]") + &query);
     }
-    let (path, query) =
-        to.split_once('?').map_or((&*to, None), |(path, query)| (path, Some(query)));
-    let path = encoded(path, b"");
+    let (path, query) = to.split_once('?').map_or((to, None), |(path, query)| (path, Some(query)));
+    let Some(path) = filled(path, str::to_owned) else { return Enter::Next };
+    let query = query.and_then(|query| filled(query, argument));
+    let path = encoded(&path, b"");
     let Some(path) = rooted(path) else {
         cx.notes.push(Note::Reason("the path is none once it is rewritten"));
         return Enter::Answer(Box::new(Response::bare(400)));
@@ -44,7 +53,7 @@ pub(super) fn enter(
         is_written &= head.set_query(None).is_ok();
     }
     if let Some(query) = query {
-        let query = encoded(query, b"%?");
+        let query = encoded(&query, b"%?");
         let whole = own.map_or_else(|| query.clone(), |own| format!("{query}&{own}"));
         is_written &= head.set_query(Some(&whole)).is_ok();
     }
@@ -126,6 +135,14 @@ mod tests {
             ("(?i)/a(.*)", "/b$1$3$x", "/a%252F", Ok("/b%252F$x")),
             ("(?i)/a(.*)", "/b/$1", "/a/c", Ok("/b/c")),
             ("(?i)/a(.*)", "https://x.y$1", "/a/c?q", Err(302)),
+            // What a client has encoded stays in the path, and what leads elsewhere is our word.
+            ("(?i)/a(.*)", "/b$1", "/a/c%3Fd=e%23f%20g%09h", Ok("/b/c%3Fd=e%23f%20g%09h")),
+            ("(?i)/a(.*)", "/b$1", "/a%3F?q", Ok("/b%3F?q")),
+            ("(?i)/a/(.*)", "$1", "/a/http:%2F%2Fx.y", Ok("/http:/x.y")),
+            ("(?i)/a/(.*)", "/b/$1?x=$1", "/a/c%3Fd", Ok("/b/c%3Fd?x=c%3Fd")),
+            // A question mark at the end: nothing of the query that came.
+            ("(?i)/a(.*)", "/b$1?", "/a/c?q=1", Ok("/b/c")),
+            ("(?i)/a(.*)", "/b$1?own=1?", "/a/c?q=1", Ok("/b/c?own=1")),
             // What an endpoint would resolve.
             ("(?i)/a(.*)", "/b/$1", "/a..", Err(400)),
         ] {

@@ -177,35 +177,26 @@ impl Expression {
     }
 
     /// What `template` becomes by the groups of its first match in `text`, as nginx writes it: `$1`
-    /// to `$9`. A group that is not there is nothing. None where it matches nothing.
-    /// Groups behind a question mark of the template are written by `argument`.
+    /// to `$9`, each as `written` has it. A group that is not there is nothing. None where it
+    /// matches nothing.
     pub fn rewritten(
         &self,
         text: &str,
         template: &str,
-        argument: impl Fn(&str) -> String,
+        written: impl Fn(&str) -> String,
     ) -> Option<String> {
         let groups = self.compiled.captures(text)?;
         let (mut out, mut rest) = (String::new(), template);
-        let mut is_argument = false;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
-            is_argument |= before.contains('?');
-            let number = after.bytes().next().filter(u8::is_ascii_digit);
-            match number {
+            rest = after;
+            match after.bytes().next().filter(u8::is_ascii_digit) {
                 Some(digit) => {
                     let group = groups.get(usize::from(digit - b'0'));
-                    let group = group.map_or("", |group| group.as_str());
-                    match is_argument {
-                        true => out.push_str(&argument(group)),
-                        false => out.push_str(group),
-                    }
+                    out.push_str(&written(group.map_or("", |group| group.as_str())));
                     rest = &after[1..];
                 }
-                None => {
-                    out.push('$');
-                    rest = after;
-                }
+                None => out.push('$'),
             }
         }
         out.push_str(rest);
