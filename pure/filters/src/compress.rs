@@ -2,7 +2,8 @@
 //!
 //! Differs from Traefik: a response without `Content-Length` is made smaller however small it turns
 //! out; `Cache-Control: no-transform` is heeded (RFC 9110 §7.7), and a strong `ETag` becomes a weak
-//! one, since other bytes stand for it now.
+//! one, since other bytes stand for it now. What would be made smaller for others says so (`Vary`)
+//! also to who takes nothing or has not said what, or a cache would give it to all (§12.5.5).
 
 mod accepted;
 mod encoder;
@@ -116,13 +117,13 @@ impl Frame for Compress {
     fn leave(&mut self, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>, _: Got) -> Leave {
         let is_nginx = self.terms.is_nginx;
         // How long what is made here will be is not known yet.
-        let is_said = is_nginx && self.is_asked && cx.cause == Answerer::Backend;
+        let is_said = self.is_asked && cx.cause == Answerer::Backend;
         if self.coding.is_none() && !is_said {
             return Leave::Next;
         }
         let is_worth_it = self.is_worth_it(head);
         // None of these lines frames a message, so none is refused.
-        if is_worth_it || !is_nginx {
+        if is_worth_it || self.coding.is_some() && !is_nginx {
             _ = head.lines().add("Vary", b"Accept-Encoding");
         }
         if let Some(coding) = self.coding.filter(|_| is_worth_it) {

@@ -94,7 +94,10 @@ fn what_is_made_smaller() {
     for (terms, asked, status, lines, expected) in [
         (terms(), get(), 200, vec![text], "gzip"),
         (terms(), get(), 404, vec![], "gzip"),
-        (terms(), asked(), 200, vec![text], "-"),
+        (terms(), asked(), 200, vec![text], "+"),
+        (terms(), asked().with("Accept-Encoding", "identity"), 200, vec![text], "+"),
+        (terms(), asked(), 200, vec![("Content-Length", "1023")], "-"),
+        (terms(), asked(), 304, vec![], "-"),
         (terms(), head, 200, vec![text], "-"),
         (terms(), get(), 204, vec![], "+"),
         (terms(), get(), 304, vec![], "+"),
