@@ -163,6 +163,7 @@ fn the_whole_body_is_had_and_goes_on() {
     assert_eq!(client.receive().status(), 100);
     let text = client.send("xyz").receive().text();
     assert_eq!(echoed(&text, "x-found"), Some("xyz"), "{text}");
+    assert_eq!(echoed(&text, "expect"), None, "it was asked for once: {text}");
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890");
     let answer = client.receive();
     assert_eq!((answer.status(), answer.header("connection")), (413, None), "all of it was read");

@@ -200,7 +200,8 @@ impl Context<'_> {
             return Err(Fault::GivenUp);
         }
         out.clear();
-        let changes = told(changes, framing, request);
+        let was_asked = head.expects && !request.expects;
+        let changes = told(changes, framing, request, was_asked);
         head.forward(&self.listener.hop(self.client_lines, manner), Some(&changes), out);
         Ok(method.is_none())
     }
@@ -260,17 +261,22 @@ impl Context<'_> {
     }
 }
 
-/// What is changed about a request, with how its body ends where that is told otherwise, and whose
-/// trace it belongs to. Most have neither, and nothing is copied for them.
+/// What is changed about a request, with how its body ends where that is told otherwise, whose
+/// trace it belongs to, and that nobody waits to be asked for the body who was asked for it here.
+/// Most have nothing of it, and nothing is copied for them.
 fn told<'c>(
     changes: &'c RequestChanges,
     framing: Option<Framing>,
     request: &Request,
+    was_asked: bool,
 ) -> Cow<'c, RequestChanges> {
-    if framing.is_none() && request.traced.is_none() {
+    if framing.is_none() && request.traced.is_none() && !was_asked {
         return Cow::Borrowed(changes);
     }
     let mut changes = RequestChanges { framing, ..changes.clone() };
+    if was_asked {
+        _ = changes.lines.remove("Expect");
+    }
     if let Some(traced) = &request.traced {
         traced.tell(&mut changes.lines);
     }

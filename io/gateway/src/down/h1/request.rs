@@ -22,7 +22,7 @@ pub(crate) struct Request {
     pub(crate) asked: Asked,
     pub(crate) keep_alive: bool,
     pub(crate) is_idempotent: bool,
-    /// The endpoint is asked for a 100 before the body.
+    /// The endpoint is asked for a 100 before the body, since nobody has asked for it here.
     pub(crate) expects: bool,
     pub(crate) has_body: bool,
     /// Where the body ends.

@@ -27,6 +27,8 @@ impl<C: Wire> Connection<C> {
         }
         have_body(course, request);
         if request.expects && self.held.is_none() && !request.body.is_done() {
+            // An endpoint that was told so would have it asked for once more.
+            request.expects = false;
             self.ask_for_body().await?;
         }
         let mut none = Vec::new();
