@@ -12,7 +12,7 @@ pub(crate) fn remove(head: &mut RequestEdits<'_>, name: &str) {
 
 /// Whether a line may be taken for `name`.
 pub(crate) fn is_taken_for(line: &str, name: &str) -> bool {
-    line.len() == name.len() && line.bytes().map(plain).eq(name.bytes().map(plain))
+    steelyard_http::is_taken_for(line.as_bytes(), name.as_bytes())
 }
 
 /// Takes away all lines by which endpoints could be told what these say.
@@ -58,10 +58,6 @@ pub(crate) fn canonical(name: &str) -> String {
         }
     });
     spelled.collect()
-}
-
-fn plain(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! padding, extensions, and the last chunk, which is written anew ([`LAST_CHUNK`]) once the body
 //! is complete. It copies nothing and never looks back, so the pieces may come in any sizes.
 
+use crate::edits::is_token_char;
+
 /// How a chunked body ends, as we write it.
 pub const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";
 
@@ -16,7 +18,8 @@ pub struct Chunked {
     left: u64,
     /// Bytes that extensions, padding and trailers may still take.
     budget: u32,
-    /// Sizes may have blanks behind them: old servers pad them, and it has one meaning only.
+    /// Sizes may have blanks behind them: old servers pad them, and it has one meaning only. So has
+    /// a trailer that is none, where nobody believes it.
     padding: bool,
 }
 
@@ -53,6 +56,8 @@ enum State {
     PayloadLf,
     /// At the start of a trailer line.
     Line,
+    /// In the name of one.
+    Name,
     Trailer,
     TrailerLf,
     /// After the CR of the empty line.
@@ -73,7 +78,8 @@ impl Chunked {
         Self { state: State::Size { digits: 0 }, left: 0, budget: BUDGET, padding: false }
     }
 
-    /// As endpoints may write it: sizes may be padded.
+    /// As endpoints may write it: sizes may be padded, and lines behind the last chunk are taken as
+    /// they are, since those that are odd do not go on.
     pub fn padded() -> Self {
         Self { padding: true, ..Self::strict() }
     }
@@ -112,7 +118,7 @@ impl Chunked {
     fn part(&self, byte: u8) -> Part {
         let is_line = match self.state {
             State::Line => byte != b'\r',
-            State::Trailer | State::TrailerLf => true,
+            State::Name | State::Trailer | State::TrailerLf => true,
             _ => false,
         };
         if is_line {
@@ -153,6 +159,12 @@ impl Chunked {
             (State::PayloadLf, b'\n') => Some(State::Size { digits: 0 }),
             (State::Line, b'\r') => Some(State::EndLf),
             (State::Line, b' ' | b'\t') => None,
+            (State::Line | State::Name, byte) if !self.padding && is_token_char(byte) => {
+                self.spend(byte, State::Name)
+            }
+            (State::Name, b':') => self.spend(byte, State::Trailer),
+            // No name, or a blank before its colon, which some readers take for a part of it.
+            (State::Line | State::Name, _) if !self.padding => None,
             (State::Line | State::Trailer, byte) if byte != b'\r' => {
                 self.spend(byte, State::Trailer)
             }

@@ -247,11 +247,18 @@ impl<'h> ResponseEdits<'h> {
 
 impl Head for RequestEdits<'_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        self.changes.lines.first(self.head.first(name), name)
+        let lines = &self.changes.lines;
+        lines.first(self.head.first(name).filter(|_| !lines.hides(name.as_bytes())), name)
     }
 
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
-        self.changes.lines.each(self.head, see);
+        let lines = &self.changes.lines;
+        self.head.each(&mut |name, value| {
+            if !lines.hides(name.as_bytes()) {
+                see(name, value);
+            }
+        });
+        lines.added().for_each(|(name, value)| see(name, value));
     }
 }
 
@@ -279,11 +286,18 @@ impl RequestView for RequestEdits<'_> {
 
 impl Head for ResponseEdits<'_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        self.changes.lines.first(self.head.first(name), name)
+        let lines = &self.changes.lines;
+        lines.first(self.head.first(name).filter(|_| !lines.removes(name.as_bytes())), name)
     }
 
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
-        self.changes.lines.each(self.head, see);
+        let lines = &self.changes.lines;
+        self.head.each(&mut |name, value| {
+            if !lines.removes(name.as_bytes()) {
+                see(name, value);
+            }
+        });
+        lines.added().for_each(|(name, value)| see(name, value));
     }
 }
 
@@ -302,7 +316,12 @@ fn check_target(text: &str) -> Result<(), BadLine> {
 
 /// Whether it is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| TOKEN[usize::from(byte)])
+    !name.is_empty() && name.bytes().all(is_token_char)
+}
+
+/// Whether tokens have it (RFC 9110 §5.6.2).
+pub(crate) fn is_token_char(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
 }
 
 /// The characters of tokens.

@@ -59,6 +59,7 @@ pub use head::{
     MAX_REQUEST_LINES, MAX_RESPONSE_LINES, RequestSlots, Slots, may_be_complete, push_number,
 };
 pub use host::Authority;
+pub use name::{is_kept_by_nginx, is_taken_for};
 pub use page::{Page, wants_html};
 pub use path::Spelling;
 pub use query::{Semicolons, respell_query};

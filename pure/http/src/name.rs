@@ -80,13 +80,14 @@ impl Name {
     }
 }
 
-/// Whether ingress-nginx lets a client say `name`, of which [`Name`] lets it say more: no character
+/// Whether ingress-nginx lets a client say `name`, of which a gateway lets it say more: no character
 /// but letters, digits and hyphens (`underscores_in_headers off`, `ignore_invalid_headers on`), and
 /// nothing that it says itself, here or to whom it asks about a request. That it lets
-/// `X-Original-URL` pass where it asks nobody is no example: some applications take it for the
-/// path, which would be one that no route was chosen by.
-pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
-    const OWN: [&[u8]; 7] = [
+/// `X-Original-URL` pass where it asks nobody, and `Ssl-Client-Verify` where it asks for no
+/// certificate, is no example: some applications take the one for the path, which would be one that
+/// no route was chosen by, and believe the other, which any client could write.
+pub fn is_kept_by_nginx(name: &[u8]) -> bool {
+    const OWN: [&[u8]; 11] = [
         b"x-scheme",
         b"x-forwarded-scheme",
         b"x-original-url",
@@ -94,15 +95,26 @@ pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
         b"x-original-method",
         b"x-original-forwarded-for",
         b"x-original-forwarded-host",
+        b"ssl-client-verify",
+        b"ssl-client-subject-dn",
+        b"ssl-client-issuer-dn",
+        b"ssl-client-cert",
     ];
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     let is_own = || OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
-    name.iter().all(is_plain) && !(matches!(name, [b'x' | b'X', ..]) && is_own())
+    name.iter().all(is_plain) && !(matches!(name, [b'x' | b'X' | b's' | b'S', ..]) && is_own())
 }
 
 /// Whether `name` is `other`, of the same length, but for case and signs.
 pub(crate) fn is_folded(name: &[u8], other: &[u8]) -> bool {
     name.iter().zip(other).all(|(byte, known)| FOLDED[usize::from(*byte)] == *known)
+}
+
+/// Whether some servers read `name` as `other`: many take `_` for `-`, some every sign that is no
+/// letter or digit, and they know no case.
+pub fn is_taken_for(name: &[u8], other: &[u8]) -> bool {
+    let folded = |byte: &u8| FOLDED[usize::from(*byte)];
+    name.len() == other.len() && name.iter().map(folded).eq(other.iter().map(folded))
 }
 
 /// Each character in lower case, signs as hyphens: every name of every head is looked at.

@@ -106,7 +106,7 @@ impl Subject for RequestSubject<'_, '_, '_> {
             return self.head.headers_called(name).any(test);
         };
         let mut added = lines.added().filter(|(added, _)| added.eq_ignore_ascii_case(name));
-        !lines.removes(name.as_bytes()) && self.head.headers_called(name).any(&mut *test)
+        !lines.hides(name.as_bytes()) && self.head.headers_called(name).any(&mut *test)
             || added.any(|(_, value)| test(value))
     }
 

@@ -1,6 +1,11 @@
 //! What ingress-nginx says to whoever it asks, and makes of the answer (`auth-url`).
+//!
+//! Who is asked hears no line of a client that routes of this class drop: it would judge by what an
+//! endpoint never gets.
 
-use steelyard_http::{LineEdits, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
+use steelyard_http::{
+    LineEdits, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _, is_kept_by_nginx,
+};
 use steelyard_model::routing::filter::access::{AskedManner, NginxAsking};
 
 use super::copied::copied;
@@ -36,8 +41,13 @@ pub(super) fn lines(
     is_made_up: &dyn Fn(&str) -> bool,
 ) -> LineEdits {
     let is_set = |name: &str| it.lines.iter().any(|(own, _)| is_taken_for(name, own));
+    let is_written =
+        |name: &str| head.changes().lines.added().any(|(line, _)| line.eq_ignore_ascii_case(name));
     let mut lines = copied(head, |name| {
-        !OWN.iter().any(|own| is_taken_for(name, own)) && !is_set(name) && !is_made_up(name)
+        (is_kept_by_nginx(name.as_bytes()) || is_written(name))
+            && !OWN.iter().any(|own| is_taken_for(name, own))
+            && !is_set(name)
+            && !is_made_up(name)
     });
     let peer = cx.journey.peer.to_canonical().to_string();
     let url = url(cx, head);

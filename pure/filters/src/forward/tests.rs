@@ -305,6 +305,11 @@ fn nginx_tells_and_takes_answers_in_its_own_way() {
         ("x_sent_from", "me"),
         ("X-Forwarded-Uri", "/public"),
         ("X.Forwarded.Host", "open.test"),
+        // Routes of this class drop these.
+        ("X_Role", "admin"),
+        ("x.role", "admin"),
+        ("X-Scheme", "https"),
+        ("Ssl-Client-Verify", "SUCCESS"),
         ("Cookie", "a=b"),
     ]);
     let own = [

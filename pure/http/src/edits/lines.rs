@@ -1,8 +1,7 @@
 //! Header lines that are left out and lines that are added.
 
 use super::{BadLine, is_token};
-use crate::name::Name;
-use crate::view::Head;
+use crate::name::{Name, is_taken_for};
 
 /// Lines left out and lines added. All of their text lies together, as it is written.
 #[derive(Clone, Debug, Default)]
@@ -88,14 +87,20 @@ impl LineEdits {
         }
     }
 
-    /// Whether the lines of this name that came are left out.
+    /// Whether the lines of this name that came are left out of a response.
     #[inline]
     pub fn removes(&self, name: &[u8]) -> bool {
-        self.lengths & bit(name) != 0 && self.has_removed(name)
+        self.lengths & bit(name) != 0
+            && self.edits.iter().any(|edit| edit.removes && edit.is(&self.text, name))
     }
 
-    fn has_removed(&self, name: &[u8]) -> bool {
-        self.edits.iter().any(|edit| edit.removes && edit.is(&self.text, name))
+    /// Whether the lines of this name that came are left out of a request: those too that some
+    /// servers take for one that is left out. They would hear beside our word, or instead of it,
+    /// what a client says.
+    #[inline]
+    pub fn hides(&self, name: &[u8]) -> bool {
+        self.lengths & bit(name) != 0
+            && self.edits.iter().any(|edit| edit.removes && edit.is_taken_for(&self.text, name))
     }
 
     /// Whether lines are left out that came.
@@ -147,22 +152,13 @@ impl LineEdits {
         self.edits.push(Edit { start, colon, end, removes, adds });
     }
 
-    pub(super) fn first<'s>(&'s self, head: Option<&'s [u8]>, name: &str) -> Option<&'s [u8]> {
-        let came = head.filter(|_| !self.removes(name.as_bytes()));
+    /// The first line of this name; `came` is what came of it, as far as it stays.
+    pub(super) fn first<'s>(&'s self, came: Option<&'s [u8]>, name: &str) -> Option<&'s [u8]> {
         came.or_else(|| {
             let is_it = |edit: &&Edit| edit.adds && edit.is(&self.text, name.as_bytes());
             let added = self.edits.iter().find(is_it)?;
             Some(&self.text[added.colon + 2..added.end - 2])
         })
-    }
-
-    pub(super) fn each(&self, head: &(impl Head + ?Sized), see: &mut dyn FnMut(&str, &[u8])) {
-        head.each(&mut |name, value| {
-            if !self.removes(name.as_bytes()) {
-                see(name, value);
-            }
-        });
-        self.added().for_each(|(name, value)| see(name, value));
     }
 }
 
@@ -175,6 +171,10 @@ impl Edit {
     fn is(&self, text: &[u8], name: &[u8]) -> bool {
         self.colon - self.start == name.len()
             && text[self.start..self.colon].eq_ignore_ascii_case(name)
+    }
+
+    fn is_taken_for(&self, text: &[u8], name: &[u8]) -> bool {
+        is_taken_for(&text[self.start..self.colon], name)
     }
 }
 

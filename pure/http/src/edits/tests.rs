@@ -69,6 +69,28 @@ fn what_is_read_is_the_head_as_it_will_be() {
     assert!(!edits.is_empty());
 }
 
+/// Of a request: what endpoints may take for a line that somebody has set goes with it. Clients read
+/// names as they are.
+#[test]
+fn a_line_that_is_set_is_heard_alone() {
+    let all: [(&str, &[u8]); 5] =
+        [("X_User", b"1"), ("x.user", b"2"), ("X-User", b"3"), ("XUser", b"4"), ("X-Users", b"5")];
+    let head = Sent(all.to_vec());
+    let mut edits = RequestEdits::new(&head);
+    edits.lines().set("X-User", b"ann").unwrap();
+    assert_eq!(lines(&edits), ["XUser=4", "X-Users=5", "X-User=ann"]);
+    assert_eq!((edits.first("x_user"), edits.first("X-User")), (None, Some(&b"ann"[..])));
+    // Two that are both asked for are both said.
+    edits.lines().set("x_user", b"bob").unwrap();
+    assert_eq!(lines(&edits), ["XUser=4", "X-Users=5", "X-User=ann", "x_user=bob"]);
+    let mut edits = RequestEdits::new(&head);
+    edits.lines().remove("x_user").unwrap();
+    assert_eq!(lines(&edits), ["XUser=4", "X-Users=5"]);
+    let mut edits = ResponseEdits::new(&head);
+    edits.lines().set("X-User", b"ann").unwrap();
+    assert_eq!(lines(&edits), ["X_User=1", "x.user=2", "XUser=4", "X-Users=5", "X-User=ann"]);
+}
+
 #[test]
 fn the_request_line_is_edited_too() {
     let head = sent();

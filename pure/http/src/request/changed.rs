@@ -70,7 +70,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             let goes = match Name::of(line.name.as_bytes()) {
                 Name::Host => false,
                 Name::ContentLength | Name::TransferEncoding => !is_other_body,
-                _ => !changes.lines.removes(line.name.as_bytes()),
+                _ => !changes.lines.hides(line.name.as_bytes()),
             };
             if goes {
                 out.extend_from_slice(line.name.as_bytes());
@@ -123,7 +123,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         lines.without(|name| {
             is_other_site && name.eq_ignore_ascii_case(b"host")
                 || is_other_body && name.eq_ignore_ascii_case(b"content-length")
-                || changes.lines.removes(name)
+                || changes.lines.hides(name)
         })
     }
 }
@@ -140,7 +140,7 @@ pub(super) fn leave_out(lines: &LineEdits, start: usize, out: &mut Vec<u8>) {
     let own = out.split_off(start);
     for line in own.split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        if !lines.removes(name) {
+        if !lines.hides(name) {
             out.extend_from_slice(line);
         }
     }

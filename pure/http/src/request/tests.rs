@@ -374,6 +374,12 @@ fn whose_words_stay() {
         ("X-Original-URL: /admin", "X-Original-URL: /admin", ""),
         ("X-Original-URI: /admin", "X-Original-URI: /admin", ""),
         ("X-Original-Method: GET", "X-Original-Method: GET", ""),
+        ("ssl-client-verify: SUCCESS", "ssl-client-verify: SUCCESS", ""),
+        ("SSL-Client-Subject-DN: CN=a", "SSL-Client-Subject-DN: CN=a", ""),
+        ("Ssl-Client-Issuer-Dn: CN=a", "Ssl-Client-Issuer-Dn: CN=a", ""),
+        ("Ssl-Client-Cert: a", "Ssl-Client-Cert: a", ""),
+        ("Ssl_Client_Verify: SUCCESS", "Ssl_Client_Verify: SUCCESS", ""),
+        ("Ssl-Client-Verified: a", "Ssl-Client-Verified: a", "Ssl-Client-Verified: a"),
         ("X-Original-Forwarded-For: 9.9.9.9", "X-Original-Forwarded-For: 9.9.9.9", ""),
         (
             "X-Forwarded-For: 9.9.9.9\r\nx-forwarded-for:  8.8.8.8 ",

@@ -80,6 +80,12 @@ fn is_called(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(it, _)| it.eq_ignore_ascii_case(name))
 }
 
+/// Whether some server might take a line for one of this name.
+fn is_taken_for(line: &str, name: &str) -> bool {
+    let plain = |it: &str| it.to_ascii_lowercase().replace('_', "-");
+    line.split_once(':').is_some_and(|(it, _)| plain(it) == plain(name))
+}
+
 /// The same by what each change means.
 fn edited((first, mut lines): (String, Vec<String>), changes: &[Change]) -> (String, Vec<String>) {
     let mut words: Vec<String> = first.split(' ').map(str::to_owned).collect();
@@ -93,7 +99,7 @@ fn edited((first, mut lines): (String, Vec<String>), changes: &[Change]) -> (Str
         match change {
             Change::Add(at) => added.push(format!("{}: f", NAMES[*at])),
             Change::Set(at) | Change::Remove(at) => {
-                lines.retain(|line| !is_called(line, NAMES[*at]));
+                lines.retain(|line| !is_taken_for(line, NAMES[*at]));
                 added.retain(|line: &String| !is_called(line, NAMES[*at]));
                 if let Change::Set(_) = change {
                     added.push(format!("{}: f", NAMES[*at]));
