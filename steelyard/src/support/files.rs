@@ -80,6 +80,7 @@ const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
     ("serversTransports.*.certificates", Different, "the first of them counts"),
     ("serversTransports.*.tls.certificates", Different, "the first of them counts"),
     ("options.*.minVersion", Different, "TLS 1.2 is the lowest"),
+    ("clientAuth.caFiles", Different, "certificates of X.509 version 1 are not taken"),
     ("options.*.cipherSuites", Different, "without those of CBC and RSA key exchange"),
     ("curvePreferences", Different, "without CurveP521"),
     ("preferServerCipherSuites", Different, "does nothing, as with Traefik"),

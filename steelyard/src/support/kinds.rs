@@ -69,6 +69,7 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("ServersTransport", "pingTimeout", Different, "HTTP/2 connections are looked after"),
     ("ServersTransportTCP", "dialKeepAlive", Different, "as the kernel is set"),
     ("TLSOption", "minVersion", Different, "TLS 1.2 is the lowest"),
+    ("TLSOption", "spec.clientAuth", Different, "certificates of X.509 version 1 are not taken"),
     ("TLSOption", "cipherSuites", Different, "without those of CBC and RSA key exchange"),
     ("TLSOption", "curvePreferences", Different, "without CurveP521"),
     ("TLSOption", "preferServerCipherSuites", Different, "does nothing, as with Traefik"),

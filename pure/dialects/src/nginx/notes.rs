@@ -6,7 +6,8 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
     (
         "auth-tls-secret",
         "who asks without TLS is answered 403, there he is let in; a request for another host than \
-         that of its handshake is answered 421",
+         that of its handshake is answered 421; a certificate of X.509 version 1 ends the \
+         handshake",
     ),
     ("backend-protocol", "`FCGI` closes the routes: FastCGI is not spoken"),
     ("canary", "where the main Service has no endpoints the canary takes over; there it is 503"),
