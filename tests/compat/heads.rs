@@ -12,9 +12,9 @@ use steelyard_http::{
 };
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Item;
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::trust::Trust;
 
 use super::{Case, middlewares};
 
@@ -141,6 +141,7 @@ fn gone_on(
         path: Spelling::AsAsked,
         semicolons: Semicolons::Kept,
         manner,
+        port: 80,
     };
     let mut out = Vec::new();
     head.forward(&hop, None, &mut out);

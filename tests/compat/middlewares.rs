@@ -17,11 +17,11 @@ use steelyard_http::{
 };
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Item;
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::login::SecretText;
 use steelyard_model::routing::filter::token::TokenKeys;
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::FilterId;
+use steelyard_model::routing::trust::Trust;
 use steelyard_passwords::{DigestUsers, Users};
 
 use super::Case;

@@ -10,12 +10,12 @@ use steelyard_dialects::traefik::rule::{
 };
 use steelyard_http::head::Slots;
 use steelyard_http::{ForwardedPolicy, RequestHead, RequestSubject, Vouching};
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::subject::Subject;
+use steelyard_model::routing::trust::Trust;
 use steelyard_testbed::probe::Probe;
 
 use super::Case;

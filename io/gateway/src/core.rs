@@ -3,6 +3,7 @@
 
 pub(crate) mod arrival;
 mod askings;
+pub(crate) mod believed;
 mod chance;
 pub(crate) mod datagrams;
 mod ebb;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, LogFormat};
 use steelyard_http::ForwardedPolicy;
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::trust::Trust;
 use support::*;
 
 /// A gateway whose clients, all on loopback, are trusted or not.

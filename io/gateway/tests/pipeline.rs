@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use steelyard_gateway::{EntryTerms, Gateway};
 use steelyard_http::{ForwardedPolicy, Semicolons, Spelling, Underscores};
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::content::EncodedCharacters;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::trust::Trust;
 use support::h2::{Raw, frame};
 use support::{Client, Received, Server, gateway_with, one_worker, route, routing};
 

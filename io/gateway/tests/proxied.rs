@@ -12,10 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, Timeouts};
-use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::belief::{NginxBelief, NginxForwarded, NginxProxied};
+use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::{ProxyVersion, Transport};
+use steelyard_model::routing::trust::Trust;
+use steelyard_model::{FieldPath, ObjectRef, Provenance};
 use support::*;
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n";
@@ -361,4 +364,61 @@ fn nginx_behind() {
         });
         assert_eq!(said, "127.0.0.9-127.0.0.1", "{version:?}");
     }
+}
+
+/// What ingress-nginx's ConfigMap says counts for connections that are there, and for new ones.
+#[test]
+fn ingress_nginx_says_who_is_believed() {
+    let server = Server::echo("one");
+    let object = Arc::new(ObjectRef::new("ConfigMap", "a", "b"));
+    let place = Provenance::new(&object, FieldPath::from("data"));
+    let map = |belief: Option<NginxBelief>| {
+        let mut map = routing(&[route("app", "*", "/", &[server.address])]);
+        let web = EntryPoint { nginx: belief.map(Arc::new), ..EntryPoint::new("web", 80) };
+        map.entry_points.insert(web.id.clone(), Arc::new(web));
+        map
+    };
+    let forwarded = |range| NginxBelief {
+        forwarded: Some(NginxForwarded {
+            trust: by_ranges(range),
+            list: Some("X-Forwarded-For".into()),
+            has_lines: true,
+            is_full: false,
+            place: place.clone(),
+        }),
+        proxied: None,
+    };
+    let proxied = |range| NginxBelief {
+        forwarded: None,
+        proxied: Some(NginxProxied {
+            trust: by_ranges(range),
+            wait: Duration::from_millis(200),
+            place: place.clone(),
+        }),
+    };
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let gateway = Gateway::start(options).unwrap();
+    gateway.apply(&map(None), 1);
+    let address = *gateway.listen(&[web(0)])[0].1.as_ref().unwrap();
+    let mut kept = Client::connect(address);
+    let named: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+    for (generation, belief, expected) in [
+        (2, None, "127.0.0.1"),
+        (3, Some(forwarded("127.0.0.0/8")), "203.0.113.9"),
+        (4, Some(forwarded("10.0.0.0/8")), "127.0.0.1"),
+    ] {
+        gateway.apply(&map(belief), generation);
+        assert_eq!(asker(kept.send(named)), expected, "{generation}");
+    }
+    for (generation, range, expected) in
+        [(5, "127.0.0.0/8", "203.0.113.7"), (6, "10.0.0.0/8", "127.0.0.1")]
+    {
+        gateway.apply(&map(Some(proxied(range))), generation);
+        let mut client = Client::connect(address);
+        assert_eq!(asker(client.send([V1, REQUEST].concat())), expected);
+    }
+    // There has to be one, and soon.
+    let mut client = Client::connect(address);
+    assert!(client.send(REQUEST).is_closed());
+    assert!(Client::connect(address).is_closed());
 }

@@ -12,11 +12,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use steelyard_gateway::{EntryTerms, Gateway, GatewayOptions, Timeouts};
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::access::{AllowedClients, Networks};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::transport::{ProxyVersion, Transport};
+use steelyard_model::routing::trust::Trust;
 use steelyard_model::routing::world::RoutingMap;
 use support::tcp::*;
 use support::*;

@@ -4,6 +4,7 @@
 //! not honoured; what keeps somebody out and is not honoured closes all routes in ingress-nginx's
 //! words. A value that cannot be read is said, and as if it were not there.
 
+mod belief;
 mod keys;
 mod notes;
 mod page;
@@ -21,6 +22,7 @@ use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::Expression;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::routing::variables::{Variable, VariableText};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     Diagnostic, FieldPath, Labels, NamespacedName, NginxAsks, NginxSettings, ObjectRef, OwnFilter,
@@ -108,6 +110,7 @@ impl<'a> Reading<'a> {
             told: self
                 .value("proxy-set-headers", namespaced, named)
                 .map(|it| (it, self.place("proxy-set-headers"))),
+            belief: self.belief(),
             refusal,
         }
     }
@@ -283,6 +286,7 @@ impl<'a> Reading<'a> {
 
     fn passes(&mut self) -> Vec<OwnFilter> {
         let mut passes = vec![step(PassPhase::Around, "site", NginxStep::Site(self.site()))];
+        passes.extend(self.original_uri());
         passes.extend(self.smaller());
         let size = "write bytes, or a number with k, m or g behind it";
         let most = self.value("proxy-body-size", value::size, size).unwrap_or(BODY);
@@ -337,6 +341,15 @@ impl<'a> Reading<'a> {
         passes
     }
 
+    /// Tells backends what was asked for, before anything is changed about it.
+    fn original_uri(&mut self) -> Option<OwnFilter> {
+        self.boolean("proxy-add-original-uri-header").filter(|is_on| *is_on)?;
+        let mut text = VariableText::default();
+        text.push(Variable::RequestUri);
+        let lines = NginxStep::Tell([("X-Original-URI".into(), text)].into());
+        Some(step(PassPhase::Around, "original-uri", lines))
+    }
+
     fn site(&mut self) -> NginxSite {
         let max_age = self.value("hsts-max-age", |it| it.parse().ok(), "write seconds");
         let subdomains = match self.boolean("hsts-include-subdomains").unwrap_or(true) {
@@ -349,6 +362,7 @@ impl<'a> Reading<'a> {
             strict: self.boolean("hsts").unwrap_or(true).then(|| strict.into()),
             server: (self.boolean("server-tokens") == Some(true)).then(|| SERVER.into()),
             keeps_server: self.boolean("allow-backend-server-header") == Some(true),
+            names_requests: self.boolean("generate-request-id").unwrap_or(true),
         }
     }
 

@@ -77,7 +77,7 @@ impl Frame for NginxFrame {
             NginxStep::Slash(path) => led::slash(path, cx, head),
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
             NginxStep::Tell(lines) => told::enter(lines, cx, head),
-            NginxStep::Site(_) => site::enter(cx, head),
+            NginxStep::Site(site) => site::enter(site, cx, head),
             NginxStep::Nothing => {
                 cx.notes.push(Note::Reason("no rule of the host has this path"));
                 Enter::Answer(Box::new(Response::of_nginx(404)))

@@ -79,8 +79,14 @@ fn request(bytes: &[u8]) {
 fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let fallback_host = "192.0.2.2:80";
-    let hop =
-        Hop { client_lines: &lines, fallback_host, path, manner, semicolons: Semicolons::Kept };
+    let hop = Hop {
+        client_lines: &lines,
+        fallback_host,
+        path,
+        manner,
+        semicolons: Semicolons::Kept,
+        port: 80,
+    };
     let mut out = Vec::new();
     head.forward(&hop, None, &mut out);
     let mut slots = Slots::default();

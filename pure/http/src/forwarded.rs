@@ -11,7 +11,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::trust::Trust;
 
 use crate::host::Authority;
 use crate::list::tokens;
@@ -32,6 +32,19 @@ pub struct ForwardedPolicy {
     pub keeps_list: bool,
     /// What becomes of header lines whose names have underscores.
     pub underscores: Underscores,
+    /// It is read as ingress-nginx reads it: by its own line, and of what is said no more than this.
+    pub nginx: Option<NginxVouching>,
+}
+
+/// What those in trusted ranges may say, as ingress-nginx has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxVouching {
+    /// The line that lists whom a request has passed, by which a client is known; none: by no line.
+    pub list: Option<Box<str>>,
+    /// How the request was asked counts too: `X-Forwarded-Host`, `-Port` and `-Proto`.
+    pub has_lines: bool,
+    /// Backends are told all that it has passed, instead of the client alone.
+    pub is_full: bool,
 }
 
 /// What becomes of header lines whose names have underscores (Traefik's
@@ -68,10 +81,21 @@ pub struct Vouched {
     pub is_believed: bool,
     /// `Forwarded` is written.
     pub standard: bool,
-    /// Nobody is added to `X-Forwarded-For`.
-    pub keeps_list: bool,
+    /// What `X-Forwarded-For` says.
+    pub list: PassedList,
     /// Lines whose names have underscores are as if they had not come.
     pub drops_underscores: bool,
+}
+
+/// What the next hop is told in `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassedList {
+    /// What a believed peer says, and the peer itself.
+    Appended,
+    /// What it says, and nobody is added.
+    AsItCame,
+    /// The client alone.
+    Client,
 }
 
 /// Header lines, one after the other.
@@ -79,6 +103,9 @@ pub(crate) type Lines<'a> = dyn Fn(&mut dyn FnMut(&str, &[u8])) + 'a;
 
 /// Most addresses of a list that are read: nobody stands behind more proxies.
 const MOST_HOPS: usize = 32;
+
+/// Longest name of a scheme that is believed.
+const LONGEST_SCHEME: usize = 32;
 
 impl ForwardedPolicy {
     /// Whether `name` is that of the line in which a client may be named, also with other signs for
@@ -155,16 +182,25 @@ impl Vouching {
             (Trust::Ranges(_), true) => self.named(lines).unwrap_or(self.peer),
             _ => self.peer,
         };
+        let nginx = self.policy.nginx.as_ref();
         Vouched {
             client,
-            is_believed: self.is_trusted,
+            is_believed: self.is_trusted && nginx.is_none_or(|it| it.has_lines),
             standard: self.policy.standard,
-            keeps_list: self.policy.keeps_list,
+            list: match nginx {
+                Some(it) if !it.is_full => PassedList::Client,
+                None if self.policy.keeps_list => PassedList::AsItCame,
+                _ => PassedList::Appended,
+            },
             drops_underscores: self.policy.underscores == Underscores::Dropped,
         }
     }
 
     fn named(&self, lines: &Lines<'_>) -> Option<IpAddr> {
+        if let Some(nginx) = &self.policy.nginx {
+            let name = nginx.list.as_deref()?;
+            return self.farthest(lines, &List { name, ..XFF });
+        }
         if let Some(header) = &self.policy.client_header
             && let Some(client) = alone(lines, header)
         {
@@ -182,7 +218,7 @@ impl Vouching {
     }
 
     /// The first from the right that nobody trusted has, else the last that is an address.
-    fn farthest(&self, lines: &Lines<'_>, list: &List) -> Option<IpAddr> {
+    fn farthest(&self, lines: &Lines<'_>, list: &List<'_>) -> Option<IpAddr> {
         let mut all: Vec<Option<IpAddr>> = Vec::new();
         lines(&mut |found, value| {
             if found.eq_ignore_ascii_case(list.name) {
@@ -201,16 +237,16 @@ impl Vouching {
 }
 
 /// A header that lists those whom a request has passed.
-struct List {
-    name: &'static str,
+struct List<'n> {
+    name: &'n str,
     /// Adds what one line says: each an address, or something that is none.
     hops: fn(&[u8], &mut Vec<Option<IpAddr>>),
 }
 
-const XFF: List =
+const XFF: List<'static> =
     List { name: "x-forwarded-for", hops: |value, all| all.extend(tokens(value).map(parse)) };
 
-const STANDARD: List = List {
+const STANDARD: List<'static> = List {
     name: "forwarded",
     hops: |value, all| match split(value, b',') {
         Some(elements) => all.extend(elements.into_iter().map(|it| node(it).and_then(parse))),
@@ -311,6 +347,21 @@ pub(crate) fn push_element(
 /// What a trusted peer may say of how it was asked.
 pub(crate) fn is_proto(value: &[u8]) -> bool {
     [&b"http"[..], b"https", b"ws", b"wss"].contains(&value)
+}
+
+/// The same for backends of ingress-nginx, which goes on with whatever the name of a scheme may be
+/// (RFC 3986 §3.1).
+pub(crate) fn is_scheme(value: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    value.first().is_some_and(u8::is_ascii_alphabetic)
+        && value.len() <= LONGEST_SCHEME
+        && value.iter().all(is_part)
+}
+
+/// The first site of a list.
+pub fn first_site(value: &[u8]) -> Option<&str> {
+    let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
+    str::from_utf8(first).ok().filter(|it| is_site(it.as_bytes()))
 }
 
 /// Whether it is a port.

@@ -50,7 +50,9 @@ pub use exchange::{
     Verdict, Watch, Witness, release,
 };
 pub use exercise::exercise;
-pub use forwarded::{ForwardedPolicy, Underscores, Vouched, Vouching};
+pub use forwarded::{
+    ForwardedPolicy, NginxVouching, PassedList, Underscores, Vouched, Vouching, first_site,
+};
 pub use h2::{
     Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, OddHead, RequestHeads, TooManyHeads,
     crosses, may_trail, request_to_h1, response_to_h1,

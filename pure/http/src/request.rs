@@ -88,6 +88,8 @@ pub struct Hop<'a> {
     pub semicolons: Semicolons,
     /// Whose headers they are.
     pub manner: Manner,
+    /// The port that the client has asked at, as backends of ingress-nginx are told.
+    pub port: u16,
 }
 
 /// The lines about client and gateway that do not change during a connection. `pseudonym` says
@@ -275,13 +277,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     pub fn forward(&self, hop: &Hop<'_>, changes: Option<&RequestChanges>, out: &mut Vec<u8>) {
         let changes = changes.unwrap_or(&UNCHANGED);
         self.push_target(hop, changes, out);
-        let asked = changes.authority.as_deref();
+        let asked = changes.authority.as_deref().or_else(|| self.best_host(hop));
         let named = asked.unwrap_or(self.authority.raw);
         if self.absolute || asked.is_some() || named.is_empty() {
             let host = if named.is_empty() { hop.fallback_host } else { named };
             push_line(out, "Host: ", host.as_bytes());
         }
-        self.lines_with(hop, changes).copy_to(out);
+        self.lines_with(hop, changes, asked.is_some()).copy_to(out);
         push_framing(changes.framing.or(self.restated), out);
         let own = out.len();
         self.push_own(hop, out);

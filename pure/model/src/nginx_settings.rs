@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::labels::Labels;
 use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
+use crate::routing::belief::NginxBelief;
 use crate::routing::times::RouteTimeouts;
 
 /// Flags, under ingress-nginx's names and with its defaults.
@@ -74,6 +75,8 @@ pub struct NginxSettings {
     pub unasked_paths: Vec<Arc<str>>,
     /// The ConfigMap that has lines for all backends (`proxy-set-headers`).
     pub told: Option<(NamespacedName, Provenance)>,
+    /// Whose word about clients is taken.
+    pub belief: NginxBelief,
     /// What keeps somebody out and is not honoured: nobody is served.
     pub refusal: Option<Provenance>,
 }

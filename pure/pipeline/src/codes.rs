@@ -12,6 +12,8 @@ pub const BACKEND_PORT_MISSING: Code = Code::new("backend-port-missing");
 pub const BACKEND_SERVICE_MISSING: Code = Code::new("backend-service-missing");
 /// A Secret by which TLS is spoken to backends is not there, or holds something else.
 pub const BACKEND_TLS_SECRET: Code = Code::new("backend-tls-secret");
+/// An entry point's own options say whose word is taken, and ingress-nginx's ConfigMap does too.
+pub const BELIEF_OVERRULED: Code = Code::new("belief-overruled");
 /// BFD's echo mode for a peer that hears of IPv6 addresses.
 pub const BFD_ECHO_IPV6: Code = Code::new("bfd-echo-ipv6");
 /// A BFDProfile is named that does not exist.

@@ -161,6 +161,10 @@ impl Joined {
                 let filters = terms.filters.iter();
                 routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
             }
+            Row::Sockets(all) => {
+                let points = all.points.iter();
+                routing.entry_points.extend(points.map(|it| (it.id.clone(), Some(it.clone()))));
+            }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
             Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), Some(it))),
@@ -211,6 +215,9 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
         Row::NginxSettings(terms) => {
             routing.filters.extend(terms.filters.iter().map(|it| (it.id.clone(), None)));
         }
+        Row::Sockets(all) => {
+            routing.entry_points.extend(all.points.iter().map(|it| (it.id.clone(), None)));
+        }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
         Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), None)),
@@ -221,6 +228,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
 
 /// Both, one after the other.
 fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
+    first.entry_points.extend(then.entry_points);
     first.listeners.extend(then.listeners);
     first.routes.extend(then.routes);
     first.backends.extend(then.backends);

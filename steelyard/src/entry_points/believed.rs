@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_http::{ForwardedPolicy, Underscores};
-use steelyard_model::routing::entry_point::{PLAIN, SECURE, Trust};
+use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::routing::ranges::listed;
+use steelyard_model::routing::trust::Trust;
 
 use super::StaticOptions;
 use super::names::{

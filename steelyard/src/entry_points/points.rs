@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use steelyard_model::routing::belief::OwnBelief;
 use steelyard_model::routing::entry_point::{
     BUILT_IN, EntryPoint, EntryPointRedirection, OWN, OWN_PORT, PLAIN, SECURE,
 };
@@ -10,8 +11,8 @@ use steelyard_model::routing::filter::content::EncodedCharacters;
 use super::StaticOptions;
 use super::address::{ListenAddress, parse_address};
 use super::names::{
-    ADDRESS, AS_DEFAULT, CHARACTERS, LETS_CHALLENGES, MIDDLEWARES, REDIRECTION, TLS, TLS_OPTIONS,
-    entry_point_name,
+    ADDRESS, AS_DEFAULT, CHARACTERS, INSECURE, LETS_CHALLENGES, MIDDLEWARES, PROXY_INSECURE,
+    PROXY_TRUSTED_IPS, REDIRECTION, TLS, TLS_OPTIONS, TRUSTED_IPS, entry_point_name,
 };
 
 impl StaticOptions {
@@ -49,8 +50,18 @@ impl StaticOptions {
             let options = self.values.get(&format!("entrypoints.{name}{TLS_OPTIONS}"));
             point.tls_options = options.filter(|it| !it.is_empty()).map(|it| it.as_str().into());
             point.is_secure |= point.tls_options.is_some();
+            point.own_belief = self.own_belief(name);
         }
         points.into_values().collect()
+    }
+
+    /// Of what an entry point's own options say whose word is taken there.
+    fn own_belief(&self, name: &str) -> OwnBelief {
+        let says = |of: [&str; 2]| of.iter().any(|of| self.has(&format!("entrypoints.{name}{of}")));
+        OwnBelief {
+            forwarded: says([TRUSTED_IPS, INSECURE]),
+            proxied: says([PROXY_TRUSTED_IPS, PROXY_INSECURE]),
+        }
     }
 
     /// Where an entry point leads those who ask there, if it leads them anywhere.

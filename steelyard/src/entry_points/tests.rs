@@ -5,8 +5,9 @@ use std::time::Duration;
 use steelyard_gateway::MetricViews;
 use steelyard_http::{Semicolons, Spelling};
 use steelyard_metrics::BucketBounds;
-use steelyard_model::routing::entry_point::{OWN, Trust};
+use steelyard_model::routing::entry_point::OWN;
 use steelyard_model::routing::observability::Observability;
+use steelyard_model::routing::trust::Trust;
 
 use super::*;
 

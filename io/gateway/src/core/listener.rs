@@ -1,6 +1,6 @@
 //! A listener on one core, as its connections see it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::Manner;
 use steelyard_route::EntryTable;
 
+use super::believed::Believed;
 use super::live::{Live, RouteState};
 use crate::core::HEAD_BUFFER;
 use crate::options::{EntryTerms, GatewayOptions};
@@ -41,6 +42,10 @@ pub(crate) struct Listener {
     cut: Cell<bool>,
     /// Whether connections may begin with a handshake, by the configuration that says.
     pub(crate) opens: Cell<Option<(u64, bool)>>,
+    /// Whose word is taken, by the configuration that says.
+    believed: RefCell<Option<(u64, Rc<Believed>)>>,
+    /// The port it listens at.
+    port: u16,
     /// How many are open at the entry point.
     pub(crate) open: Rc<Cell<i64>>,
 }
@@ -62,6 +67,7 @@ impl Listener {
         let usual = Limits::from(timeouts);
         let request_body = terms.read.unwrap_or(usual.request_body);
         let (closing, closed, cut) = (Cell::new(false), Cell::new(None), Cell::new(false));
+        let port = address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(80);
         Self {
             point,
             entry_point,
@@ -75,6 +81,8 @@ impl Listener {
             closed,
             cut,
             opens: Cell::default(),
+            believed: RefCell::default(),
+            port,
             open,
         }
     }
@@ -117,18 +125,31 @@ impl Listener {
         opens
     }
 
+    /// Whose word about clients is taken.
+    pub(crate) fn believed(&self, live: &Live) -> Rc<Believed> {
+        if let Some((_, known)) =
+            self.believed.borrow().as_ref().filter(|(version, _)| *version == live.version)
+        {
+            return known.clone();
+        }
+        let point = live.config.routing.entry_points.get(&self.point);
+        let found = Rc::new(Believed::of(&self.terms, point.map(|it| &**it), self.port));
+        *self.believed.borrow_mut() = Some((live.version, found.clone()));
+        found
+    }
+
     /// What is told of a request that `route` takes, or none does.
     pub(crate) fn told(&self, route: Option<&RouteState>) -> Observability {
         let outer = self.terms.observability;
         route.map_or(outer, |route| route.observability(outer))
     }
 
-    /// What the next hop is told of a client, in a route's manner.
-    pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], manner: Manner) -> Hop<'a> {
+    /// What the next hop is told of a client who asks at a port, in a route's manner.
+    pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], port: u16, manner: Manner) -> Hop<'a> {
         let (path, semicolons) = match manner {
             Manner::Traefik => (self.terms.path, self.terms.semicolons),
             Manner::Nginx => (Spelling::AsAsked, Semicolons::Kept),
         };
-        Hop { client_lines, fallback_host: &self.address, path, semicolons, manner }
+        Hop { client_lines, fallback_host: &self.address, path, semicolons, manner, port }
     }
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use steelyard_host::places::TakenPlace;
-use steelyard_http::{Flood, Reject, Vouching};
+use steelyard_http::{Flood, Reject};
 use tokio::task::spawn_local;
 
 use super::age::Age;
@@ -147,7 +147,7 @@ fn builder(terms: &EntryTerms) -> Builder {
 
 impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
-        let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
+        let Arrival { core, listener, stream, peer, reached, held, tls, waiting, slot } = arrival;
         let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
         let link =
             Link::from_client(stream.clone(), held, Rc::clone(&conduct), listener.terms.table);
@@ -157,7 +157,7 @@ impl Session {
         let shaken = within(limit, async { Ok(handshake.await) });
         let connection = waiting.unless_pressed(shaken).await?.ok()?.ok()?;
         let timer = Timer::new(began + LOOK);
-        let client = Client::new(core, listener, peer, tls);
+        let client = Client::new(core, listener, (peer, reached), tls);
         Some(Self {
             client,
             connection,
@@ -289,8 +289,7 @@ impl Session {
         if self.client.is_outdated() || self.age.is_last(&self.client.listener.terms) {
             self.retire();
         }
-        let Client { listener, peer, .. } = &self.client;
-        let vouching = Vouching::new(listener.terms.forwarded.clone(), peer.ip());
+        let vouching = self.client.bare_vouching();
         // It was cut off its path by now.
         let has_fragment = self.conduct.has_fragment(respond.stream_id().as_u32());
         let (strand, read) = Strand::new(request, respond, &vouching);

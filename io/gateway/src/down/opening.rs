@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use steelyard_filters::Admission;
 use steelyard_http::release;
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::route::Route;
@@ -32,6 +31,7 @@ use steelyard_route::{Choice, EntryTable, Opening, PlainPath, TlsPath};
 use super::h2;
 use super::tcp::{self, Preamble};
 use crate::core::arrival::Arrival;
+use crate::core::believed::Believed;
 use crate::core::live::{Live, RouteState};
 use crate::core::openings::Doorway;
 use crate::tell::fault::Fault;
@@ -50,6 +50,8 @@ struct Newcomer<'a> {
     is_declined: bool,
     /// The client has closed its side.
     is_at_end: bool,
+    /// How long a PROXY header may take, while one is read that has to be there.
+    awaited: Option<Duration>,
 }
 
 /// Where a connection goes.
@@ -80,7 +82,7 @@ pub(super) struct Caller {
 pub(super) fn is_needed(arrival: &Arrival) -> bool {
     let live = arrival.core.live();
     let table = live.config.table.entry_point(&arrival.listener.point);
-    *arrival.listener.terms.proxied != Trust::Nobody
+    arrival.listener.believed(&live).has_preface()
         || table.is_some_and(EntryTable::is_divided)
         || arrival.listener.opens(&live)
 }
@@ -159,12 +161,14 @@ impl<'a> Newcomer<'a> {
     fn new(arrival: &'a mut Arrival) -> Self {
         let doorway = Doorway::enter(&arrival.core);
         let (hello, preamble) = (HelloReader::default(), Preamble::Nothing);
-        Self { arrival, doorway, hello, preamble, is_declined: false, is_at_end: false }
+        let (is_declined, is_at_end, awaited) = (false, false, None);
+        Self { arrival, doorway, hello, preamble, is_declined, is_at_end, awaited }
     }
 
     async fn run(&mut self) -> Result<Goal, TurnedAway> {
-        if *self.arrival.listener.terms.proxied != Trust::Nobody {
-            self.read_proxy_header().await?;
+        let believed = self.arrival.listener.believed(&self.arrival.core.live());
+        if believed.has_preface() {
+            self.read_proxy_header(&believed).await?;
         }
         loop {
             match self.look()? {
@@ -183,9 +187,18 @@ impl<'a> Newcomer<'a> {
 
     /// Reads a PROXY header, if there is one, and believes it, if that is so settled: whoever is
     /// not believed has its header taken away all the same, as with Traefik. Where there is none
-    /// the connection goes on as it is; in the end also one that waits for its server to speak.
-    async fn read_proxy_header(&mut self) -> Result<(), TurnedAway> {
-        let is_believed = self.arrival.listener.terms.proxied.covers(self.arrival.peer.ip());
+    /// the connection goes on as it is; in the end also one that waits for its server to speak. With
+    /// ingress-nginx there has to be one.
+    async fn read_proxy_header(&mut self, believed: &Believed) -> Result<(), TurnedAway> {
+        let is_believed = believed.proxied.covers(self.arrival.peer.ip());
+        self.awaited = believed.awaited;
+        let read = self.read_preface(is_believed).await;
+        self.awaited = None;
+        read
+    }
+
+    async fn read_preface(&mut self, is_believed: bool) -> Result<(), TurnedAway> {
+        let has_to_be = self.awaited.is_some();
         loop {
             let came = self.arrival.held.as_deref().unwrap_or_default();
             match ProxyHeader::read(came) {
@@ -196,13 +209,15 @@ impl<'a> Newcomer<'a> {
                     }
                     return Ok(());
                 }
-                Err(ProxyFault::Missing) => return Ok(()),
+                Err(ProxyFault::Missing) if !has_to_be => return Ok(()),
                 Err(fault) => return Err(fault.into()),
                 Ok(None) if self.is_at_end => return Err(TurnedAway::ClientGone),
                 Ok(None) => {}
             }
             match self.read().await {
-                Err(TurnedAway::Late) if self.arrival.held.is_none() => return Ok(()),
+                Err(TurnedAway::Late) if self.arrival.held.is_none() && !has_to_be => {
+                    return Ok(());
+                }
                 read => read?,
             }
         }
@@ -309,6 +324,7 @@ impl<'a> Newcomer<'a> {
         let timeouts = &core.options().timeouts;
         let is_for_tls = listener.opens(&core.live());
         let limit = if is_for_tls { timeouts.handshake.min(listener.head) } else { listener.head };
+        let limit = self.awaited.map_or(limit, |awaited| limit.min(awaited));
         limit.saturating_sub(self.doorway.since.elapsed())
     }
 

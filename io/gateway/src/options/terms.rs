@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_http::{ForwardedPolicy, Semicolons, Spelling};
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::observability::Observability;
+use steelyard_model::routing::trust::Trust;
 
 /// What holds at one entry point. The default is right for users, and says nothing of what
 /// [`super::Timeouts`] say.

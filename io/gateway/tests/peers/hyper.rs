@@ -61,6 +61,7 @@ fn pass(bytes: &[u8]) -> Passed {
         path,
         manner,
         semicolons: Semicolons::Kept,
+        port: 80,
     };
     loop {
         let rest = &bytes[passed.consumed..];

@@ -1,3 +1,6 @@
+use steelyard_model::routing::belief::NginxBelief;
+use steelyard_model::routing::trust::Trust;
+
 use super::*;
 
 /// What a ConfigMap of these lines comes to, and the keys of which something is said.
@@ -86,7 +89,8 @@ fn what_cannot_be_read_is_said() {
         (("limit-req-status-code", "200"), false),
         (("proxy-cookie-domain", "a"), false),
         (("ssl-protocols", "TLSv1.3"), false),
-        (("use-forwarded-headers", "true"), false),
+        (("use-forwarded-headers", "on"), false),
+        (("default-type", "text/plain"), false),
         (("proxy-raed-timeout", "20"), false),
         (("whitelist-source-range", "nobody"), false),
         (("enable-modsecurity", "true"), true),
@@ -130,4 +134,46 @@ fn nothing_is_said_of_what_is_not_there() {
         assert!(KEYS.iter().any(|(key, _)| *key == name), "{name}");
     }
     assert!(KEYS.is_sorted_by_key(|(key, _)| *key));
+}
+
+#[test]
+fn whose_word_is_taken() {
+    let belief = |lines: &[(&str, &str)]| read(lines).0.belief;
+    assert_eq!(belief(&[]), NginxBelief::default());
+    let usual = belief(&[("use-forwarded-headers", "true")]).forwarded.unwrap();
+    assert_eq!((usual.list.as_deref(), usual.has_lines), (Some("X-Forwarded-For"), true));
+    assert!(usual.trust.covers([192, 0, 2, 1].into()) && !usual.is_full);
+    let named = belief(&[
+        ("enable-real-ip", "true"),
+        ("forwarded-for-header", "CF-Connecting-IP"),
+        ("compute-full-forwarded-for", "true"),
+    ]);
+    let forwarded = named.forwarded.unwrap();
+    assert_eq!(forwarded.list.as_deref(), Some("CF-Connecting-IP"));
+    assert!(!forwarded.has_lines && !forwarded.is_full);
+    // Connections say who is there, and lines do not.
+    let proxied = belief(&[("use-proxy-protocol", "true"), ("enable-real-ip", "true")]);
+    assert!(proxied.forwarded.is_none());
+    assert_eq!(proxied.proxied.unwrap().wait, Duration::from_secs(5));
+    let both = belief(&[
+        ("use-proxy-protocol", "true"),
+        ("use-forwarded-headers", "true"),
+        ("proxy-protocol-header-timeout", "800ms"),
+    ]);
+    assert!(both.forwarded.is_some());
+    assert_eq!(both.proxied.unwrap().wait, Duration::from_millis(800));
+}
+
+/// Who may speak for others and cannot be read may not.
+#[test]
+fn nobody_is_believed_by_mistake() {
+    for ranges in ["10.0.0.0/33", "10.0.0.0/8,x", "10.0.0.0/8 192.0.2.0/24", "*"] {
+        let lines = [("use-forwarded-headers", "true"), ("proxy-real-ip-cidr", ranges)];
+        let (settings, said) = read(&lines);
+        assert_eq!(said, ["data.proxy-real-ip-cidr"]);
+        let trust = settings.belief.forwarded.unwrap().trust;
+        assert_eq!(trust, Trust::Nobody, "{ranges}");
+    }
+    let (settings, said) = read(&[("proxy-real-ip-cidr", "10.0.0.0/8")]);
+    assert_eq!((settings.belief, said.len()), (NginxBelief::default(), 1));
 }

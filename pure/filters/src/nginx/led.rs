@@ -1,6 +1,6 @@
 //! Answers with a redirection, as nginx's `return` does.
 
-use steelyard_http::{RequestEdits, RequestView, Scheme};
+use steelyard_http::{Head as _, RequestEdits, RequestView, Scheme, first_site};
 use steelyard_model::routing::filter::nginx::{NginxReturn, NginxSecure, NginxSibling};
 
 use crate::context::{Context, Note};
@@ -20,9 +20,14 @@ pub(super) fn enter(to: &NginxReturn, cx: &mut Context<'_>, head: &RequestEdits<
 
 /// Leads who asks in plain to the same by TLS.
 pub(super) fn secure(to: &NginxSecure, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
-    let (host, asked) = parted(head.authority());
-    // Who names no host cannot be led to one.
-    if head.scheme() == Scheme::Https || host.is_empty() {
+    let said = head.first("x-forwarded-host").and_then(first_site);
+    let (host, asked) = match said {
+        Some(site) => (parted(site).0, None),
+        None => parted(head.authority()),
+    };
+    // Who names no host cannot be led to one; nor who has come by what is neither of both.
+    let is_other = head.first("x-forwarded-proto").is_some_and(|it| it != b"http");
+    if head.scheme() == Scheme::Https || is_other || host.is_empty() {
         return Enter::Next;
     }
     let beside = |asked| to.beside.iter().find(|(from, _)| *from == asked).map(|(_, to)| *to);

@@ -1,6 +1,6 @@
 //! What all answers of a site have, and what those look like that no backend gave.
 
-use steelyard_http::{RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
+use steelyard_http::{Head as _, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::nginx::NginxSite;
 
 use crate::context::{Answerer, Context, Note};
@@ -10,13 +10,32 @@ use crate::response::Response;
 const STRICT: &str = "Strict-Transport-Security";
 const SERVER: &str = "Server";
 
-/// What nginx answers itself (`TRACE`, which would say back what a client cannot read by itself).
-pub(super) fn enter(cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+const REQUEST_ID: &str = "X-Request-ID";
+
+/// What nginx answers itself (`TRACE`, which would say back what a client cannot read by itself);
+/// another request has a name from here on.
+pub(super) fn enter(site: &NginxSite, cx: &mut Context<'_>, head: &mut RequestEdits<'_>) -> Enter {
     if !matches!(head.method(), "TRACE" | "CONNECT") {
+        let is_named = head.first(REQUEST_ID).is_some_and(|it| !it.is_empty());
+        if site.names_requests && !is_named {
+            name(cx, head);
+        }
         return Enter::Next;
     }
     cx.notes.push(Note::Reason("nginx takes no request of this method"));
     Enter::Answer(Box::new(Response::of_nginx(405)))
+}
+
+/// As nginx names requests: 16 random bytes.
+fn name(cx: &Context<'_>, head: &mut RequestEdits<'_>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let Some(random) = (cx.random)() else { return };
+    let mut name = [0; 32];
+    for (two, byte) in name.chunks_exact_mut(2).zip(random) {
+        two[0] = DIGITS[usize::from(byte >> 4)];
+        two[1] = DIGITS[usize::from(byte & 15)];
+    }
+    _ = head.lines().set(REQUEST_ID, &name);
 }
 
 pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>) -> Leave {
@@ -44,7 +63,6 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
 mod tests {
     use std::sync::Arc;
 
-    use steelyard_http::Head as _;
     use steelyard_model::routing::filter::nginx::NginxStep;
 
     use super::*;

@@ -113,10 +113,14 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     }
 
     /// The lines that came and go on.
-    pub(super) fn lines_with(&self, hop: &Hop<'_>, changes: &RequestChanges) -> Lines<'h, 'b> {
+    pub(super) fn lines_with(
+        &self,
+        hop: &Hop<'_>,
+        changes: &RequestChanges,
+        is_other_site: bool,
+    ) -> Lines<'h, 'b> {
         let lines = self.lines_for(hop);
-        let (is_other_site, is_other_body) =
-            (changes.authority.is_some(), changes.framing.is_some());
+        let is_other_body = changes.framing.is_some();
         if !is_other_site && !is_other_body && !changes.lines.removes_any() {
             return lines;
         }

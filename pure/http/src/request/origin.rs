@@ -3,7 +3,9 @@
 use steelyard_model::routing::route::Manner;
 
 use super::{Hop, RequestHead, push_line};
-use crate::forwarded::{Vouched, is_port, is_proto, is_site, push_element};
+use crate::forwarded::{
+    PassedList, Vouched, first_site, is_port, is_proto, is_scheme, is_site, push_element,
+};
 use crate::head::push_number;
 use crate::view::Scheme;
 
@@ -23,23 +25,25 @@ impl RequestHead<'_, '_> {
             (Scheme::Https, Manner::Traefik) if self.is_websocket() => "wss",
             (scheme, _) => scheme.as_str(),
         };
-        let proto = self.claimed("x-forwarded-proto", is_proto).unwrap_or(scheme.as_bytes());
+        let means = if hop.manner == Manner::Nginx { is_scheme } else { is_proto };
+        let proto = self.claimed("x-forwarded-proto", means).unwrap_or(scheme.as_bytes());
         push_line(out, "X-Forwarded-Proto: ", proto);
-        match (self.claimed("x-forwarded-port", is_port), self.authority.port) {
-            (Some(port), _) => push_line(out, "X-Forwarded-Port: ", port),
-            (None, None) if self.scheme == Scheme::Https => {
-                out.extend_from_slice(b"X-Forwarded-Port: 443\r\n");
-            }
-            (None, None) => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
-            (None, Some(port)) => {
+        match self.claimed("x-forwarded-port", is_port) {
+            Some(port) => push_line(out, "X-Forwarded-Port: ", port),
+            None => {
+                let usual = if self.scheme == Scheme::Https { 443 } else { 80 };
+                let port = match hop.manner {
+                    Manner::Traefik => self.authority.port.unwrap_or(usual),
+                    Manner::Nginx => hop.port,
+                };
                 out.extend_from_slice(b"X-Forwarded-Port: ");
                 push_number(out, u64::from(port));
                 out.extend_from_slice(b"\r\n");
             }
         }
         if hop.manner == Manner::Nginx {
-            push_header(out, "X-Forwarded-Scheme", scheme);
-            push_header(out, "X-Scheme", scheme);
+            push_line(out, "X-Forwarded-Scheme: ", proto);
+            push_line(out, "X-Scheme: ", proto);
             self.push_claim("X-Forwarded-For", "X-Original-Forwarded-For", out);
             self.push_claim("X-Forwarded-Host", "X-Original-Forwarded-Host", out);
         }
@@ -63,7 +67,10 @@ impl RequestHead<'_, '_> {
                 out.extend_from_slice(line);
             }
         }
-        let site = self.claimed("x-forwarded-host", is_site);
+        let site = match hop.manner {
+            Manner::Traefik => self.claimed("x-forwarded-host", is_site),
+            Manner::Nginx => self.best_host(hop).map(str::as_bytes),
+        };
         let site = site.unwrap_or(self.authority.raw.as_bytes());
         if !site.is_empty() {
             push_line(out, "X-Forwarded-Host: ", site);
@@ -95,10 +102,13 @@ impl RequestHead<'_, '_> {
         let begun = out.len();
         out.extend_from_slice(b"X-Forwarded-For: ");
         let before = out.len();
+        if vouched.list == PassedList::Client {
+            return push_line(out, "", vouched.client.to_string().as_bytes());
+        }
         if vouched.is_believed {
             self.push_all("x-forwarded-for", out);
         }
-        if vouched.keeps_list {
+        if vouched.list == PassedList::AsItCame {
             let is_there = out.len() > before;
             out.truncate(if is_there { out.len() - ", ".len() } else { begun });
             out.extend_from_slice(if is_there { b"\r\n" } else { b"" });
@@ -131,6 +141,15 @@ impl RequestHead<'_, '_> {
         (named.next().is_none() && means(value)).then_some(value)
     }
 
+    /// Whose site is asked for, as a peer that is believed says it: backends of ingress-nginx are
+    /// asked for that one.
+    pub(super) fn best_host(&self, hop: &Hop<'_>) -> Option<&str> {
+        if hop.manner == Manner::Traefik {
+            return None;
+        }
+        first_site(self.claimed("x-forwarded-host", |it| first_site(it).is_some())?)
+    }
+
     /// What the client said as `name`, which is not believed, under another one.
     fn push_claim(&self, name: &str, other: &str, out: &mut Vec<u8>) {
         let mut between: [&[u8]; 2] = [other.as_bytes(), b": "];
@@ -142,11 +161,5 @@ impl RequestHead<'_, '_> {
         if between[0] == b"," {
             out.extend_from_slice(b"\r\n");
         }
-    }
-}
-
-fn push_header(out: &mut Vec<u8>, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
+use steelyard_model::routing::trust::Trust;
+
 use crate::body::Framing;
+use crate::forwarded::{ForwardedPolicy, NginxVouching};
 use crate::head::push_number;
 
 /// Method, target, host, framing, keep-alive.
@@ -27,8 +30,14 @@ fn forward_as(raw: &str, path: Spelling, manner: Manner) -> String {
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
     let fallback_host = "10.0.0.9:80";
-    let hop =
-        Hop { client_lines: &lines, fallback_host, path, manner, semicolons: Semicolons::Kept };
+    let hop = Hop {
+        client_lines: &lines,
+        fallback_host,
+        path,
+        manner,
+        semicolons: Semicolons::Kept,
+        port: 80,
+    };
     let mut out = Vec::new();
     head.forward(&hop, None, &mut out);
     String::from_utf8(out).unwrap()
@@ -433,6 +442,7 @@ fn schemes() {
             path: Spelling::Normal,
             manner,
             semicolons: Semicolons::Kept,
+            port,
         };
         let mut out = Vec::new();
         head.forward(&hop, None, &mut out);
@@ -500,4 +510,59 @@ fn what_came_is_there_as_it_came() {
     let mut lines = Vec::new();
     head.each_line(&mut |name, value| lines.push(format!("{name}={}", value.escape_ascii())));
     assert_eq!(lines, ["Host=a", "X-A=1", "Connection=x-a"]);
+}
+
+/// What backends of ingress-nginx are told where peers may say it, by what they may say.
+#[test]
+fn nginx_tells_what_believed_peers_say() {
+    let said = "X-Forwarded-For: 203.0.113.9, 198.51.100.7\r\nX-Forwarded-Host: b, c\r\n\
+        X-Forwarded-Proto: myproto\r\nX-Forwarded-Port: 1234\r\nCF-Client: 203.0.113.5\r\n";
+    let all = |list: Option<&str>, has_lines, is_full| NginxVouching {
+        list: list.map(Into::into),
+        has_lines,
+        is_full,
+    };
+    let usual = Some("X-Forwarded-For");
+    for (range, nginx, expected) in [
+        ("0.0.0.0/0", all(usual, true, false), "b|203.0.113.9|b|myproto|1234"),
+        ("192.0.2.0/24", all(usual, true, false), "b|198.51.100.7|b|myproto|1234"),
+        (
+            "192.0.2.0/24",
+            all(usual, true, true),
+            "b|203.0.113.9, 198.51.100.7, 192.0.2.1|b|myproto|1234",
+        ),
+        ("192.0.2.0/24", all(usual, false, false), "a|198.51.100.7|a|http|81"),
+        ("192.0.2.0/24", all(Some("cf-client"), true, false), "b|203.0.113.5|b|myproto|1234"),
+        // Connections say who is there.
+        ("192.0.2.0/24", all(None, true, false), "b|192.0.2.1|b|myproto|1234"),
+        // A stranger.
+        ("10.0.0.0/8", all(usual, true, true), "a|192.0.2.1|a|http|81"),
+    ] {
+        let raw = format!("GET / HTTP/1.1\r\nHost: a\r\n{said}\r\n");
+        let trust = Trust::Ranges(vec![range.parse().unwrap()]);
+        let policy = ForwardedPolicy { trust, nginx: Some(nginx.clone()), ..Default::default() };
+        let mut slots = Slots::default();
+        let mut head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        head.settle(&Vouching::new(policy.into(), [192, 0, 2, 1].into()));
+        let hop = Hop {
+            client_lines: &client_lines([192, 0, 2, 1].into(), "node-1", "gw-1"),
+            fallback_host: "10.0.0.9:80",
+            path: Spelling::Normal,
+            manner: Manner::Nginx,
+            semicolons: Semicolons::Kept,
+            port: 81,
+        };
+        let mut out = Vec::new();
+        head.forward(&hop, None, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        let line = |name: &str| {
+            let mut named = out.lines().filter_map(|line| line.strip_prefix(&format!("{name}: ")));
+            let found = named.next().unwrap_or_default();
+            assert_eq!(named.next(), None, "{name} once: {out}");
+            found.to_owned()
+        };
+        let names = ["Host", "X-Forwarded-For", "X-Forwarded-Host", "X-Scheme", "X-Forwarded-Port"];
+        assert_eq!(names.map(line).join("|"), expected, "{range} {nginx:?}");
+        assert_eq!(line("X-Forwarded-Proto"), line("X-Scheme"));
+    }
 }

@@ -180,6 +180,7 @@ impl Connection {
             path: Spelling::Normal,
             semicolons: Semicolons::Split,
             manner: Manner::Traefik,
+            port: 80,
         };
         let mut opening = Vec::new();
         head.forward(&hop, None, &mut opening);

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::object::Provenance;
 use crate::protocol::Protocol;
+use crate::routing::belief::{NginxBelief, OwnBelief};
 use crate::routing::filter::content::EncodedCharacters;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
@@ -25,10 +24,10 @@ pub struct EntryPoint {
     pub protocol: Protocol,
     /// Routes that do not say are for TLS (Traefik's `http.tls`).
     pub is_secure: bool,
-    /// Who may say, by a PROXY protocol header, where a connection comes from.
-    pub proxy_protocol: Trust,
-    /// Whose forwarded headers are believed.
-    pub forwarded: Trust,
+    /// What its own options say of whose word is taken.
+    pub own_belief: OwnBelief,
+    /// What ingress-nginx's ConfigMap says of that, where its class serves here.
+    pub nginx: Option<Arc<NginxBelief>>,
     /// Routes that name no entry point are here (`asDefault`).
     pub is_default: bool,
     /// Who asks here is led elsewhere.
@@ -90,8 +89,8 @@ impl EntryPoint {
             port,
             protocol: Protocol::Tcp,
             is_secure: BUILT_IN.iter().any(|known| known.name == name && known.is_secure),
-            proxy_protocol: Trust::Nobody,
-            forwarded: Trust::Nobody,
+            own_belief: OwnBelief::default(),
+            nginx: None,
             is_default: false,
             redirection: None,
             lets_challenges: false,
@@ -154,30 +153,4 @@ pub struct EntryPointRedirection {
     pub is_permanent: bool,
     /// [`crate::routing::rank::Rank::number`] of its route.
     pub number: i64,
-}
-
-/// Whose word is taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// Nobody's.
-    #[default]
-    Nobody,
-    /// That of peers in these ranges.
-    Ranges(Vec<IpNet>),
-    /// Everybody's (`insecure`).
-    Everybody,
-}
-
-impl Trust {
-    /// Whether the word of `peer` is taken.
-    pub fn covers(&self, peer: IpAddr) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::Ranges(ranges) => {
-                let peer = peer.to_canonical();
-                ranges.iter().any(|range| range.contains(&peer))
-            }
-            Self::Everybody => true,
-        }
-    }
 }

@@ -9,6 +9,7 @@
 pub mod asked;
 pub mod backend;
 mod beginning;
+pub mod belief;
 pub mod care;
 pub mod claims;
 pub mod cookie;
@@ -30,5 +31,6 @@ pub mod text;
 pub mod times;
 pub mod tls;
 pub mod transport;
+pub mod trust;
 pub mod variables;
 pub mod world;

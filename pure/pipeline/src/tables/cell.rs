@@ -111,6 +111,8 @@ pub(crate) enum Cell {
     Closed(NamespacedName),
     /// What requests or connections pass, as an object says.
     Filter(Tag, NamespacedName),
+    /// The entry points that there are.
+    Sockets,
     /// The listeners of entry points, with what all pass there.
     Listeners,
     /// The routes of an Ingress that is ours.
@@ -297,7 +299,7 @@ impl Cell {
             | Self::Clients(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
-            Self::LeadsTo(_) => 5,
+            Self::LeadsTo(_) | Self::Sockets => 5,
             Self::Service(_) | Self::Claim(_) | Self::Oldest(_) => 6,
             Self::Gateways => 7,
             Self::Stands => 8,
@@ -324,6 +326,7 @@ impl Cell {
             Self::Fallback,
             Self::Announced,
             Self::Stands,
+            Self::Sockets,
             Self::Listeners,
         ];
         cells.into_iter()

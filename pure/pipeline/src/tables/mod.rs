@@ -102,6 +102,7 @@ impl Tables for Join {
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
             Cell::Filter(tag, id) => routes::filters(*tag, id, reads, &self.options, said),
+            Cell::Sockets => Some(routes::all_sockets(reads, &self.options, said)),
             Cell::Listeners => routes::guarded(reads, &self.options, said),
             Cell::Routed(id) => routes::held::held(id, reads, &self.options, said),
             Cell::Routers(tag, id) => routes::routers(*tag, id, reads, &self.options, said),

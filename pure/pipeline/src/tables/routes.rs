@@ -15,6 +15,7 @@ mod parts;
 mod password;
 mod redirections;
 mod routers;
+mod sockets;
 mod sticky;
 mod transports;
 
@@ -56,6 +57,7 @@ pub(super) use parts::{endpoints, leaf, named_set};
 pub(crate) use redirections::redirections;
 use routers::characters;
 pub(super) use routers::{described, filters, guarded, routers};
+pub(super) use sockets::all as all_sockets;
 pub(super) use transports::transport;
 
 /// Every Service that a set names.

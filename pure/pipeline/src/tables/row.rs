@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
+use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::filter::FilterNode;
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::Route;
@@ -44,6 +45,7 @@ pub(crate) enum Row {
     Named(Option<NamespacedName>),
     /// By which terms handshakes are held.
     Policy(Arc<TlsPolicy>),
+    Sockets(Arc<Sockets>),
     /// Those of entry points that ask for something.
     Listeners(Arc<[Arc<Listener>]>),
     /// What a Secret is as a certificate.
@@ -63,6 +65,12 @@ pub(crate) struct CommonTerms {
     pub(crate) filters: Vec<Arc<FilterNode>>,
     /// Ports of entry points in plain, and of the one for TLS beside each.
     pub(crate) sockets: Vec<(u16, u16)>,
+}
+
+/// The entry points that there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sockets {
+    pub(crate) points: Vec<Arc<EntryPoint>>,
 }
 
 /// A Service with its endpoints.

@@ -43,6 +43,9 @@ fn every_code_has_an_input() {
             if name == "entry-point-closed" {
                 options.entry_points[0].filters = vec!["default-login@kubernetescrd".into()];
             }
+            if name == "belief-overruled" {
+                options.entry_points[0].own_belief.forwarded = true;
+            }
             let found = provoked(&yaml, &options);
             assert!(found.contains(name), "{name}: {found:?}");
             count += 1;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use steelyard_http::{
     After, Reject, Scheme, Vouching, client_lines, empty_lines, may_be_complete, release,
 };
+use steelyard_model::routing::entry_point::SECURE;
 use tokio::task::spawn_local;
 
 use super::super::age::Age;
@@ -23,6 +24,7 @@ use super::decision::Decision;
 use super::request::{Context, Request};
 use crate::core::Core;
 use crate::core::arrival::{Arrival, Slot};
+use crate::core::believed::Believed;
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
@@ -49,6 +51,8 @@ pub(in crate::down) struct Client {
     /// Header lines about the client, for every request.
     client_lines: Vec<u8>,
     pub(in crate::down) peer: SocketAddr,
+    /// What it has connected to, where a PROXY header says so.
+    reached: Option<SocketAddr>,
     /// What was agreed on in its handshake; none where it is plain.
     tls: Option<Rc<Secured>>,
 }
@@ -69,8 +73,10 @@ pub(in crate::down) struct Connection<C> {
     note: LentNote,
     peer: SocketAddr,
     tls: Option<Rc<Secured>>,
-    /// What it may say of others.
-    vouching: Vouching,
+    /// What it has connected to, where a PROXY header says so.
+    reached: Option<SocketAddr>,
+    /// What it may say of others, and by what that was settled.
+    vouching: (Vouching, Option<Rc<Believed>>),
     /// What the request is called in the answer that was made for it.
     id: Option<RequestId>,
     /// More of what went wrong.
@@ -125,12 +131,12 @@ impl Client {
     pub(in crate::down) fn new(
         core: Rc<Core>,
         listener: Rc<Listener>,
-        peer: SocketAddr,
+        (peer, reached): (SocketAddr, Option<SocketAddr>),
         tls: Option<Rc<Secured>>,
     ) -> Self {
         let ip = peer.ip().to_canonical();
         let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
-        Self { core, listener, client_lines, peer, tls }
+        Self { core, listener, client_lines, peer, reached, tls }
     }
 
     /// Whether its connection was made by terms that hold no more.
@@ -139,24 +145,22 @@ impl Client {
         tls.is_some_and(|tls| self.core.live().outdates(&self.listener.point, tls))
     }
 
-    /// What it may say of others.
-    fn vouching(&self) -> Vouching {
-        let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
-        Vouching::new(self.listener.terms.forwarded.clone(), self.peer.ip()).over(scheme)
+    /// What it may say of others, but for how it is connected.
+    pub(in crate::down) fn bare_vouching(&self) -> Vouching {
+        self.listener.believed(&self.core.live()).vouching(self.peer)
     }
 }
 
 impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
-        let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
-        let client = Client::new(core, listener, peer, tls);
+        let Arrival { core, listener, stream, peer, reached, held, tls, waiting, slot } = arrival;
+        let client = Client::new(core, listener, (peer, reached), tls);
         Self { held, waiting, slot: Some(slot), ..Self::over(stream, &client) }
     }
 
     fn hand_over(self, to: fn(Arrival)) {
-        let Self { core, listener, stream, peer, tls, waiting, slot, held, .. } = self;
+        let Self { core, listener, stream, peer, reached, tls, waiting, slot, held, .. } = self;
         if let Some(slot) = slot {
-            let reached = None;
             to(Arrival { core, listener, stream, peer, reached, held, tls, waiting, slot });
         }
     }
@@ -179,7 +183,8 @@ impl<C: Wire> Connection<C> {
             note: LentNote::default(),
             peer: client.peer,
             tls: client.tls.clone(),
-            vouching: client.vouching(),
+            reached: client.reached,
+            vouching: (client.bare_vouching(), None),
             id: None,
             details: Vec::new(),
             ended: now,
@@ -345,8 +350,20 @@ impl<C: Wire> Connection<C> {
     fn decide(&mut self, started: Instant) -> Decision {
         self.core.sheets.lend(&mut self.out, &mut self.note);
         self.note.protocol = C::PROTOCOL;
+        self.vouch();
         let (context, held, out, note) = self.parts(started);
         context.decide(held, out, note)
+    }
+
+    /// Settles what the client may say of others, where that is another thing than it was.
+    fn vouch(&mut self) {
+        let believed = self.listener.believed(&self.core.live());
+        if self.vouching.1.as_ref().is_some_and(|it| Rc::ptr_eq(it, &believed)) {
+            return;
+        }
+        let is_secure = self.tls.is_some() || believed.is_of_tls(self.reached);
+        let scheme = if is_secure { Scheme::Https } else { Scheme::Http };
+        self.vouching = (believed.vouching(self.peer).over(scheme), Some(believed));
     }
 
     /// What decides about requests, and what they are read from and written to.
@@ -358,11 +375,21 @@ impl<C: Wire> Connection<C> {
             core: &self.core,
             listener: &self.listener,
             client_lines: &self.client_lines,
-            vouching: &self.vouching,
+            vouching: &self.vouching.0,
+            port: self.port(),
             tls: self.tls.as_deref(),
             started,
         };
         (context, &mut self.held, &mut self.out, &mut self.note)
+    }
+
+    /// The port that the client has asked at.
+    fn port(&self) -> u16 {
+        match (self.reached, &self.vouching.1) {
+            (Some(reached), _) => reached.port(),
+            (None, Some(believed)) if self.tls.is_none() => believed.port,
+            (None, _) => SECURE.port,
+        }
     }
 
     async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {

@@ -79,7 +79,7 @@ impl Context<'_> {
         }
         let (to, recipes) = match direct {
             Direct::Straight(chosen) => {
-                let hop = self.listener.hop(self.client_lines, chosen.route.manner());
+                let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
                 out.clear();
                 head.forward(&hop, request.traced_changes().as_ref(), out);
                 return match take_body(held, len, &mut request, out) {

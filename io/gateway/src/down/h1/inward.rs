@@ -112,7 +112,7 @@ impl Context<'_> {
         let body = std::mem::replace(&mut request.body, Body::new(Framing::None));
         request.body = body.ending_bare();
         let manner = to.route().map(|route| route.manner()).unwrap_or_default();
-        let semicolons = self.listener.hop(self.client_lines, manner).semicolons;
+        let semicolons = self.listener.hop(self.client_lines, self.port, manner).semicolons;
         let mut text = text.to_vec();
         let is_respelled = !head.query.is_empty() && respell_query(&mut text, semicolons);
         let journey = self.journey(to.route().map(|route| route.id()), request.client);
@@ -202,7 +202,7 @@ impl Context<'_> {
         out.clear();
         let was_asked = head.expects && !request.expects;
         let changes = told(changes, framing, request, was_asked);
-        head.forward(&self.listener.hop(self.client_lines, manner), Some(&changes), out);
+        head.forward(&self.listener.hop(self.client_lines, self.port, manner), Some(&changes), out);
         Ok(method.is_none())
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Context<'a> {
     pub(crate) started: Instant,
     /// What the peer may say of the client.
     pub(crate) vouching: &'a Vouching,
+    /// The port that it has asked at.
+    pub(crate) port: u16,
     /// What was agreed on in the handshake.
     pub(crate) tls: Option<&'a Secured>,
 }

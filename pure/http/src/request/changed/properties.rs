@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::trust::Trust;
 
 use super::*;
 use crate::body::Framing;
@@ -184,6 +184,7 @@ proptest! {
             path: Spelling::Normal,
             manner,
             semicolons: Semicolons::Kept,
+            port: 80,
         };
         let (mut plain, mut out) = (Vec::new(), Vec::new());
         head.forward(&hop, None, &mut plain);

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::trust::Trust;
 
 use super::*;
 use crate::body::Framing;
@@ -39,6 +39,7 @@ fn forward(
             path,
             manner,
             semicolons: Semicolons::Kept,
+            port: 80,
         };
         let mut out = Vec::new();
         head.forward(&hop, Some(&changes), &mut out);

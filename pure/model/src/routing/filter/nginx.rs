@@ -146,6 +146,8 @@ pub struct NginxSite {
     pub server: Option<Arc<str>>,
     /// That of backends stays.
     pub keeps_server: bool,
+    /// Requests without a name (`X-Request-ID`) get one.
+    pub names_requests: bool,
 }
 
 /// Leads who asks in plain to TLS: to the same host, without its port and, unless they are kept,

@@ -105,6 +105,11 @@ impl<'a> EntryPoints<'a> {
         points.into_iter().map(EntryPoint::passthrough_listener).collect()
     }
 
+    /// Those where routes are that name none.
+    pub(super) fn of_unnamed(&self) -> Vec<&'a EntryPointId> {
+        self.default.iter().copied().chain(self.secure()).map(|it| &it.id).collect()
+    }
+
     /// Those for TLS that nobody has to name.
     fn secure(&self) -> Vec<&'a EntryPoint> {
         if self.is_chosen {

@@ -116,7 +116,7 @@ impl<C: Wire> Connection<C> {
         self.note.protocol = C::PROTOCOL;
         self.note_answer();
         let (trace, why) = (Trace::default(), Some(fault));
-        let called = self.called(fault.status(), why, self.vouching.peer());
+        let called = self.called(fault.status(), why, self.vouching.0.peer());
         let labels = LabelsRef {
             entry_point: &self.listener.entry_point,
             router: None,

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use steelyard_filters::{Memory, Recipe};
 use steelyard_http::{ForwardedPolicy, Semicolons, Slots, Vouching};
-use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::filter::content::{EncodedCharacters, HeaderRules};
 use steelyard_model::routing::filter::{Filter, RegexRedirection, Rewrite, SchemeRedirection, Use};
 use steelyard_model::routing::pattern::Expression;
+use steelyard_model::routing::trust::Trust;
 
 use super::*;
 use crate::core::Core;
@@ -112,6 +112,7 @@ fn in_place_is_as_from_scratch() {
             client_lines: b"X-Forwarded-For: 10.0.0.1\r\nCDN-Loop: us\r\n",
             started: Instant::now(),
             vouching: &vouching,
+            port: 80,
             tls: None,
         };
         for text in REQUESTS {
