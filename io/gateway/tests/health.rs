@@ -281,9 +281,11 @@ fn nothing_leads_to_who_is_down() {
         path: None,
         domain: None,
         max_age: None,
+        expires: None,
         http_only: false,
         secure: StickySecurity::default(),
         same_site: None,
+        stays_on_failure: false,
     };
     let mut generation = 1;
     let mut apply = |algorithm: &Algorithm, slow_start: Option<Duration>| {

@@ -390,3 +390,30 @@ fn requests_are_spread_as_asked() {
         }
     }
 }
+
+/// Whose endpoint takes no connection is served by another one, and either comes back later or
+/// stays there (nginx's `session-cookie-change-on-failure`).
+#[test]
+fn who_was_served_by_another_one_stays_there_where_that_is_asked() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for stays_on_failure in [true, false] {
+        let mut herd = Herd::new();
+        let addresses = [herd.servers[0].address, herd.servers[1].address, nobody];
+        let sticky = Sticky { says: StickyValue::Key, stays_on_failure, ..Sticky::named("key") };
+        let mut map = routing(&[route("app", "app", "/", &addresses)]);
+        amend(&mut map, "app", |leaf| leaf.sticky = Some(Box::new(sticky)));
+        herd.apply(&map);
+        let mut changed = 0;
+        for key in 0..40 {
+            let mut browser = Browser::new(&herd);
+            browser.cookies.insert("key".into(), format!("{key:016x}"));
+            let who = browser.get();
+            assert!(["a", "b"].contains(&&*who), "{who}");
+            if !browser.set.is_empty() {
+                changed += 1;
+                assert_eq!((browser.get(), browser.set.len()), (who, 0), "the new key leads there");
+            }
+        }
+        assert_eq!(changed > 0, !stays_on_failure, "{changed} keys were changed");
+    }
+}

@@ -12,6 +12,7 @@ mod least;
 mod maglev;
 mod peak;
 mod rendezvous;
+mod subset;
 #[cfg(test)]
 mod tests;
 mod tournament;
@@ -29,6 +30,7 @@ use maglev::Maglev;
 use peak::Peak;
 use rendezvous::Rendezvous;
 pub(crate) use rendezvous::score;
+use subset::Subset;
 use turns::Turns;
 
 /// Endpoints of now, by numbers from 0 on, as a choice among them sees them.
@@ -84,6 +86,7 @@ enum Memory {
     Peak(Peak),
     Maglev(Maglev),
     Rendezvous(Rendezvous),
+    Subset(Subset),
 }
 
 impl Picker {
@@ -97,6 +100,7 @@ impl Picker {
             Algorithm::PeakEwma => Memory::Peak(Peak::default()),
             Algorithm::Maglev(_) => Memory::Maglev(Maglev::default()),
             Algorithm::Rendezvous(_) => Memory::Rendezvous(Rendezvous::default()),
+            Algorithm::Subset(_, size) => Memory::Subset(Subset::of(*size)),
         };
         Self { algorithm: algorithm.clone(), memory, members: RefCell::default() }
     }
@@ -115,6 +119,7 @@ impl Picker {
             Memory::Least(least) | Memory::LeastTime(least) => least.follow(members.len()),
             Memory::Maglev(maglev) => maglev.forget(),
             Memory::Rendezvous(rendezvous) => rendezvous.follow(members),
+            Memory::Subset(subset) => subset.follow(members),
             Memory::TwoChoices | Memory::Peak(_) => {}
         }
     }
@@ -146,6 +151,7 @@ impl Picker {
             Memory::Peak(peak) => peak.pick(field, lot.draw),
             Memory::Maglev(maglev) => maglev.pick(field, members, key),
             Memory::Rendezvous(rendezvous) => rendezvous.pick(field, members, key),
+            Memory::Subset(subset) => subset.pick(field, key, lot.draw),
         };
         match (first, &self.memory) {
             (None, _) => Attempts::default(),

@@ -43,8 +43,14 @@ pub fn older_values(name: &str) -> [Box<str>; 3] {
     [name.into(), once.into(), twice.into()]
 }
 
-/// The value of a `Set-Cookie` line (RFC 6265 §4.1.1). `is_tls`: the client asks over TLS.
-pub fn set_cookie(sticky: &Sticky, value: &str, is_tls: bool) -> String {
+/// The value of a `Set-Cookie` line (RFC 6265 §4.1.1). `is_tls`: the client asks over TLS;
+/// `date_in` writes the moment in so many seconds.
+pub fn set_cookie(
+    sticky: &Sticky,
+    value: &str,
+    is_tls: bool,
+    date_in: impl FnOnce(i64) -> String,
+) -> String {
     let mut line = format!("{}={value}", sticky.cookie);
     for (attribute, value) in [("Path", &sticky.path), ("Domain", &sticky.domain)] {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
@@ -53,6 +59,9 @@ pub fn set_cookie(sticky: &Sticky, value: &str, is_tls: bool) -> String {
     }
     if let Some(seconds) = sticky.max_age {
         let _ = write!(line, "; Max-Age={}", seconds.max(0));
+    }
+    if let Some(seconds) = sticky.expires {
+        let _ = write!(line, "; Expires={}", date_in(seconds));
     }
     if sticky.http_only {
         line.push_str("; HttpOnly");
@@ -106,31 +115,36 @@ mod tests {
         assert_eq!(name_as_asked("good-name_1"), "good-name_1");
     }
 
+    fn set(sticky: &Sticky, value: &str, is_tls: bool) -> String {
+        set_cookie(sticky, value, is_tls, |seconds| format!("in {seconds}"))
+    }
+
     #[test]
     fn every_attribute_is_written() {
         let bare = Sticky { path: None, ..Sticky::named("c") };
-        assert_eq!(set_cookie(&bare, "v", true), "c=v");
-        assert_eq!(set_cookie(&Sticky::named("c"), "v", true), "c=v; Path=/");
+        assert_eq!(set(&bare, "v", true), "c=v");
+        assert_eq!(set(&Sticky::named("c"), "v", true), "c=v; Path=/");
         let full = Sticky {
             path: Some("/foo".into()),
             domain: Some(".a.b".into()),
             max_age: Some(42),
+            expires: Some(7),
             http_only: true,
             secure: StickySecurity::Secure,
             same_site: Some(SameSite::None),
             ..Sticky::named("c")
         };
         assert_eq!(
-            set_cookie(&full, "v", false),
-            "c=v; Path=/foo; Domain=a.b; Max-Age=42; HttpOnly; Secure; SameSite=None"
+            set(&full, "v", false),
+            "c=v; Path=/foo; Domain=a.b; Max-Age=42; Expires=in 7; HttpOnly; Secure; SameSite=None"
         );
         let gone = Sticky { max_age: Some(-1), same_site: Some(SameSite::Lax), ..bare.clone() };
-        assert_eq!(set_cookie(&gone, "v", false), "c=v; Max-Age=0; SameSite=Lax");
+        assert_eq!(set(&gone, "v", false), "c=v; Max-Age=0; SameSite=Lax");
         let strict = Sticky { same_site: Some(SameSite::Strict), ..bare.clone() };
-        assert_eq!(set_cookie(&strict, "v", false), "c=v; SameSite=Strict");
+        assert_eq!(set(&strict, "v", false), "c=v; SameSite=Strict");
         let asked = Sticky { secure: StickySecurity::AsAsked, ..bare };
         assert_eq!(
-            [true, false].map(|is_tls| set_cookie(&asked, "v", is_tls)),
+            [true, false].map(|is_tls| set(&asked, "v", is_tls)),
             ["c=v; Secure", "c=v"]
         );
     }

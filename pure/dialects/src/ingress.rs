@@ -140,6 +140,7 @@ fn reading(
         reading.always_redirects = wishes.always_redirects;
         if words != Words::Traefik {
             location::read(annotations, routes, &mut reading, findings, options);
+            reading.written = location::written(annotations, options);
         }
         restriction::of_ingress(annotations, words, &mut reading, findings, options);
         if !reading.has_expressions {

@@ -14,9 +14,13 @@ pub(crate) mod external;
 mod hosts;
 mod led;
 mod limit;
+mod mirror;
 mod pages;
 pub(crate) mod passed_on;
+pub(crate) mod spoken;
 pub(crate) mod value;
+
+use std::sync::Arc;
 
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::nginx::NginxStep;
@@ -57,6 +61,8 @@ pub(crate) fn read(
     external::read(&mut asked);
     clients::read(&mut asked);
     backend::read(&mut asked);
+    spoken::read(&mut asked);
+    mirror::read(&mut asked);
     canary::read(&mut asked);
     asked.reading.passes.sort_by_key(|it| it.phase);
     let is_nothing =
@@ -64,6 +70,15 @@ pub(crate) fn read(
     if is_nothing {
         asked.reading.nginx = None;
     }
+}
+
+/// All annotations in these words, as they are written; none where there are none.
+pub(crate) fn written(annotations: &Labels, options: &LowerOptions) -> Option<Arc<Labels>> {
+    let prefix = options.nginx_prefix.as_str();
+    let is_own = |key: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let own = annotations.iter().filter(|(key, _)| is_own(key));
+    let own: Labels = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+    (!own.is_empty()).then(|| own.into())
 }
 
 /// What is written at a key; an empty value is none.
@@ -121,6 +136,15 @@ impl<'a> Asked<'a, '_> {
 
     fn number_above_0(&mut self, name: &str) -> Option<u64> {
         self.number(name).and_then(|it| u64::try_from(it).ok()).filter(|it| *it > 0)
+    }
+
+    /// The same for a word for which ingress-nginx leaves out the Ingress where it is none.
+    fn switch(&mut self, name: &str) -> Option<bool> {
+        let read = value::boolean(self.written(name)?);
+        if read.is_none() {
+            self.close(name, "write \"true\" or \"false\"");
+        }
+        read
     }
 
     /// Closes the routes: ingress-nginx leaves out an Ingress with such a value.

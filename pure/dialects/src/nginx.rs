@@ -8,6 +8,7 @@ mod belief;
 mod keys;
 mod notes;
 mod page;
+mod risks;
 mod shown;
 mod verdict;
 
@@ -31,9 +32,10 @@ use steelyard_model::{
 
 use crate::codes;
 use crate::location::external::{self, AuthFault, AuthWords};
-use crate::location::{passed_on, value, written_at};
+use crate::location::{passed_on, spoken, value, written_at};
 pub use keys::{KEYS, KeyFate};
 pub use page::page;
+pub use risks::{Forbidden, forbidden};
 pub use verdict::{NginxVerdict, annotation, setting};
 
 /// Seconds for which browsers keep to TLS, where nothing is said: a year.
@@ -75,7 +77,9 @@ pub fn settings(
 impl<'a> Reading<'a> {
     fn settings(&mut self) -> NginxSettings {
         let refusal = self.judge();
+        self.level();
         let codes = "write 308, 301, 302 or 307";
+        let leads_relatively = self.boolean("relative-redirects").unwrap_or(false);
         let code = |text: &str| text.parse().ok().filter(|it| LED.contains(it));
         let named = "name a ConfigMap: NAMESPACE/NAME";
         NginxSettings {
@@ -83,9 +87,10 @@ impl<'a> Reading<'a> {
             always_redirects: self.boolean("force-ssl-redirect").unwrap_or(false),
             redirect_status: self.value("http-redirect-code", code, codes).unwrap_or(LED[0]),
             keeps_slash: self.boolean("preserve-trailing-slash").unwrap_or(false),
+            leads_relatively,
             says_port: self.boolean("use-port-in-redirects").unwrap_or(false),
             open_paths: self.list("no-tls-redirect-locations", CHALLENGES),
-            passes: self.passes(),
+            passes: self.passes(leads_relatively),
             timeouts: self.timeouts(),
             asks_services: self.boolean("service-upstream").unwrap_or(false),
             headers: self.value("add-headers", namespaced, named),
@@ -157,6 +162,12 @@ impl<'a> Reading<'a> {
         self.value(key, code, "write a status from 400 to 599").unwrap_or(503)
     }
 
+    /// Which annotations are taken, by what they may do: what cannot be read is as the default.
+    fn level(&mut self) {
+        let help = "write Low, Medium, High or Critical";
+        self.value("annotations-risk-level", risks::level, help);
+    }
+
     /// Says of keys that are not honoured; the first that keeps somebody out.
     fn judge(&mut self) -> Option<Provenance> {
         let mut refusal = None;
@@ -180,7 +191,7 @@ impl<'a> Reading<'a> {
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, so);
                 }
                 KeyFate::Snippet => {}
-                KeyFate::Reads | KeyFate::Cosmetic => {}
+                KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic => {}
                 KeyFate::Elsewhere(instead) => {
                     let message = format!("`{key}: {value}` is not honoured");
                     let help = format!("instead: {instead}");
@@ -284,7 +295,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn passes(&mut self) -> Vec<OwnFilter> {
+    fn passes(&mut self, leads_relatively: bool) -> Vec<OwnFilter> {
         let mut passes = vec![step(PassPhase::Around, "site", NginxStep::Site(self.site()))];
         passes.extend(self.original_uri());
         passes.extend(self.smaller());
@@ -302,8 +313,11 @@ impl<'a> Reading<'a> {
         if blocked != NginxBlocked::default() {
             passes.push(step(PassPhase::Before, "blocked", NginxStep::Blocked(blocked)));
         }
+        let version = self.value("proxy-http-version", spoken::version, spoken::VERSIONS).flatten();
+        let speech = version.map(NginxStep::Speak);
+        passes.extend(speech.map(|it| step(PassPhase::Content, spoken::NAME, it)));
         passes.extend(self.kept_out());
-        passes.extend(self.changed());
+        passes.extend(self.changed(leads_relatively));
         let words = "write error, timeout, http_502 and the like, non_idempotent, or off";
         if let Some(words) = self.value("proxy-next-upstream", value::next_upstream, words) {
             let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
@@ -319,7 +333,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What is changed of answers of backends.
-    fn changed(&mut self) -> Vec<OwnFilter> {
+    fn changed(&mut self, leads_relatively: bool) -> Vec<OwnFilter> {
         let mut passes = Vec::new();
         for (key, name, read) in passed_on::COOKIES {
             let found = self.value(key, read, passed_on::COOKIES_HELP).flatten();
@@ -328,7 +342,8 @@ impl<'a> Reading<'a> {
         let help = "write the begin of an URL, or off";
         let mut part = |key: &str| self.value(key, value::location, help);
         let (from, to) = (part("proxy-redirect-from"), part("proxy-redirect-to"));
-        let led = from.zip(to).and_then(|(from, to)| passed_on::led(from, to, false));
+        let mut led = from.zip(to).and_then(|(from, to)| passed_on::led(from, to));
+        led.iter_mut().filter(|_| leads_relatively).for_each(NginxStep::lead_relatively);
         passes.extend(led.map(|it| step(PassPhase::Content, "location", it)));
         let hidden = self.list("hide-headers", "");
         if !hidden.is_empty() {

@@ -255,7 +255,7 @@ fn strategy(algorithm: &Algorithm) -> &'static str {
         Algorithm::RoundRobin => "wrr",
         Algorithm::TwoChoices | Algorithm::Least => "p2c",
         Algorithm::LeastTime | Algorithm::PeakEwma => "leasttime",
-        Algorithm::Maglev(_) | Algorithm::Rendezvous(_) => "hrw",
+        Algorithm::Maglev(_) | Algorithm::Rendezvous(_) | Algorithm::Subset(..) => "hrw",
     }
 }
 

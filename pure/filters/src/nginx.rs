@@ -1,5 +1,6 @@
 //! What ingress-nginx does to the requests of a location: a frame each.
 
+mod aim;
 mod backed;
 mod blocked;
 mod body;
@@ -9,11 +10,11 @@ mod led;
 mod pace;
 mod rewrite;
 mod site;
+mod spoken;
 mod told;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use steelyard_http::{RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::access::ClientSource;
@@ -23,6 +24,7 @@ use crate::ask::Got;
 use crate::client;
 use crate::context::{Context, Note};
 use crate::frame::{Enter, Flow, Frame, Leave, Needs, Piece};
+use pace::Paced;
 use crate::response::Response;
 
 /// One of them on one request.
@@ -31,15 +33,15 @@ pub(crate) struct NginxFrame {
     step: Arc<NginxStep>,
     /// The page that asks, or the site that is asked, where that matters.
     origin: Option<Box<str>>,
-    /// Bytes of a body that have gone on.
+    /// Bytes of a request's body that have gone on.
     bytes: u64,
-    /// Since when those of an answer do.
-    since: Option<Instant>,
+    /// An answer whose body goes on no faster than it may.
+    paced: Option<Box<Paced>>,
 }
 
 impl NginxFrame {
     pub(crate) fn new(step: &Arc<NginxStep>) -> Self {
-        Self { step: step.clone(), origin: None, bytes: 0, since: None }
+        Self { step: step.clone(), origin: None, bytes: 0, paced: None }
     }
 }
 
@@ -62,7 +64,7 @@ impl Frame for NginxFrame {
         }
     }
 
-    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, got: Got) -> Enter {
         match &*self.step {
             NginxStep::Cors(cors) => cors::enter(cors, &mut self.origin, cx, head),
             NginxStep::Return(to) => led::enter(to, cx, head),
@@ -77,7 +79,9 @@ impl Frame for NginxFrame {
             NginxStep::Slash(path) => led::slash(path, cx, head),
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
             NginxStep::Tell(lines) => told::enter(lines, cx, head),
-            NginxStep::Site(site) => site::enter(site, cx, head),
+            NginxStep::Aim(at) => aim::enter(at, cx, head),
+            NginxStep::Speak(speech) => spoken::enter(*speech, head, &got),
+                        NginxStep::Site(site) => site::enter(site, cx, head),
             NginxStep::Nothing => {
                 cx.notes.push(Note::Reason("no rule of the host has this path"));
                 Enter::Answer(Box::new(Response::of_nginx(404)))
@@ -122,7 +126,11 @@ impl Frame for NginxFrame {
             out.push(piece);
             return Flow::Go;
         };
-        let since = *self.since.get_or_insert(cx.now);
-        pace::response(pace, (since, &mut self.bytes), cx.now, (piece, out))
+        let paced = self.paced.get_or_insert_with(|| Box::new(Paced::new(cx.now)));
+        paced.response(pace, cx.now, (piece, out))
+    }
+
+    fn kept(&self) -> usize {
+        self.paced.as_ref().map_or(0, |it| it.held())
     }
 }

@@ -5,6 +5,8 @@
 
 mod lines;
 
+use steelyard_model::routing::transport::HopSpeech;
+
 use crate::body::Framing;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
 pub use lines::LineEdits;
@@ -52,6 +54,8 @@ pub struct RequestChanges {
     pub framing: Option<Framing>,
     /// What stands behind the answer is wanted, also where the client does not say so.
     pub takes_trailers: bool,
+    /// How it is spoken, for endpoints on which that hangs.
+    pub speech: HopSpeech,
 }
 
 /// A response's head, and what is to be changed about it.
@@ -87,6 +91,7 @@ pub(crate) static UNCHANGED: RequestChanges = RequestChanges {
     query: None,
     framing: None,
     takes_trailers: false,
+    speech: HopSpeech::Usual,
 };
 
 impl<'h> RequestEdits<'h> {
@@ -118,6 +123,11 @@ impl<'h> RequestEdits<'h> {
     /// Says that what stands behind the answer is wanted.
     pub fn take_trailers(&mut self) {
         self.changes.to_mut().takes_trailers = true;
+    }
+
+    /// Says how it is spoken to the next hop.
+    pub fn speak(&mut self, speech: HopSpeech) {
+        self.changes.to_mut().speech = speech;
     }
 
     /// Changes the method: a token.

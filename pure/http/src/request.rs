@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use httparse::{Error, Header, ParserConfig, Request, Status};
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::transport::HopSpeech;
 
 use crate::body::Framing;
 use crate::edits::{RequestChanges, UNCHANGED};
@@ -293,7 +294,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         changes.lines.push_added(out);
         // Who switches protocols has no answer that would have any.
         let wants = changes.takes_trailers && self.upgrade.is_empty();
-        self.push_hop(self.takes_trailers || wants, out);
+        self.push_hop(self.takes_trailers || wants, self.speech(changes), out);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -305,11 +306,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }
     }
 
-    /// What is for the next hop alone: which protocols may follow, and that trailers go on to the
-    /// client (RFC 9110 §10.1.4).
-    fn push_hop(&self, takes_trailers: bool, out: &mut Vec<u8>) {
+    /// What is for the next hop alone: which protocols may follow, what is said of the connection,
+    /// and that trailers go on to the client (RFC 9110 §10.1.4).
+    fn push_hop(&self, takes_trailers: bool, speech: HopSpeech, out: &mut Vec<u8>) {
         self.upgrade.push_lines(out);
-        if takes_trailers {
+        if let Some(said) = speech.connection() {
+            push_line(out, "Connection: ", said.as_bytes());
+        } else if takes_trailers {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }

@@ -26,6 +26,8 @@ pub struct CookieDraft {
     pub same_site: Option<SameSite>,
     /// `Max-Age` in seconds; 0 says nothing, less ends it.
     pub max_age: i64,
+    /// Seconds until `Expires`; none does not say it.
+    pub expires: Option<i64>,
     /// `Path`; none is `/`.
     pub path: Option<Arc<str>>,
     /// `Domain`.
@@ -34,4 +36,6 @@ pub struct CookieDraft {
     pub says: StickyValue,
     /// `Secure` where it is set over TLS, whatever else is said.
     pub is_as_asked: bool,
+    /// Who is served by another endpoint, since his own fails, comes back to that one later.
+    pub stays_on_failure: bool,
 }

@@ -63,7 +63,7 @@ pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
     BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, ClientsDraft, IngressClass,
-    NginxReading, OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef,
+    MirrorDraft, NginxReading, OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef,
     RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};

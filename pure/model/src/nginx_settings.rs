@@ -47,6 +47,8 @@ pub struct NginxSettings {
     pub keeps_slash: bool,
     /// And the port is said (`use-port-in-redirects`).
     pub says_port: bool,
+    /// Redirections to the same site are paths and no URLs (`relative-redirects`).
+    pub leads_relatively: bool,
     /// But not where paths begin with one of these (`no-tls-redirect-locations`).
     pub open_paths: Vec<Arc<str>>,
     /// What requests of each location pass, unless an Ingress has said something of that name.

@@ -5,11 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use crate::balance_draft::BalanceDraft;
 use crate::diagnostic::Diagnostic;
+use crate::labels::Labels;
 use crate::link::ObjectLink;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
+use crate::routing::asked::AskedUrl;
 use crate::routing::backend::{CanaryAffinity, CanaryChoice, RefusalReason};
 use crate::routing::filter::Filter;
-use crate::routing::filter::nginx::NginxClients;
+use crate::routing::filter::nginx::{NginxAim, NginxClients};
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::matcher::Matcher;
 use crate::routing::observability::Observability;
@@ -113,6 +115,9 @@ pub struct ClassReading {
     pub observability: Observability,
     /// How paths are compared whose type leaves that open; none is by elements.
     pub open_paths: Option<OpenPath>,
+    /// Annotations in words of ingress-nginx, as they are written: what its ConfigMap forbids is
+    /// looked for in them.
+    pub written: Option<Arc<Labels>>,
     /// What there is to say.
     pub said: Vec<Diagnostic>,
 }
@@ -130,6 +135,8 @@ pub struct NginxReading {
     pub keeps_slash: Option<bool>,
     /// And the port is said.
     pub says_port: Option<bool>,
+    /// Redirections to the same site are paths and no URLs (`relative-redirects`).
+    pub leads_relatively: Option<bool>,
     /// How long what may take.
     pub timeouts: RouteTimeouts,
     /// Services are asked at their own address.
@@ -150,6 +157,21 @@ pub struct NginxReading {
     pub asked_headers: Option<(NamespacedName, Provenance)>,
     /// Who is asked about all else is not asked about these (`enable-global-auth: "false"`).
     pub asks_nobody: bool,
+    /// Who gets copies of its requests.
+    pub mirror: Option<Box<MirrorDraft>>,
+}
+
+/// Who gets copies of requests, and what they say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorDraft {
+    /// Whom they are sent to.
+    pub address: AskedUrl,
+    /// By which name, and for what they ask.
+    pub aim: NginxAim,
+    /// They have the bodies.
+    pub has_body: bool,
+    /// Where it is written.
+    pub place: Provenance,
 }
 
 /// A filter that an Ingress's own words make.

@@ -4,6 +4,8 @@ use steelyard_model::Code;
 
 /// A BGP prefix would be larger than what the pool holds.
 pub const AGGREGATION_BEYOND_POOL: Code = Code::new("aggregation-beyond-pool");
+/// An annotation that ingress-nginx's ConfigMap forbids: its Ingress is left out.
+pub const ANNOTATION_FORBIDDEN: Code = Code::new("annotation-forbidden");
 /// A route's backend is an ExternalName for a Service that is not there.
 pub const BACKEND_EXTERNAL_NAME: Code = Code::new("backend-external-name");
 /// A route names a port that its Service does not have.

@@ -141,6 +141,13 @@ impl<'c> Hand<'c> {
         }
     }
 
+    /// The time has come that a frame has waited for, which may hold back the end of it.
+    fn held_goes_on(&mut self, exchange: &mut Exchange<'_>) {
+        let mut out = Vec::new();
+        let flow = self.course.send_all(&mut out);
+        self.give_out(exchange, &out, flow);
+    }
+
     /// Gives the client what frames let out; whether there may be more.
     fn give_out(&mut self, exchange: &mut Exchange<'_>, out: &[Piece], flow: Flow) -> bool {
         for piece in out {
@@ -198,6 +205,7 @@ impl Tap for Hand<'_> {
             }
             if self.response_until.take_if(|until| *until <= now).is_some() {
                 exchange.pause_response(false);
+                self.held_goes_on(exchange);
             }
             if self.peeks.is_some_and(|(until, _)| until <= now) {
                 exchange.stop_peeking();

@@ -32,6 +32,11 @@ pub(crate) fn http_date() -> String {
     Civil::from_unix(unix_now()).http()
 }
 
+/// The same in so many seconds.
+pub(crate) fn http_date_in(seconds: i64) -> String {
+    Civil::from_unix(unix_now().saturating_add_signed(seconds)).http()
+}
+
 /// `1994-11-06T08:49:37.000000000Z` (RFC 3339).
 pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -102,7 +102,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "canary-weight-total" GROUPED, [];
     "client-body-buffer-size" COSMETIC, [];
     "configuration-snippet" RESTRICTS, [];
-    "connection-proxy-header" COSMETIC, [];
+    "connection-proxy-header" GROUPED, [];
     "cors-allow-credentials" GROUPED, ["true"];
     "cors-allow-headers" GROUPED, [];
     "cors-allow-methods" GROUPED, [];
@@ -135,9 +135,9 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "limit-rps" State::Guards, ["0"];
     "limit-whitelist" GROUPED, [];
     "load-balance" GROUPED, [];
-    "mirror-host" LATER, [];
-    "mirror-request-body" LATER, ["on"];
-    "mirror-target" LATER, [];
+    "mirror-host" GROUPED, [];
+    "mirror-request-body" GROUPED, ["on"];
+    "mirror-target" GROUPED, [];
     "modsecurity-snippet" RESTRICTS, [];
     "modsecurity-transaction-id" COSMETIC, [];
     "opentelemetry-operation-name" COSMETIC, [];
@@ -153,7 +153,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "proxy-connect-timeout" GROUPED, [];
     "proxy-cookie-domain" GROUPED, [];
     "proxy-cookie-path" GROUPED, [];
-    "proxy-http-version" COSMETIC, [];
+    "proxy-http-version" GROUPED, [];
     "proxy-max-temp-file-size" COSMETIC, [];
     "proxy-next-upstream" GROUPED, [];
     "proxy-next-upstream-timeout" GROUPED, [];
@@ -176,7 +176,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "server-alias" GROUPED, [];
     "server-snippet" RESTRICTS, [];
     "service-upstream" GROUPED, [];
-    "session-cookie-change-on-failure" LATER, ["false"];
+    "session-cookie-change-on-failure" GROUPED, ["false"];
     "session-cookie-conditional-samesite-none" COSMETIC, [];
     "session-cookie-domain" GROUPED, [];
     "session-cookie-expires" GROUPED, [];
@@ -193,8 +193,8 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "temporal-redirect" GROUPED, [];
     "temporal-redirect-code" GROUPED, [];
     "upstream-hash-by" GROUPED, [];
-    "upstream-hash-by-subset" COSMETIC, [];
-    "upstream-hash-by-subset-size" COSMETIC, [];
+    "upstream-hash-by-subset" GROUPED, ["false"];
+    "upstream-hash-by-subset-size" GROUPED, [];
     "upstream-vhost" GROUPED, [];
     "use-port-in-redirects" GROUPED, [];
     "use-regex" GROUPED, ["false"];

@@ -13,6 +13,8 @@ use super::{Asked, value};
 use crate::annotation;
 
 const NAME: &str = "INGRESSCOOKIE";
+/// Endpoints of a subset, where nothing is said.
+const SUBSET: u32 = 3;
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let algorithm = algorithm(asked);
@@ -46,7 +48,11 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
             );
             annotation::not_honoured(&annotation, message, KNOWN, asked.findings);
         }
-        return key.map(Algorithm::Maglev);
+        let size = subset(asked);
+        return key.map(|key| match size {
+            Some(size) => Algorithm::Subset(key, size),
+            None => Algorithm::Maglev(key),
+        });
     }
     match asked.written("load-balance")? {
         "ewma" => Some(Algorithm::PeakEwma),
@@ -57,6 +63,21 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
             None
         }
     }
+}
+
+/// Within how many endpoints a key stays, where it is not one.
+fn subset(asked: &mut Asked<'_, '_>) -> Option<u32> {
+    let is_asked = asked.switch("upstream-hash-by-subset").unwrap_or_default();
+    let name = "upstream-hash-by-subset-size";
+    let size = match asked.written(name).map(str::parse::<u32>) {
+        None | Some(Ok(0)) => SUBSET,
+        Some(Ok(size)) => size,
+        Some(Err(_)) => {
+            asked.close(name, "write a whole number above 0");
+            return None;
+        }
+    };
+    is_asked.then_some(size)
 }
 
 const KNOWN: &str = "write variables such as `$request_uri`, `$remote_addr`, `$host`, \
@@ -127,20 +148,19 @@ fn cookie(asked: &mut Asked<'_, '_>) -> Option<CookieDraft> {
         _ => None,
     };
     let path = |text: &str| value::location(text).map(Arc::from);
-    // What both say to browsers is the same, and where both are there the first counts.
-    let max_age = ["session-cookie-max-age", "session-cookie-expires"];
-    let max_age = max_age.map(|name| asked.number(name)).into_iter().flatten().next();
-    let max_age = max_age.unwrap_or_default();
+    let changes = asked.boolean("session-cookie-change-on-failure").unwrap_or_default();
     Some(CookieDraft {
         name: Some(name.unwrap_or_else(|| NAME.into())),
         is_secure: asked.boolean("session-cookie-secure") == Some(true),
         is_http_only: true,
         same_site: asked.value("session-cookie-samesite", site, "write none, lax or strict"),
-        max_age,
+        max_age: asked.number("session-cookie-max-age").unwrap_or_default(),
+        expires: asked.number("session-cookie-expires"),
         path: asked.value("session-cookie-path", path, "write a path"),
         domain: asked.value("session-cookie-domain", text, "write the name of a host"),
         says: says.unwrap_or(StickyValue::Key),
         is_as_asked: true,
+        stays_on_failure: !changes,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::host;
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
     aliases(asked);
-    if let Some(leads) = switch(asked, "from-to-www-redirect") {
+    if let Some(leads) = asked.switch("from-to-www-redirect") {
         asked.own().leads_www = leads;
     }
     if let Some(keeps) = asked.boolean("preserve-trailing-slash") {
@@ -20,16 +20,10 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     if let Some(says) = asked.boolean("use-port-in-redirects") {
         asked.own().says_port = Some(says);
     }
-    folders(asked);
-}
-
-/// What is no boolean closes the routes.
-fn switch(asked: &mut Asked<'_, '_>, name: &str) -> Option<bool> {
-    let read = super::value::boolean(asked.written(name)?);
-    if read.is_none() {
-        asked.close(name, "write \"true\" or \"false\"");
+    if let Some(is_relative) = asked.switch("relative-redirects") {
+        asked.own().leads_relatively = Some(is_relative);
     }
-    read
+    folders(asked);
 }
 
 fn aliases(asked: &mut Asked<'_, '_>) {

@@ -8,12 +8,11 @@ use super::{Asked, value};
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
     root(asked);
-    let is_relative = asked.boolean("relative-redirects").unwrap_or_default();
     // The temporal one wins.
     let [temporal, permanent] = [("temporal", 302, 307), ("permanent", 301, 308)];
     let found = whither(asked, temporal).or_else(|| whither(asked, permanent));
     if let Some((status, to)) = found {
-        let to = NginxReturn { status, to: to.into(), is_relative, of_root: false };
+        let to = NginxReturn { status, to: to.into(), is_relative: false, of_root: false };
         asked.pass(PassPhase::Return, "redirect", NginxStep::Return(to), None);
     }
 }

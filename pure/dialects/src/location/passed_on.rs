@@ -146,22 +146,19 @@ fn location(asked: &mut Asked<'_, '_>) {
     let mut read = |name: &str| asked.value(name, value::location, help);
     let (from, to) = (read("proxy-redirect-from"), read("proxy-redirect-to"));
     match (from, to) {
-        (Some(from), Some(to)) => {
-            let is_relative = asked.boolean("relative-redirects").unwrap_or_default();
-            match led(from, to, is_relative) {
-                Some(step) => asked.pass(PassPhase::Content, "location", step, None),
-                None => asked.without("location"),
-            }
-        }
+        (Some(from), Some(to)) => match led(from, to) {
+            Some(step) => asked.pass(PassPhase::Content, "location", step, None),
+            None => asked.without("location"),
+        },
         (Some("off"), _) => asked.without("location"),
         _ => {}
     }
 }
 
 /// What changes where answers lead; none where nothing is to be changed.
-pub(crate) fn led(from: &str, to: &str, is_relative: bool) -> Option<NginxStep> {
+pub(crate) fn led(from: &str, to: &str) -> Option<NginxStep> {
     let is_word = |text: &str| matches!(text, "off" | "default");
     let is_led = !is_word(from) && !is_word(to);
-    let location = || NginxLocation { from: from.into(), to: to.into(), is_relative };
+    let location = || NginxLocation { from: from.into(), to: to.into(), is_relative: false };
     is_led.then(|| NginxStep::Location(location()))
 }

@@ -25,6 +25,11 @@ pub(crate) fn target(text: &str) -> Option<&str> {
     basic(text, "$?&=,")
 }
 
+/// What names servers, and where on one: signs of expressions may stand in it.
+pub(crate) fn server(text: &str) -> Option<&str> {
+    basic(text, "^$[](){}*+?|&=\\")
+}
+
 /// Bytes: a number, and `b`, `k`, `m` or `g` in any case.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let (digits, unit) = match text.as_bytes().last()?.to_ascii_lowercase() {

@@ -5,6 +5,8 @@
 pub enum KeyFate {
     /// It is read, and honoured.
     Reads,
+    /// The same, and it keeps somebody out: one that is written nearly so is not left out.
+    Guards,
     /// Nobody sees a difference, or only in speed.
     Cosmetic,
     /// It is not honoured, and nobody comes in who should not: what is to be written instead.
@@ -17,7 +19,7 @@ pub enum KeyFate {
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Cosmetic, Elsewhere, Later, Reads, Refused, Snippet};
+use KeyFate::{Cosmetic, Elsewhere, Guards, Later, Reads, Refused, Snippet};
 
 const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
 const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";
@@ -27,16 +29,6 @@ const TRACES: &str =
 const HANDSHAKES: &str = "a TLSOption of Traefik's with the name `default`";
 const STRICT: &str = "`sniStrict` of a TLSOption of Traefik's with the name `default`";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
-
-/// Keys that are honoured and keep somebody out: one that is written nearly so is not left out.
-const RESTRICTING: [&str; 6] = [
-    "block-cidrs",
-    "block-referers",
-    "block-user-agents",
-    "denylist-source-range",
-    "global-auth-url",
-    "whitelist-source-range",
-];
 
 /// What directives of nginx begin with by which somebody is kept out, or of which nobody knows.
 const KEEPING_OUT: [&str; 16] = [
@@ -60,8 +52,7 @@ const KEEPING_OUT: [&str; 16] = [
 
 /// Whether a key keeps somebody out where it is honoured.
 pub(super) fn restricts(key: &str) -> bool {
-    let is_refused = |(name, fate): &(&str, KeyFate)| *name == key && matches!(fate, Refused(_));
-    RESTRICTING.contains(&key) || KEYS.iter().any(is_refused)
+    KEYS.iter().any(|(name, fate)| *name == key && matches!(fate, Refused(_) | Guards))
 }
 
 /// Whether text for nginx's configuration may keep somebody out: any of its words, wherever it
@@ -80,12 +71,12 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("allow-backend-server-header", Reads),
     ("allow-cross-namespace-resources", Reads),
     ("allow-snippet-annotations", Cosmetic),
-    ("annotation-value-word-blocklist", Later),
-    ("annotations-risk-level", Cosmetic),
+    ("annotation-value-word-blocklist", Guards),
+    ("annotations-risk-level", Guards),
     ("bind-address", Cosmetic),
-    ("block-cidrs", Reads),
-    ("block-referers", Reads),
-    ("block-user-agents", Reads),
+    ("block-cidrs", Guards),
+    ("block-referers", Guards),
+    ("block-user-agents", Guards),
     ("brotli-level", Cosmetic),
     ("brotli-min-length", Reads),
     ("brotli-types", Reads),
@@ -97,7 +88,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("custom-http-errors", Reads),
     ("debug-connections", Cosmetic),
     ("default-type", Later),
-    ("denylist-source-range", Reads),
+    ("denylist-source-range", Guards),
     ("disable-access-log", Later),
     ("disable-http-access-log", Later),
     ("disable-ipv6", Cosmetic),
@@ -146,7 +137,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
         "global-auth-snippet",
         Refused("configuration of nginx is never interpreted: say it with auth-* annotations"),
     ),
-    ("global-auth-url", Reads),
+    ("global-auth-url", Guards),
     ("gzip-disable", Reads),
     ("gzip-level", Cosmetic),
     ("gzip-min-length", Reads),
@@ -216,7 +207,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-cookie-path", Reads),
     ("proxy-headers-hash-bucket-size", Cosmetic),
     ("proxy-headers-hash-max-size", Cosmetic),
-    ("proxy-http-version", Later),
+    ("proxy-http-version", Reads),
     ("proxy-max-temp-file-size", Cosmetic),
     ("proxy-next-upstream", Reads),
     ("proxy-next-upstream-timeout", Reads),
@@ -235,7 +226,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-stream-next-upstream-tries", Cosmetic),
     ("proxy-stream-responses", Later),
     ("proxy-stream-timeout", Later),
-    ("relative-redirects", Later),
+    ("relative-redirects", Reads),
     ("retry-non-idempotent", Later),
     ("reuse-port", Cosmetic),
     ("server-name-hash-bucket-size", Cosmetic),
@@ -275,7 +266,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("use-proxy-protocol", Reads),
     ("variables-hash-bucket-size", Cosmetic),
     ("variables-hash-max-size", Cosmetic),
-    ("whitelist-source-range", Reads),
+    ("whitelist-source-range", Guards),
     ("worker-cpu-affinity", Cosmetic),
     ("worker-processes", Cosmetic),
     ("worker-shutdown-timeout", Cosmetic),

@@ -53,7 +53,7 @@ pub fn page() -> String {
     page += "\n## The ConfigMap\n\n| key | | | shown by |\n|---|---|---|---|\n";
     for (key, fate) in KEYS {
         let (state, note) = match fate {
-            KeyFate::Reads => ("supported", ""),
+            KeyFate::Reads | KeyFate::Guards => ("supported", ""),
             KeyFate::Cosmetic => ("no difference", ""),
             KeyFate::Elsewhere(instead) => ("elsewhere", instead),
             KeyFate::Later => ("not yet", ""),

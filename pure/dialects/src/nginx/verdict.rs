@@ -33,7 +33,7 @@ pub fn annotation<'t>(name: &str, told: Option<&'t str>) -> NginxVerdict<'t> {
 /// Of a key of the ConfigMap.
 pub fn setting(key: &str) -> NginxVerdict<'static> {
     match KEYS.iter().find(|(known, _)| *known == key).map(|(_, fate)| *fate) {
-        Some(KeyFate::Reads | KeyFate::Cosmetic) => NginxVerdict::Same,
+        Some(KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic) => NginxVerdict::Same,
         Some(KeyFate::Later) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }

@@ -63,7 +63,15 @@ const READ: &[(&str, &str)] = &[
     ("canary-weight", "5"),
     ("canary-weight-total", "200"),
     ("upstream-hash-by", "$host"),
+    ("upstream-hash-by-subset", "true"),
+    ("upstream-hash-by-subset-size", "5"),
     ("upstream-vhost", "a.b"),
+    ("connection-proxy-header", "keep-alive"),
+    ("proxy-http-version", "1.0"),
+    ("mirror-host", "b.c"),
+    ("mirror-request-body", "off"),
+    ("mirror-target", "http://a.b/$request_uri"),
+    ("session-cookie-change-on-failure", "true"),
     ("load-balance", "ewma"),
     ("auth-realm", "a"),
     ("auth-secret", "b"),
@@ -146,7 +154,7 @@ const READ: &[(&str, &str)] = &[
 fn beside(name: &str) -> &'static str {
     match name {
         "proxy-ssl-secret" => "",
-        "permanent-redirect-code" | "relative-redirects" => {
+        "permanent-redirect-code" => {
             "nginx.ingress.kubernetes.io/permanent-redirect: /a"
         }
         "temporal-redirect-code" => "nginx.ingress.kubernetes.io/temporal-redirect: /a",
@@ -163,6 +171,14 @@ fn beside(name: &str) -> &'static str {
         "affinity-canary-behavior" => "nginx.ingress.kubernetes.io/canary: \"true\"",
         "limit-burst-multiplier" | "limit-allowlist" | "limit-whitelist" => {
             "nginx.ingress.kubernetes.io/limit-rps: \"7\""
+        }
+        "upstream-hash-by-subset" => "nginx.ingress.kubernetes.io/upstream-hash-by: $host",
+        "upstream-hash-by-subset-size" => {
+            "nginx.ingress.kubernetes.io/upstream-hash-by: $host, \
+             nginx.ingress.kubernetes.io/upstream-hash-by-subset: \"true\""
+        }
+        "mirror-host" | "mirror-request-body" => {
+            "nginx.ingress.kubernetes.io/mirror-target: \"http://a.b/\""
         }
         "limit-rate-after" => "nginx.ingress.kubernetes.io/limit-rate: \"7\"",
         "proxy-next-upstream-timeout" | "proxy-next-upstream-tries" => {
@@ -256,7 +272,7 @@ fn outcome_beside(
     let mut item = lowered.items.remove(0);
     let (refused, unserved) = match &mut item {
         Item::Routes(set) => {
-            let reading = ClassReading { said: Vec::new(), ..reading(set).clone() };
+            let reading = ClassReading { said: Vec::new(), written: None, ..reading(set).clone() };
             let closed = reading.refusal.is_some() || set.refusal.is_some();
             let unserved = reading.is_unserved;
             let reading = Arc::new(reading);

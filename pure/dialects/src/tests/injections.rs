@@ -66,7 +66,7 @@ fn ingress(annotations: &str, path: &str) -> String {
 fn read(yaml: &str) -> (RouteSet, ClassReading) {
     let lowered = lowered(yaml);
     let [Item::Routes(set)] = &lowered.items[..] else { panic!("{yaml}: {:?}", lowered.items) };
-    let reading = ClassReading { said: Vec::new(), ..(*set.readings.nginx).clone() };
+    let reading = ClassReading { said: Vec::new(), written: None, ..(*set.readings.nginx).clone() };
     ((**set).clone(), reading)
 }
 
@@ -78,6 +78,7 @@ fn no_value_gets_out_of_its_annotation() {
             "auth-secret" => "nginx.ingress.kubernetes.io/auth-type: basic, ",
             "auth-proxy-set-headers" => "nginx.ingress.kubernetes.io/auth-url: http://a.b, ",
             "auth-tls-match-cn" => "nginx.ingress.kubernetes.io/auth-tls-secret: default/a, ",
+            "mirror-host" => "nginx.ingress.kubernetes.io/mirror-target: http://a.b/, ",
             "cors-allow-methods" => "nginx.ingress.kubernetes.io/enable-cors: \"true\", ",
             "session-cookie-name" => "nginx.ingress.kubernetes.io/affinity: cookie, ",
             _ => "",

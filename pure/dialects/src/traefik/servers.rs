@@ -185,6 +185,8 @@ impl Reader<'_, '_> {
             is_http_only: written.http_only.unwrap_or_default(),
             same_site: self.findings.choice(&path.key("sameSite"), same_site, &SAME_SITES),
             max_age: written.max_age.unwrap_or_default(),
+            expires: None,
+            stays_on_failure: false,
             path: text(&written.path),
             domain: text(&written.domain),
         }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use steelyard_model::routing::transport::HopSpeech;
+
 use super::{Hop, RequestHead, push_line};
 use crate::edits::{LineEdits, RequestChanges};
 use crate::head::{Lines, push_framing};
@@ -107,9 +109,15 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             Some(query) => (query.as_ref().map_or("", |_| "?"), query.as_deref()),
             None => ("", Some(&*own)),
         };
-        for part in [method, " ", &*path, mark, query.unwrap_or_default(), " HTTP/1.1\r\n"] {
+        let version = self.speech(changes).version();
+        for part in [method, " ", &*path, mark, query.unwrap_or_default(), " ", version, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
+    }
+
+    /// How it is spoken. What switches protocols says of the connection that it does.
+    pub(super) fn speech(&self, changes: &RequestChanges) -> HopSpeech {
+        if self.upgrade.is_empty() { changes.speech } else { HopSpeech::Usual }
     }
 
     /// The lines that came and go on.

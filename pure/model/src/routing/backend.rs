@@ -137,6 +137,8 @@ pub enum Algorithm {
     Maglev(HashKey),
     /// By the highest random weight: the same, and fewest move when one goes.
     Rendezvous(HashKey),
+    /// What has one key stays within so many of them, drawn at random there.
+    Subset(HashKey, u32),
 }
 
 /// What is the same for requests that stay together. A request that has nothing of it goes
@@ -186,12 +188,16 @@ pub struct Sticky {
     pub domain: Option<Arc<str>>,
     /// Seconds, `Max-Age`: none lasts as long as the session, 0 and less deletes it.
     pub max_age: Option<i64>,
+    /// Seconds until `Expires`; none does not say it.
+    pub expires: Option<i64>,
     /// `HttpOnly`.
     pub http_only: bool,
     /// `Secure`.
     pub secure: StickySecurity,
     /// `SameSite`; none says nothing of it.
     pub same_site: Option<SameSite>,
+    /// Who is served by another endpoint, since his own fails, comes back to that one later.
+    pub stays_on_failure: bool,
 }
 
 /// What a cookie says of an endpoint.
@@ -228,9 +234,11 @@ impl Sticky {
             path: Some("/".into()),
             domain: None,
             max_age: None,
+            expires: None,
             http_only: false,
             secure: StickySecurity::default(),
             same_site: None,
+            stays_on_failure: false,
         }
     }
 }

@@ -113,6 +113,37 @@ impl Transport {
     }
 }
 
+/// How a request of HTTP/1 is spoken, for endpoints on which that hangs: what else nobody can say
+/// of it, since where its answer ends hangs on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HopSpeech {
+    /// HTTP/1.1, whose connections stay without a word.
+    #[default]
+    Usual,
+    /// The same, with `Connection: keep-alive`.
+    KeepAlive,
+    /// The same, with `Connection: close`: it ends behind the answer.
+    Close,
+    /// HTTP/1.0, where a body has a length, and a connection ends behind the answer.
+    Old,
+}
+
+impl HopSpeech {
+    /// The version, as the first line of a request ends with it.
+    pub fn version(self) -> &'static str {
+        if self == Self::Old { "HTTP/1.0" } else { "HTTP/1.1" }
+    }
+
+    /// What is said of the connection.
+    pub fn connection(self) -> Option<&'static str> {
+        match self {
+            Self::Usual => None,
+            Self::KeepAlive => Some("keep-alive"),
+            Self::Close | Self::Old => Some("close"),
+        }
+    }
+}
+
 /// What is spoken to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OriginProtocol {

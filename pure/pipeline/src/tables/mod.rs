@@ -367,7 +367,12 @@ fn set(
     if class == Class::Nginx && !routes::is_looked_at(set, reads, &options.nginx) {
         return None;
     }
-    diagnostics.extend(ReadSet::new(set, class).reading.said.iter().cloned());
+    let read = ReadSet::new(set, class);
+    if let Some(forbidden) = routes::forbidden(&read, reads, &options.nginx) {
+        diagnostics.push(forbidden);
+        return None;
+    }
+    diagnostics.extend(read.reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }
 

@@ -49,7 +49,8 @@ pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
-    asked, asked_of_all, common_terms, hosts_of_clients, hosts_of_expressions, is_looked_at,
+    asked, asked_of_all, common_terms, hosts_of_clients, hosts_of_expressions,
+    forbidden, is_looked_at,
     link_hosts, rules_of_canaries,
 };
 pub(crate) use origin::known as known_transports;
@@ -120,7 +121,8 @@ fn routed(
         let at = (&mut join, &mut routed);
         let pages = location::pages(&location, draft, &read, &options.nginx, at);
         let is_nobodys = index.is_none() && draft.backend.is_none();
-        let backend = backend_of(draft, &read, is_nobodys, (&mut join, &mut routed));
+        let at = (&mut join, &mut routed);
+        let backend = backend_of(draft, &read, is_nobodys, options, at);
         let inner = passed_within(draft, &read, &mut join, options);
         let own = password.as_ref().err().or(location.refusal.as_ref());
         let why = passed.1.as_ref().or(inner.1.as_ref()).or(own);
@@ -141,7 +143,8 @@ fn routed(
             let to = join.passed_on(draft, &read, &id, &mut routed);
             routed.routes.push(Arc::new(passed_on(&http, id, (names, &passing_on), to)));
         }
-        let secure = as_asked(draft, &read, &mut http, &entry_points, (&mut join, &mut routed));
+        let points = (&entry_points, options);
+        let secure = as_asked(draft, &read, &mut http, points, (&mut join, &mut routed));
         for http in secure.into_iter().chain([http]) {
             let named = location.named(http, draft, &read, join.reads);
             routed.routes.extend(named.into_iter().map(Arc::new));
@@ -156,16 +159,18 @@ fn backend_of(
     draft: &RouteDraft,
     read: &ReadSet<'_>,
     is_nobodys: bool,
+    options: &ResolveOptions,
     (join, routed): (&mut Join<'_, '_>, &mut Routed),
 ) -> BackendId {
     if is_nobodys {
         return Internal::Noop.into();
     }
     let backend = join.backend(draft, read, routed);
-    match is_refused(&backend, draft) {
-        true => backend,
-        false => location::beside_canary(draft, read, backend, (join, routed)),
+    if is_refused(&backend, draft) {
+        return backend;
     }
+    let backend = location::beside_canary(draft, read, backend, (join, routed));
+    location::mirrored((draft, "mirror"), read, backend, options, (join, routed))
 }
 
 /// The listeners at which nobody older has the rule of a route; who has it otherwise is said.
@@ -298,7 +303,7 @@ fn as_asked(
     draft: &RouteDraft,
     read: &ReadSet<'_>,
     http: &mut Route,
-    entry_points: &EntryPoints<'_>,
+    (entry_points, options): (&EntryPoints<'_>, &ResolveOptions),
     (join, routed): (&mut Join<'_, '_>, &mut Routed),
 ) -> Option<Route> {
     read.nginx().filter(|it| it.speaks_as_asked)?;
@@ -309,6 +314,7 @@ fn as_asked(
     let scheme = Some(OriginScheme::SecureHttp1);
     let reading = ClassReading { scheme, ..read.reading.clone() };
     let to = join.backend(draft, &ReadSet { reading: &reading, ..*read }, routed);
+    let to = location::mirrored((draft, "mirror/secure"), read, to, options, (join, routed));
     let id = suffixed(&http.id, "secure");
     let all = std::mem::take(&mut http.listeners);
     let (secure, plain) = all.into_iter().partition(|it| entry_points.is_secure(it));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_balance::pick::{Attempts, hash};
+use steelyard_balance::pick::{Attempts, hash, mixed};
 use steelyard_balance::tree::{Asker, Copied, Pin, Rescue};
 use steelyard_balance::{Lot, sticky};
 use steelyard_http::ResponseChanges;
@@ -14,6 +14,10 @@ use super::backend::{BackendState, Standing};
 use super::caller::Caller;
 use super::endpoints::{Roster, Target};
 use crate::shared::standing::{EndpointStanding, Lineup, Seat};
+use crate::tell::date::http_date_in;
+
+/// Keys that are tried for one that leads to an endpoint: many more than a backend has endpoints.
+const MOST_WORDS: u64 = 4096;
 
 /// Endpoints that take a request, and what else is to be done about it.
 pub(crate) struct Leaf {
@@ -85,7 +89,9 @@ impl Leaf {
         beside: Option<Box<Beside>>,
     ) -> Self {
         let key = match &endpoints.algorithm {
-            Algorithm::Maglev(key) | Algorithm::Rendezvous(key) => caller.key(key),
+            Algorithm::Maglev(key) | Algorithm::Rendezvous(key) | Algorithm::Subset(key, _) => {
+                caller.key(key)
+            }
             _ => None,
         };
         let lot = Lot { draw: scene.chance.draw(), key };
@@ -171,7 +177,7 @@ impl Leaf {
         let Beside { pins, own, is_tls, .. } = self.beside.as_deref()?;
         let mut changes = ResponseChanges::default();
         let mut set = |sticky: &Sticky, value: &str| {
-            let line = sticky::set_cookie(sticky, value, *is_tls);
+            let line = sticky::set_cookie(sticky, value, *is_tls, http_date_in);
             // What cannot be a line is no cookie.
             let _ = changes.lines.add("Set-Cookie", line.as_bytes());
         };
@@ -190,11 +196,29 @@ impl Leaf {
     /// What the client is to be told of who answers, unless it knows.
     fn word(&self, own: &Own, at: usize) -> Option<Box<str>> {
         match &own.says {
+            Says::Key(..) if !own.sticky.stays_on_failure && self.has_failed(at) => self.key_to(at),
+            Says::Endpoint(Some(_)) if own.sticky.stays_on_failure => None,
             Says::Key(_, Known::Yes) => None,
             Says::Key(word, Known::No) => Some(word.clone()),
             Says::Endpoint(Some(kept)) if *kept == at => None,
             Says::Endpoint(_) => self.backend.word_for(&self.roster, at),
         }
+    }
+
+    /// Whether somebody else was to be asked first than who answers.
+    fn has_failed(&self, at: usize) -> bool {
+        self.attempts().next() != Some(at)
+    }
+
+    /// A key that leads to an endpoint; none where none is found soon.
+    fn key_to(&self, at: usize) -> Option<Box<str>> {
+        let word = |step| format!("{:016x}", mixed(self.lot.draw.wrapping_add(step)));
+        let mut words = (1..=MOST_WORDS).map(word);
+        let leads = |word: &String| {
+            let lot = Lot { key: Some(hash(word.bytes())), ..self.lot };
+            self.backend.attempts(&self.roster, &self.lineup, lot).next() == Some(at)
+        };
+        words.find(leads).map(Into::into)
     }
 
     /// Who gets copies.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::transport::HopSpeech;
 use steelyard_model::routing::trust::Trust;
 
 use super::*;
@@ -217,5 +218,27 @@ fn who_is_believed_is_seen_to_speak_for_others() {
         assert_eq!(seen, expected, "{trust:?}");
         let uri = (trust == Trust::Everybody).then_some(&b"/a"[..]);
         assert_eq!(head.first("X-Forwarded-Uri"), uri, "{trust:?}");
+    }
+}
+
+#[test]
+fn how_it_is_spoken_is_said_by_the_first_line_and_one_more() {
+    let hop = |out: &str| {
+        let lines = out.lines().filter(|it| it.starts_with("Connection") || it.contains(" HTTP/"));
+        lines.collect::<Vec<_>>().join("|")
+    };
+    for (speech, expected) in [
+        (HopSpeech::Usual, "GET / HTTP/1.1"),
+        (HopSpeech::KeepAlive, "GET / HTTP/1.1|Connection: keep-alive"),
+        (HopSpeech::Close, "GET / HTTP/1.1|Connection: close"),
+        (HopSpeech::Old, "GET / HTTP/1.0|Connection: close"),
+    ] {
+        let plain = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(hop(&forward(plain, |it| it.speak(speech), None)), expected);
+        // What switches protocols does so over HTTP/1.1.
+        let tunnel = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\
+                      Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
+        let out = hop(&forward(tunnel, |it| it.speak(speech), None));
+        assert_eq!(out, "GET / HTTP/1.1|Connection: upgrade", "{speech:?}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::routing::filter::access::Networks;
 use crate::routing::id::TlsPolicyId;
 use crate::routing::pattern::Expression;
+use crate::routing::transport::HopSpeech;
 use crate::routing::variables::VariableText;
 
 /// One thing that is done to them.
@@ -45,12 +46,25 @@ pub enum NginxStep {
     NoPage(Vec<u16>),
     /// Writes lines of requests, in the place of those of the same names.
     Tell(NginxLines),
+    /// Asks at another place: for a copy of a request.
+    Aim(NginxAim),
+    /// Says how endpoints are spoken to.
+    Speak(HopSpeech),
     /// Answers with 404.
     Nothing,
     /// Lets clients in by their certificates.
     Clients(NginxClients),
     /// Lets in who speaks TLS, and refuses others, with 403.
     OnlyTls,
+}
+
+/// Where a copy of a request goes, once its endpoint is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxAim {
+    /// Whom it is sent to by name (`Host`).
+    pub authority: VariableText,
+    /// Path and query.
+    pub target: VariableText,
 }
 
 /// Lets clients in by the certificates that they show in handshakes (`auth-tls-*`), and tells
@@ -222,6 +236,15 @@ pub struct NginxPace {
 }
 
 impl NginxStep {
+    /// Leads to the same site by paths, not by URLs.
+    pub fn lead_relatively(&mut self) {
+        match self {
+            Self::Return(to) if !to.of_root => to.is_relative = true,
+            Self::Location(location) => location.is_relative = true,
+            _ => {}
+        }
+    }
+
     /// What it is, in one word.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -241,6 +264,8 @@ impl NginxStep {
             Self::Pace(_) => "nginx-pace",
             Self::NoPage(_) => "nginx-no-page",
             Self::Tell(_) => "nginx-tell",
+            Self::Aim(_) => "nginx-aim",
+            Self::Speak(_) => "nginx-speak",
             Self::Nothing => "nginx-nothing",
             Self::Clients(_) => "nginx-clients",
             Self::OnlyTls => "nginx-only-tls",

@@ -4,6 +4,7 @@
 mod asked;
 mod hosts;
 mod lines;
+mod mirror;
 mod pages;
 mod roots;
 mod settings;
@@ -39,10 +40,11 @@ use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
+pub(super) use mirror::mirrored;
 pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};
 pub(crate) use settings::for_nobody;
-pub(in crate::tables) use settings::{common_terms, is_looked_at};
+pub(in crate::tables) use settings::{common_terms, forbidden, is_looked_at};
 
 /// Hosts all of whose paths are expressions, by the word of an Ingress.
 pub(in crate::tables) fn hosts_of_expressions<'s>(

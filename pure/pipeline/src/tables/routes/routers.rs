@@ -15,9 +15,10 @@ use std::sync::Arc;
 use steelyard_model::router_draft::{
     BackendShape, LinkTarget, ObjectLink, RouterDraft, WayDraft, WayTarget,
 };
+use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::backend::{Backend, BackendNode, RefusalReason};
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::filter::access::AskedAuth;
+use steelyard_model::routing::filter::access::{AskedAuth, FilterTls};
 use steelyard_model::routing::id::{BackendId, FilterId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
@@ -69,12 +70,25 @@ pub(super) fn ask_at(
     (reads, diagnostics): (&mut Reads<'_>, &mut Vec<Diagnostic>),
     routed: &mut Routed,
 ) -> Option<()> {
+    let asked = (&auth.address, auth.tls.as_ref());
+    auth.backend = backend_at(asked, (id, place), options, (reads, diagnostics), routed)?;
+    Some(())
+}
+
+/// The backend that stands for who is at an URL, for a filter or what else an Ingress's own words
+/// make; the same is said of it.
+pub(super) fn backend_at(
+    (address, tls): (&AskedUrl, Option<&FilterTls>),
+    (id, place): (&FilterId, &Provenance),
+    options: &ResolveOptions,
+    (reads, diagnostics): (&mut Reads<'_>, &mut Vec<Diagnostic>),
+    routed: &mut Routed,
+) -> Option<BackendId> {
     let kind = RouteKind::Http;
     let mut maker = Maker { kind, options, reads, diagnostics, routed: std::mem::take(routed) };
-    let backend = maker.asked_at(&auth.address, auth.tls.as_ref(), id, place);
+    let backend = maker.asked_at(address, tls, id, place);
     *routed = maker.routed;
-    auth.backend = backend?;
-    Some(())
+    backend
 }
 
 /// The terms that an Ingress names, by which handshakes for its hosts are held.

@@ -20,6 +20,8 @@ pub(super) fn cookie(draft: &CookieDraft, backend: &str) -> Sticky {
         path: Some(draft.path.clone().unwrap_or_else(|| "/".into())),
         domain: draft.domain.clone(),
         max_age: (draft.max_age != 0).then_some(draft.max_age),
+        expires: draft.expires,
+        stays_on_failure: draft.stays_on_failure,
         http_only: draft.is_http_only,
         secure,
         same_site: draft.same_site,

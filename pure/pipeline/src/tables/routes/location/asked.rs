@@ -62,11 +62,7 @@ pub(super) fn defined(
             return Err(RefusalReason::Filter(place.clone()));
         }
     }
-    match (&mut own.filter, settings.map(|it| it.limited)) {
-        (Filter::RateLimit(limit), Some((often, _))) => limit.status = often,
-        (Filter::InFlight(limit), Some((_, at_once))) => limit.status = at_once,
-        _ => {}
-    }
+    settings::settle(&mut own.filter, (read, settings));
     at.routed.filters.extend(settings::nodes(&id, &own));
     Ok(Passed::new(&own, id))
 }
@@ -95,7 +91,9 @@ fn tell(
 
 /// The Services that its filters ask.
 pub(in crate::tables) fn asked(read: &ReadSet<'_>) -> impl Iterator<Item = NamespacedName> {
-    services(&read.reading.passes)
+    let mirror = read.nginx().and_then(|it| it.mirror.as_deref());
+    let mirror = mirror.and_then(|it| it.address.service()).map(|(service, _)| service);
+    services(&read.reading.passes).chain(mirror)
 }
 
 /// The Services that are asked about all that say nothing of it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_dialects::nginx::settings;
+use steelyard_dialects::nginx::{self, Forbidden, settings};
 use steelyard_model::routing::filter::nginx::{NginxSecure, NginxSibling, NginxStep};
 use steelyard_model::routing::filter::{Filter, FilterNode};
 use steelyard_model::routing::id::FilterId;
@@ -13,16 +13,17 @@ use steelyard_model::routing::rank::{
 };
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
-    BackendRef, ClassName, ClassReadings, Diagnostic, Item, NamespacedName, NginxOptions,
+    BackendRef, ClassName, ClassReadings, Diagnostic, FieldPath, Item, NamespacedName, NginxOptions,
     NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase, PortRef, Provenance, RouteDraft,
-    RouteSet,
+    RouteSet, Severity,
 };
 
 use super::lines;
+use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::row::{CommonTerms, Row};
+use crate::tables::row::{Class, CommonTerms, ReadSet, Row};
 
 /// Leads who asks in plain to TLS.
 pub(super) const SECURE: &str = "secure";
@@ -112,6 +113,39 @@ pub(super) fn nodes(id: &FilterId, own: &OwnFilter) -> Vec<Arc<FilterNode>> {
     let inner = FilterId::from(format!("{name}/inner@{provider}"));
     let others = spares.clone().negated();
     vec![node(inner.clone(), own.filter.clone()), node(id.clone(), Filter::When(others, inner))]
+}
+
+/// What is said for all of a filter that an Ingress's own words make: with which status limits
+/// refuse, and how redirections are written.
+pub(super) fn settle(
+    filter: &mut Filter,
+    (read, settings): (&ReadSet<'_>, Option<&NginxSettings>),
+) {
+    let own = read.nginx().and_then(|it| it.leads_relatively);
+    let of_all = || settings.is_some_and(|it| it.leads_relatively);
+    match (filter, settings.map(|it| it.limited)) {
+        (Filter::RateLimit(limit), Some((often, _))) => limit.status = often,
+        (Filter::InFlight(limit), Some((_, at_once))) => limit.status = at_once,
+        (Filter::Nginx(step), _) if own.unwrap_or_else(of_all) => {
+            Arc::make_mut(step).lead_relatively();
+        }
+        _ => {}
+    }
+}
+
+/// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
+pub(in crate::tables) fn forbidden(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+    options: &NginxOptions,
+) -> Option<Diagnostic> {
+    let written = read.reading.written.as_deref().filter(|_| read.class == Class::Nginx)?;
+    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.settings.clone()))?;
+    let [Item::ConfigMap { data, .. }, ..] = row.items() else { return None };
+    let Forbidden { key, why, help } = nginx::forbidden(written, data)?;
+    let place = Provenance::new(&read.set.object, FieldPath::annotation(&key));
+    let message = format!("annotation `{key}` {why}: the Ingress is left out");
+    Some(Diagnostic::at(Severity::Error, codes::ANNOTATION_FORBIDDEN, &place, message, help))
 }
 
 /// Whether an Ingress is where ingress-nginx is told to look.
