@@ -143,10 +143,7 @@ mod tests {
         let strict = Sticky { same_site: Some(SameSite::Strict), ..bare.clone() };
         assert_eq!(set(&strict, "v", false), "c=v; SameSite=Strict");
         let asked = Sticky { secure: StickySecurity::AsAsked, ..bare };
-        assert_eq!(
-            [true, false].map(|is_tls| set(&asked, "v", is_tls)),
-            ["c=v; Secure", "c=v"]
-        );
+        assert_eq!([true, false].map(|is_tls| set(&asked, "v", is_tls)), ["c=v; Secure", "c=v"]);
     }
 
     #[test]

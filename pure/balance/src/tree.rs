@@ -274,7 +274,9 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
             match wanted {
                 CanaryValue::AlwaysOrNever => word(value),
                 CanaryValue::Exact(text) => (*value == **text).then_some(true),
-                CanaryValue::Regex(expression) => expression.is_found_in(value).then_some(true),
+                CanaryValue::Regex(expression) => {
+                    (expression.decides(value) == Ok(true)).then_some(true)
+                }
                 CanaryValue::Nothing => Some(false),
             }
         });

@@ -306,12 +306,13 @@ impl<'a> Reading<'a> {
             let after = self.number("limit-rate-after").unwrap_or_default();
             passes.push(step(PassPhase::Before, "pace", passed_on::pace(rate, after)));
         }
-        let blocked = NginxBlocked {
-            agents: self.words("block-user-agents"),
-            referers: self.words("block-referers"),
+        let lists = ["block-user-agents", "block-referers"].map(|key| self.words(key));
+        let blocked = match lists {
+            [Some(agents), Some(referers)] => NginxStep::Blocked(NginxBlocked { agents, referers }),
+            _ => NginxStep::Deny(everybody()),
         };
-        if blocked != NginxBlocked::default() {
-            passes.push(step(PassPhase::Before, "blocked", NginxStep::Blocked(blocked)));
+        if blocked != NginxStep::Blocked(NginxBlocked::default()) {
+            passes.push(step(PassPhase::Before, "blocked", blocked));
         }
         let version = self.value("proxy-http-version", spoken::version, spoken::VERSIONS).flatten();
         let speech = version.map(NginxStep::Speak);
@@ -424,12 +425,16 @@ impl<'a> Reading<'a> {
         Some(Rule::Any(found.into_iter().map(agent).collect()))
     }
 
-    fn words(&mut self, key: &str) -> Vec<NginxWord> {
-        let read = |text: &'a str| {
-            let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-            parts.map(NginxWord::read).collect::<Option<Vec<_>>>()
-        };
-        self.value(key, read, "write whole values, or `~*` and an expression").unwrap_or_default()
+    /// Who is kept out by what he says; none where that cannot be read, which keeps everybody out.
+    fn words(&mut self, key: &str) -> Option<Vec<NginxWord>> {
+        let words = self.list(key, "");
+        let read: Option<Vec<_>> = words.iter().map(|it| NginxWord::read(it)).collect();
+        if read.is_none() {
+            let message = format!("`{key}` has what is no expression: nobody is let in");
+            let help = "write whole values, or `~*` and an expression";
+            self.say(Severity::Error, codes::FIELD_NOT_HONOURED, key, message, help);
+        }
+        read
     }
 
     /// Who may not pass: what cannot be read keeps everybody out.

@@ -6,6 +6,7 @@ mod blocked;
 mod body;
 mod clients;
 mod cors;
+mod decided;
 mod led;
 mod pace;
 mod rewrite;
@@ -24,8 +25,8 @@ use crate::ask::Got;
 use crate::client;
 use crate::context::{Context, Note};
 use crate::frame::{Enter, Flow, Frame, Leave, Needs, Piece};
-use pace::Paced;
 use crate::response::Response;
+use pace::Paced;
 
 /// One of them on one request.
 #[derive(Clone, Debug)]
@@ -79,9 +80,10 @@ impl Frame for NginxFrame {
             NginxStep::Slash(path) => led::slash(path, cx, head),
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
             NginxStep::Tell(lines) => told::enter(lines, cx, head),
+            NginxStep::Decided(by) => decided::enter(by, cx, head),
             NginxStep::Aim(at) => aim::enter(at, cx, head),
             NginxStep::Speak(speech) => spoken::enter(*speech, head, &got),
-                        NginxStep::Site(site) => site::enter(site, cx, head),
+            NginxStep::Site(site) => site::enter(site, cx, head),
             NginxStep::Nothing => {
                 cx.notes.push(Note::Reason("no rule of the host has this path"));
                 Enter::Answer(Box::new(Response::of_nginx(404)))

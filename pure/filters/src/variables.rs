@@ -57,7 +57,7 @@ pub(crate) fn scheme(cx: &Context<'_>) -> &'static str {
 }
 
 /// Without a port.
-fn host(authority: &str) -> &str {
+pub(crate) fn host(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => host,
         _ => authority,

@@ -63,8 +63,8 @@ pub use protocol::Protocol;
 pub use provider_options::ProviderOptions;
 pub use route_draft::{
     BackendRef, CanaryDraft, ClassName, ClassReading, ClassReadings, ClientsDraft, IngressClass,
-    MirrorDraft, NginxReading, OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft, PortRef,
-    RouteDraft, RouteSet, TlsSecret,
+    MirrorDraft, NginxReading, OpenPath, OriginTlsDraft, OwnFilter, PassPhase, PasswordDraft,
+    PortRef, RouteDraft, RouteSet, TlsSecret,
 };
 pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};

@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "bcrypt",
     "brotli",
     "bytes",
+    "fancy-regex",
     "flate2",
     "foca",
     "foldhash",

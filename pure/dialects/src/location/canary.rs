@@ -22,7 +22,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let is = match (exact, pattern) {
         (Some(exact), _) => Some(CanaryValue::Exact(exact.into())),
         (None, Some(_)) => {
-            let read = |text: &str| Expression::new(text).ok();
+            let read = |text: &str| Expression::looking(text).ok();
             let read = asked.value("canary-by-header-pattern", read, "write an expression");
             Some(read.map_or(CanaryValue::Nothing, CanaryValue::Regex))
         }

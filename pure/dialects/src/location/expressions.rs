@@ -29,7 +29,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     }
     let by = if is_asked { "use-regex" } else { "rewrite-target" };
     for (index, route) in routes.iter().enumerate() {
-        let Ok(expression) = Expression::new(&format!("(?i){}", route.written())) else {
+        let Ok(expression) = Expression::looking(&format!("(?i){}", route.written())) else {
             return close(asked, by, &route.written());
         };
         if let Some(to) = to.filter(|_| changed(&route)) {
@@ -50,9 +50,9 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 fn close(asked: &mut Asked<'_, '_>, by: &str, path: &str) {
     let key = asked.key(by);
     let message = format!(
-        "path `{path}` is a regular expression by `{key}`, and cannot be read as one (look-around \
-         and back references are none here): the routes answer 503"
+        "path `{path}` is a regular expression by `{key}`, and cannot be read as one: the routes \
+         answer 503"
     );
-    let help = "write the path without, or remove the annotation";
+    let help = "mend the expression, or remove the annotation";
     annotation::close(codes::PATH_INVALID, &key, message, help, asked.reading, asked.findings);
 }

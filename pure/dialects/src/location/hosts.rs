@@ -40,7 +40,7 @@ fn aliases(asked: &mut Asked<'_, '_>) {
 fn alias(text: &str) -> Option<Matcher> {
     if let Some(source) = text.strip_prefix('~') {
         let source = source.strip_prefix('*').unwrap_or(source);
-        return Expression::new(&format!("(?i){source}")).ok().map(Matcher::HostRegex);
+        return Expression::looking(&format!("(?i){source}")).ok().map(Matcher::HostRegex);
     }
     let pattern = host::parse(&text.to_ascii_lowercase()).ok()?;
     (pattern != HostPattern::Any).then_some(Matcher::Host(pattern))

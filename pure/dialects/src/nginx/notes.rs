@@ -46,7 +46,11 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
         "by `$request_uri`, `$remote_addr`, `$host`, `$http_NAME`, `$cookie_NAME`, `$arg_NAME` and \
          texts; what belongs to whom is another than there, once",
     ),
-    ("use-regex", "expressions with look-around and back references close the routes"),
+    (
+        "use-regex",
+        "expressions with look-around or back references take 10,000 steps and 4 KiB of a path at \
+         most; past that it is 503",
+    ),
 ];
 
 /// Annotations that are refused: why, and what to do instead.

@@ -154,9 +154,7 @@ const READ: &[(&str, &str)] = &[
 fn beside(name: &str) -> &'static str {
     match name {
         "proxy-ssl-secret" => "",
-        "permanent-redirect-code" => {
-            "nginx.ingress.kubernetes.io/permanent-redirect: /a"
-        }
+        "permanent-redirect-code" => "nginx.ingress.kubernetes.io/permanent-redirect: /a",
         "temporal-redirect-code" => "nginx.ingress.kubernetes.io/temporal-redirect: /a",
         "x-forwarded-prefix" => "nginx.ingress.kubernetes.io/rewrite-target: /a",
         name if name.starts_with("proxy-ssl-") => {

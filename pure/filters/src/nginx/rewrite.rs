@@ -7,6 +7,7 @@
 use steelyard_http::path::{decoded, normalize};
 use steelyard_http::{RequestEdits, RequestView};
 use steelyard_model::routing::filter::nginx::NginxRewrite;
+use steelyard_model::routing::pattern::TooManySteps;
 
 use super::led::led;
 use crate::context::{Context, Note};
@@ -27,22 +28,33 @@ pub(super) fn enter(
     let before = head.path().to_owned();
     let Ok(normal) = normalize(&before) else { return Enter::Next };
     let text = decoded(&normal);
-    let filled =
-        |to: &str, written: fn(&str) -> String| rewrite.expression.rewritten(&text, to, written);
     let (to, keeps_query) = match rewrite.to.strip_suffix('?') {
         Some(to) => (to, false),
         None => (&*rewrite.to, true),
     };
     let own = head.query().filter(|it| keeps_query && !it.is_empty()).map(str::to_owned);
-    if to.starts_with("http://") || to.starts_with("https://") {
-        let Some(to) = filled(to, argument) else { return Enter::Next };
-        let mark = if to.contains('?') { '&' } else { '?' };
+    let is_site = to.starts_with("http://") || to.starts_with("https://");
+    let (path, query) = match to.split_once('?').filter(|_| !is_site) {
+        Some((path, query)) => (path, Some(query)),
+        None => (to, None),
+    };
+    let filled =
+        |to: &str, written: fn(&str) -> String| rewrite.expression.rewritten(&text, to, written);
+    let path = filled(path, if is_site { argument } else { str::to_owned });
+    let query = query.map(|query| filled(query, argument)).transpose();
+    let (path, query) = match (path, query) {
+        (Ok(Some(path)), Ok(query)) => (path, query.flatten()),
+        (Ok(None), _) => return Enter::Next,
+        (Err(TooManySteps), _) | (_, Err(TooManySteps)) => {
+            cx.notes.push(Note::Reason("it takes too many steps to say what is asked for instead"));
+            return Enter::Answer(Box::new(Response::of_nginx(503)));
+        }
+    };
+    if is_site {
+        let mark = if path.contains('?') { '&' } else { '?' };
         let query = own.map(|it| format!("{mark}{it}")).unwrap_or_default();
-        return led(cx, 302, encoded(&to, b"%?#[]") + &query);
+        return led(cx, 302, encoded(&path, b"%?#[]") + &query);
     }
-    let (path, query) = to.split_once('?').map_or((to, None), |(path, query)| (path, Some(query)));
-    let Some(path) = filled(path, str::to_owned) else { return Enter::Next };
-    let query = query.and_then(|query| filled(query, argument));
     let path = encoded(&path, b"");
     let Some(path) = rooted(path) else {
         cx.notes.push(Note::Reason("the path is none once it is rewritten"));
@@ -108,9 +120,13 @@ mod tests {
     use super::*;
     use crate::tests::{Asked, World};
 
+    /// What takes steps without end.
+    const LONG: &str =
+        "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
+
     /// What goes on; or the status of the answer.
     fn pass(expression: &str, to: &str, path: &'static str) -> Result<String, u16> {
-        let expression = Expression::new(expression).unwrap();
+        let expression = Expression::looking(expression).unwrap();
         let rewrite = NginxRewrite { expression, to: to.into(), prefix: Some("/p".into()) };
         let asked = Asked::get("http://a.b", path);
         let mut request = RequestEdits::new(&asked);
@@ -143,6 +159,9 @@ mod tests {
             // A question mark at the end: nothing of the query that came.
             ("(?i)/a(.*)", "/b$1?", "/a/c?q=1", Ok("/b/c")),
             ("(?i)/a(.*)", "/b$1?own=1?", "/a/c?q=1", Ok("/b/c?own=1")),
+            ("(?i)/(?!api)(.*)", "/b/$1", "/a/c?q", Ok("/b/a/c?q")),
+            ("(?i)/(?!api)(.*)$", "/b/$1", "/api", Ok("/api")),
+            (r"^/(a+)+\1b$", "/", LONG, Err(503)),
             // What an endpoint would resolve.
             ("(?i)/a(.*)", "/b/$1", "/a..", Err(400)),
         ] {

@@ -15,6 +15,7 @@ pub mod claims;
 pub mod cookie;
 pub mod entry_point;
 pub mod exposure;
+pub mod expression;
 pub mod filter;
 pub mod id;
 pub mod listener;

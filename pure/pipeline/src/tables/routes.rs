@@ -49,9 +49,8 @@ pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
-    asked, asked_of_all, common_terms, hosts_of_clients, hosts_of_expressions,
-    forbidden, is_looked_at,
-    link_hosts, rules_of_canaries,
+    asked, asked_of_all, common_terms, forbidden, hosts_of_clients, hosts_of_expressions,
+    is_looked_at, link_hosts, rules_of_canaries,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
@@ -146,7 +145,8 @@ fn routed(
         let points = (&entry_points, options);
         let secure = as_asked(draft, &read, &mut http, points, (&mut join, &mut routed));
         for http in secure.into_iter().chain([http]) {
-            let named = location.named(http, draft, &read, join.reads);
+            let mut named = location.named(http, draft, &read, join.reads);
+            named.iter_mut().for_each(|it| location::decide(it, &mut routed.filters));
             routed.routes.extend(named.into_iter().map(Arc::new));
         }
     }

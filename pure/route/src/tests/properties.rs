@@ -262,3 +262,17 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What looks at nothing around is found alike by either way.
+    #[test]
+    fn looks_change_nothing_else(
+        source in "(\\^)?(/|a|b|[ab]|(\\.)|\\(a\\|b\\)|\\(ab\\)|a\\*|b\\+|a\\?){1,5}\\$?",
+        text in "[/ab]{0,8}",
+    ) {
+        let linear = Expression::new(&source).expect("it is one");
+        let stepped = Expression::looking(&format!("(?=){source}")).expect("it is one");
+        prop_assert!(stepped.is_stepped() && !Expression::looking(&source).unwrap().is_stepped());
+        prop_assert_eq!(stepped.decides(&text), Ok(linear.is_found_in(&text)), "{}", source);
+    }
+}

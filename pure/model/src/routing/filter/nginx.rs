@@ -50,12 +50,23 @@ pub enum NginxStep {
     Aim(NginxAim),
     /// Says how endpoints are spoken to.
     Speak(HopSpeech),
+    /// Answers with 503 where it takes too many steps to say whether a location is meant.
+    Decided(NginxDecided),
     /// Answers with 404.
     Nothing,
     /// Lets clients in by their certificates.
     Clients(NginxClients),
     /// Lets in who speaks TLS, and refuses others, with 403.
     OnlyTls,
+}
+
+/// Expressions by which a location is found: who cannot be told from others by them goes to none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxDecided {
+    /// Found in the host.
+    pub host: Option<Expression>,
+    /// Found in the decoded path.
+    pub path: Option<Expression>,
 }
 
 /// Where a copy of a request goes, once its endpoint is known.
@@ -266,6 +277,7 @@ impl NginxStep {
             Self::Tell(_) => "nginx-tell",
             Self::Aim(_) => "nginx-aim",
             Self::Speak(_) => "nginx-speak",
+            Self::Decided(_) => "nginx-decided",
             Self::Nothing => "nginx-nothing",
             Self::Clients(_) => "nginx-clients",
             Self::OnlyTls => "nginx-only-tls",
@@ -287,7 +299,7 @@ impl NginxOrigin {
 impl NginxWord {
     /// As a list of the ConfigMap has it; none where its expression cannot be read.
     pub fn read(text: &str) -> Option<Self> {
-        let expression = |source: &str| Some(Self::Found(Expression::new(source).ok()?));
+        let expression = |source: &str| Some(Self::Found(Expression::looking(source).ok()?));
         match (text.strip_prefix("~*"), text.strip_prefix('~')) {
             (Some(source), _) => expression(&format!("(?i){source}")),
             (None, Some(source)) => expression(source),
@@ -295,7 +307,7 @@ impl NginxWord {
         }
     }
 
-    /// Whether `value` is meant.
+    /// Whether `value` is meant; also where that takes too long to say.
     pub fn is(&self, value: &str) -> bool {
         match self {
             Self::Whole(word) => word.eq_ignore_ascii_case(value),

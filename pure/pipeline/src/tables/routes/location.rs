@@ -2,6 +2,7 @@
 //! that are regular expressions, by hosts.
 
 mod asked;
+mod decided;
 mod hosts;
 mod lines;
 mod mirror;
@@ -38,6 +39,7 @@ use crate::tables::cell::Cell;
 use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
+pub(super) use decided::decide;
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use mirror::mirrored;
@@ -325,7 +327,7 @@ pub(super) fn express(draft: &RouteDraft, reads: &mut Reads<'_>, route: &mut Rou
         return;
     }
     let written = draft.written();
-    let Ok(expression) = Expression::new(&format!("(?i)^{written}")) else { return };
+    let Ok(expression) = Expression::looking(&format!("(?i)^{written}")) else { return };
     let pattern = PathPattern::decoded(PathShape::Regex(expression));
     let path = Rule::One(Matcher::Path(pattern));
     route.rule = Arc::new(Rule::All(match host {

@@ -57,7 +57,8 @@ pub(in crate::tables::routes) fn mirrored(
 /// Says that nobody gets copies, by what is missing.
 fn lost(asked: &MirrorDraft, said: Vec<Diagnostic>) -> Diagnostic {
     let message = format!("nobody is there at {}: no request is copied", asked.address.origin());
-    let help = "name a Service by its name in the cluster, with a port that it has, or another host";
+    let help =
+        "name a Service by its name in the cluster, with a port that it has, or another host";
     let code = codes::BACKEND_SERVICE_MISSING;
     let found = Diagnostic::at(Severity::Warning, code, &asked.place, message, help);
     match said.into_iter().find_map(|it| it.missing) {

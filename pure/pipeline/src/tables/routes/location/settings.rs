@@ -13,9 +13,9 @@ use steelyard_model::routing::rank::{
 };
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
-    BackendRef, ClassName, ClassReadings, Diagnostic, FieldPath, Item, NamespacedName, NginxOptions,
-    NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase, PortRef, Provenance, RouteDraft,
-    RouteSet, Severity,
+    BackendRef, ClassName, ClassReadings, Diagnostic, FieldPath, Item, NamespacedName,
+    NginxOptions, NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase, PortRef,
+    Provenance, RouteDraft, RouteSet, Severity,
 };
 
 use super::lines;
