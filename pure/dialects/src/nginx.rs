@@ -15,6 +15,7 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steelyard_model::routing::backend::Algorithm;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
 use steelyard_model::routing::filter::content::{Compression, ContentCoding, HeaderRules};
@@ -89,6 +90,8 @@ impl<'a> Reading<'a> {
             keeps_slash: self.boolean("preserve-trailing-slash").unwrap_or(false),
             leads_relatively,
             says_port: self.boolean("use-port-in-redirects").unwrap_or(false),
+            algorithm: self.value("load-balance", balanced, BALANCED).flatten(),
+            repeats_all: self.boolean("retry-non-idempotent").unwrap_or(false),
             open_paths: self.list("no-tls-redirect-locations", CHALLENGES),
             passes: self.passes(leads_relatively),
             timeouts: self.timeouts(),
@@ -178,7 +181,7 @@ impl<'a> Reading<'a> {
                 }
                 continue;
             };
-            let asks = !matches!(value.trim(), "" | "false");
+            let asks = !value.trim().is_empty() && value.trim() != keys::idle(key);
             let fate = match fate {
                 KeyFate::Snippet if keys::may_keep_out(value) => &KeyFate::Refused(SNIPPET),
                 fate => fate,
@@ -192,12 +195,13 @@ impl<'a> Reading<'a> {
                 }
                 KeyFate::Snippet => {}
                 KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic => {}
+                KeyFate::Elsewhere(_) | KeyFate::Awaits(_) if !asks => {}
                 KeyFate::Elsewhere(instead) => {
                     let message = format!("`{key}: {value}` is not honoured");
                     let help = format!("instead: {instead}");
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
                 }
-                KeyFate::Later => {
+                KeyFate::Later | KeyFate::Awaits(_) => {
                     let message = format!("`{key}: {value}` is not honoured yet");
                     let help = "everything is served without it; remove it if that is fine";
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, help);
@@ -496,6 +500,17 @@ fn everybody() -> Networks {
 
 fn step(phase: PassPhase, name: &str, step: NginxStep) -> OwnFilter {
     OwnFilter::new(phase, name, Filter::Nginx(step.into()))
+}
+
+const BALANCED: &str = "write round_robin or ewma";
+
+/// How endpoints are chosen; the usual way needs nothing.
+fn balanced(text: &str) -> Option<Option<Algorithm>> {
+    match text {
+        "round_robin" => Some(None),
+        "ewma" => Some(Some(Algorithm::PeakEwma)),
+        _ => None,
+    }
 }
 
 fn namespaced(text: &str) -> Option<NamespacedName> {

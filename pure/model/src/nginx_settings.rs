@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::labels::Labels;
 use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
+use crate::routing::backend::Algorithm;
 use crate::routing::belief::NginxBelief;
 use crate::routing::times::RouteTimeouts;
 
@@ -32,6 +33,9 @@ pub struct NginxOptions {
     pub default_backend: Option<NamespacedName>,
     /// Whether Ingresses for every host are left out (`disable-catch-all`).
     pub disables_catch_all: bool,
+    /// Whether nobody is led to Services that stand for names elsewhere
+    /// (`disable-svc-external-name`).
+    pub disables_names: bool,
 }
 
 /// What the ConfigMap says, as far as it is honoured.
@@ -49,6 +53,11 @@ pub struct NginxSettings {
     pub says_port: bool,
     /// Redirections to the same site are paths and no URLs (`relative-redirects`).
     pub leads_relatively: bool,
+    /// How endpoints are chosen, otherwise than in turn (`load-balance`).
+    pub algorithm: Option<Algorithm>,
+    /// Where requests are sent again, those are too that should be done once
+    /// (`retry-non-idempotent`).
+    pub repeats_all: bool,
     /// But not where paths begin with one of these (`no-tls-redirect-locations`).
     pub open_paths: Vec<Arc<str>>,
     /// What requests of each location pass, unless an Ingress has said something of that name.
@@ -105,6 +114,7 @@ impl Default for NginxOptions {
             selector: Vec::new(),
             default_backend: None,
             disables_catch_all: false,
+            disables_names: false,
         }
     }
 }

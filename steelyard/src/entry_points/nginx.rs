@@ -21,12 +21,13 @@ enum Value {
     Labels,
 }
 
-const READ: [(&str, Value); 10] = [
+const READ: [(&str, Value); 11] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
     ("default-ssl-certificate", Value::Object),
     ("disable-catch-all", Value::Switch),
+    ("disable-svc-external-name", Value::Switch),
     ("ingress-class", Value::Text),
     ("ingress-class-by-name", Value::Switch),
     ("watch-ingress-without-class", Value::Switch),
@@ -59,7 +60,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 48] = [
+const IDLE: [&str; 47] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -67,7 +68,6 @@ const IDLE: [&str; 48] = [
     "default-server-port",
     "disable-full-test",
     "disable-leader-election",
-    "disable-svc-external-name",
     "disable-sync-events",
     "dynamic-configuration-retries",
     "election-id",
@@ -175,6 +175,7 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         selector: value("watch-namespace-selector").and_then(labels).unwrap_or_default(),
         default_backend: value("default-backend-service").and_then(object),
         disables_catch_all: is("disable-catch-all").unwrap_or_default(),
+        disables_names: is("disable-svc-external-name").unwrap_or_default(),
     }
 }
 

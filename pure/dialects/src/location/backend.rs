@@ -56,7 +56,10 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
     }
     match asked.written("load-balance")? {
         "ewma" => Some(Algorithm::PeakEwma),
-        "round_robin" => None,
+        "round_robin" => {
+            asked.without("load-balance");
+            None
+        }
         _ => {
             let help = "write `round_robin` or `ewma`, or use upstream-hash-by";
             asked.value("load-balance", |_| None::<()>, help);

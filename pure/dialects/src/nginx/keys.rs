@@ -13,13 +13,15 @@ pub enum KeyFate {
     Elsewhere(&'static str),
     /// It is not honoured yet, and nobody comes in who should not.
     Later,
+    /// The same: what it would take.
+    Awaits(&'static str),
     /// Text for nginx's configuration, which is never interpreted: one that may keep somebody out
     /// is refused, another one is not honoured.
     Snippet,
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Cosmetic, Elsewhere, Guards, Later, Reads, Refused, Snippet};
+use KeyFate::{Awaits, Cosmetic, Elsewhere, Guards, Later, Reads, Refused, Snippet};
 
 const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
 const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";
@@ -28,6 +30,20 @@ const TRACES: &str =
     "`--tracing.otlp.http.endpoint`, `--tracing.samplerate`, `--tracing.servicename`";
 const HANDSHAKES: &str = "a TLSOption of Traefik's with the name `default`";
 const STRICT: &str = "`sniStrict` of a TLSOption of Traefik's with the name `default`";
+const OCSP: &str = "nothing: what certificates' signers say of them is shown in any case";
+const WHERE: &str = "nothing: where clients are by their addresses is told nobody";
+const EARLY: &str = "nothing: what comes before a handshake is done could be sent again by others, \
+    so it is not taken";
+const CURVES: &str = "nothing: keys are agreed on by elliptic curves";
+const TOKENS: &str = "nothing: a line whose name is no token (RFC 9110, section 5.6.2) is answered \
+    400 in any case";
+const OWN_TLS: &str = "nothing: what an Ingress says of TLS to backends counts for its own paths, as \
+    with \"true\"";
+const HEADS: &str = "nothing: heads of answers of up to 16 KiB are taken in any case";
+const STREAMS: &str = "what listens for the ConfigMaps of TCP and UDP services would have to take its \
+    times from here; sessions end by the times of their entry points";
+const ZONE: &str = "limits would have to count by a text with variables; they count by the client's \
+    address";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
 
 /// What directives of nginx begin with by which somebody is kept out, or of which nobody knows.
@@ -49,6 +65,11 @@ const KEEPING_OUT: [&str; 16] = [
     "ssl_verify_",
     "valid_referers",
 ];
+
+/// The value of a key by which it asks for nothing.
+pub(super) fn idle(key: &str) -> &'static str {
+    if key == "ignore-invalid-headers" { "true" } else { "false" }
+}
 
 /// Whether a key keeps somebody out where it is honoured.
 pub(super) fn restricts(key: &str) -> bool {
@@ -87,7 +108,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("compute-full-forwarded-for", Reads),
     ("custom-http-errors", Reads),
     ("debug-connections", Cosmetic),
-    ("default-type", Later),
+    ("default-type", Cosmetic),
     ("denylist-source-range", Guards),
     ("disable-access-log", Later),
     ("disable-http-access-log", Later),
@@ -105,7 +126,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
         ),
     ),
     ("enable-multi-accept", Cosmetic),
-    ("enable-ocsp", Later),
+    ("enable-ocsp", Elsewhere(OCSP)),
     ("enable-opentelemetry", Elsewhere(TRACES)),
     (
         "enable-owasp-modsecurity-crs",
@@ -154,23 +175,23 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("http2-max-field-size", Cosmetic),
     ("http2-max-header-size", Cosmetic),
     ("http2-max-requests", Cosmetic),
-    ("ignore-invalid-headers", Later),
+    ("ignore-invalid-headers", Elsewhere(TOKENS)),
     ("keep-alive", Elsewhere(IDLE)),
     ("keep-alive-requests", Cosmetic),
     ("large-client-header-buffers", Cosmetic),
     ("limit-conn-status-code", Reads),
-    ("limit-conn-zone-variable", Later),
+    ("limit-conn-zone-variable", Awaits(ZONE)),
     ("limit-rate", Reads),
     ("limit-rate-after", Reads),
     ("limit-req-status-code", Reads),
-    ("load-balance", Later),
+    ("load-balance", Reads),
     ("location-snippet", Snippet),
     ("log-format-escape-json", Later),
     ("log-format-escape-none", Later),
     ("log-format-stream", Later),
     ("log-format-upstream", Later),
     ("lua-shared-dicts", Cosmetic),
-    ("main-snippet", Later),
+    ("main-snippet", Snippet),
     ("map-hash-bucket-size", Cosmetic),
     ("max-worker-connections", Cosmetic),
     ("max-worker-open-files", Cosmetic),
@@ -198,7 +219,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("preserve-trailing-slash", Reads),
     ("proxy-add-original-uri-header", Reads),
     ("proxy-body-size", Reads),
-    ("proxy-buffer-size", Later),
+    ("proxy-buffer-size", Elsewhere(HEADS)),
     ("proxy-buffering", Cosmetic),
     ("proxy-buffers-number", Cosmetic),
     ("proxy-busy-buffers-size", Cosmetic),
@@ -220,14 +241,14 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-request-buffering", Cosmetic),
     ("proxy-send-timeout", Reads),
     ("proxy-set-headers", Reads),
-    ("proxy-ssl-location-only", Later),
+    ("proxy-ssl-location-only", Elsewhere(OWN_TLS)),
     ("proxy-stream-next-upstream", Cosmetic),
     ("proxy-stream-next-upstream-timeout", Cosmetic),
     ("proxy-stream-next-upstream-tries", Cosmetic),
-    ("proxy-stream-responses", Later),
-    ("proxy-stream-timeout", Later),
+    ("proxy-stream-responses", Awaits(STREAMS)),
+    ("proxy-stream-timeout", Awaits(STREAMS)),
     ("relative-redirects", Reads),
-    ("retry-non-idempotent", Later),
+    ("retry-non-idempotent", Reads),
     ("reuse-port", Cosmetic),
     ("server-name-hash-bucket-size", Cosmetic),
     ("server-name-hash-max-size", Cosmetic),
@@ -237,8 +258,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("skip-access-log-urls", Later),
     ("ssl-buffer-size", Cosmetic),
     ("ssl-ciphers", Elsewhere(HANDSHAKES)),
-    ("ssl-dh-param", Later),
-    ("ssl-early-data", Later),
+    ("ssl-dh-param", Elsewhere(CURVES)),
+    ("ssl-early-data", Elsewhere(EARLY)),
     ("ssl-ecdh-curve", Elsewhere(HANDSHAKES)),
     ("ssl-protocols", Elsewhere(HANDSHAKES)),
     ("ssl-redirect", Reads),
@@ -258,8 +279,8 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("upstream-keepalive-time", Cosmetic),
     ("upstream-keepalive-timeout", Cosmetic),
     ("use-forwarded-headers", Reads),
-    ("use-geoip", Later),
-    ("use-geoip2", Later),
+    ("use-geoip", Elsewhere(WHERE)),
+    ("use-geoip2", Elsewhere(WHERE)),
     ("use-gzip", Reads),
     ("use-http2", Cosmetic),
     ("use-port-in-redirects", Reads),

@@ -2,7 +2,7 @@
 //! write instead, and what to write for snippets.
 
 /// Annotations that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT: [(&str, &str); 15] = [
+pub(super) const DIFFERENT: [(&str, &str); 18] = [
     (
         "auth-tls-secret",
         "who asks without TLS is answered 403, there he is let in; a request for another host than \
@@ -17,21 +17,27 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
          with `Vary: Origin`",
     ),
     (
-        "custom-http-errors",
-        "the page is asked for by the method of the request, without its body and with few of its lines",
+        "connection-proxy-header",
+        "`keep-alive` and `close`; what asks for WebSocket says so by itself",
     ),
     (
-        "limit-rate",
-        "a body that an endpoint sends in one piece, up to some 16 KiB, goes on at once",
+        "custom-http-errors",
+        "the page is asked for by the method of the request, without its body and with few of its lines",
     ),
     (
         "limit-connections",
         "requests that are under way are counted, as there, by the replica that has them",
     ),
     (
+        "mirror-target",
+        "who gets copies is known beforehand, so no variable stands in the host; `$request_uri` is \
+         what endpoints are asked for, and a body of more than 4 MiB is not copied",
+    ),
+    (
         "proxy-body-size",
         "a body that comes in chunks is counted as it goes on, so an endpoint may see its begin",
     ),
+    ("proxy-http-version", "with `1.0` a request whose body has more than 1 MiB is sent in 1.1"),
     (
         "proxy-next-upstream",
         "an endpoint that takes no connection is passed over in any case; what one has got is sent \
@@ -40,7 +46,11 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
     ("proxy-ssl-protocols", "without it TLS 1.3 is spoken too, there 1.2 alone"),
     ("rewrite-target", "what endpoints would take for another path (`..`) is answered 400"),
     ("server-alias", "of an Ingress with several hosts the first has the other names"),
-    ("session-cookie-expires", "written as `Max-Age`, which browsers go by where both are there"),
+    (
+        "session-cookie-change-on-failure",
+        "without it another endpoint answers while one's own fails, there it is 502",
+    ),
+    ("upstream-hash-by-subset", "which endpoints are in one group is another than there, once"),
     (
         "upstream-hash-by",
         "by `$request_uri`, `$remote_addr`, `$host`, `$http_NAME`, `$cookie_NAME`, `$arg_NAME` and \
@@ -51,6 +61,17 @@ pub(super) const DIFFERENT: [(&str, &str); 15] = [
         "expressions with look-around or back references take 10,000 steps and 4 KiB of a path at \
          most; past that it is 503",
     ),
+];
+
+/// Annotations that are not honoured, and what says the same instead.
+pub(super) const INSTEAD: [(&str, &str); 4] = [
+    ("proxy-buffer-size", "nothing: heads of answers of up to 16 KiB are taken in any case"),
+    (
+        "proxy-ssl-ciphers",
+        "nothing: of TLS 1.2 the suites are offered that are thought safe, of 1.3 all",
+    ),
+    ("proxy-ssl-verify-depth", "nothing: signatures are followed through six certificates"),
+    ("ssl-ciphers", "a TLSOption of Traefik's with the name `default`, for all hosts"),
 ];
 
 /// Annotations that are refused: why, and what to do instead.

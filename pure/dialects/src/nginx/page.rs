@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::notes::{DIFFERENT, REFUSED, SNIPPETS};
+use super::notes::{DIFFERENT, INSTEAD, REFUSED, SNIPPETS};
 use super::verdict::find;
 use super::{KEYS, KeyFate, shown};
 use crate::annotation::{Annotation, NGINX, State};
@@ -33,8 +33,9 @@ const FLAGS: &str = "
 
 A flag of ingress-nginx is given as `--nginx.FLAG=VALUE`. Read are `configmap` (without it
 `ingress-nginx/ingress-nginx-controller`), `controller-class`, `default-backend-service`,
-`default-ssl-certificate`, `disable-catch-all`, `ingress-class`, `ingress-class-by-name`,
-`watch-ingress-without-class`, `watch-namespace` and `watch-namespace-selector` (`key=value`). All
+`default-ssl-certificate`, `disable-catch-all`, `disable-svc-external-name`, `ingress-class`,
+`ingress-class-by-name`, `watch-ingress-without-class`, `watch-namespace` and
+`watch-namespace-selector` (`key=value`). All
 others are taken, and told to make no difference; a name that is none is an error. Where
 `watch-ingress-without-class` is not said, Ingresses without a class are read as Traefik reads them,
 and what restricts access in words of ingress-nginx counts too.
@@ -57,6 +58,7 @@ pub fn page() -> String {
             KeyFate::Cosmetic => ("no difference", ""),
             KeyFate::Elsewhere(instead) => ("elsewhere", instead),
             KeyFate::Later => ("not yet", ""),
+            KeyFate::Awaits(what) => ("not yet", what),
             KeyFate::Snippet => ("refused", "where it may keep somebody out; else not honoured"),
             KeyFate::Refused(why) => ("refused", why),
         };
@@ -92,7 +94,10 @@ fn state(row: &Annotation) -> (&'static str, &'static str) {
             note.map_or(("supported", ""), |note| ("different", note))
         }
         State::Refused => ("refused", "not honoured yet"),
-        State::Later(_) => ("not yet", note.unwrap_or_default()),
+        State::Later(_) => match find(&INSTEAD, row.name) {
+            Some(instead) => ("elsewhere", instead),
+            None => ("not yet", note.unwrap_or_default()),
+        },
         State::Cosmetic => ("no difference", ""),
     }
 }

@@ -34,7 +34,7 @@ pub fn annotation<'t>(name: &str, told: Option<&'t str>) -> NginxVerdict<'t> {
 pub fn setting(key: &str) -> NginxVerdict<'static> {
     match KEYS.iter().find(|(known, _)| *known == key).map(|(_, fate)| *fate) {
         Some(KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic) => NginxVerdict::Same,
-        Some(KeyFate::Later) => {
+        Some(KeyFate::Later | KeyFate::Awaits(_)) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }
         Some(KeyFate::Elsewhere(instead)) => NginxVerdict::MustChange(instead),

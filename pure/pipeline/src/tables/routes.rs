@@ -89,6 +89,8 @@ fn routed(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Set(id.clone()))?;
     let read = row.set();
+    let balanced = location::balanced(&read, reads);
+    let read = ReadSet { reading: balanced.as_ref().unwrap_or(read.reading), ..read };
     let entry_points = EntryPoints::new(&options.entry_points);
     entry_points.judge(&read, diagnostics);
     tls::report(&read.set.tls_secrets, reads, diagnostics);
@@ -258,9 +260,12 @@ fn service_terms(
     location: &Location,
     options: &ResolveOptions,
 ) -> ServiceTerms {
-    let lets_names = options.ingress.lets_external_names(options.as_traefik);
+    let lets_names = match read.class {
+        Class::Nginx => !options.nginx.disables_names,
+        _ => options.ingress.lets_external_names(options.as_traefik),
+    };
     ServiceTerms {
-        lets_names: read.class == Class::Nginx || lets_names,
+        lets_names,
         at_address: location.asks_services(read),
         natively: options.ingress.native_lb_by_default,
     }

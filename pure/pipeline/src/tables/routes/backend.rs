@@ -228,7 +228,7 @@ impl Join<'_, '_> {
             return Some(Target { port, asked: None, set });
         };
         if !self.terms.lets_names {
-            self.diagnostics.push(unwanted(written));
+            self.diagnostics.push(unwanted(written, class));
             return None;
         }
         let port = self.external_port(written, service)?;
@@ -394,12 +394,15 @@ fn nobody(service: &Service, why: &str, key: &str) -> Diagnostic {
 }
 
 /// Says of a Service that stands for a name elsewhere that it must not.
-fn unwanted(written: &BackendRef) -> Diagnostic {
+fn unwanted(written: &BackendRef, class: Class) -> Diagnostic {
     let message = format!(
         "Service {} is an ExternalName, and routes may not lead to such: the route answers 503",
         written.service
     );
-    let help = "start with allowexternalnameservices=true of the provider";
+    let help = match class {
+        Class::Nginx => "start without disable-svc-external-name",
+        _ => "start with allowexternalnameservices=true of the provider",
+    };
     let place = field(&written.place, "name");
     Diagnostic::at(Severity::Error, codes::BACKEND_EXTERNAL_NAME, &place, message, help)
 }

@@ -45,6 +45,7 @@ pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use mirror::mirrored;
 pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};
+pub(super) use settings::balanced;
 pub(crate) use settings::for_nobody;
 pub(in crate::tables) use settings::{common_terms, forbidden, is_looked_at};
 

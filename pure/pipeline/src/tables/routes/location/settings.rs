@@ -13,9 +13,9 @@ use steelyard_model::routing::rank::{
 };
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
-    BackendRef, ClassName, ClassReadings, Diagnostic, FieldPath, Item, NamespacedName,
-    NginxOptions, NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase, PortRef,
-    Provenance, RouteDraft, RouteSet, Severity,
+    BackendRef, BalanceDraft, ClassName, ClassReading, ClassReadings, Diagnostic, FieldPath, Item,
+    NamespacedName, NginxOptions, NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase,
+    PortRef, Provenance, RouteDraft, RouteSet, Severity,
 };
 
 use super::lines;
@@ -126,11 +126,34 @@ pub(super) fn settle(
     match (filter, settings.map(|it| it.limited)) {
         (Filter::RateLimit(limit), Some((often, _))) => limit.status = often,
         (Filter::InFlight(limit), Some((_, at_once))) => limit.status = at_once,
+        (Filter::Retry(rule), _) if settings.is_some_and(|it| it.repeats_all) => {
+            rule.is_for_all_methods = true;
+        }
         (Filter::Nginx(step), _) if own.unwrap_or_else(of_all) => {
             Arc::make_mut(step).lead_relatively();
         }
         _ => {}
     }
+}
+
+/// What an Ingress's own words come to where the ConfigMap says how endpoints are chosen and it
+/// does not; none where that changes nothing.
+pub(in crate::tables::routes) fn balanced(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+) -> Option<ClassReading> {
+    let is_own = read.nginx().is_some_and(|it| it.without.contains(&"load-balance"));
+    if read.class != Class::Nginx || is_own {
+        return None;
+    }
+    let algorithm = super::common(reads).settings.algorithm.clone()?;
+    let own = read.reading.balance.as_deref();
+    if own.is_some_and(|it| it.algorithm.is_some()) {
+        return None;
+    }
+    let cookie = own.and_then(|it| it.cookie.clone());
+    let balance = Some(Box::new(BalanceDraft { algorithm: Some(algorithm), cookie }));
+    Some(ClassReading { balance, ..read.reading.clone() })
 }
 
 /// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
