@@ -35,7 +35,7 @@ impl Case {
     }
 }
 
-/// All cases, by name; of those whose name contains `$CASES` where that is set, and none where the
+/// All cases, by name, with those of our own (`own/`); of those whose name contains `$CASES` where that is set, and none where the
 /// folder is absent.
 pub(crate) fn all() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat/nginx");
@@ -44,6 +44,7 @@ pub(crate) fn all() -> Vec<Case> {
         return Vec::new();
     }
     let mut files: Vec<PathBuf> = folders(&root).iter().flat_map(|it| folders(it)).collect();
+    files.extend(folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx/own")));
     files.retain(|file| file.extension().is_some_and(|it| it == "yaml"));
     files.sort();
     let only = std::env::var("CASES").unwrap_or_default();

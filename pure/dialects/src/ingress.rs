@@ -144,7 +144,7 @@ fn reading(
         }
         restriction::of_ingress(annotations, words, &mut reading, findings, options);
         if !reading.has_expressions {
-            paths.iter().for_each(|path| path.check(findings));
+            paths.iter().for_each(|path| path.check(words == Words::Nginx, findings));
         }
         reading
     });

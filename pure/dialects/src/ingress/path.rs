@@ -40,10 +40,10 @@ impl WrittenPath {
         if self.text.is_empty() { "/" } else { &self.text }
     }
 
-    /// Reports one that no request has.
-    pub(crate) fn check(&self, findings: &mut Findings<'_>) {
+    /// Reports one that no request has. `is_decoded`: it is compared with paths as they are decoded.
+    pub(crate) fn check(&self, is_decoded: bool, findings: &mut Findings<'_>) {
         if !self.text.is_empty() {
-            reach::check(&self.text, &self.place, findings);
+            reach::check(&self.text, &self.place, is_decoded, findings);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Whether a request can have the path of a rule at all.
 //!
 //! Requests are matched by the normal form of their path, letter by letter: what differs from its
-//! own normal form, a query string, or a regular expression is asked for by nobody.
+//! own normal form, a query string, or a regular expression is asked for by nobody. In words of
+//! ingress-nginx paths are decoded first, so there blanks and letters of all kinds are.
 
-use steelyard_http::path::normalize;
+use steelyard_http::path::{decoded, normalize};
 use steelyard_model::{FieldPath, Severity};
 
 use crate::codes;
@@ -31,14 +32,19 @@ impl Plain {
 }
 
 /// Reports a path that no request has.
-pub(super) fn check(text: &str, path: &FieldPath, findings: &mut Findings<'_>) {
+pub(super) fn check(
+    text: &str,
+    path: &FieldPath,
+    is_decoded: bool,
+    findings: &mut Findings<'_>,
+) {
     let (code, message, help) = if let Some(plain) = as_regex(text) {
         let message = format!(
             "path `{text}` looks like a regular expression, but it is compared letter by letter: \
              nobody asks for it"
         );
         (codes::PATH_REGEX, message, plain.help())
-    } else if let Some((what, help)) = unasked(text) {
+    } else if let Some((what, help)) = unasked(text, is_decoded) {
         let message = format!("path `{text}` {what}: no request has it");
         (codes::PATH_UNREACHABLE, message, help)
     } else {
@@ -73,7 +79,7 @@ pub(super) fn as_regex(text: &str) -> Option<Plain> {
 }
 
 /// What is in `text` that no request has, and what to do about it.
-fn unasked(text: &str) -> Option<(String, String)> {
+fn unasked(text: &str, is_decoded: bool) -> Option<(String, String)> {
     let before = |at: usize| if at == 0 { "/".to_owned() } else { text[..at].to_owned() };
     if let Some(at) = text.find('?') {
         let what = "has a query string, and requests are matched without theirs".to_owned();
@@ -90,6 +96,9 @@ fn unasked(text: &str) -> Option<(String, String)> {
         let plain = if plain.is_empty() { "/" } else { plain };
         return Some((what, format!("write {plain} with `pathType: Prefix`")));
     }
+    if is_decoded {
+        return undecoded(text);
+    }
     match normalize(text) {
         Ok(normal) if *normal == *text => None,
         Ok(normal) => {
@@ -103,9 +112,43 @@ fn unasked(text: &str) -> Option<(String, String)> {
     }
 }
 
+/// The same of a path that is compared with decoded ones.
+fn undecoded(text: &str) -> Option<(String, String)> {
+    if let Some(plain) = normalize(text).ok().filter(|_| text.contains('%')) {
+        let what = "is encoded, and compared with paths as they are decoded".to_owned();
+        return Some((what, format!("write {}", decoded(&plain))));
+    }
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'%';
+    let spelled = text.bytes().map(|byte| match is_plain(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    let normal = normalize(&spelled.collect::<String>()).ok()?.into_owned();
+    let normal = decoded(&normal);
+    (*normal != *text).then(|| {
+        let what = "is not spelled as requests spell theirs".to_owned();
+        (what, format!("write {normal}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{as_regex, unasked};
+
+    #[test]
+    fn what_is_compared_decoded_is_written_so() {
+        for (text, help) in [
+            ("/a b", None),
+            ("/grüße", None),
+            ("/100%", None),
+            ("/a%20b", Some("write /a b")),
+            ("/a/../b", Some("write /b")),
+            ("/a?b", Some("write /a")),
+        ] {
+            assert_eq!(unasked(text, true).map(|it| it.1).as_deref(), help, "{text}");
+        }
+    }
+
 
     #[test]
     fn regular_expressions() {
@@ -155,7 +198,7 @@ mod tests {
             ("/a/", None),
             ("/@user/a:b;c=d,e!f", None),
         ] {
-            let help = unasked(text).map(|(_, help)| help);
+            let help = unasked(text, false).map(|(_, help)| help);
             assert_eq!(help.as_deref(), expected, "{text}");
         }
     }
