@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use steelyard_dialects::LowerOptions;
 use steelyard_manifest::FILE_PROVIDER;
 use steelyard_model::routing::world::RoutingDelta;
 use steelyard_model::{Diagnostic, Item, NamespacedName, Snapshot};
@@ -84,6 +85,11 @@ impl Joined {
         let items = items.filter(|_| is_seen);
         let row = items.map(|items| Row::Object(items, is_established));
         self.engine.set(&Cell::Object(*tag, id.clone()), row);
+    }
+
+    /// How an object is read by itself.
+    pub(crate) fn reading(&self) -> &LowerOptions {
+        &self.options.reading
     }
 
     /// The row at a cell, as it stands.

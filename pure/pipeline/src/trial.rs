@@ -27,7 +27,7 @@ impl Pipeline {
     /// it comes to is then what `check` would say, whatever the object hangs on.
     pub fn tried(&self, object: &Object) -> Trial {
         let mut copy = self.clone();
-        let lowered = Arc::new(LoweredObject::of(object));
+        let lowered = Arc::new(LoweredObject::of(object, self.joined.reading()));
         let objects = vec![(Key::of(object), Some(lowered))];
         let world = copy.take(ObjectChanges { objects, ..ObjectChanges::default() });
         let is_its = |found: &Diagnostic| found.object.as_ref() == Some(&*object.reference);

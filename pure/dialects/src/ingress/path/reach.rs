@@ -32,12 +32,7 @@ impl Plain {
 }
 
 /// Reports a path that no request has.
-pub(super) fn check(
-    text: &str,
-    path: &FieldPath,
-    is_decoded: bool,
-    findings: &mut Findings<'_>,
-) {
+pub(super) fn check(text: &str, path: &FieldPath, is_decoded: bool, findings: &mut Findings<'_>) {
     let (code, message, help) = if let Some(plain) = as_regex(text) {
         let message = format!(
             "path `{text}` looks like a regular expression, but it is compared letter by letter: \
@@ -148,7 +143,6 @@ mod tests {
             assert_eq!(unasked(text, true).map(|it| it.1).as_deref(), help, "{text}");
         }
     }
-
 
     #[test]
     fn regular_expressions() {
