@@ -5,6 +5,7 @@
 //! words. A value that cannot be read is said, and as if it were not there.
 
 mod belief;
+mod inspected;
 mod keys;
 mod notes;
 mod page;
@@ -34,6 +35,7 @@ use steelyard_model::{
 use crate::codes;
 use crate::location::external::{self, AuthFault, AuthWords};
 use crate::location::{passed_on, spoken, value, written_at};
+pub use inspected::{is_plain_path, suspicious};
 pub use keys::{KEYS, KeyFate};
 pub use page::page;
 pub use risks::{Forbidden, forbidden};

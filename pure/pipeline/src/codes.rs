@@ -54,6 +54,10 @@ pub const NETWORK_POLICY_CLOSES: Code = Code::new("network-policy-closes");
 pub const GATEWAY_INFERRED: Code = Code::new("gateway-inferred");
 /// A faulty edit: the version before it stays in force.
 pub const LAST_GOOD_KEPT: Code = Code::new("last-good-kept");
+/// An Ingress names files of ingress-nginx, or its directives, and is left out.
+pub const PATH_FORBIDDEN: Code = Code::new("path-forbidden");
+/// A path has letters for which ingress-nginx's webhook refuses its Ingress.
+pub const PATH_TYPE_STRICT: Code = Code::new("path-type-strict");
 /// Two BGPAdvertisements ask for different LOCAL_PREFs of the same routes.
 pub const LOCAL_PREF_CONFLICT: Code = Code::new("local-pref-conflict");
 /// A name that means objects in several namespaces.

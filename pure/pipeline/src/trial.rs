@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_manifest::{Extract, Key, Object, ObjectChanges};
-use steelyard_model::{Diagnostic, NamespacedName};
+use steelyard_model::{Code, Diagnostic, NamespacedName, Severity};
 
 use crate::codes;
 use crate::objects::LoweredObject;
@@ -38,12 +38,25 @@ impl Pipeline {
         let all = world.snapshot.diagnostics.since(&standing).into_iter();
         let said = all.filter(|found| is_new(found) && found.missing.is_none());
         let said = said.filter(|found| !before.iter().any(|known| is_same(known, found)));
-        let said = said.cloned().collect();
-        Trial { is_in_words_of_nginx: copy.speaks_nginx(object.reference.id()), said }
+        let said: Vec<Diagnostic> = said.cloned().map(refused_at_first).collect();
+        let is_left_out = said.iter().any(|found| LEFT_OUT.contains(&found.code));
+        let is_in_words_of_nginx = is_left_out || copy.speaks_nginx(object.reference.id());
+        Trial { is_in_words_of_nginx, said }
     }
 
     fn speaks_nginx(&self, id: NamespacedName) -> bool {
         self.joined.row(&Cell::Set(id)).is_some_and(|row| row.set().speaks_nginx())
+    }
+}
+
+/// What only an Ingress in words of ingress-nginx is left out for.
+const LEFT_OUT: [Code; 2] = [codes::ANNOTATION_FORBIDDEN, codes::PATH_FORBIDDEN];
+
+/// What is served once it is there, and not let in anew.
+fn refused_at_first(found: Diagnostic) -> Diagnostic {
+    match found.code {
+        codes::PATH_TYPE_STRICT => Diagnostic { severity: Severity::Error, ..found },
+        _ => found,
     }
 }
 

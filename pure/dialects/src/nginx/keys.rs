@@ -271,7 +271,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("ssl-session-timeout", Cosmetic),
     ("stream-access-log-path", Later),
     ("stream-snippet", Snippet),
-    ("strict-validate-path-type", Cosmetic),
+    ("strict-validate-path-type", Reads),
     ("syslog-host", Elsewhere(LOG)),
     ("syslog-port", Elsewhere(LOG)),
     ("upstream-keepalive-connections", Cosmetic),

@@ -368,10 +368,12 @@ fn set(
         return None;
     }
     let read = ReadSet::new(set, class);
-    if let Some(forbidden) = routes::forbidden(&read, reads, &options.nginx) {
+    let forbidden = routes::forbidden(&read, reads, &options.nginx);
+    if let Some(forbidden) = forbidden.or_else(|| routes::suspicious(&read)) {
         diagnostics.push(forbidden);
         return None;
     }
+    diagnostics.extend(routes::not_plain(&read, reads, &options.nginx));
     diagnostics.extend(read.reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }

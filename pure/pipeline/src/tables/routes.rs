@@ -50,7 +50,7 @@ pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
     asked, asked_of_all, common_terms, forbidden, hosts_of_clients, hosts_of_expressions,
-    is_looked_at, link_hosts, rules_of_canaries,
+    is_looked_at, link_hosts, not_plain, rules_of_canaries, suspicious,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};

@@ -3,6 +3,7 @@
 
 mod asked;
 mod decided;
+mod forbidden;
 mod hosts;
 mod lines;
 mod mirror;
@@ -40,6 +41,7 @@ use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(super) use decided::decide;
+pub(in crate::tables) use forbidden::{forbidden, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use mirror::mirrored;
@@ -47,7 +49,7 @@ pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};
 pub(super) use settings::balanced;
 pub(crate) use settings::for_nobody;
-pub(in crate::tables) use settings::{common_terms, forbidden, is_looked_at};
+pub(in crate::tables) use settings::{common_terms, is_looked_at};
 
 /// Hosts all of whose paths are expressions, by the word of an Ingress.
 pub(in crate::tables) fn hosts_of_expressions<'s>(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_dialects::nginx::{self, Forbidden, settings};
+use steelyard_dialects::nginx::settings;
 use steelyard_model::routing::filter::nginx::{NginxSecure, NginxSibling, NginxStep};
 use steelyard_model::routing::filter::{Filter, FilterNode};
 use steelyard_model::routing::id::FilterId;
@@ -13,13 +13,12 @@ use steelyard_model::routing::rank::{
 };
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
-    BackendRef, BalanceDraft, ClassName, ClassReading, ClassReadings, Diagnostic, FieldPath, Item,
+    BackendRef, BalanceDraft, ClassName, ClassReading, ClassReadings, Diagnostic, Item,
     NamespacedName, NginxOptions, NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase,
-    PortRef, Provenance, RouteDraft, RouteSet, Severity,
+    PortRef, Provenance, RouteDraft, RouteSet,
 };
 
 use super::lines;
-use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
@@ -154,21 +153,6 @@ pub(in crate::tables::routes) fn balanced(
     let cookie = own.and_then(|it| it.cookie.clone());
     let balance = Some(Box::new(BalanceDraft { algorithm: Some(algorithm), cookie }));
     Some(ClassReading { balance, ..read.reading.clone() })
-}
-
-/// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
-pub(in crate::tables) fn forbidden(
-    read: &ReadSet<'_>,
-    reads: &mut Reads<'_>,
-    options: &NginxOptions,
-) -> Option<Diagnostic> {
-    let written = read.reading.written.as_deref().filter(|_| read.class == Class::Nginx)?;
-    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.settings.clone()))?;
-    let [Item::ConfigMap { data, .. }, ..] = row.items() else { return None };
-    let Forbidden { key, why, help } = nginx::forbidden(written, data)?;
-    let place = Provenance::new(&read.set.object, FieldPath::annotation(&key));
-    let message = format!("annotation `{key}` {why}: the Ingress is left out");
-    Some(Diagnostic::at(Severity::Error, codes::ANNOTATION_FORBIDDEN, &place, message, help))
 }
 
 /// Whether an Ingress is where ingress-nginx is told to look.

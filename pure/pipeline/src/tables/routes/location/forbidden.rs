@@ -1,0 +1,89 @@
+//! What ingress-nginx leaves out, or does not let in: by its ConfigMap, and for what paths say.
+
+use std::sync::Arc;
+
+use steelyard_dialects::nginx::{self, Forbidden, is_plain_path};
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::{
+    Diagnostic, FieldPath, Item, Labels, NginxOptions, Provenance, RouteDraft, Severity,
+};
+
+use crate::codes;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::{Class, ReadSet};
+
+/// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
+pub(in crate::tables) fn forbidden(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+    options: &NginxOptions,
+) -> Option<Diagnostic> {
+    let written = read.reading.written.as_deref().filter(|_| read.class == Class::Nginx)?;
+    let settings = settings(reads, options)?;
+    let Forbidden { key, why, help } = nginx::forbidden(written, &settings)?;
+    let place = Provenance::new(&read.set.object, FieldPath::annotation(&key));
+    let message = format!("annotation `{key}` {why}: the Ingress is left out");
+    Some(Diagnostic::at(Severity::Error, codes::ANNOTATION_FORBIDDEN, &place, message, help))
+}
+
+/// What names files of ingress-nginx, or its directives, in an Ingress in its words, which is left
+/// out then.
+pub(in crate::tables) fn suspicious(read: &ReadSet<'_>) -> Option<Diagnostic> {
+    let mut drafts = read.set.routes.iter().filter(|_| read.class == Class::Nginx);
+    drafts.find_map(|draft| {
+        let what = texts(draft).iter().find_map(|text| nginx::suspicious(text))?;
+        let message = format!(
+            "`{what}` is in it, which ingress-nginx lets nobody name: the Ingress is left out"
+        );
+        let help = "take it out of hosts, paths and names of Services";
+        Some(Diagnostic::at(Severity::Error, codes::PATH_FORBIDDEN, &draft.place, message, help))
+    })
+}
+
+/// Paths for which ingress-nginx's webhook refuses an Ingress in its words; they are served all the
+/// same.
+pub(in crate::tables) fn not_plain(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+    options: &NginxOptions,
+) -> Vec<Diagnostic> {
+    let drafts = read.set.routes.iter().filter(|it| read.class == Class::Nginx && !it.is_open);
+    let drafts: Vec<&RouteDraft> = drafts.filter(|it| !is_plain_path(&it.written())).collect();
+    if drafts.is_empty() {
+        return Vec::new();
+    }
+    let settings = settings(reads, options).unwrap_or_default();
+    if settings.get("strict-validate-path-type").is_some_and(|it| it.trim() == "false") {
+        return Vec::new();
+    }
+    let said = drafts.into_iter().map(|draft| {
+        let message = format!(
+            "path `{}` is of a pathType with which ingress-nginx's webhook takes letters, digits, \
+             `.`, `_`, `-` and `/` alone; it is served",
+            draft.written()
+        );
+        let help = "write `pathType: ImplementationSpecific`";
+        let place = Provenance::new(&draft.place.object, draft.place.field.key("pathType"));
+        Diagnostic::at(Severity::Info, codes::PATH_TYPE_STRICT, &place, message, help)
+    });
+    said.collect()
+}
+
+fn settings(reads: &mut Reads<'_>, options: &NginxOptions) -> Option<Arc<Labels>> {
+    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.settings.clone()))?;
+    row.items().iter().find_map(|item| match item {
+        Item::ConfigMap { data, .. } => Some(data.clone()),
+        _ => None,
+    })
+}
+
+/// Host, path and Service of a route.
+fn texts(draft: &RouteDraft) -> [Arc<str>; 3] {
+    let host = match draft.rule.host() {
+        HostPattern::Any => Arc::default(),
+        host => host.to_string().into(),
+    };
+    let service = draft.backend.as_ref().map(|it| it.service.name.clone());
+    [host, draft.written(), service.unwrap_or_default()]
+}
