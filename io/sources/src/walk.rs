@@ -164,8 +164,10 @@ impl Walk {
         let before = self.found.len();
         for name in names {
             self.entries += 1;
-            if self.found.len() >= MAX_FILES || self.entries > MAX_ENTRIES {
+            if self.entries > MAX_ENTRIES {
                 self.fill(path);
+            }
+            if self.is_full {
                 break;
             }
             if is_hidden(&name) {
@@ -218,6 +220,10 @@ impl Walk {
     fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
         if !self.seen.insert(real.clone()) {
             return;
+        }
+        // What is no manifest takes nobody's place: a full folder is seen whole.
+        if self.found.len() >= MAX_FILES {
+            return self.fill(path.parent().unwrap_or(path));
         }
         if let Some(parent) = real.parent().filter(|parent| !self.folders.contains(*parent)) {
             self.folders.insert(parent.to_owned());

@@ -56,6 +56,20 @@ impl Looked {
     }
 }
 
+/// With as many files as there may be, one that is moved to its place is looked at alone.
+#[test]
+fn a_full_folder_is_followed_file_by_file() {
+    let scratch = Scratch::new();
+    for number in 0..10_000 {
+        scratch.write(&format!("conf/{number:05}.yaml"), "1");
+    }
+    scratch.write("conf/next", "2");
+    let mut looked = Looked::at(scratch, &["conf"]);
+    let [next, place] = ["conf/next", "conf/00007.yaml"];
+    fs::rename(looked.scratch.join(next), looked.scratch.join(place)).unwrap();
+    looked.follows(&[next, place]);
+}
+
 #[test]
 fn files_that_change_come_and_leave_are_followed_alone() {
     let mut looked = Looked::conf();

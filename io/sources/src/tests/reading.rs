@@ -115,7 +115,15 @@ fn an_unreadable_file_costs_only_itself() {
 #[test]
 fn too_many_files_are_bounded() {
     let scratch = Scratch::new();
-    for number in 0..10_050 {
+    for number in 0..10_000 {
+        scratch.write(&format!("{number:05}.yaml"), "");
+    }
+    // What is no manifest takes nobody's place.
+    scratch.write("z.yaml.new", "");
+    scratch.write("zz/README.md", "");
+    let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
+    assert_eq!(lines.len(), 10_000, "{:?}", lines.last());
+    for number in 10_000..10_050 {
         scratch.write(&format!("{number:05}.yaml"), "");
     }
     let lines = scratch.lines(&read(&SourceRoots::of(&[scratch.path().into()])).unwrap());
