@@ -5,12 +5,12 @@ use crate::usage::Usage;
 
 /// Pieces of so many bytes or more are the system's again as soon as they are free.
 #[cfg(target_env = "gnu")]
-const LARGE: i32 = 256 << 10;
+const LARGE: i32 = 512 << 10;
 
 /// Keeps nothing large back, from now on and in all threads. By itself the allocator learns from
 /// what is freed: after a list of 11 MB, all that is smaller lies in its heaps, among what is small
-/// and stays, and up to twice as much is kept free at the end of each. For who works in bursts, and
-/// not for who hands out large pieces all the time: each costs system calls, and pages of zeros.
+/// and stays, and up to twice as much is kept free at the end of each. Each large piece costs system
+/// calls, and pages of zeros: requests are served from buffers that are smaller.
 pub fn keep_little() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the calls take no pointer, and have locks of their own against other threads.

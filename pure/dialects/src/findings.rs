@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use steelyard_manifest::codes::UNKNOWN_FIELD;
@@ -23,6 +23,19 @@ const DOES_NOTHING: [Code; 4] = [
     codes::ANNOTATION_FOREIGN,
     codes::ANNOTATION_NOT_HONOURED,
 ];
+
+/// Places that nearly every object of its kind has: of thousands of objects each of them lies in
+/// memory once.
+static USUAL: LazyLock<[FieldPath; 5]> = LazyLock::new(|| {
+    [
+        "spec.routes[0]",
+        "spec.routes[0].services[0]",
+        "spec.rules[0]",
+        "spec.rules[0].http.paths[0]",
+        "spec.rules[0].http.paths[0].backend.service",
+    ]
+    .map(FieldPath::from)
+});
 
 /// Collects what is wrong. After [`Findings::invalid`] the object lowers to nothing, whatever
 /// items are made of the rest of it: lowering goes on only to find its other faults.
@@ -99,7 +112,8 @@ impl<'a> Findings<'a> {
     }
 
     pub(crate) fn place(&self, path: &FieldPath) -> Provenance {
-        Provenance::new(self.object(), path.clone())
+        let usual = USUAL.iter().find(|usual| *usual == path);
+        Provenance::new(self.object(), usual.unwrap_or(path).clone())
     }
 
     /// An error that costs the whole object.

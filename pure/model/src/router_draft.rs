@@ -24,7 +24,7 @@ pub struct RouterSet {
     /// The object itself.
     pub object: Arc<ObjectRef>,
     /// `spec.ingressClassName`, else the class annotation. None means any.
-    pub class: Option<ClassName>,
+    pub class: Option<Box<ClassName>>,
     /// What its routes are for.
     pub kind: RouteKind,
     /// Where they are; empty means the default ones.
@@ -34,7 +34,7 @@ pub struct RouterSet {
     /// Its routes, in order of the object.
     pub routers: Vec<RouterDraft>,
     /// How TLS is held; none is served in plain.
-    pub tls: Option<RouterTls>,
+    pub tls: Option<Box<RouterTls>>,
 }
 
 /// A route whose backends are still names.
@@ -107,7 +107,7 @@ pub struct ServersDraft {
     /// What is spoken; none is as the port says.
     pub scheme: Option<OriginScheme>,
     /// How; none is as everybody is spoken to.
-    pub transport: Option<ObjectLink>,
+    pub transport: Option<Box<ObjectLink>>,
     /// Whose name they are asked by.
     pub host: SentHost,
     /// What stands before the paths that they are asked for.

@@ -278,7 +278,7 @@ impl Reader<'_, '_> {
             entry_points,
             parents,
             routers: vec![router],
-            tls: raw.tls.map(|tls| self.file_tls(tls, &root.key("tls"))),
+            tls: raw.tls.map(|tls| Box::new(self.file_tls(tls, &root.key("tls")))),
         })))
     }
 

@@ -174,12 +174,12 @@ impl Reader<'_, '_> {
         }
         Item::Routers(Box::new(RouterSet {
             object: self.findings.object().clone(),
-            class: self.class(&written),
+            class: self.class(&written).map(Box::new),
             kind: written.kind,
             entry_points: written.entry_points.iter().flatten().map(|it| (&**it).into()).collect(),
             parents: parents.unwrap_or_default(),
             routers,
-            tls,
+            tls: tls.map(Box::new),
         }))
     }
 

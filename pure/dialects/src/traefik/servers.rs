@@ -106,7 +106,7 @@ impl Reader<'_, '_> {
             Some(name) if !name.is_empty() => {
                 let path = path.key("serversTransport");
                 let to = self.target(name, Some(&service.namespace), &path)?;
-                Some(ObjectLink { to, place: self.findings.place(&path) })
+                Some(Box::new(ObjectLink { to, place: self.findings.place(&path) }))
             }
             _ => None,
         };

@@ -117,6 +117,13 @@ fn words(text: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
+/// The backend of a route alone is called as the route is, and lies in memory once.
+impl From<&RouteId> for BackendId {
+    fn from(route: &RouteId) -> Self {
+        Self(route.0.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

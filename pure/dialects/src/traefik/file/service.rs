@@ -177,7 +177,7 @@ impl Reader<'_, '_> {
             },
             asked: Some(AskedServers::Endpoints),
             scheme: Some(scheme),
-            transport: self.transport_of(raw, path),
+            transport: self.transport_of(raw, path).map(Box::new),
             host: SentHost::passing(raw.pass_host_header.unwrap_or(true)),
             below,
             algorithm: algorithm.map(|made| made()).unwrap_or_default(),

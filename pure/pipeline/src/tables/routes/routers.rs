@@ -293,7 +293,7 @@ impl Maker<'_, '_> {
             return Err(why);
         }
         match &way.to {
-            WayTarget::Servers(servers) => self.servers(servers, draft.id.as_str().into()),
+            WayTarget::Servers(servers) => self.servers(servers, (&draft.id).into()),
             _ => self.way(way, draft.id.as_str()),
         }
     }
@@ -313,7 +313,7 @@ impl Maker<'_, '_> {
 
     /// One of several ways, each with a share.
     fn shared(&mut self, draft: &RouterDraft, ways: &[WayDraft]) -> BackendId {
-        let id = BackendId::from(draft.id.as_str());
+        let id = BackendId::from(&draft.id);
         let edges = self.edges(ways, id.as_str());
         self.describe(id.clone(), &draft.place, Backend::Weighted { edges, sticky: None });
         id
