@@ -1,6 +1,9 @@
 //! Gateways in a cluster: ready when they know their routes, gone when nobody comes any more, and
 //! in between no request fails.
 
+#[path = "kubernetes_gateway/believed.rs"]
+mod believed;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
