@@ -1,6 +1,7 @@
 //! `steelyard route`: which route a request would take, and why the others would not have it.
 
 mod asked;
+mod connected;
 pub(crate) mod passing;
 pub(crate) mod ruled;
 
@@ -16,6 +17,7 @@ use steelyard_http::head::Slots;
 use steelyard_http::{ForwardedPolicy, RequestHead, RequestSubject, Scheme, Vouching};
 use steelyard_model::Snapshot;
 use steelyard_model::routing::entry_point::EntryPoint;
+use steelyard_model::routing::subject::Subject;
 use steelyard_route::RoutingTable;
 use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
@@ -23,6 +25,7 @@ use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
 use crate::{load, planning};
 use asked::Asked;
+use connected::{ConnectionRow, Taken};
 use passing::Passing;
 use ruled::{Ruled, words};
 
@@ -57,7 +60,7 @@ Examples:
   steelyard route manifests/ --request https://app.example.com/api
   steelyard route manifests/ -r 'POST http://app.example.com/login' -H 'X-Canary: always'
 
-Exit status: 0 routed, 1 no route, 2 unreadable input or usage.";
+Exit status: 0 routed, 1 no route or no connection, 2 unreadable input or usage.";
 
 /// Runs the command.
 ///
@@ -86,13 +89,17 @@ pub fn run(mut args: RouteArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let ruling = table.ruling(&point.id, asked.is_tls, &subject);
     let passing = Passing::of(&snapshot.routing, (&point.id, asked.is_tls), &ruling);
     let answer = passing.answer(&snapshot.routing, &head, (args.client_ip, asked.is_tls));
-    let is_routed = ruling.served_by().is_some();
+    let named = (subject.host(), asked.is_tls);
+    let connection = ConnectionRow::of(&snapshot.routing, &table, &point.id, named, args.client_ip);
+    let is_looked_at = |it: &ConnectionRow| matches!(it.taken, Taken::Requests | Taken::Certified);
+    let is_routed = ruling.served_by().is_some() && connection.as_ref().is_none_or(is_looked_at);
     let found = Ruled {
         snapshot: &snapshot,
         plan: &plan,
         point: &point.id,
         is_tls: asked.is_tls,
         ruling,
+        connection,
         is_remembered: false,
     };
     let mut found = found.json(&passing, answer.as_ref());

@@ -321,7 +321,7 @@ impl<T: Candidate> EntryTable<T> {
     /// By which policy handshakes for requests are held that name `server_name`; an error where
     /// there are none, since they are passed on or refused.
     pub fn policy(&self, server_name: &str) -> Result<Option<&TlsPolicyId>, NotHeld> {
-        if !self.ahead.is_empty() && self.ahead.choose(&Named(server_name)).is_some() {
+        if !self.ahead.is_empty() && self.ahead.choose(&Named(server_name, None)).is_some() {
             return Err(NotHeld);
         }
         let votes = self.policies.matching(server_name).next();

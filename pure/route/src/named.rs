@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::subject::Subject;
 
-/// Lower case, without a trailing dot; empty where it names nobody.
-pub(crate) struct Named<'n>(pub(crate) &'n str);
+/// A name in lower case, without a trailing dot, empty where it names nobody; and who asks, where
+/// that is known.
+pub(crate) struct Named<'n>(pub(crate) &'n str, pub(crate) Option<IpAddr>);
 
 impl Subject for Named<'_> {
     fn host(&self) -> &str {
@@ -30,7 +31,7 @@ impl Subject for Named<'_> {
     }
 
     fn client_ip(&self) -> Option<IpAddr> {
-        None
+        self.1
     }
 
     fn server_name(&self) -> Option<&str> {

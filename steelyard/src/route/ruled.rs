@@ -13,6 +13,7 @@ use steelyard_plan::{Plan, RouteRow};
 use steelyard_route::{Defeat, Ruling, WhyNot, WonBy};
 use steelyard_terminal::Style;
 
+use super::connected::ConnectionRow;
 use super::passing::{FilterAnswer, Passing};
 
 /// Losers that are shown as words; all are in JSON.
@@ -25,6 +26,8 @@ pub(crate) struct Ruled<'f> {
     pub(crate) point: &'f EntryPointId,
     pub(crate) is_tls: bool,
     pub(crate) ruling: Ruling<'f>,
+    /// What its connection meets, where that is asked for.
+    pub(crate) connection: Option<ConnectionRow>,
     /// The request is remembered only: nobody knows its header lines and its query.
     pub(crate) is_remembered: bool,
 }
@@ -57,7 +60,7 @@ impl Ruled<'_> {
             "entryPoint": self.point.as_str(), "tls": self.is_tls,
             "routed": self.ruling.served_by().is_some(),
             "winners": winners.collect::<Vec<_>>(), "losers": losers.collect::<Vec<_>>(),
-            "filters": passing.rows(), "filterAnswer": answer,
+            "filters": passing.rows(), "filterAnswer": answer, "connection": self.connection,
         })
     }
 
@@ -111,6 +114,7 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let each = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
     let mut out = String::new();
+    let is_met = met(&found["connection"], color, &mut out);
     if found["routed"] == false {
         let _ = writeln!(out, "{}", Style::Bad.paint("no route serves it: 404", color));
     }
@@ -123,7 +127,8 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
             let _ = writeln!(out, "  answers   {}", Style::Bad.paint(why, color));
             continue;
         }
-        for to in each(&won["route"]["backends"]) {
+        let backends = each(&won["route"]["backends"]);
+        for to in backends.into_iter().filter(|_| is_met) {
             let endpoints: Vec<String> = each(&to["endpoints"]).iter().map(text).collect();
             let endpoints = match endpoints.as_slice() {
                 [] => "no endpoint is ready: 503".to_owned(),
@@ -154,6 +159,20 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
         let _ = writeln!(out, "and {more} more: -o json has them");
     }
     out
+}
+
+/// What the connection meets, and whether a request on it is looked at.
+fn met(connection: &Value, color: bool, out: &mut String) -> bool {
+    let why = connection["why"].as_str().unwrap_or_default();
+    let (said, is_met) = match connection["taken"].as_str() {
+        Some("tcp") => ("no request is looked at: a TCP route takes the connection", false),
+        Some("refused") => ("no handshake is held, so nothing is answered", false),
+        Some("certified") => ("a certificate is asked for", true),
+        _ => return true,
+    };
+    let style = if is_met { Style::Careful } else { Style::Bad };
+    let _ = writeln!(out, "{}", style.paint(&format!("{said}: {why}"), color));
+    is_met
 }
 
 /// What a filter says.

@@ -53,7 +53,15 @@ fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
     let answer = it.frame.and_then(|at| passing.said(at, it.status));
     let taken = ruling.winners.last().map(|won| won.route.id.traefik_name());
     let is_other = it.router.is_some() && taken.as_deref() != it.router.as_deref();
-    let ruled = Ruled { snapshot, plan, point: &point, is_tls, ruling, is_remembered: true };
+    let ruled = Ruled {
+        snapshot,
+        plan,
+        point: &point,
+        is_tls,
+        ruling,
+        connection: None,
+        is_remembered: true,
+    };
     let mut told = ruled.json(&passing, answer.as_ref());
     if is_other {
         told["note"] = json!(OTHER);
