@@ -79,15 +79,32 @@ pub(crate) struct ShowArgs {
     /// Bearer token that the admin API wants when it is not on loopback
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
-    /// How logs are written
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) log_format: LogStyle,
+    /// How logs are written [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogStyle>,
     /// What is logged: error, warn, info, debug, or per part (info,steelyard_gateway=debug)
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
-    pub(crate) log_level: String,
+    /// [default: info]
+    #[arg(long, value_name = "LEVEL", env = "STEELYARD_LOG")]
+    pub(crate) log_level: Option<String>,
 }
 
 impl ShowArgs {
+    /// What is not said of logs is as Traefik's options have it.
+    pub(crate) fn follow(&mut self, fixed: &StaticOptions) {
+        self.log_format = self.log_format.or_else(|| fixed.log_format());
+        self.log_level = self.log_level.take().or_else(|| fixed.log_level().map(str::to_owned));
+    }
+
+    /// How logs are written.
+    pub(crate) fn style(&self) -> LogStyle {
+        self.log_format.unwrap_or_default()
+    }
+
+    /// What is logged.
+    pub(crate) fn level(&self) -> &str {
+        self.log_level.as_deref().unwrap_or("info")
+    }
+
     /// What the admin interface is told, but for its places.
     pub(crate) fn admin(&self) -> AdminOptions {
         AdminOptions {

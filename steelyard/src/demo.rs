@@ -66,11 +66,10 @@ pub struct DemoArgs {
 /// When not even a free port is to be had.
 pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let mut serve = args.serve;
-    if serve.show.log_level == "info" {
-        // The table is the message.
-        "warn".clone_into(&mut serve.show.log_level);
-    }
-    logging::start(serve.show.log_format, &serve.show.log_level)?;
+    serve.show.follow(&fixed);
+    // The table is the message.
+    serve.show.log_level.get_or_insert_with(|| "warn".to_owned());
+    logging::start(serve.show.style(), serve.show.level())?;
     let known = |port| {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         free.map_or_else(|_| free_port(), |_| Ok(port))

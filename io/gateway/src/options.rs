@@ -68,6 +68,10 @@ pub struct Tracing {
     /// The share of requests that are traced, 0 to 1, of those that are not part of a trace: of the
     /// others whoever began the trace has decided.
     pub sample_rate: f64,
+    /// Names of lines of requests that are told of, in lower case.
+    pub request_lines: Vec<Box<str>>,
+    /// The same of responses.
+    pub response_lines: Vec<Box<str>>,
 }
 
 /// Which series of requests are told, of the three views there are.

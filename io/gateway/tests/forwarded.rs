@@ -170,3 +170,24 @@ fn the_clients_address_is_what_is_decided_and_logged_by() {
     assert!(text.contains("\"ClientHost\":\"198.51.100.7\""), "{text}");
     assert!(text.contains("\"ClientAddr\":\"127.0.0.1:"), "{text}");
 }
+
+/// Where it is asked for, endpoints are told the scheme in two more lines, which clients cannot
+/// say; and who is believed says it by the one that is always there.
+#[test]
+fn the_scheme_is_said_in_more_lines() {
+    let server = Server::echo("s");
+    let routes = [route("main", "*", "/", &[server.address])];
+    let said = "X-Scheme: liar\r\nX_Forwarded-Scheme: liar\r\nX-Forwarded-Proto: https\r\n";
+    for (trust, scheme) in [(Trust::Nobody, "http"), (Trust::Everybody, "https")] {
+        let policy = ForwardedPolicy { trust, scheme_lines: true, ..ForwardedPolicy::default() };
+        let forwarded = Arc::new(policy);
+        let options = one_worker(EntryTerms { forwarded, ..EntryTerms::default() });
+        let (_gateway, address) = gateway_with(&routes, options);
+        let raw = format!("GET / HTTP/1.1\r\nHost: a\r\n{said}\r\n");
+        let answer = Client::connect(address).send(raw).receive();
+        let mut lines = seen(&answer);
+        lines.retain(|line| line.contains("scheme"));
+        let expected = ["x-forwarded-scheme", "x-scheme"].map(|it| format!("{it}: {scheme}"));
+        assert_eq!(lines, expected);
+    }
+}

@@ -81,7 +81,12 @@ fn comes_to(index: usize, (point, of_route, internals, expected): Row, endpoint:
     let path = Some(file.0.clone());
     let access_log = Some(AccessLog { path, format: LogFormat::Json, ..AccessLog::default() });
     let spans = Arc::<Spans>::default();
-    let tracing = Some(Tracing { sink: spans.clone(), sample_rate: 1.0 });
+    let tracing = Some(Tracing {
+        sink: spans.clone(),
+        sample_rate: 1.0,
+        request_lines: Vec::new(),
+        response_lines: Vec::new(),
+    });
     let terms = EntryTerms { observability: point, ..EntryTerms::default() };
     let options = GatewayOptions { access_log, tracing, internals, ..one_worker(terms) };
     let (gateway, address) = gateway_with(&routes, options);

@@ -55,7 +55,9 @@ fn tracing(
     uses: Uses<'_>,
 ) -> (Gateway, SocketAddr, Arc<Told>) {
     let told = Arc::<Told>::default();
-    let tracing = Some(Tracing { sink: told.clone(), sample_rate });
+    let [request_lines, response_lines] = [vec!["x-team".into()], vec!["x-own".into()]];
+    let sink = told.clone();
+    let tracing = Some(Tracing { sink, sample_rate, request_lines, response_lines });
     let options = GatewayOptions { workers: 1, tracing, ..GatewayOptions::default() };
     let routes = [route("main", "a", "/", &[endpoint])];
     let (gateway, address) = gateway_with(&routes, options);
@@ -137,4 +139,26 @@ fn what_no_endpoint_answers_is_told_with_why() {
     client.send("GET / HTTP/1.1\r\nHost: elsewhere\r\n\r\n").receive();
     let span = told.one();
     assert_eq!((span.status, span.router, span.attempt), (404, None, None));
+}
+
+/// Lines that are named are told of, as clients send and get them, with all their values; others
+/// are not.
+#[test]
+fn lines_that_are_named_are_told_of() {
+    let server = Server::answering(|_: &Received| {
+        b"HTTP/1.1 200 OK\r\nX-Own: 1\r\nX-Secret: s\r\nContent-Length: 2\r\n\r\nok".to_vec()
+    });
+    for uses in WITH_AND_WITHOUT {
+        let (_gateway, address, told) = tracing(1.0, server.address, uses);
+        ask(address, "X-Team: a\r\nCookie: c\r\nx-team: b\r\n");
+        let captured = told.one().captured;
+        let pair = |name: &str, values: &[&str]| {
+            (name.to_owned(), values.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        };
+        let expected = [
+            pair("http.request.header.x-team", &["a", "b"]),
+            pair("http.response.header.x-own", &["1"]),
+        ];
+        assert_eq!(captured, expected, "{uses:?}");
+    }
 }

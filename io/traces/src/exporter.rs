@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::TraceOptions;
 use crate::client::CollectorClient;
-use crate::spans::spans;
+use crate::spans::{SpanTerms, spans};
 
 /// Requests that wait to be sent; more are dropped.
 const WAITING: usize = 4096;
@@ -83,7 +83,12 @@ impl Exporter {
         let ((to, requests), (end, ends)) = (channel(WAITING), watch::channel(false));
         let counted = Arc::<Counted>::default();
         let (counts, waiting) = (counted.clone(), Waiting { requests, end: ends });
-        let work = move || runtime.block_on(run(exporter, waiting, &counts));
+        let terms = SpanTerms {
+            scope: scope(),
+            attributes: options.attributes.clone(),
+            safe_query: options.safe_query.clone(),
+        };
+        let work = move || runtime.block_on(run(exporter, waiting, (&terms, &counts)));
         let thread = std::thread::Builder::new().name("traces".into()).spawn(work);
         let thread = thread.map_err(TraceStartError::Thread)?;
         Ok(Self { to, counted, end, thread: Some(thread) })
@@ -164,24 +169,31 @@ impl Waiting {
 }
 
 /// Sends until the end, and what is left then for a moment.
-async fn run(exporter: SpanExporter, mut waiting: Waiting, counted: &Counted) {
+async fn run(
+    exporter: SpanExporter,
+    mut waiting: Waiting,
+    (terms, counted): (&SpanTerms, &Counted),
+) {
     let mut end = waiting.end.clone();
     let too_late = async {
         let _ = end.wait_for(|is_end| *is_end).await;
         sleep(LAST).await;
     };
     tokio::select! {
-        () = send(exporter, &mut waiting, counted) => {}
+        () = send(exporter, &mut waiting, terms, counted) => {}
         () = too_late => {}
     }
 }
 
-async fn send(exporter: SpanExporter, waiting: &mut Waiting, counted: &Counted) {
+fn scope() -> InstrumentationScope {
     let version = env!("CARGO_PKG_VERSION");
-    let scope = InstrumentationScope::builder("steelyard").with_version(version).build();
+    InstrumentationScope::builder("steelyard").with_version(version).build()
+}
+
+async fn send(exporter: SpanExporter, waiting: &mut Waiting, terms: &SpanTerms, counted: &Counted) {
     let mut is_failing = false;
     while let Some(batch) = waiting.batch().await {
-        let told = batch.iter().flat_map(|request| spans(request, &scope)).collect();
+        let told = batch.iter().flat_map(|request| spans(request, terms)).collect();
         let sent = exporter.export(told).await;
         let counter = if sent.is_ok() { &counted.sent } else { &counted.dropped };
         counter.fetch_add(batch.len() as u64, Ordering::Relaxed);

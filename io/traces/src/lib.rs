@@ -21,4 +21,8 @@ pub struct TraceOptions {
     pub resource: BTreeMap<String, String>,
     /// Header lines for the collector, as `Authorization`.
     pub headers: BTreeMap<String, String>,
+    /// Attributes of every span.
+    pub attributes: BTreeMap<String, String>,
+    /// Parameters of queries whose values may be told; where there are none queries are not told.
+    pub safe_query: Vec<String>,
 }

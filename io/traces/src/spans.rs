@@ -1,23 +1,57 @@
 //! A request as OpenTelemetry's spans: names as Traefik has them, attributes by the semantic
-//! conventions for HTTP. Queries are left out: people put secrets there.
+//! conventions for HTTP. Queries are left out, but for what is said to be no secret.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };
-use opentelemetry::{InstrumentationScope, KeyValue, Value};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use steelyard_http::{AttemptSpan, RequestSpan};
 
+/// What is told of every request.
+pub(crate) struct SpanTerms {
+    pub(crate) scope: InstrumentationScope,
+    /// Attributes of every span.
+    pub(crate) attributes: BTreeMap<String, String>,
+    /// Parameters of queries whose values may be told.
+    pub(crate) safe_query: Vec<String>,
+}
+
+/// In the place of what is not told.
+const REDACTED: &str = "REDACTED";
+
 /// The gateway's own part, and what an endpoint was asked.
-pub(crate) fn spans(request: &RequestSpan, scope: &InstrumentationScope) -> Vec<SpanData> {
-    let mut spans = vec![served(request, scope)];
-    spans.extend(request.attempt.as_ref().map(|attempt| asked(request, attempt, scope)));
+pub(crate) fn spans(request: &RequestSpan, terms: &SpanTerms) -> Vec<SpanData> {
+    let mut spans = vec![served(request, terms)];
+    spans.extend(request.attempt.as_ref().map(|attempt| asked(request, attempt, &terms.scope)));
+    let all = terms.attributes.iter();
+    let all = all.map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+    let query = query(request, &terms.safe_query).map(|query| text("url.query", &query));
+    let more: Vec<KeyValue> = all.chain(query).collect();
+    spans.iter_mut().for_each(|span| span.attributes.extend(more.iter().cloned()));
     spans
 }
 
-fn served(request: &RequestSpan, scope: &InstrumentationScope) -> SpanData {
+/// The query, without values that may not be told; none where nothing of queries is told.
+fn query(request: &RequestSpan, safe: &[String]) -> Option<String> {
+    let (_, query) = request.target.split_once('?').filter(|_| !safe.is_empty())?;
+    let shown = query.split(['&', ';']).map(|part| match part.split_once('=') {
+        Some((name, _)) if !safe.iter().any(|it| it == name) => format!("{name}={REDACTED}"),
+        _ => part.to_owned(),
+    });
+    Some(shown.collect::<Vec<_>>().join("&"))
+}
+
+/// Lines of heads, each name with all its values.
+fn captured((name, values): &(String, Vec<String>)) -> KeyValue {
+    let values: Vec<StringValue> = values.iter().map(|it| it.clone().into()).collect();
+    KeyValue::new(name.clone(), Value::Array(Array::String(values)))
+}
+
+fn served(request: &RequestSpan, terms: &SpanTerms) -> SpanData {
     let mut attributes = about(request);
     attributes.extend([
         text("entry_point", &request.entry_point),
@@ -30,11 +64,12 @@ fn served(request: &RequestSpan, scope: &InstrumentationScope) -> SpanData {
     ]);
     attributes.extend(request.router.as_deref().map(|name| text("traefik.router.name", name)));
     attributes.extend(request.why.map(|why| text("error.type", why)));
+    attributes.extend(request.captured.iter().map(captured));
     SpanData {
         attributes,
         parent_span_id: request.parent.map_or(SpanId::INVALID, SpanId::from),
         parent_span_is_remote: request.parent.is_some(),
-        ..span(request, request.span, scope)
+        ..span(request, request.span, &terms.scope)
     }
 }
 

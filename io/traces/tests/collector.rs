@@ -58,6 +58,8 @@ fn options(address: SocketAddr) -> TraceOptions {
         service_name: "edge".into(),
         resource: BTreeMap::from([("k8s.node.name".into(), "node-a".into())]),
         headers: BTreeMap::from([("authorization".into(), "Bearer t".into())]),
+        attributes: BTreeMap::from([("team".into(), "edge".into())]),
+        safe_query: vec!["page".into()],
     }
 }
 
@@ -69,7 +71,7 @@ fn request(status: u16) -> RequestSpan {
         started: SystemTime::UNIX_EPOCH + Duration::from_secs(100),
         duration: Duration::from_millis(30),
         method: "GET".into(),
-        target: "/path?secret=1".into(),
+        target: "/path?secret=1&page=2".into(),
         host: "a.example".into(),
         user_agent: "u".into(),
         client: ([192, 0, 2, 1], 4711).into(),
@@ -78,6 +80,7 @@ fn request(status: u16) -> RequestSpan {
         status,
         bytes: (1, 2),
         why: None,
+        captured: vec![("http.request.header.x-team".into(), vec!["a".into(), "b".into()])],
         attempt: Some(AttemptSpan {
             span: 10,
             service: Some("default-web-80".into()),
@@ -139,10 +142,13 @@ fn a_request_is_two_spans() {
         assert_eq!(span.trace_id, 7_u128.to_be_bytes());
         let said = texts(&span.attributes);
         assert_eq!((&*said["url.path"], &*said["http.response.status_code"]), ("/path", "200"));
-        assert!(!format!("{said:?}").contains("secret"), "{said:?}");
+        let (query, team) = (&*said["url.query"], &*said["team"]);
+        assert_eq!((query, team), ("secret=REDACTED&page=2", "edge"));
         assert_eq!(span.status.as_ref().map(|it| it.code), Some(0));
     }
     assert_eq!((served.kind, asked.kind), (2, 3));
+    let lines = served.attributes.iter().find(|it| it.key == "http.request.header.x-team");
+    assert!(format!("{lines:?}").contains("\"b\""), "each line: {lines:?}");
     let (served, asked) = (texts(&served.attributes), texts(&asked.attributes));
     for (name, value) in [
         ("entry_point", "web"),

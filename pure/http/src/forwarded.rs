@@ -34,6 +34,9 @@ pub struct ForwardedPolicy {
     pub underscores: Underscores,
     /// It is read as ingress-nginx reads it: by its own line, and of what is said no more than this.
     pub nginx: Option<NginxVouching>,
+    /// Endpoints are told the scheme in `X-Forwarded-Scheme` and `X-Scheme`, too (Traefik's
+    /// `addXForwardedSchemeHeaders`), which go on from nobody then.
+    pub scheme_lines: bool,
 }
 
 /// What those in trusted ranges may say, as ingress-nginx has it.
@@ -85,6 +88,8 @@ pub struct Vouched {
     pub list: PassedList,
     /// Lines whose names have underscores are as if they had not come.
     pub drops_underscores: bool,
+    /// The scheme is said in more lines.
+    pub scheme_lines: bool,
 }
 
 /// What the next hop is told in `X-Forwarded-For`.
@@ -97,6 +102,9 @@ pub enum PassedList {
     /// The client alone.
     Client,
 }
+
+/// Lines that say a scheme, besides `X-Forwarded-Proto`.
+pub(crate) const SCHEME_LINES: [&str; 2] = ["X-Forwarded-Scheme", "X-Scheme"];
 
 /// Header lines, one after the other.
 pub(crate) type Lines<'a> = dyn Fn(&mut dyn FnMut(&str, &[u8])) + 'a;
@@ -151,12 +159,14 @@ impl Vouching {
 
     /// Whether requests need a look at all.
     pub(crate) fn matters(&self) -> bool {
-        let ForwardedPolicy { client_header, standard, keeps_list, underscores, .. } =
-            &*self.policy;
+        let ForwardedPolicy {
+            client_header, standard, keeps_list, underscores, scheme_lines, ..
+        } = &*self.policy;
         self.is_trusted
             || client_header.is_some()
             || *standard
             || *keeps_list
+            || *scheme_lines
             || *underscores != Underscores::Kept
     }
 
@@ -164,6 +174,9 @@ impl Vouching {
     /// not, or they are spelled as only some servers read them.
     pub(crate) fn keeps_back(&self, name: &str) -> bool {
         if self.policy.underscores == Underscores::Dropped && name.contains('_') {
+            return true;
+        }
+        if self.policy.scheme_lines && SCHEME_LINES.iter().any(|it| is_shadow(name, it)) {
             return true;
         }
         let Some(known) = self.policy.client_header.as_deref() else { return false };
@@ -193,6 +206,7 @@ impl Vouching {
                 _ => PassedList::Appended,
             },
             drops_underscores: self.policy.underscores == Underscores::Dropped,
+            scheme_lines: self.policy.scheme_lines,
         }
     }
 

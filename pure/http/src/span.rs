@@ -57,6 +57,8 @@ pub struct RequestSpan {
     pub why: Option<&'static str>,
     /// What an endpoint was asked.
     pub attempt: Option<AttemptSpan>,
+    /// Lines of heads that are told of, as attributes call them: each name with all its values.
+    pub captured: Vec<(String, Vec<String>)>,
 }
 
 /// What an endpoint was asked, as part of a trace.

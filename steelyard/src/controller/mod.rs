@@ -57,7 +57,7 @@ const BATCH: usize = 1024;
 /// # Errors
 /// When it has no way to an API server, or something else that it cannot do without.
 pub fn run(args: ControllerArgs) -> Result<ExitCode> {
-    logging::start(args.show.log_format, &args.show.log_level)?;
+    logging::start(args.show.style(), args.show.level())?;
     memory::keep_little();
     runtime()?.block_on(serve(args))
 }

@@ -9,6 +9,8 @@ use super::duration::duration;
 
 const NAMES: &str = "accesslog.fields.names.";
 const HEADERS: &str = "accesslog.fields.headers.names.";
+const QUERIES: &str = "accesslog.fields.queryparameters.names.";
+const QUERIES_MODE: &str = "accesslog.fields.queryparameters.defaultmode";
 const MODE: &str = "accesslog.fields.defaultmode";
 const HEADERS_MODE: &str = "accesslog.fields.headers.defaultmode";
 const STATUS_CODES: &str = "accesslog.filters.statuscodes";
@@ -26,8 +28,8 @@ pub(super) fn check(name: &str, value: &str) -> Option<Result<(), String>> {
         BUFFERING => (value.parse::<u64>().is_ok(), "a number of lines"),
         STATUS_CODES => (statuses(value).is_some(), "codes and ranges of them: 404,500-599"),
         MIN_DURATION => (duration(value).is_some(), "a time: 10ms, 2s"),
-        MODE | HEADERS_MODE => (Shown::parse(value).is_some(), MODES),
-        _ if super::names::is_of(name, NAMES) || super::names::is_of(name, HEADERS) => {
+        MODE | HEADERS_MODE | QUERIES_MODE => (Shown::parse(value).is_some(), MODES),
+        _ if [NAMES, HEADERS, QUERIES].iter().any(|of| super::names::is_of(name, of)) => {
             (Shown::parse(value).is_some(), MODES)
         }
         _ => return None,
@@ -62,6 +64,8 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> AccessLog {
             named: named(NAMES),
             headers_otherwise: get(HEADERS_MODE).and_then(Shown::parse),
             headers: named(HEADERS),
+            queries_otherwise: get(QUERIES_MODE).and_then(Shown::parse).unwrap_or_default(),
+            queries: named(QUERIES),
         },
     }
 }
@@ -102,6 +106,8 @@ mod tests {
             (HEADERS_MODE, "redact"),
             ("accesslog.fields.names.clienthost", "keep"),
             ("accesslog.fields.headers.names.cookie", "drop"),
+            (QUERIES_MODE, "redact"),
+            ("accesslog.fields.queryparameters.names.page", "keep"),
         ];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
         for (name, value) in &options {
@@ -119,6 +125,8 @@ mod tests {
             named: vec![("clienthost".into(), Shown::Keep)],
             headers_otherwise: Some(Shown::Redact),
             headers: vec![("cookie".into(), Shown::Drop)],
+            queries_otherwise: Shown::Redact,
+            queries: vec![("page".into(), Shown::Keep)],
         };
         assert_eq!(log.fields, fields);
         let least = chosen(&BTreeMap::new());

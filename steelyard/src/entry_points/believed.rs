@@ -11,7 +11,7 @@ use steelyard_model::routing::trust::Trust;
 use super::StaticOptions;
 use super::names::{
     CLIENT_IP_HEADER, INSECURE, NOT_APPENDED, PROXY_INSECURE, PROXY_TRUSTED_IPS, RFC_7239,
-    TRUSTED_IPS, UNDERSCORES, entry_point_name,
+    SCHEME_LINES, TRUSTED_IPS, UNDERSCORES, entry_point_name,
 };
 
 impl StaticOptions {
@@ -36,6 +36,7 @@ impl StaticOptions {
         each(CLIENT_IP_HEADER, &|policy, value| policy.client_header = Some(value.into()));
         each(RFC_7239, &|policy, value| policy.standard = value == "true");
         each(UNDERSCORES, &|policy, value| policy.underscores = strategy(value));
+        each(SCHEME_LINES, &|policy, value| policy.scheme_lines = value == "true");
         each(NOT_APPENDED, &|policy, value| policy.keeps_list = value == "true");
         all.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect()
     }

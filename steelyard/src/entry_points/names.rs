@@ -26,6 +26,7 @@ pub(super) const REDIRECTION: &str = ".http.redirections.entrypoint";
 pub(super) const MIDDLEWARES: &str = ".http.middlewares";
 pub(super) const CHARACTERS: &str = ".http.encodedcharacters.allowencoded";
 pub(super) const NOT_APPENDED: &str = ".forwardedheaders.notappendxforwardedfor";
+pub(super) const SCHEME_LINES: &str = ".forwardedheaders.addxforwardedschemeheaders";
 pub(super) const UNDERSCORES: &str = ".http.underscoreheadersstrategy";
 pub(super) const LOGGED: &str = ".observability.accesslogs";
 pub(super) const COUNTED: &str = ".observability.metrics";
@@ -44,7 +45,8 @@ pub(super) const STREAMS: &str = ".http2.maxconcurrentstreams";
 pub(super) const TLS_OPTIONS: &str = ".http.tls.options";
 pub(super) const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-pub(super) const OF_ENTRY_POINTS: [&str; 30] = [
+pub(super) const OF_ENTRY_POINTS: [&str; 31] = [
+    SCHEME_LINES,
     LOGGED,
     COUNTED,
     TRACED,

@@ -10,6 +10,7 @@ use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::trust::Trust;
 
 use super::*;
+use crate::args::LogStyle;
 
 fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
     StaticOptions::take(line.split_whitespace().map(OsString::from), [])
@@ -242,20 +243,42 @@ fn what_is_traced() {
         sample_rate: 1.0,
         resource: BTreeMap::new(),
         headers: BTreeMap::new(),
+        attributes: BTreeMap::new(),
+        safe_query: Vec::new(),
+        lines: Default::default(),
     };
     assert_eq!(take(line).unwrap().0.tracing(), Some(least.clone()));
     let line = format!(
         "{line} --tracing.sampleRate=0.25 --tracing.serviceName=edge \
-         --tracing.resourceAttributes.k8s.node.name=a --tracing.otlp.http.headers.x-key=b"
+         --tracing.resourceAttributes.k8s.node.name=a --tracing.otlp.http.headers.x-key=b \
+         --tracing.globalAttributes.team=edge --tracing.safeQueryParams=page,q \
+         --tracing.capturedRequestHeaders=X-A,x-b --tracing.capturedResponseHeaders=X-C"
     );
     let all = TraceSettings {
         service_name: "edge".into(),
         sample_rate: 0.25,
         resource: BTreeMap::from([("k8s.node.name".into(), "a".into())]),
         headers: BTreeMap::from([("x-key".into(), "b".into())]),
+        attributes: BTreeMap::from([("team".into(), "edge".into())]),
+        safe_query: vec!["page".into(), "q".into()],
+        lines: [vec!["x-a".into(), "x-b".into()], vec!["x-c".into()]],
         ..least
     };
     assert_eq!(take(&line).unwrap().0.tracing(), Some(all));
+}
+
+#[test]
+fn how_and_what_is_logged() {
+    for (line, style, level) in [
+        ("up", None, None),
+        ("up --log.level=DEBUG", None, Some("debug")),
+        ("up --log.level=panic --log.format=json", Some(LogStyle::Json), Some("error")),
+        ("up --log.level=WARN --log.format=common", Some(LogStyle::Text), Some("warn")),
+    ] {
+        let options = take(line).unwrap().0;
+        assert_eq!((options.log_format(), options.log_level()), (style, level), "{line}");
+    }
+    assert!(take("up --log.level=loud").is_err());
 }
 
 fn variables(all: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -340,7 +363,7 @@ fn a_file_says_the_same_and_its_mistakes_have_places() {
 
 #[test]
 fn what_makes_no_difference_is_said() {
-    let line = "up --providers.kubernetesingress=true --ocsp.responderOverrides.a=b --log.level=DEBUG \
+    let line = "up --providers.kubernetesingress=true --ocsp.responderOverrides.a=b --log.maxSize=3 \
                 --global.sendAnonymousUsage=false --entrypoints.web.transport.lifeCycle.graceTimeOut=3s";
     let (options, _) = take(line).unwrap();
     let said = options.remarks();

@@ -6,6 +6,8 @@ use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::observability::Observability;
 
+use crate::args::LogStyle;
+
 use super::names::{BUCKETS, SERVICE_NAME, TRACED_TO};
 use super::{StaticOptions, access_log};
 
@@ -22,9 +24,33 @@ pub struct TraceSettings {
     pub resource: BTreeMap<String, String>,
     /// Header lines for it.
     pub headers: BTreeMap<String, String>,
+    /// Attributes of every span.
+    pub attributes: BTreeMap<String, String>,
+    /// Parameters of queries whose values it is told.
+    pub safe_query: Vec<String>,
+    /// Lines of requests and of responses that it is told, names in lower case.
+    pub lines: [Vec<Box<str>>; 2],
 }
 
 impl StaticOptions {
+    /// How logs are written, if that is said.
+    pub(crate) fn log_format(&self) -> Option<LogStyle> {
+        let said = self.values.get("log.format")?;
+        Some(if said.eq_ignore_ascii_case("json") { LogStyle::Json } else { LogStyle::Text })
+    }
+
+    /// What is logged, if that is said: in our words.
+    pub(crate) fn log_level(&self) -> Option<&'static str> {
+        Some(match self.values.get("log.level")?.to_ascii_lowercase().as_str() {
+            "trace" => "trace",
+            "debug" => "debug",
+            "info" => "info",
+            "warn" => "warn",
+            // Nothing is worse here.
+            _ => "error",
+        })
+    }
+
     /// Where traces go, and what of; none: nothing is traced.
     pub fn tracing(&self) -> Option<TraceSettings> {
         let all = |prefix: &str| {
@@ -41,6 +67,16 @@ impl StaticOptions {
             sample_rate: rate.map_or(1.0, |rate| rate.expect("checked when it was taken")),
             resource: all("tracing.resourceattributes."),
             headers: all("tracing.otlp.http.headers."),
+            attributes: all("tracing.globalattributes."),
+            safe_query: self
+                .names("tracing.safequeryparams")
+                .iter()
+                .map(|it| (**it).into())
+                .collect(),
+            lines: ["request", "response"].map(|of| {
+                let names = self.names(&format!("tracing.captured{of}headers"));
+                names.iter().map(|name| name.to_ascii_lowercase().into()).collect()
+            }),
         })
     }
 

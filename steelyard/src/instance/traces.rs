@@ -22,9 +22,12 @@ pub(super) fn tracing(options: &StaticOptions) -> Result<Option<Tracing>> {
         service_name: settings.service_name,
         resource: settings.resource,
         headers: settings.headers,
+        attributes: settings.attributes,
+        safe_query: settings.safe_query,
     });
     let sink = Arc::new(exporter.context("--tracing.otlp.http.endpoint")?);
-    Ok(Some(Tracing { sink, sample_rate: settings.sample_rate }))
+    let [request_lines, response_lines] = settings.lines;
+    Ok(Some(Tracing { sink, sample_rate: settings.sample_rate, request_lines, response_lines }))
 }
 
 /// What the gateway is to trace.

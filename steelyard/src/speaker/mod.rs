@@ -120,8 +120,9 @@ pub(crate) enum Carrier {
 ///
 /// # Errors
 /// When something that it cannot do without is not to be had.
-pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
-    logging::start(args.serve.show.log_format, &args.serve.show.log_level)?;
+pub fn run(mut args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.serve.show.follow(&fixed);
+    logging::start(args.serve.show.style(), args.serve.show.level())?;
     memory::keep_little();
     runtime()?.block_on(serve(args, fixed))
 }

@@ -35,7 +35,7 @@ struct LastLines(Arc<Mutex<VecDeque<String>>>);
 impl Live {
     /// Takes the terminal over, if there is one and nobody asked for logs.
     pub(super) fn start(args: &ServeArgs) -> Result<Option<Self>> {
-        let wanted = args.show.log_format == LogStyle::Text
+        let wanted = args.show.style() == LogStyle::Text
             && std::io::stdout().is_terminal()
             && std::io::stderr().is_terminal();
         if !wanted {
@@ -44,7 +44,7 @@ impl Live {
         steelyard_terminal::detach()?;
         let log = LastLines::default();
         let shown = log.clone();
-        let filter = EnvFilter::try_new(&args.show.log_level)?;
+        let filter = EnvFilter::try_new(args.show.level())?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)

@@ -39,13 +39,15 @@ const FWMARK: u32 = 0x2000;
 /// # Errors
 /// When something that `up` cannot do without is not to be had.
 pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.serve.show.follow(&fixed);
     args.world.fixed = fixed;
+    memory::keep_little();
     let origin = Origin::look();
     let paths = args.paths.clone();
     let settings = settings(args)?;
     let live = Live::start(&settings.serve)?;
     if live.is_none() {
-        logging::start(settings.serve.show.log_format, &settings.serve.show.log_level)?;
+        logging::start(settings.serve.show.style(), settings.serve.show.level())?;
     }
     runtime()?.block_on(serve(&paths, settings, live, origin))
 }
@@ -231,7 +233,7 @@ async fn follow(
 
 /// What a terminal that shows logs is told: nothing where things are reached at their addresses.
 fn loopback(running: &Instance) -> String {
-    let is_text = running.settings().serve.show.log_format == LogStyle::Text;
+    let is_text = running.settings().serve.show.style() == LogStyle::Text;
     let is_shown = is_text && !running.answers();
     let current = running.current().filter(|_| is_shown);
     current.map_or_else(String::new, |current| summary::loopback(current))

@@ -1,5 +1,6 @@
 //! What of requests is logged: which of them, and which of their fields.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,6 +55,10 @@ pub struct LogFields {
     pub headers_otherwise: Option<Shown>,
     /// Header lines that are.
     pub headers: Vec<(Box<str>, Shown)>,
+    /// Parameters of queries that are not named.
+    pub queries_otherwise: Shown,
+    /// Parameters of queries that are.
+    pub queries: Vec<(Box<str>, Shown)>,
 }
 
 /// What becomes of a field.
@@ -105,6 +110,34 @@ impl LogFields {
         find(&self.headers, name).or(self.headers_otherwise)
     }
 
+    /// A path with its query, of which what is not to be known is not there.
+    pub(crate) fn target<'t>(&self, target: &'t str) -> Cow<'t, str> {
+        let is_kept = |shown: &Shown| *shown == Shown::Keep;
+        let are_kept = self.queries.iter().all(|(_, shown)| is_kept(shown));
+        let parts = target.split_once('?');
+        let Some((path, query)) = parts.filter(|_| !(are_kept && is_kept(&self.queries_otherwise)))
+        else {
+            return Cow::Borrowed(target);
+        };
+        let (mut shown, mut mark) = (path.to_owned(), '?');
+        // Some servers take semicolons for ends of parameters.
+        for part in query.split(['&', ';']) {
+            let name = part.split('=').next().unwrap_or_default();
+            let piece = match self.of_query(&plain(name)) {
+                Shown::Drop => continue,
+                Shown::Redact if name.len() < part.len() => format!("{name}={REDACTED}"),
+                Shown::Keep | Shown::Redact => part.to_owned(),
+            };
+            shown.push(std::mem::replace(&mut mark, '&'));
+            shown.push_str(&piece);
+        }
+        Cow::Owned(shown)
+    }
+
+    fn of_query(&self, name: &str) -> Shown {
+        find(&self.queries, name).unwrap_or(self.queries_otherwise)
+    }
+
     /// Whether lines are shown besides the usual ones.
     pub(crate) fn wants_headers(&self) -> bool {
         let is_shown = |shown: &Shown| *shown != Shown::Drop;
@@ -123,6 +156,26 @@ impl Shown {
             _ => None,
         }
     }
+}
+
+/// A name without escapes: who is to be hidden is hidden however it is spelled.
+fn plain(name: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(name.len()), name.as_bytes());
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = behind.get(..2).filter(|_| *first == b'%');
+        let escaped = escaped.and_then(|two| str::from_utf8(two).ok());
+        match escaped.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn find(all: &[(Box<str>, Shown)], name: &str) -> Option<Shown> {
@@ -171,5 +224,24 @@ mod tests {
         assert!(none.of_header("Referer") == Shown::Drop && !none.wants_headers());
         assert_eq!(Shown::parse("Redact"), Some(Shown::Redact));
         assert_eq!(Shown::parse("hide"), None);
+    }
+
+    #[test]
+    fn what_of_queries() {
+        let named = |name: &str, shown| (name.into(), shown);
+        let secret = vec![named("token", Shown::Redact), named("sid", Shown::Drop)];
+        let alone = vec![named("page", Shown::Keep)];
+        for (queries_otherwise, queries, target, expected) in [
+            (Shown::Keep, Vec::new(), "/a?token=1;b", "/a?token=1;b"),
+            (Shown::Keep, secret.clone(), "/a", "/a"),
+            (Shown::Keep, secret.clone(), "/a?b&token=1&sid=2", "/a?b&token=REDACTED"),
+            (Shown::Keep, secret.clone(), "/?Tok%65n=1;sid", "/?Tok%65n=REDACTED"),
+            (Shown::Keep, secret, "/?sid=1", "/"),
+            (Shown::Redact, alone.clone(), "/?page=1&x=a=b&y", "/?page=1&x=REDACTED&y"),
+            (Shown::Drop, alone, "/?x=1&page=2", "/?page=2"),
+        ] {
+            let fields = LogFields { queries_otherwise, queries, ..LogFields::default() };
+            assert_eq!(fields.target(target), expected);
+        }
     }
 }

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use steelyard_http::{RequestHead, Witness};
 
-use crate::options::{AccessLog, LogFields, LogFormat, Shown};
+use crate::options::{AccessLog, LogFields, LogFormat};
 use crate::tell::date::Civil;
 use crate::tell::request_id::RequestId;
+use crate::tell::tracer::WantedLines;
 use crate::wire::secured::Secured;
 pub(crate) use writer::{Lines, Writer};
 
@@ -160,7 +161,7 @@ impl LogBuffer {
 
 impl Note {
     /// Keeps what the log needs of `head`.
-    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>, wanted: Option<&LogFields>) {
+    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>, wanted: Option<WantedLines<'_>>) {
         self.clear();
         self.method.push_str(head.method);
         self.target.push_str(&head.path);
@@ -171,7 +172,7 @@ impl Note {
         self.user_agent.extend_from_slice(head.header("user-agent").unwrap_or_default());
         let Some(wanted) = wanted else { return };
         head.each_line(&mut |name, value| {
-            if wanted.of_header(name) != Shown::Drop {
+            if wanted.has(name) {
                 for part in [name.as_bytes(), b":", value, b"\n"] {
                     self.lines.extend_from_slice(part);
                 }
@@ -194,6 +195,15 @@ impl Note {
                 return self.host.push_str(text(value));
             }
         }
+    }
+
+    /// More header lines of the request that are kept: names and values.
+    pub(crate) fn kept_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        let lines = self.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| {
+            let end = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+            (&line[..end], line.get(end + 1..).unwrap_or_default())
+        })
     }
 
     /// Forgets the request before.

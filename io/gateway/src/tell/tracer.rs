@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use steelyard_http::{LineEdits, SpanSink, TraceParent};
 
-use crate::options::Tracing;
+use crate::options::{LogFields, Shown, Tracing};
 
 /// A request that is traced, on its way.
 #[derive(Debug)]
@@ -19,9 +19,56 @@ pub(crate) struct Traced {
     pub(crate) attempt: u64,
 }
 
+/// Which lines of requests' heads somebody is told of.
+#[derive(Clone, Copy)]
+pub(crate) struct WantedLines<'w> {
+    log: Option<&'w LogFields>,
+    traced: &'w [Box<str>],
+}
+
+impl<'w> WantedLines<'w> {
+    /// Those that the log shows, and of a request that is traced those that a trace does; none
+    /// where nobody is told of any.
+    pub(crate) fn of(
+        log: Option<&'w LogFields>,
+        tracer: Option<&'w Tracer>,
+        is_traced: bool,
+    ) -> Option<Self> {
+        let traced = tracer.filter(|_| is_traced).map_or(&[][..], |it| &it.lines[0]);
+        (log.is_some() || !traced.is_empty()).then_some(Self { log, traced })
+    }
+
+    /// Whether lines of this name are among them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.log.is_some_and(|log| log.of_header(name) != Shown::Drop)
+            || is_among(name, self.traced)
+    }
+}
+
+/// Whether a name, in whatever case, is one of these.
+fn is_among(name: &str, all: &[Box<str>]) -> bool {
+    all.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Lines of these names as attributes of a span: `http.request.header.NAME`.
+pub(crate) fn captured<'l>(
+    of: &str,
+    names: &[Box<str>],
+    lines: impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone,
+) -> Vec<(String, Vec<String>)> {
+    let values = |name: &str| -> Vec<String> {
+        let own = lines.clone().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
+        own.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
+    };
+    let all = names.iter().map(|name| (format!("http.{of}.header.{name}"), values(name)));
+    all.filter(|(_, values)| !values.is_empty()).collect()
+}
+
 /// One core's choice of requests.
 pub(crate) struct Tracer {
     pub(crate) sink: Arc<dyn SpanSink>,
+    /// Lines of requests and of responses that are told of.
+    pub(crate) lines: [Vec<Box<str>>; 2],
     /// Of all 64-bit numbers those below it are chosen.
     below: f64,
     /// A keyed hash of a counter is as good as chance, and nobody outside can foresee it.
@@ -33,7 +80,8 @@ impl Tracer {
     pub(crate) fn new(tracing: &Tracing) -> Self {
         let (keys, count) = (RandomState::new(), Cell::new(0));
         let below = tracing.sample_rate * 2_f64.powi(64);
-        Self { sink: tracing.sink.clone(), below, keys, count }
+        let lines = [tracing.request_lines.clone(), tracing.response_lines.clone()];
+        Self { sink: tracing.sink.clone(), lines, below, keys, count }
     }
 
     /// Whether a request with this `traceparent` line is traced, and as what.
@@ -92,7 +140,9 @@ mod tests {
     }
 
     fn tracer(sample_rate: f64) -> Tracer {
-        Tracer::new(&Tracing { sink: Arc::new(Nowhere), sample_rate })
+        let (request_lines, response_lines) = Default::default();
+        let sink = Arc::new(Nowhere);
+        Tracer::new(&Tracing { sink, sample_rate, request_lines, response_lines })
     }
 
     fn line(flags: &str) -> String {

@@ -217,7 +217,7 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
 };
 
 const ON_SERVICE: [Annotation; 14] = rows! { Service:
-    "service.nativelb" NATIVE, ["false"];
+    "service.nativelb" NATIVE, [];
     "service.nodeportlb" NODES, ["false"];
     "service.serversscheme" SPOKEN, [];
     "service.serverstransport" TRANSPORT, [];

@@ -28,17 +28,17 @@ impl Witness {
     }
 
     /// Names and values of the lines that the endpoint sent.
-    pub fn came_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn came_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         lines(&self.came)
     }
 
     /// Names and values of the lines that the client is sent.
-    pub fn went_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn went_lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         lines(&self.went)
     }
 }
 
-fn lines(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn lines(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
     head.split(|byte| *byte == b'\n').skip(1).filter_map(|line| {
         let at = memchr::memchr(b':', line)?;
         Some((line[..at].trim_ascii(), line[at + 1..].trim_ascii()))

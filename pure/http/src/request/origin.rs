@@ -4,7 +4,8 @@ use steelyard_model::routing::route::Manner;
 
 use super::{Hop, RequestHead, push_line};
 use crate::forwarded::{
-    PassedList, Vouched, first_site, is_port, is_proto, is_scheme, is_site, push_element,
+    PassedList, SCHEME_LINES, Vouched, first_site, is_port, is_proto, is_scheme, is_site,
+    push_element,
 };
 use crate::head::push_number;
 use crate::view::Scheme;
@@ -41,9 +42,13 @@ impl RequestHead<'_, '_> {
                 out.extend_from_slice(b"\r\n");
             }
         }
+        if hop.manner == Manner::Nginx || self.vouched.is_some_and(|it| it.scheme_lines) {
+            for name in SCHEME_LINES {
+                out.extend_from_slice(name.as_bytes());
+                push_line(out, ": ", proto);
+            }
+        }
         if hop.manner == Manner::Nginx {
-            push_line(out, "X-Forwarded-Scheme: ", proto);
-            push_line(out, "X-Scheme: ", proto);
             self.push_claim("X-Forwarded-For", "X-Original-Forwarded-For", out);
             self.push_claim("X-Forwarded-Host", "X-Original-Forwarded-Host", out);
         }

@@ -12,6 +12,7 @@ use crate::core::live::{Caller, Chosen, Live, Picked, Recipes, RouteState, Scene
 use crate::exchange::way::{DEEPEST, Found, child, first};
 use crate::tell::access_log::{LogBuffer, Note};
 use crate::tell::fault::Fault;
+use crate::tell::tracer::WantedLines;
 use crate::wire::buffers::Buffer;
 
 /// What is to be done about a request.
@@ -68,7 +69,9 @@ impl Context<'_> {
         }
         let is_told = self.core.log.is_some() || request.traced.is_some();
         if is_told {
-            note.take(&head, self.core.log.as_ref().and_then(LogBuffer::wanted));
+            let log = self.core.log.as_ref().and_then(LogBuffer::wanted);
+            let is_traced = request.traced.is_some();
+            note.take(&head, WantedLines::of(log, self.core.tracer.as_ref(), is_traced));
         } else {
             note.clear()
         }

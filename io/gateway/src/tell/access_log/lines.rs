@@ -60,7 +60,7 @@ impl Entry<'_> {
         } else {
             quote(note.method.as_bytes(), out);
             out.push(b' ');
-            or_dash(chosen.of("RequestPath"), note.target.as_bytes(), out);
+            or_dash(chosen.of("RequestPath"), chosen.target(&note.target).as_bytes(), out);
             out.push(b' ');
             out.extend_from_slice(note.protocol().as_bytes());
         }
@@ -134,7 +134,8 @@ impl Entry<'_> {
             fields.plain("RequestId", id);
         }
         fields.text("RequestMethod", &note.method);
-        fields.text("RequestPath", &note.target);
+        let target = fields.chosen.target(&note.target);
+        fields.text("RequestPath", &target);
         fields.text("RequestPort", port);
         fields.text("RequestProtocol", note.protocol());
         fields.text("RequestScheme", if self.tls.is_some() { "https" } else { "http" });
@@ -160,12 +161,10 @@ impl Entry<'_> {
         let note = self.note;
         fields.header("request_", b"Referer", &note.referer);
         fields.header("request_", b"User-Agent", &note.user_agent);
-        for line in note.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let mut parts = line.splitn(2, |byte| *byte == b':');
-            let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+        for (name, value) in note.kept_lines() {
             if !["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
             {
-                fields.header("request_", name, value.unwrap_or_default());
+                fields.header("request_", name, value);
             }
         }
         let Some(heads) = &note.heads else { return };

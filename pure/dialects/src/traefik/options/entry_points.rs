@@ -14,8 +14,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.address" Text, "", Reads;
     "entryPoints.*.allowACMEByPass" Switch, "false", Reads;
     "entryPoints.*.asDefault" Switch, "false", Reads;
-    "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false",
-        Later("the two headers are not added");
+    "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.clientIPHeader" Text, "", Reads;
     "entryPoints.*.forwardedHeaders.connection" List, "",
         Later("headers that `Connection` names are taken out, as everywhere");

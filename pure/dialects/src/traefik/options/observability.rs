@@ -1,12 +1,11 @@
 //! Options of the access log, metrics, traces and logs.
 
 use super::Form::{Below, List, Number, Switch, Text, Word};
-use super::OptionFate::{Cosmetic, Later, Reads};
+use super::OptionFate::{Cosmetic, Differs, Later, Reads};
 use super::{StaticOption, rows};
 
 const PUSHED: &str = "metrics are not sent: they are at /metrics of the admin interface";
 const TRACED: &str = "tracing.otlp.http.endpoint says whether requests are traced";
-const QUERIES: &str = "queries are shown as they came";
 const STDERR: &str = "logs go to standard error";
 const SHOWN: &[&str] = &["keep", "drop", "redact"];
 
@@ -19,8 +18,8 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "accessLog.fields.headers.defaultMode" Text, "drop", Reads;
     "accessLog.fields.headers.names.*" Text, "", Reads;
     "accessLog.fields.names.*" Text, "", Reads;
-    "accessLog.fields.queryParameters.defaultMode" Word(SHOWN), "keep", Later(QUERIES);
-    "accessLog.fields.queryParameters.names.*" Word(SHOWN), "", Later(QUERIES);
+    "accessLog.fields.queryParameters.defaultMode" Word(SHOWN), "keep", Reads;
+    "accessLog.fields.queryParameters.names.*" Word(SHOWN), "", Reads;
     "accessLog.filePath" Text, "", Reads;
     "accessLog.filters.minDuration" Text, "0", Reads;
     "accessLog.filters.retryAttempts" Switch, "false", Reads;
@@ -42,9 +41,9 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "metrics.statsD.**" Below, "", Later(PUSHED);
     "tracing" Switch, "false", Cosmetic(TRACED);
     "tracing.addInternals" Switch, "false", Reads;
-    "tracing.capturedRequestHeaders" List, "", Later("no headers are told of");
-    "tracing.capturedResponseHeaders" List, "", Later("no headers are told of");
-    "tracing.globalAttributes.*" Text, "", Later("tracing.resourceAttributes says the same");
+    "tracing.capturedRequestHeaders" List, "", Differs("as clients send them");
+    "tracing.capturedResponseHeaders" List, "", Differs("as clients get them");
+    "tracing.globalAttributes.*" Text, "", Reads;
     "tracing.otlp" Below, "", Cosmetic(TRACED);
     "tracing.otlp.grpc.**" Below, "",
         Later("collectors are spoken to by HTTP alone (tracing.otlp.http.endpoint)");
@@ -53,14 +52,16 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "tracing.otlp.http.headers.*" Text, "", Reads;
     "tracing.otlp.http.tls.**" Below, "", Later("whom the machine believes is believed");
     "tracing.resourceAttributes.*" Text, "", Reads;
-    "tracing.safeQueryParams" List, "", Later("no queries are told of");
+    "tracing.safeQueryParams" List, "",
+        Differs("queries are told of only where some are named, in `url.query`");
     "tracing.sampleRate" Text, "1", Reads;
     "tracing.serviceName" Text, "traefik", Reads;
     "log.compress" Switch, "false", Later(STDERR);
     "log.filePath" Text, "", Later(STDERR);
-    "log.format" Word(&["common", "json"]), "common", Later("--log-format says how logs look");
+    "log.format" Word(&["common", "json"]), "common",
+        Differs("`--log-format` goes before it, and lines are the program's own");
     "log.level" Word(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC"]), "ERROR",
-        Later("--log-level says what is logged");
+        Differs("`--log-level` goes before it, and without either it is `INFO`");
     "log.maxAge" Number, "0", Later(STDERR);
     "log.maxBackups" Number, "0", Later(STDERR);
     "log.maxSize" Number, "0", Later(STDERR);

@@ -22,7 +22,7 @@ const NOT_HERE: &str = "there is no such provider here: manifests, a cluster and
 
 pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.precedence" List, "",
-        Differs("it counts among routes whose order Traefik's own rules give, as docs/gateway.md says");
+        Differs("Ingresses among each other go by how narrow they are, whatever it says");
     "providers.providersThrottleDuration" Time, "2s", Cosmetic(AT_ONCE);
     "providers.file" Below, "", Cosmetic("the ones below say which files");
     "providers.file.debugLogGeneratedTemplate" Switch, "false",

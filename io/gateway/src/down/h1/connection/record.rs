@@ -17,7 +17,7 @@ use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
 use crate::tell::recent::{Recent, Unkept};
 use crate::tell::request_id::RequestId;
-use crate::tell::tracer::Traced;
+use crate::tell::tracer::{Traced, captured};
 use crate::wire::Wire;
 
 /// What a request is called that was not answered with success, and more of what went wrong.
@@ -31,9 +31,10 @@ struct Called {
     frame: Option<usize>,
 }
 
-/// Whether the log shows lines of heads.
+/// Whether the log or traces show lines of heads.
 pub(super) fn shows_headers(core: &Core) -> bool {
     core.log.as_ref().is_some_and(|log| log.wanted().is_some())
+        || core.tracer.as_ref().is_some_and(|tracer| !tracer.lines[1].is_empty())
 }
 
 impl<C: Wire> Connection<C> {
@@ -232,7 +233,19 @@ impl<C: Wire> Connection<C> {
             target: self.note.target.clone(),
             host: self.note.host.clone(),
             user_agent: String::from_utf8_lossy(&self.note.user_agent).into_owned(),
+            captured: self.captured(),
         }
+    }
+
+    /// Lines of heads that traces tell of.
+    fn captured(&self) -> Vec<(String, Vec<String>)> {
+        let Some(tracer) = &self.core.tracer else { return Vec::new() };
+        let [of_requests, of_responses] = &tracer.lines;
+        let mut all = captured("request", of_requests, self.note.kept_lines());
+        if let Some(heads) = &self.note.heads {
+            all.extend(captured("response", of_responses, heads.went_lines()));
+        }
+        all
     }
 
     fn log(
