@@ -115,7 +115,7 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     let each = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
     let mut out = String::new();
     let is_met = met(&found["connection"], color, &mut out);
-    if found["routed"] == false {
+    if is_met && found["routed"] == false {
         let _ = writeln!(out, "{}", Style::Bad.paint("no route serves it: 404", color));
     }
     for won in each(&found["winners"]) {

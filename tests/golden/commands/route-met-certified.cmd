@@ -1,0 +1,1 @@
+route tests/golden/commands/handshakes -r https://certified.lan/
