@@ -69,21 +69,26 @@ impl<'h> Jar<'h> {
 
     /// The line without those of these names and their pieces; none where it has no other.
     pub fn others(&self, names: &[&str]) -> Option<String> {
-        let is_ours = |known: &str| {
-            names.iter().any(|name| {
-                let rest = known.strip_prefix(name);
-                rest.is_some_and(|rest| rest.is_empty() || is_index(rest))
-            })
-        };
-        let others = self.0.iter().filter(|(name, _)| !is_ours(name));
-        let others: Vec<String> = others.map(|(name, value)| format!("{name}={value}")).collect();
-        (!others.is_empty()).then(|| others.join("; "))
+        let mut line = String::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| !is_of(name, names)) {
+            let sign = if line.is_empty() { "" } else { "; " };
+            line.extend([sign, name, "=", value]);
+        }
+        (!line.is_empty()).then_some(line)
     }
 
     /// Whether it has one of these names, or a piece of one.
     pub fn has(&self, names: &[&str]) -> bool {
-        self.others(names).map_or(0, |it| it.split("; ").count()) != self.0.len()
+        self.0.iter().any(|(name, _)| is_of(name, names))
     }
+}
+
+/// Whether a cookie has one of these names, or is a piece of one.
+fn is_of(known: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| {
+        let rest = known.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || is_index(rest))
+    })
 }
 
 fn is_index(rest: &str) -> bool {

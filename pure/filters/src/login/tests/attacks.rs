@@ -244,3 +244,50 @@ fn an_issuer_that_is_away_or_somebody_else_lets_nobody_in() {
     gate.issuer.said.borrow_mut().push(("https://id.test/token", "https://id.other/token"));
     declined(&gate.log_in(&mut browser, "/"), &browser, 503);
 }
+
+/// As many cookies as a head has room for, and more: somebody's own pass on as they are, and many
+/// that are called like ours make no session.
+#[test]
+fn thousands_of_cookies_neither_hide_a_session_nor_make_one() {
+    let (gate, mut browser) = (Gate::new(&auth()), Browser::default());
+    gate.log_in(&mut browser, "/");
+    let name = "__Host-default-login-session";
+    let session = browser.session().unwrap().clone();
+    let asked = |line: String| page("GET", "/").with("Cookie", line.leak());
+    let own: Vec<String> = (0..10_000).map(|number| format!("c{number}={number}")).collect();
+    for at in [0, 5_000, 10_000] {
+        let mut all = own.clone();
+        all.insert(at, format!("{name}={session}"));
+        let outcome = gate.run(asked(all.join("; ")), "");
+        assert!(outcome.passes(), "{:?}", outcome.reasons);
+        assert_eq!(outcome.line("cookie"), [own.join("; ")], "what is ours is ours alone");
+    }
+    // One to a line, as HTTP/2 has them.
+    let mut apart = page("GET", "/").with("Cookie", format!("{name}={session}").leak());
+    for cookie in own.iter().take(1_000) {
+        apart = apart.with("Cookie", cookie.clone().leak());
+    }
+    let outcome = gate.run(apart, "");
+    assert!(outcome.passes() && outcome.line("x-user") == ["ann"], "{:?}", outcome.reasons);
+    assert_eq!(outcome.line("cookie"), [own[..1_000].join("; ")]);
+
+    let pieces = |count: usize, value: &str| {
+        let piece = |number: usize| match number {
+            0 => format!("{name}={count}~{value}"),
+            _ => format!("{name}.{number}={value}"),
+        };
+        (0..count).map(piece).collect::<Vec<_>>().join("; ")
+    };
+    for line in [
+        pieces(10_000, &session[2..]),
+        pieces(8, &"x".repeat(8 << 10)),
+        format!("{name}=x; ").repeat(10_000) + &format!("{name}={session}"),
+        format!("{name}.99999999999999999999={session}; ").repeat(1_000),
+        "=; ".repeat(20_000) + ";;;;" + &"=".repeat(20_000),
+    ] {
+        let begun = line.chars().take(60).collect::<String>();
+        let outcome = gate.run(asked(line), "");
+        assert!(outcome.leads_to_login(), "{begun} {:?}", outcome.reasons);
+        assert!(outcome.told.len() <= 16, "{begun} {}", outcome.told.len());
+    }
+}
