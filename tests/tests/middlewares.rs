@@ -1,8 +1,9 @@
-//! Each example of docs/middlewares.md, as `steelyard up` serves it: over HTTP/1.1 and HTTP/2.
+//! Each example of docs/middlewares.md, and each option that shows on the wire, as `steelyard up`
+//! serves it: over HTTP/1.1 and HTTP/2.
 //!
-//! A `yaml` block is an object. An `http` block is a request with its header lines, the status of
-//! its answer, and what is to be seen: `> ` at the endpoint, `< ` by the client. A line that begins
-//! with `no ` there is not to be there.
+//! A `yaml` block is an object. An `http` block is a request with its header lines, its body behind
+//! a `+ `, the status of its answer, and what is to be seen: `> ` at the endpoint, `< ` by the
+//! client. A line that begins with `no ` there is not to be there.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,6 +15,23 @@ use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, service};
 
 const DOCUMENT: &str = include_str!("../../docs/middlewares.md");
+const OPTIONS: &str = include_str!("middlewares/options.md");
+/// What is known of Traefik's options, as it is documented.
+const KNOWN: &str = include_str!("../../docs/traefik.md");
+
+/// Options that are tried elsewhere, and where: certificates, Redis, files and users who prove who
+/// they are. All below them too.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("rateLimit.redis", "io/gateway/tests/databases.rs"),
+    ("forwardAuth.tls", "io/gateway/tests/asking.rs"),
+    ("passTLSClientCert.info", "pure/filters/src/certificate/tests.rs"),
+    ("digestAuth.realm", "pure/filters/src/proof/tests.rs"),
+    ("digestAuth.removeHeader", "pure/filters/src/proof/tests.rs"),
+    ("digestAuth.headerField", "pure/filters/src/proof/tests.rs"),
+    ("errors.service", "pure/dialects: as any service is named"),
+    ("headers.featurePolicy", "does nothing"),
+    ("headers.ssl", "sslRedirect and its kin do nothing"),
+];
 
 /// A request, and what is to come of it.
 #[derive(Debug, Default)]
@@ -21,15 +39,16 @@ struct Row<'d> {
     method: &'d str,
     url: &'d str,
     lines: Vec<&'d str>,
+    body: Option<&'d str>,
     status: u16,
     sent_on: Vec<&'d str>,
     received: Vec<&'d str>,
 }
 
 /// Blocks of a language.
-fn blocks<'d>(language: &str) -> Vec<&'d str> {
+fn blocks<'d>(document: &'d str, language: &str) -> Vec<&'d str> {
     let begin = format!("```{language}\n");
-    let blocks = DOCUMENT.split(begin.as_str()).skip(1);
+    let blocks = document.split(begin.as_str()).skip(1);
     blocks.filter_map(|rest| rest.split("\n```").next()).collect()
 }
 
@@ -39,6 +58,10 @@ fn row(block: &str) -> Result<Row<'_>> {
     let (method, url) = first.split_once(' ').context("a method and an URL")?;
     let mut row = Row { method, url, ..Row::default() };
     for line in lines {
+        if let Some(body) = line.strip_prefix("+ ") {
+            row.body = Some(body);
+            continue;
+        }
         match (line.strip_prefix("> "), line.strip_prefix("< "), line.parse()) {
             (Some(seen), ..) => row.sent_on.push(seen),
             (_, Some(seen), _) => row.received.push(seen),
@@ -111,6 +134,7 @@ fn ask(up: &Up, row: &Row<'_>, version: &str) -> Result<String> {
     command.args(["--connect-to", &format!("::127.0.0.1:{}", up.web.port())]);
     command.args(["-X", row.method]);
     row.lines.iter().for_each(|line| _ = command.args(["-H", line]));
+    row.body.iter().for_each(|body| _ = command.args(["--data-binary", body]));
     let output = command.arg(row.url).output().context("curl")?;
     ensure!(output.status.success(), "{row:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).replace('\r', ""))
@@ -151,11 +175,11 @@ fn proves(up: &Up) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn each_example_does_what_its_document_says() -> Result<()> {
+/// Serves the objects of a document, and holds its requests to what it says of them.
+fn does_what_it_says(document: &str) -> Result<Served> {
     let echo = Backend::start("echo")?;
     let folder = Scratch::new()?;
-    let objects = blocks("yaml");
+    let objects = blocks(document, "yaml");
     folder.write("echo.yaml", &service("echo", echo.address))?;
     folder.write("keeper.yaml", &service("keeper", keeper()?))?;
     // Nobody is there.
@@ -164,18 +188,70 @@ fn each_example_does_what_its_document_says() -> Result<()> {
     folder.write("middlewares.yaml", &objects.join("\n---\n"))?;
     folder.write("routes.yaml", &routes(&objects)?)?;
     let up = Up::start(folder.path())?;
-    let rows = blocks("http");
+    let rows = blocks(document, "http");
     ensure!(rows.len() >= objects.len(), "each object has an example");
+    let mut failed = Vec::new();
     for block in rows {
         let row = row(block)?;
         for version in ["--http1.1", "--http2-prior-knowledge"] {
-            let answer = ask(&up, &row, version).context(version)?;
-            let (head, content) = answer.split_once("\n\n").context("a head")?;
-            let status = head.split(' ').nth(1).and_then(|it| it.parse::<u16>().ok());
-            ensure!(status == Some(row.status), "{version} {block}\n{answer}");
-            holds(head, &row.received).with_context(|| format!("{version} {block}"))?;
-            holds(content, &row.sent_on).with_context(|| format!("{version} {block}"))?;
+            if let Err(error) = holds_as(&up, &row, version) {
+                failed.push(format!("{version} {block}\n{error:#}"));
+            }
         }
     }
-    proves(&up)
+    ensure!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n\n"));
+    Ok(Served { up, _echo: echo, _folder: folder })
+}
+
+/// What is served, as long as it is.
+struct Served {
+    up: Up,
+    _echo: Backend,
+    _folder: Scratch,
+}
+
+fn holds_as(up: &Up, row: &Row<'_>, version: &str) -> Result<()> {
+    let answer = ask(up, row, version)?;
+    let (head, content) = answer.split_once("\n\n").context("a head")?;
+    let status = head.split(' ').nth(1).and_then(|it| it.parse::<u16>().ok());
+    ensure!(status == Some(row.status), "{answer}");
+    holds(head, &row.received)?;
+    holds(content, &row.sent_on)
+}
+
+#[test]
+fn each_example_does_what_its_document_says() -> Result<()> {
+    proves(&does_what_it_says(DOCUMENT)?.up)
+}
+
+#[test]
+fn each_option_does_what_traefik_does() -> Result<()> {
+    does_what_it_says(OPTIONS).map(|_| ())
+}
+
+/// Every option that is documented stands in an object above, or is tried elsewhere.
+#[test]
+fn no_option_is_forgotten() -> Result<()> {
+    let section = KNOWN.split("## Middleware\n").nth(1).context("a section of Middleware")?;
+    let section = section.split("\n## ").next().context("an end")?;
+    let options =
+        section.lines().filter_map(|line| line.strip_prefix("| `spec.")?.split('`').next());
+    let objects = [DOCUMENT, OPTIONS].map(|it| blocks(it, "yaml").join("\n")).concat();
+    let is_written = |option: &str| {
+        let field = option.rsplit('.').next().unwrap_or(option).trim_end_matches("[]");
+        let kind = option.split('.').next().unwrap_or(option);
+        let blocks = objects.split("apiVersion: ");
+        blocks.filter(|block| block.contains(kind)).any(|block| block.contains(field))
+    };
+    let is_elsewhere = |option: &str| ELSEWHERE.iter().any(|(it, _)| option.starts_with(it));
+    let (mut count, mut missing) = (0, Vec::new());
+    for option in options {
+        count += 1;
+        if !is_written(option) && !is_elsewhere(option) {
+            missing.push(option);
+        }
+    }
+    ensure!(count > 100, "{count} options");
+    ensure!(missing.is_empty(), "tried nowhere: {missing:#?}");
+    Ok(())
 }
