@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use steelyard_http::Limits;
+use steelyard_http::{Limits, RequestChanges};
 use steelyard_route::NearMiss;
 
 use crate::options::GatewayOptions;
@@ -65,6 +65,8 @@ pub(crate) struct Core {
     pub(crate) limits: Rc<Limits>,
     /// Rewritten heads are put together here; empty between uses.
     pub(crate) scratch: Cell<Vec<u8>>,
+    /// What filters change about a request is put together here, while it is decided about.
+    pub(crate) edits: RefCell<RequestChanges>,
     pub(crate) upstreams: Upstreams,
     pub(crate) states: States,
     pub(crate) counters: Counters,
@@ -130,6 +132,7 @@ impl Core {
             sheets: Sheets::default(),
             limits,
             scratch: Cell::default(),
+            edits: RefCell::default(),
             upstreams,
             states: States::default(),
             counters: Counters::default(),

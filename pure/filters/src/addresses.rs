@@ -1,5 +1,6 @@
 //! Lets clients of some addresses in, and answers others.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_http::RequestEdits;
@@ -15,10 +16,23 @@ use crate::response::Response;
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedAddresses(pub(crate) Arc<AllowedClients>);
 
+impl AllowedAddresses {
+    pub(crate) fn lets_in(&self, peer: IpAddr, head: &RequestEdits<'_>) -> bool {
+        let client = client::address(&self.0.source, peer, head);
+        client.is_some_and(|client| self.0.ranges.contains(client))
+    }
+}
+
+impl RefusedAddresses {
+    pub(crate) fn lets_in(&self, peer: IpAddr, head: &RequestEdits<'_>) -> bool {
+        let client = client::address(&self.0.source, peer, head);
+        client.is_some_and(|client| !self.0.ranges.contains(client))
+    }
+}
+
 impl Frame for AllowedAddresses {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let client = client::address(&self.0.source, cx.journey.peer, head);
-        if client.is_some_and(|client| self.0.ranges.contains(client)) {
+        if self.lets_in(cx.journey.peer, head) {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("the client's address is not among those that are let in"));
@@ -32,8 +46,7 @@ pub(crate) struct RefusedAddresses(pub(crate) Arc<AllowedClients>);
 
 impl Frame for RefusedAddresses {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let client = client::address(&self.0.source, cx.journey.peer, head);
-        if client.is_some_and(|client| !self.0.ranges.contains(client)) {
+        if self.lets_in(cx.journey.peer, head) {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("the client's address is among those that are kept out"));

@@ -35,6 +35,13 @@ pub(crate) struct WrittenLines {
 
 type Line = (Box<str>, Box<[u8]>);
 
+impl HeaderFrame {
+    /// Its lines, where they are all there is to it.
+    pub(crate) fn plain(&self) -> Option<&Arc<WrittenLines>> {
+        Some(&self.lines).filter(|lines| lines.is_plain())
+    }
+}
+
 /// What one request is.
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderFrame {
@@ -73,6 +80,7 @@ impl WrittenLines {
         }
     }
 
+    /// What one request passes.
     pub(crate) fn frame(self: &Arc<Self>) -> HeaderFrame {
         HeaderFrame { lines: self.clone(), origin: None, is_secure: false, is_preflight: false }
     }
@@ -149,7 +157,7 @@ impl Frame for HeaderFrame {
         if let Some(host) = &lines.host {
             let _ = head.set_authority(host);
         }
-        head.lines().apply(&lines.request);
+        lines.tell(head);
         Enter::Next
     }
 
@@ -158,14 +166,7 @@ impl Frame for HeaderFrame {
             return Leave::Next;
         }
         let lines = &*self.lines;
-        head.lines().apply(&lines.response);
-        let security = &lines.rules.security;
-        if self.is_secure || security.sts_always {
-            set(head.lines(), lines.sts.as_ref());
-        }
-        if self.is_secure {
-            set(head.lines(), lines.public_key.as_ref());
-        }
+        lines.answer_with(self.is_secure, head.lines());
         if lines.has_cors {
             lines.admit(self.origin.as_deref(), head);
         }
@@ -174,6 +175,30 @@ impl Frame for HeaderFrame {
 }
 
 impl WrittenLines {
+    /// Whether it says the same of all requests, and of all responses to those that came plain, and
+    /// to those that did not.
+    pub(crate) fn is_plain(&self) -> bool {
+        let security = &self.rules.security;
+        let lets_all_in = security.allowed_hosts.is_empty() || security.is_development;
+        lets_all_in && !self.has_cors && self.host.is_none() && security.tls_headers.is_empty()
+    }
+
+    /// What endpoints are told, whoever asks.
+    pub(crate) fn tell(&self, head: &mut RequestEdits<'_>) {
+        head.lines().apply(&self.request);
+    }
+
+    /// What clients are told, whoever asks.
+    pub(crate) fn answer_with(&self, is_secure: bool, lines: &mut LineEdits) {
+        lines.apply(&self.response);
+        if is_secure || self.rules.security.sts_always {
+            set(lines, self.sts.as_ref());
+        }
+        if is_secure {
+            set(lines, self.public_key.as_ref());
+        }
+    }
+
     /// The answer to a browser that asks what a page of `origin` may do.
     fn answer(&self, origin: Option<&[u8]>, head: &RequestEdits<'_>) -> Option<Response> {
         if head.method() != "OPTIONS" || origin.is_none() {

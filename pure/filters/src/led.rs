@@ -32,48 +32,65 @@ impl ByRegex {
     }
 }
 
-impl Frame for ToScheme {
-    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+impl ToScheme {
+    /// Where a request is led; none where it passes.
+    pub(crate) fn leads(&self, is_tls: bool, head: &RequestEdits<'_>) -> Option<String> {
         let asked = head.first("x-forwarded-proto").and_then(|said| match said {
             b"http" | b"ws" => Some("http"),
             b"https" | b"wss" => Some("https"),
             _ => None,
         });
-        let scheme = asked.unwrap_or_else(|| own_scheme(cx, head));
+        let scheme = asked.unwrap_or_else(|| own_scheme(is_tls, head));
         let (host, port) = split(head.authority());
         if host.is_empty() {
-            return Enter::Next;
+            return None;
         }
         let to = &self.0;
         let asked_port = port.filter(|port| !is_usual(scheme, port));
         let port = to.port.as_deref().filter(|port| !is_usual(&to.scheme, port));
         if scheme == &*to.scheme && asked_port == port {
-            return Enter::Next;
+            return None;
         }
         let port = port.map_or(String::new(), |port| format!(":{port}"));
         let query = head.query().map_or(String::new(), |query| format!("?{query}"));
-        let url = format!("{}://{host}{port}{}{query}", to.scheme, head.path());
-        led(cx, head, &url, to.is_permanent)
+        Some(format!("{}://{host}{port}{}{query}", to.scheme, head.path()))
+    }
+}
+
+impl Frame for ToScheme {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        match self.leads(cx.journey.is_tls, head) {
+            Some(url) => led(cx, head, &url, self.0.is_permanent),
+            None => Enter::Next,
+        }
+    }
+}
+
+impl ByRegex {
+    /// Where a request is led; none where it passes.
+    pub(crate) fn leads(&self, is_tls: bool, head: &RequestEdits<'_>) -> Option<String> {
+        let query = head.query();
+        let mark = if query.is_some() { "?" } else { "" };
+        let scheme = own_scheme(is_tls, head);
+        let asked = [scheme, "://", head.authority(), head.path(), mark, query.unwrap_or_default()];
+        if !begin_with(&asked, &self.beginning) {
+            return None;
+        }
+        let asked = asked.concat();
+        // Most are not meant, and to see that takes less than to see what is.
+        if !self.to.expression.is_found_in(&asked) {
+            return None;
+        }
+        let url = self.to.expression.replaced(&asked, &self.to.replacement)?;
+        (url != asked).then_some(url)
     }
 }
 
 impl Frame for ByRegex {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let query = head.query();
-        let mark = if query.is_some() { "?" } else { "" };
-        let scheme = own_scheme(cx, head);
-        let asked = [scheme, "://", head.authority(), head.path(), mark, query.unwrap_or_default()];
-        if !begin_with(&asked, &self.beginning) {
-            return Enter::Next;
-        }
-        let asked = asked.concat();
-        // Most are not meant, and to see that takes less than to see what is.
-        if !self.to.expression.is_found_in(&asked) {
-            return Enter::Next;
-        }
-        match self.to.expression.replaced(&asked, &self.to.replacement) {
-            Some(url) if url != asked => led(cx, head, &url, self.to.is_permanent),
-            _ => Enter::Next,
+        match self.leads(cx.journey.is_tls, head) {
+            Some(url) => led(cx, head, &url, self.to.is_permanent),
+            None => Enter::Next,
         }
     }
 }
@@ -92,8 +109,8 @@ fn begin_with(parts: &[&str], beginning: &str) -> bool {
 }
 
 /// What the connection itself is.
-fn own_scheme(cx: &Context<'_>, head: &RequestEdits<'_>) -> &'static str {
-    if cx.journey.is_tls || head.scheme() == Scheme::Https { "https" } else { "http" }
+fn own_scheme(is_tls: bool, head: &RequestEdits<'_>) -> &'static str {
+    if is_tls || head.scheme() == Scheme::Https { "https" } else { "http" }
 }
 
 fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: bool) -> Enter {

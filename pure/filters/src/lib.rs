@@ -22,6 +22,7 @@ mod content_type;
 pub mod context;
 mod either;
 mod exempt;
+pub mod folded;
 mod forward;
 pub mod frame;
 pub mod gate;
@@ -61,6 +62,7 @@ mod tests;
 
 pub use ask::{Ask, Flight, Got, Job, Letter, Script};
 pub use context::{Answerer, Context, Ending, Journey, Note};
+pub use folded::{Folded, PassedFolded};
 pub use frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 pub use gate::{Admission, ConnectionGate, NoAdmission};
 pub use memory::{Kept, Memory};

@@ -22,6 +22,7 @@ use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
 use crate::either::Either;
 use crate::exempt::Exempt;
+use crate::folded::Step;
 use crate::forward::ForwardAuth;
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::grpc_web::GrpcWeb;
@@ -221,6 +222,20 @@ impl Recipe {
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
         each!(&self.made, frame => frame.has_lapsed())
+    }
+
+    /// The same as a step of what is folded; none where it is more than that.
+    pub(crate) fn step(&self) -> Option<Step> {
+        Some(match &self.made {
+            Made::Addresses(it) => Step::Allowed(it.clone()),
+            Made::RefusedAddresses(it) => Step::Refused(it.clone()),
+            Made::Headers(it) => Step::Lines(it.plain()?.clone()),
+            Made::Rewrite(it) if it.strips() => Step::Strip(it.clone()),
+            Made::Redirect(it) => Step::Redirect(it.clone()),
+            Made::ByRegex(it) => Step::ByRegex(it.clone()),
+            Made::ToScheme(it) => Step::ToScheme(it.clone()),
+            _ => return None,
+        })
     }
 
     /// What it is, in one word.

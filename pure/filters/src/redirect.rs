@@ -17,7 +17,7 @@ pub(crate) struct Redirect(pub(crate) Arc<Redirection>);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Location<'a> {
+pub(crate) struct Location<'a> {
     scheme: &'a str,
     host: &'a str,
     /// None is the scheme's own.
@@ -26,14 +26,19 @@ struct Location<'a> {
     query: Option<&'a str>,
 }
 
-impl Frame for Redirect {
-    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+impl Redirect {
+    /// Where a request is led; none where it passes.
+    pub(crate) fn leads<'h>(&'h self, head: &'h RequestEdits<'_>) -> Option<Location<'h>> {
         let asked = Location::asked(head);
         let wanted = asked.led(&self.0);
         // Who names no host cannot be led to one.
-        if wanted == asked || wanted.host.is_empty() {
-            return Enter::Next;
-        }
+        (wanted != asked && !wanted.host.is_empty()).then_some(wanted)
+    }
+}
+
+impl Frame for Redirect {
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
+        let Some(wanted) = self.leads(head) else { return Enter::Next };
         cx.notes.push(Note::Reason("the request is led elsewhere"));
         let mut response = Response::of(self.0.status);
         let location = wanted.to_string().into_bytes();

@@ -50,6 +50,22 @@ impl Rewritten {
     }
 }
 
+impl Rewritten {
+    /// Whether it takes prefixes off and does nothing else.
+    pub(crate) fn strips(&self) -> bool {
+        matches!(self.0.rewrite, Rewrite::StripPrefix(_))
+    }
+
+    /// Takes a prefix off where there is one; whether the request passes.
+    pub(crate) fn lets_in(&self, head: &mut RequestEdits<'_>) -> bool {
+        match &self.0.rewrite {
+            Rewrite::StripPrefix(_) if head.path() == "*" => true,
+            Rewrite::StripPrefix(prefixes) => self.0.strip(prefixes, head).is_ok(),
+            _ => false,
+        }
+    }
+}
+
 /// A path as it becomes.
 #[derive(Debug, PartialEq, Eq)]
 struct Changed<'p> {
@@ -66,7 +82,10 @@ impl Frame for Rewritten {
             return Enter::Next;
         }
         if let Rewrite::StripPrefix(prefixes) = &self.0.rewrite {
-            return self.0.strip(prefixes, cx, head);
+            return match self.0.strip(prefixes, head) {
+                Ok(()) => Enter::Next,
+                Err((status, why)) => refused(cx, status, why),
+            };
         }
         let before = head.path().to_owned();
         let Some(changed) = changed(&self.0.rewrite, &before) else { return Enter::Next };
@@ -85,28 +104,25 @@ impl Frame for Rewritten {
 }
 
 impl Rewriting {
-    /// Takes the first of these prefixes off: most changes are that.
-    fn strip(
-        &self,
-        prefixes: &[Arc<str>],
-        cx: &mut Context<'_>,
-        head: &mut RequestEdits<'_>,
-    ) -> Enter {
+    /// Takes the first of these prefixes off: most changes are that. What becomes of a request that
+    /// has no path then, and why, is told.
+    fn strip(&self, prefixes: &[Arc<str>], head: &mut RequestEdits<'_>) -> Result<(), Refused> {
         let path = head.path();
         let is_it = |prefix: &Arc<str>| !prefix.is_empty() && path.starts_with(&**prefix);
-        let Some(at) = prefixes.iter().position(is_it) else { return Enter::Next };
+        let Some(at) = prefixes.iter().position(is_it) else { return Ok(()) };
         let rest = rooted(Cow::Borrowed(&path[prefixes[at].len()..]));
         if !is_normal(&rest) {
-            return refused(cx, 400, NO_PATH);
+            return Err((400, NO_PATH));
         }
         let rest: Box<str> = rest.into();
-        if head.set_path(rest).is_err() {
-            return refused(cx, 500, "a filter made no path");
-        }
+        head.set_path(rest).map_err(|_| (500, "a filter made no path"))?;
         head.lines().apply(&self.told[at]);
-        Enter::Next
+        Ok(())
     }
 }
+
+/// A status, and why a request is answered with it.
+type Refused = (u16, &'static str);
 
 fn refused(cx: &mut Context<'_>, status: u16, why: &'static str) -> Enter {
     cx.notes.push(Note::Reason(why));

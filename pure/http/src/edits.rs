@@ -75,6 +75,16 @@ pub struct ResponseChanges {
     pub framing: Option<Framing>,
 }
 
+impl RequestChanges {
+    /// Nothing is changed any more; memory stays, for the next request.
+    pub fn clear(&mut self) {
+        let Self { lines, method, authority, path, query, framing, takes_trailers } = self;
+        lines.clear();
+        (*method, *authority, *path, *query) = (None, None, None, None);
+        (*framing, *takes_trailers) = (None, false);
+    }
+}
+
 impl ResponseChanges {
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
@@ -93,6 +103,10 @@ pub(crate) static UNCHANGED: RequestChanges = RequestChanges {
     takes_trailers: false,
     speech: HopSpeech::Usual,
 };
+
+/// Nothing is changed.
+pub(crate) static UNCHANGED_RESPONSE: ResponseChanges =
+    ResponseChanges { lines: LineEdits::NONE, status: None, framing: None };
 
 impl<'h> RequestEdits<'h> {
     /// A head that is not changed yet.

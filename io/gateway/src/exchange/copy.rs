@@ -95,6 +95,7 @@ async fn carried(
         attempt_due: None,
         trace: Trace::default(),
         tap: (),
+        said: None,
         aside: None,
     };
     match dispatch.run(&chosen).await {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use steelyard_filters::PassedFolded;
 use steelyard_http::{After, Break, Clean, Verdict};
 
 use crate::core::Core;
@@ -35,6 +36,8 @@ pub(crate) struct Dispatch<'c, 'r, T, C> {
     pub(crate) trace: Trace,
     /// Who has a hand in it.
     pub(crate) tap: T,
+    /// What filters change about the response that need not see it; nobody else does then.
+    pub(crate) said: PassedFolded,
     /// What is done beside it, if anything is.
     pub(crate) aside: Option<Box<Aside>>,
 }
@@ -153,7 +156,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 break;
             }
             attempts += 1;
-            self.exchange.change_response(leaf.changes(index));
+            self.exchange.change_response(self.said.clone().or_else(|| leaf.changes(index)));
             self.exchange.ask_by(leaf.host(index).as_deref(), leaf.backend.below().as_deref());
             self.exchange.answer_within(leaf.backend.times().answer);
             let began = seat.is_some().then(Instant::now);

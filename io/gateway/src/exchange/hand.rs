@@ -270,7 +270,7 @@ impl Tap for Hand<'_> {
                 Outward::Down => return false,
                 // It is held once more when they are there.
                 Outward::Ask(Ask::Begin { max, patience }) => {
-                    exchange.change_response(Some(Box::new(changes)));
+                    exchange.change_response(Some(changes.into()));
                     exchange.peek(max);
                     self.peeks = Some((Instant::now() + patience, max));
                     return true;

@@ -42,6 +42,13 @@ impl LineEdits {
         self.edits.is_empty()
     }
 
+    /// No edit any more; memory stays.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.edits.clear();
+        self.lengths = 0;
+    }
+
     /// Adds a line behind all others.
     pub fn add(&mut self, name: &str, value: &[u8]) -> Result<(), BadLine> {
         check(name, value)?;

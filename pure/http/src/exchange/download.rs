@@ -6,13 +6,16 @@ mod onward;
 pub(super) use held::Hold;
 pub use held::{LetThrough, Look};
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
 use super::witness::Witness;
 use crate::blame::blame;
 use crate::body::{Body, Framing};
-use crate::edits::ResponseChanges;
+use crate::edits::{ResponseChanges, UNCHANGED_RESPONSE};
 use crate::excerpt::Excerpt;
 use crate::head::Slots;
 use crate::reject::BadResponse;
@@ -39,7 +42,7 @@ pub(super) struct Download<B> {
     passage: Passage,
     body: Body,
     /// What is changed about the final head.
-    pub(super) changes: Option<Box<ResponseChanges>>,
+    pub(super) changes: Option<Arc<ResponseChanges>>,
     /// Who looks at the final head before it goes on.
     pub(super) hold: Hold,
     /// More may come behind a head that is looked at, until the first so many bytes of the body
@@ -262,19 +265,26 @@ impl<B: Loan> Download<B> {
         if let Some(witness) = &mut self.witness {
             witness.came(&buffer[..len]);
         }
-        let mut changes = self.changes.take().map_or_else(ResponseChanges::default, |it| *it);
-        let goes_on = match (self.hold, see) {
-            (Hold::Nobody, _) => true,
-            (Hold::WhoSees, Some(see)) => see(&head, &mut changes),
-            (Hold::WhoSees, None) | (Hold::WhoAsks, _) => false,
+        let own = self.changes.take();
+        let (goes_on, changes) = match (self.hold, see) {
+            // Many responses share what is changed about them.
+            (Hold::Nobody, _) => {
+                (true, Cow::Borrowed(own.as_deref().unwrap_or(&UNCHANGED_RESPONSE)))
+            }
+            (Hold::WhoSees, Some(see)) => {
+                let mut changes = own.map(Arc::unwrap_or_clone).unwrap_or_default();
+                (see(&head, &mut changes), Cow::Owned(changes))
+            }
+            (Hold::WhoSees, None) | (Hold::WhoAsks, _) => {
+                (false, Cow::Owned(own.map(Arc::unwrap_or_clone).unwrap_or_default()))
+            }
         };
         if !goes_on {
             (self.status, self.stage) = (head.status, Stage::Held);
-            self.change(changes);
+            self.change(changes.into_owned());
             return Ok(());
         }
-        let through = LetThrough { changes, is_tapped: false };
-        let onward = Onward::of(&head, through, reading, &mut self.head);
+        let onward = Onward::of(&head, (changes, false), reading, &mut self.head);
         onward.show(buffer, &self.head, self.witness.as_deref_mut());
         self.pass(onward, reuse)
     }

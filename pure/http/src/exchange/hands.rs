@@ -1,5 +1,6 @@
 //! What passes through somebody else's hands: filters look at heads and have bodies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::passage::Loan;
@@ -64,13 +65,13 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// The final response goes on with these changes, unless it is held.
-    pub fn change_response(&mut self, changes: Option<Box<ResponseChanges>>) {
+    pub fn change_response(&mut self, changes: Option<Arc<ResponseChanges>>) {
         self.download.changes = changes;
     }
 
     /// The changes that it would go on with.
     pub fn take_changes(&mut self) -> ResponseChanges {
-        self.download.changes.take().map_or_else(ResponseChanges::default, |changes| *changes)
+        self.download.changes.take().map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 
     /// All of the request is kept as it goes on, up to `max` bytes of payload behind its opening.

@@ -173,7 +173,7 @@ impl Leaf {
     }
 
     /// What is changed about the response of an endpoint: cookies are set.
-    pub(crate) fn changes(&self, at: usize) -> Option<Box<ResponseChanges>> {
+    pub(crate) fn changes(&self, at: usize) -> Option<Arc<ResponseChanges>> {
         let Beside { pins, own, is_tls, .. } = self.beside.as_deref()?;
         let mut changes = ResponseChanges::default();
         let mut set = |sticky: &Sticky, value: &str| {
@@ -190,7 +190,7 @@ impl Leaf {
                 None => set(&own.sticky, &word),
             }
         }
-        (!changes.lines.is_empty()).then(|| Box::new(changes))
+        (!changes.lines.is_empty()).then(|| changes.into())
     }
 
     /// What the client is to be told of who answers, unless it knows.
@@ -229,6 +229,11 @@ impl Leaf {
     /// Who is asked if these fail: the last first.
     pub(crate) fn rescues(&self) -> &[Rescue<Standing>] {
         self.beside.as_deref().map(|beside| &beside.rescues[..]).unwrap_or_default()
+    }
+
+    /// Whether there is nothing to it but its endpoints.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.beside.is_none()
     }
 
     /// Whether nobody else has a part in it.

@@ -1,9 +1,10 @@
 //! What requests pass on their way: the filters that listeners, routes and edges use.
 
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_filters::{ConnectionGate, Recipe};
+use steelyard_filters::{ConnectionGate, Folded, Recipe};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::listener::Listener;
@@ -13,7 +14,12 @@ use steelyard_model::routing::route::{Route, RouteKind};
 use super::Scene;
 
 /// What frames are made of, outermost first.
-pub(crate) type Recipes = Rc<[Recipe]>;
+#[derive(Clone, Default)]
+pub(crate) struct Recipes {
+    all: Rc<[Recipe]>,
+    /// The same as one, where they can be.
+    folded: Option<Rc<Folded>>,
+}
 
 /// What the requests of one route pass.
 #[derive(Default)]
@@ -31,6 +37,41 @@ type Part = (EntryPointId, bool);
 /// What a listener uses cannot be had.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LetsNobodyIn;
+
+impl Recipes {
+    /// The same as one, where they can be.
+    pub(crate) fn folded(&self) -> Option<&Folded> {
+        self.folded.as_deref()
+    }
+}
+
+impl Deref for Recipes {
+    type Target = [Recipe];
+
+    fn deref(&self) -> &[Recipe] {
+        &self.all
+    }
+}
+
+impl FromIterator<Recipe> for Recipes {
+    fn from_iter<I: IntoIterator<Item = Recipe>>(all: I) -> Self {
+        let all: Rc<[Recipe]> = all.into_iter().collect();
+        Self { folded: Folded::of(&all).map(Rc::new), all }
+    }
+}
+
+/// Of one request alone: nothing is folded for it.
+impl From<Vec<Recipe>> for Recipes {
+    fn from(all: Vec<Recipe>) -> Self {
+        Self { all: all.into(), folded: None }
+    }
+}
+
+impl From<Recipes> for Rc<[Recipe]> {
+    fn from(it: Recipes) -> Self {
+        it.all
+    }
+}
 
 impl RouteUses {
     /// None where that is nothing.
@@ -130,7 +171,7 @@ impl Scene<'_> {
             (part, it.host.clone(), all)
         };
         let listeners = listeners.into_iter().map(made).collect();
-        Some(RouteUses { listeners, route: passed(own.clone()) })
+        Some(RouteUses { listeners, route: passed(own.iter().cloned().collect()) })
     }
 
     /// What passes who has no route: what the entry point's own listener uses. A filter that is not

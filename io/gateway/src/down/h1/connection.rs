@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use steelyard_filters::PassedFolded;
 use steelyard_http::{
     After, Reject, Scheme, Vouching, client_lines, empty_lines, may_be_complete, release,
 };
@@ -41,7 +42,7 @@ use crate::wire::link::PREFACE;
 use crate::wire::secured::Secured;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
-use attempt::Attempted;
+use attempt::{Attempted, Filters};
 use record::shows_headers;
 
 /// Who is connected, and where.
@@ -271,7 +272,10 @@ impl<C: Wire> Connection<C> {
     async fn act(&mut self, decision: &mut Decision) -> After {
         match decision {
             Decision::Partial => Box::pin(self.reject(Fault::RequestTimeout)).await,
-            Decision::Proxy(request, chosen) => self.proxy(request, chosen).await,
+            Decision::Proxy(request, chosen, said) => {
+                let said = said.take();
+                self.proxy(request, chosen, said).await
+            }
             Decision::Filtered(request, filtered) => match self.straight(request, filtered).await {
                 Ok(after) => after,
                 Err(begun) => Box::pin(self.filtered(request, filtered, begun)).await,
@@ -392,15 +396,21 @@ impl<C: Wire> Connection<C> {
         }
     }
 
-    async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {
+    async fn proxy(&mut self, request: &mut Request, chosen: &Chosen, said: PassedFolded) -> After {
         let mut trace = Trace::default();
-        let attempted = self.attempt(request, chosen, None, &mut trace).await;
+        let filters = Filters::Passed(said.clone());
+        let attempted = self.attempt(request, chosen, filters, &mut trace).await;
         let Attempted { done, told, .. } = attempted;
         let is_passed = matches!(done, Done::Passed(_) | Done::Tunnelled(_));
         if !is_passed || Recent::keeps(told.status, None) {
             self.note_rewritten();
         }
-        let (after, told) = self.conclude(done, told, request).await;
+        let (after, told) = match (done, said) {
+            (Done::Answer(fault, stays), Some(said)) => {
+                Box::pin(self.say_passed(fault, request, stays, &said)).await
+            }
+            (done, _) => self.conclude(done, told, request).await,
+        };
         self.record(request, Some(&chosen.route), told, &trace);
         after
     }

@@ -1,8 +1,12 @@
 //! What becomes of a request: its head is parsed, routed and rewritten.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use steelyard_http::{Reject, RequestHead, RequestSubject, Semicolons, Slots, release, wants_html};
+use steelyard_filters::PassedFolded;
+use steelyard_http::{
+    Reject, RequestEdits, RequestHead, RequestSubject, Semicolons, Slots, release, wants_html,
+};
 use steelyard_route::{Misdirection, NearMiss};
 
 use super::answer::Answer;
@@ -19,8 +23,8 @@ use crate::wire::buffers::Buffer;
 pub(crate) enum Decision {
     /// The head is not complete.
     Partial,
-    /// A route takes it.
-    Proxy(Request, Chosen),
+    /// A route takes it. What the client gets may be changed all the same.
+    Proxy(Request, Chosen, PassedFolded),
     /// We answer ourselves, perhaps for a route that refuses.
     Answer(Request, Answer, Option<Rc<RouteState>>),
     /// It passes filters first.
@@ -33,6 +37,9 @@ pub(crate) enum Decision {
 enum Direct {
     /// To endpoints, and nothing is on its way.
     Straight(Chosen),
+    /// The same, but for filters that have been passed: what is changed about its response. What
+    /// is changed about the request lies in `Core::edits`.
+    Passed(Chosen, PassedFolded),
     /// Through filters, or to an answer.
     Done(Inside, Option<Recipes>),
     Reject(Reject),
@@ -86,7 +93,24 @@ impl Context<'_> {
                 out.clear();
                 head.forward(&hop, request.traced_changes().as_ref(), out);
                 return match take_body(held, len, &mut request, out) {
-                    Ok(()) => Decision::Proxy(request, chosen),
+                    Ok(()) => Decision::Proxy(request, chosen, None),
+                    Err(reject) => Decision::Reject(reject),
+                };
+            }
+            Direct::Passed(chosen, said) => {
+                if !is_told {
+                    note.take(&head, None);
+                }
+                let mut changes = self.core.edits.borrow_mut();
+                if let Some(traced) = &request.traced {
+                    traced.tell(&mut changes.lines);
+                }
+                request.end_bare();
+                let hop = self.listener.hop(self.client_lines, chosen.route.manner());
+                out.clear();
+                head.forward(&hop, Some(&changes), out);
+                return match take_body(held, len, &mut request, out) {
+                    Ok(()) => Decision::Proxy(request, chosen, said),
                     Err(reject) => Decision::Reject(reject),
                 };
             }
@@ -119,7 +143,7 @@ impl Context<'_> {
     /// Whether somebody wants a trace of a request that goes there.
     fn is_traced(&self, direct: &Direct) -> bool {
         let route = match direct {
-            Direct::Straight(chosen) => Some(&chosen.route),
+            Direct::Straight(chosen) | Direct::Passed(chosen, ..) => Some(&chosen.route),
             Direct::Done(to, _) => to.route(),
             Direct::Reject(_) => None,
         };
@@ -142,8 +166,9 @@ impl Context<'_> {
             // Not by way of filters: it may be one of them that leads back here.
             return answer(Answer::fault(Fault::Loop, wants_html), state, None);
         }
-        if recipes.is_some() {
-            return Direct::Done(Inside::Route(state), recipes);
+        if let Some(recipes) = recipes {
+            let passed = self.passed(&scene, (head, client), &state, &recipes);
+            return passed.unwrap_or_else(|| Direct::Done(Inside::Route(state), Some(recipes)));
         }
         let mut recipes = Vec::new();
         let picked = state.pick(&scene, &Caller::of(head, client), &mut recipes);
@@ -157,6 +182,31 @@ impl Context<'_> {
             None => Direct::Straight(chosen),
             some => Direct::Done(Inside::Backend(chosen), some),
         }
+    }
+
+    /// Where a request goes that its filters let in at once, as most do that only look at heads.
+    /// None where there is more to it: then it passes them one after the other.
+    fn passed(
+        &self,
+        scene: &Scene<'_>,
+        (head, client): (&RequestHead<'_, '_>, IpAddr),
+        state: &Rc<RouteState>,
+        recipes: &Recipes,
+    ) -> Option<Direct> {
+        let folded = recipes.folded()?;
+        // Filters see queries as endpoints do, for which those with semicolons are spelled anew.
+        if state.leads_to_routes() || head.query.contains(';') {
+            return None;
+        }
+        let mut changes = self.core.edits.borrow_mut();
+        changes.clear();
+        let (from, mut more) = ((client.to_canonical(), self.tls.is_some()), Vec::new());
+        let said = folded.pass(head, from, &mut changes)?;
+        let edited = RequestEdits::seen(head, &changes);
+        let picked = state.pick(scene, &Caller::of(&edited, client), &mut more);
+        let is_bare = matches!(&picked, Picked::Leaf(leaf) if leaf.is_bare());
+        let chosen = Chosen { route: state.clone(), picked };
+        (is_bare && more.is_empty()).then_some(Direct::Passed(chosen, said))
     }
 
     /// The route of a request, as far as it is known before any filter has seen the request, and

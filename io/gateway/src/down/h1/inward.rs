@@ -6,9 +6,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use steelyard_filters::{Ask, Got, Inward, Journey, Response};
-use steelyard_http::{
-    Body, Framing, Reject, RequestChanges, RequestHead, RequestSlots, respell_query,
-};
+use steelyard_http::{Framing, Reject, RequestChanges, RequestHead, RequestSlots, respell_query};
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::route::Manner;
 
@@ -98,9 +96,6 @@ impl Way {
 
 impl Context<'_> {
     /// Sends a request in, whose head stands in `text`.
-    ///
-    /// Filters tell endpoints by lines of its head what its client may not: so nothing goes on that
-    /// its client has written behind its body, where some endpoints read lines too.
     pub(super) fn begin(
         &self,
         (head, text): (&RequestHead<'_, '_>, &[u8]),
@@ -109,8 +104,7 @@ impl Context<'_> {
         live: &Rc<Live>,
         out: &mut Vec<u8>,
     ) -> Box<Filtered> {
-        let body = std::mem::replace(&mut request.body, Body::new(Framing::None));
-        request.body = body.ending_bare();
+        request.end_bare();
         let manner = to.route().map(|route| route.manner()).unwrap_or_default();
         let semicolons = self.listener.hop(self.client_lines, self.port, manner).semicolons;
         let mut text = text.to_vec();

@@ -80,6 +80,13 @@ impl Request {
         }
     }
 
+    /// Nothing goes on that its client has written behind its body, where some endpoints read lines
+    /// too: filters tell them by lines of its head what their client may not.
+    pub(super) fn end_bare(&mut self) {
+        let body = std::mem::replace(&mut self.body, Body::new(Framing::None));
+        self.body = body.ending_bare();
+    }
+
     /// What endpoints are told of the trace, where there is one.
     pub(super) fn traced_changes(&self) -> Option<RequestChanges> {
         let traced = self.traced.as_ref()?;

@@ -1,5 +1,8 @@
 //! A response that somebody looks at before it goes on, and perhaps changes.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::{Download, Loan, Onward, Read, Reading, Reuse, Seen, Stage, Tap, release};
 use crate::body::Body;
 use crate::edits::ResponseChanges;
@@ -34,7 +37,7 @@ impl<B: Loan> Download<B> {
     /// The head goes on with these changes.
     pub(in crate::exchange) fn change(&mut self, changes: ResponseChanges) {
         let is_changed = !changes.is_empty();
-        self.changes = is_changed.then(|| Box::new(changes));
+        self.changes = is_changed.then(|| Arc::new(changes));
     }
 
     /// Shows the head that is held.
@@ -94,7 +97,9 @@ impl<B: Loan> Download<B> {
         let head = ResponseHead::parse(buffer, &mut slots, reading.asked).ok().flatten()?;
         let (seen, passing) = see(&head);
         let Some(through) = passing else { return Some((seen, Ok(()))) };
-        let onward = Onward::of(&head, through, reading, &mut self.head);
+        let LetThrough { changes, is_tapped } = through;
+        let changes = (Cow::Owned(changes), is_tapped);
+        let onward = Onward::of(&head, changes, reading, &mut self.head);
         onward.show(buffer, &self.head, self.witness.as_deref_mut());
         Some((seen, self.pass(onward, reuse)))
     }

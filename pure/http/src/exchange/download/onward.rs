@@ -1,7 +1,10 @@
 //! How a response goes on, once nobody stands in its way.
 
-use super::{Download, LetThrough, Loan, Read, Reading, Reuse, Stage, Tap, Witness};
+use std::borrow::Cow;
+
+use super::{Download, Loan, Read, Reading, Reuse, Stage, Tap, Witness};
 use crate::body::{Body, Framing, Wrapping};
+use crate::edits::ResponseChanges;
 use crate::response::{Persistence, ResponseHead};
 
 /// How a response goes on behind its head, which is written as it came or was rewritten.
@@ -19,21 +22,22 @@ pub(super) struct Onward {
 }
 
 impl Onward {
-    /// Appends the head to `out`, unless it goes on as it came.
+    /// Appends the head with its changes to `out`, unless it goes on as it came. Its body may go
+    /// through somebody else's hands.
     pub(super) fn of(
         head: &ResponseHead<'_, '_>,
-        through: LetThrough,
+        (mut changes, is_tapped): (Cow<'_, ResponseChanges>, bool),
         reading: Reading,
         out: &mut Vec<u8>,
     ) -> Self {
-        let LetThrough { mut changes, is_tapped } = through;
         let (is_switch, http10) = (head.is_switch(), reading.asked.http10);
         let mut persistence = reading.persistence(head);
         let has_body = head.framing != Framing::None && !is_switch;
         let mut tap = None;
         if is_tapped && has_body {
             let wrapping = if http10 { Wrapping::Plain } else { Wrapping::Chunks };
-            changes.framing = Some(if http10 { Framing::UntilClose } else { Framing::Chunked });
+            let framing = if http10 { Framing::UntilClose } else { Framing::Chunked };
+            changes.to_mut().framing = Some(framing);
             if http10 {
                 persistence = Persistence::Close;
             }
@@ -41,12 +45,12 @@ impl Onward {
             tap = Some(Box::new(Tap { wrapping, has_trailers, ..Tap::default() }));
         } else if is_tapped && reading.asked.head {
             // Nobody knows how long it would be.
-            changes.framing = Some(Framing::None);
+            changes.to_mut().framing = Some(Framing::None);
         }
         let is_changed = !changes.is_empty();
         let is_verbatim = !is_changed && head.is_verbatim(persistence);
         if !is_verbatim {
-            head.forward(persistence, is_changed.then_some(&changes), out);
+            head.forward(persistence, is_changed.then_some(&*changes), out);
         }
         // What follows the head of a 101 is the tunnel's.
         let body = match head.framing {

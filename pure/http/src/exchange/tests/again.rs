@@ -97,7 +97,7 @@ fn a_line_is_added_on_the_way() {
         let mut it = by(asked, limits(), Framing::None);
         let mut changes = ResponseChanges::default();
         changes.lines.add("Set-Cookie", b"a=b").unwrap();
-        it.change_response(Some(Box::new(changes)));
+        it.change_response(Some(changes.into()));
         takes(&mut it);
         answers(&mut it, b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
         let hints = it.to_client().concat();

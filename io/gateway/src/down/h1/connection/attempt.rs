@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use steelyard_filters::Response;
+use steelyard_filters::{PassedFolded, Response};
 use steelyard_http::{Framing, Terms, Wrapping};
 
 use super::{Connection, Told};
@@ -48,13 +48,20 @@ impl Opened {
     }
 }
 
+/// What has a hand in an attempt.
+pub(super) enum Filters<'c> {
+    /// Nothing that is left; what the client gets may be changed.
+    Passed(PassedFolded),
+    Course(&'c mut Course, Opened),
+}
+
 impl<C: Wire> Connection<C> {
     /// One attempt at the backend, of a request that passes filters or none.
     pub(super) async fn attempt(
         &mut self,
         request: &mut Request,
         chosen: &Chosen,
-        filters: Option<(&mut Course, Opened)>,
+        filters: Filters<'_>,
         trace: &mut Trace,
     ) -> Attempted {
         let core = self.core.clone();
@@ -67,6 +74,10 @@ impl<C: Wire> Connection<C> {
             waiting: &self.waiting,
         };
         let mut terms = Terms::from(&*request);
+        let (said, filters) = match filters {
+            Filters::Passed(said) => (said, None),
+            Filters::Course(course, opened) => (None, Some((course, opened))),
+        };
         terms.idempotent &= filters.as_ref().is_none_or(|(_, opened)| opened.is_as_asked);
         let mut dispatch = Dispatch {
             place,
@@ -78,6 +89,7 @@ impl<C: Wire> Connection<C> {
             attempt_due: None,
             trace: std::mem::take(trace),
             tap: None,
+            said,
             aside: Aside::of(chosen, request.client, request.bytes_in),
         };
         Self::prepare(&core, &mut self.note, &mut dispatch.exchange);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use steelyard_filters::{Answerer, Ask, Ending, Flow, Got, Inward, Piece, Response};
 use steelyard_http::{After, Asked, ResponseChanges, Upgrades};
 
-use super::attempt::{Attempted, Opened};
+use super::attempt::{Attempted, Filters, Opened};
 use super::{Connection, Told};
 use crate::core::live::Recipes;
 use crate::down::h1::answer::{Answer, write_response};
@@ -89,7 +89,8 @@ impl<C: Wire> Connection<C> {
         };
         let opened = Opened::untouched(*is_as_asked);
         let mut trace = Trace::default();
-        let attempted = self.attempt(request, chosen, Some((course, opened)), &mut trace).await;
+        let filters = Filters::Course(course, opened);
+        let attempted = self.attempt(request, chosen, filters, &mut trace).await;
         match attempted.conclude(request) {
             Inner::Over(over) => Ok(self.end(request, filtered, over, &trace)),
             inner => Err(Some(Box::new(Begun { inner, trace }))),
@@ -153,6 +154,20 @@ impl<C: Wire> Connection<C> {
         course.finish(over.ending);
         self.record_rejected(fault, over.told.bytes_out);
         over.after
+    }
+
+    /// Answers a request that has passed filters, of whose response so much is changed.
+    pub(super) async fn say_passed(
+        &mut self,
+        fault: Fault,
+        request: &Request,
+        stays: bool,
+        said: &ResponseChanges,
+    ) -> (After, Told) {
+        let mut course = self.course_of_none(Recipes::default());
+        let response = Answer::fault(fault, request.wants_html).to_response();
+        let over = self.say(&mut course, response, said.clone(), request.asked, !stays).await;
+        (over.after, Told { why: Some(fault), ..over.told })
     }
 
     /// For what is no request.
@@ -262,7 +277,7 @@ impl<C: Wire> Connection<C> {
             (Err(inner), _) => *inner,
             (_, None) => Inner::failed(Fault::GivenUp, request),
             (Ok(opened), Some(chosen)) => {
-                let filters = Some((course, opened));
+                let filters = Filters::Course(course, opened);
                 self.attempt(request, chosen, filters, trace).await.conclude(request)
             }
         }

@@ -101,7 +101,7 @@ impl<C: Wire> Connection<C> {
     pub(super) fn record_cut(&mut self, decision: &Decision) {
         let why = Some(Fault::CutOff);
         let (request, route) = match decision {
-            Decision::Proxy(request, chosen) => (request, Some(&chosen.route)),
+            Decision::Proxy(request, chosen, _) => (request, Some(&chosen.route)),
             Decision::Filtered(request, filtered) => (request, filtered.way.route()),
             Decision::Answer(request, _, route) => (request, route.as_ref()),
             Decision::Partial | Decision::Reject(_) => return,
