@@ -19,6 +19,7 @@ mod told;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
 use given::Given;
+pub(crate) use nginx::NginxStatus;
 pub use told::TraceSettings;
 
 /// The static options that count, names in lower case.
@@ -122,6 +124,16 @@ impl StaticOptions {
     /// Flags of ingress-nginx.
     pub fn nginx(&self) -> NginxOptions {
         nginx::chosen(&self.values)
+    }
+
+    /// Where they want health told, and by which path besides the usual one.
+    pub(crate) fn nginx_health(&self) -> Option<(SocketAddr, String)> {
+        nginx::health(&self.values)
+    }
+
+    /// What they say of what Ingresses report.
+    pub(crate) fn nginx_status(&self) -> NginxStatus {
+        nginx::status(&self.values)
     }
 
     /// The Secret with the certificate for all other names, as those flags say it.

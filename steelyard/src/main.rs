@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Command::Get(args) => steelyard::get::run(args),
         Command::Up(args) => steelyard::up::run(args, fixed),
         Command::Demo(args) => steelyard::demo::run(args, fixed),
-        Command::Controller(args) => steelyard::controller::run(args),
+        Command::Controller(args) => steelyard::controller::run(args, &fixed),
         Command::Speaker(args) => steelyard::speaker::run(args, fixed),
         Command::Gateway(args) => steelyard::gateway::run(args, fixed),
         Command::Lab(args) => steelyard_lab::run(args, steelyard::planning::read),

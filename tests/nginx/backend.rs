@@ -53,7 +53,12 @@ impl Listening {
                 }
                 taken.extend(stream.try_clone());
                 let (instance, config) = (instance.clone(), config.clone());
-                std::thread::spawn(move || _ = serve(stream, from, &instance, config));
+                let ended = stream.try_clone();
+                std::thread::spawn(move || {
+                    _ = serve(stream, from, &instance, config);
+                    // What is kept of it holds it open.
+                    _ = ended.map(|it| it.shutdown(Shutdown::Both));
+                });
             }
             taken
         });

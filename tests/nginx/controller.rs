@@ -26,6 +26,8 @@ const ADMIN_PORT: u16 = 9000;
 /// How long objects may take to be taken in, and between two looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
+/// The ConfigMaps of ports, by protocol.
+const PORTS: [(&str, &str); 2] = [("tcp", "tcp-services"), ("udp", "udp-services")];
 /// An Ingress that says how much was taken in.
 const MARK: &str = "zz-mark";
 
@@ -70,6 +72,7 @@ impl<'c> Controller<'c> {
             ports: BTreeSet::new(),
         };
         this.process.hush();
+        std::fs::create_dir_all(this.folder.file(".tmp"))?;
         this.begin()?;
         let state = this.folder.file(".state");
         let mut command = Command::new(binary::steelyard());
@@ -81,6 +84,9 @@ impl<'c> Controller<'c> {
             let at = SocketAddr::new(address, this.flag(flag, usual).parse()?);
             command.arg(format!("--entrypoints.{name}.address={at}"));
         }
+        command.args(PORTS.map(|(protocol, name)| {
+            format!("--nginx.{protocol}-services-configmap=ingress-nginx/{name}")
+        }));
         command.args(this.flags());
         command.args([OsStr::new("--state-dir"), state.as_os_str()]);
         this.process = Running::start(command)?;
@@ -107,6 +113,9 @@ impl<'c> Controller<'c> {
             self.scale(index, usize::try_from(count)?, 0)?;
         }
         self.write_settings()?;
+        for (protocol, _) in PORTS {
+            self.write_ports(protocol, &self.case.content["settings"][protocol])?;
+        }
         self.put(&json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": { "name": "nginx" }, "spec": { "controller": "k8s.io/ingress-nginx" },
@@ -215,6 +224,22 @@ impl<'c> Controller<'c> {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": { "name": "ingress-nginx-controller", "namespace": "ingress-nginx" },
             "data": data,
+        }))
+    }
+
+    /// Changes the ConfigMap of TCP services.
+    pub(crate) fn open_ports(&mut self, data: &Value) -> Result<()> {
+        self.write_ports("tcp", data)?;
+        self.taken_in()
+    }
+
+    /// Ports that lead to Services as they come.
+    fn write_ports(&self, protocol: &str, data: &Value) -> Result<()> {
+        let name = PORTS.iter().find(|(it, _)| *it == protocol).map(|(_, name)| *name);
+        self.write(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": name, "namespace": "ingress-nginx" },
+            "data": self.filled(data, &BTreeMap::new()).as_object().cloned().unwrap_or_default(),
         }))
     }
 

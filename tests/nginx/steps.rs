@@ -117,10 +117,13 @@ impl Run<'_> {
             let names: Vec<String> = names.map(expect::text).collect();
             self.controller.stop(&names)?;
         }
+        if !step["tcp"].is_null() {
+            self.controller.open_ports(&step["tcp"])?;
+        }
         if !submitted.is_null() {
             self.admitted = Some(self.controller.submit(&submitted)?);
         }
-        match ["tcp", "clear_status"].into_iter().find(|key| !step[*key].is_null()) {
+        match ["clear_status"].into_iter().find(|key| !step[*key].is_null()) {
             Some(key) => bail!("{key}: nothing like it is read"),
             None => Ok(()),
         }
@@ -326,7 +329,7 @@ impl Run<'_> {
         let matcher: Value = matcher.map(|(key, it)| (key.clone(), it.clone())).collect();
         // What must not be there is looked for when it could be.
         if !expected["excludes"].is_null() {
-            std::thread::sleep(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(1_200));
         }
         loop {
             let text = match expected["file"].as_str() {

@@ -50,16 +50,43 @@ pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) 
         .layer(middleware::from_fn_with_state(Arc::new(access), guard))
 }
 
-async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let mut response = match access.check(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refused(request.uri().path(), &refusal),
+/// Health and metrics alone, which are for everybody.
+pub(crate) fn health_router(published: Arc<Published>, path: &str) -> Router {
+    let healthy = async || text(StatusCode::OK, "ok\n".to_owned());
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/readyz", get(readyz))
+        .with_state(published)
+        .route("/healthz", get(healthy));
+    // What stands there already, or is no path, is left as it is.
+    let is_other = path.starts_with('/') && !["/metrics", "/readyz", "/healthz"].contains(&path);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let router = match is_other && path.bytes().all(is_plain) {
+        true => router.route(path, get(healthy)),
+        false => router,
     };
+    router.layer(middleware::map_response(secured))
+}
+
+async fn secured(mut response: Response) -> Response {
+    secure(&mut response);
+    response
+}
+
+fn secure(response: &mut Response) {
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    let mut response = match access.check(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(request.uri().path(), &refusal),
+    };
+    secure(&mut response);
     response
 }
 

@@ -37,7 +37,7 @@ use tokio::sync::watch;
 pub use crate::access::TOKEN_HEADER;
 pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
 pub use crate::lazy::{Fresh, Lazy};
-pub use crate::server::{Admin, serve};
+pub use crate::server::{Admin, serve, serve_health};
 pub use crate::view::{
     DiagnosticCounts, EndpointCounts, EndpointRows, EntryPointRow, ExplainedRequest,
     FailedRequests, Happening, LiveParts, Metrics, Overview, Published, Rebalance, View,
@@ -59,8 +59,24 @@ pub struct AdminOptions {
     pub waits: Option<watch::Receiver<()>>,
 }
 
-/// Under which name its listener is passed to another process.
+/// Where health and metrics are told, and nothing else: for who comes from ingress-nginx.
+#[derive(Clone, Debug)]
+pub struct HealthOptions {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The path of health, besides `/healthz`.
+    pub path: String,
+    /// Places for connections.
+    pub places: Places,
+    /// Sockets that another process opened: one of them may be the listener.
+    pub inherited: Inherited,
+    /// Nobody is answered before that ends: another process does.
+    pub waits: Option<watch::Receiver<()>>,
+}
+
+/// Under which names listeners are passed to another process.
 const LISTENER: &str = "admin";
+const HEALTH_LISTENER: &str = "health";
 
 /// Connections at a time, unless told otherwise.
 const MAX_CONNECTIONS: usize = 256;

@@ -12,13 +12,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use steelyard_host::inherited::Inherited;
 use steelyard_host::places::{Places, TakenPlace};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
 use crate::guests::{Guest, Guests};
-use crate::{AdminOptions, LISTENER, Published, StartError, api};
+use crate::{AdminOptions, HEALTH_LISTENER, HealthOptions, LISTENER, Published, StartError, api};
 
 /// A connection without a complete request head for this long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,6 +33,8 @@ const BACKLOG: i32 = 1024;
 /// The running admin interface. Dropping it closes the listener and all connections.
 #[derive(Debug)]
 pub struct Admin {
+    /// By which its listener is passed on.
+    name: &'static str,
     address: SocketAddr,
     /// Shared with the thread, for another process.
     listener: StdListener,
@@ -46,20 +49,38 @@ pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin,
         let address = options.listen;
         tracing::warn!(%address, "without --admin-token-file only metrics and health are told");
     }
-    let bind = |source| StartError::Bind { address: options.listen, source };
-    let (listener, address) = match options.inherited.take(LISTENER).pop() {
+    let AdminOptions { listen, inherited, places, waits, .. } = options;
+    let router = api::router(published, access, places.clone());
+    start(LISTENER, *listen, inherited, (router, places.clone(), waits.clone()))
+}
+
+/// Starts to tell health and metrics at an address of their own, in a thread of its own.
+pub fn serve_health(
+    options: &HealthOptions,
+    published: Arc<Published>,
+) -> Result<Admin, StartError> {
+    let HealthOptions { listen, path, inherited, places, waits } = options;
+    let router = api::health_router(published, path);
+    start(HEALTH_LISTENER, *listen, inherited, (router, places.clone(), waits.clone()))
+}
+
+fn start(
+    name: &'static str,
+    wanted: SocketAddr,
+    inherited: &Inherited,
+    (router, places, waits): (Router, Places, Option<watch::Receiver<()>>),
+) -> Result<Admin, StartError> {
+    let bind = |source| StartError::Bind { address: wanted, source };
+    let (listener, address) = match inherited.take(name).pop() {
         Some(given) => adopt(given.into()),
-        None => listen(options.listen),
+        None => listen(wanted),
     }
     .map_err(bind)?;
     let shared = listener.try_clone().map_err(bind)?;
-    let waits = options.waits.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(StartError::Thread)?;
-    let places = options.places.clone();
-    let router = api::router(published, access, places.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let work = move || {
         runtime.block_on(async {
@@ -70,8 +91,8 @@ pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin,
         });
     };
     let thread =
-        std::thread::Builder::new().name("admin".into()).spawn(work).map_err(StartError::Thread)?;
-    Ok(Admin { address, listener: shared, stop: Some(stop), thread: Some(thread) })
+        std::thread::Builder::new().name(name.into()).spawn(work).map_err(StartError::Thread)?;
+    Ok(Admin { name, address, listener: shared, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Admin {
@@ -85,7 +106,7 @@ impl Admin {
     /// # Errors
     /// When there is no descriptor left.
     pub fn socket(&self) -> std::io::Result<(String, OwnedFd)> {
-        Ok((LISTENER.to_owned(), self.listener.try_clone()?.into()))
+        Ok((self.name.to_owned(), self.listener.try_clone()?.into()))
     }
 }
 

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Admin, AdminOptions, LiveParts, Overview, Published, StartError, View, serve};
+use crate::{
+    Admin, AdminOptions, HealthOptions, LiveParts, Overview, Published, StartError, View, serve,
+    serve_health,
+};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Far more than any answer takes.
@@ -39,6 +42,17 @@ impl Served {
         let options =
             AdminOptions { listen: listen.parse().unwrap(), token_file, ..AdminOptions::default() };
         let admin = serve(&options, published.clone()).unwrap();
+        Self { admin, published }
+    }
+
+    /// Health and metrics alone.
+    fn health(path: &str) -> Self {
+        let metrics = Arc::new(|| "up 1\n".to_owned());
+        let published = Published::new(LiveParts { metrics, ..LiveParts::default() });
+        let AdminOptions { places, inherited, waits, .. } = AdminOptions::default();
+        let listen = ([0, 0, 0, 0], 0).into();
+        let options = HealthOptions { listen, path: path.to_owned(), places, inherited, waits };
+        let admin = serve_health(&options, published.clone()).unwrap();
         Self { admin, published }
     }
 
@@ -139,6 +153,22 @@ fn view(generation: u64) -> View {
         services: json!([{ "namespace": "default", "name": "web", "addresses": ["192.0.2.1"] }])
             .into(),
         ..View::default()
+    }
+}
+
+#[test]
+fn health_is_told_and_nothing_else() {
+    for (path, own) in [("/healthz", 200), ("/health", 200), ("/metrics", 200), ("/{a}", 404)] {
+        let served = Served::health(path);
+        served.published.publish(view(1));
+        assert_eq!(served.get("/healthz").status, 200, "{path}");
+        assert_eq!(served.get("/metrics").body, "up 1\n", "{path}");
+        assert_eq!(served.get("/readyz").status, 200, "{path}");
+        assert_eq!(served.get(path).status, own, "{path}");
+        for other in ["/", "/api/v1/overview", "/page.js", "/stop"] {
+            assert_eq!(served.get(other).status, 404, "{other}");
+        }
+        assert_eq!(served.raw("POST /healthz HTTP/1.1\nHost: localhost\n").status, 405);
     }
 }
 

@@ -23,11 +23,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_http::{Limits, RequestChanges};
+use steelyard_model::routing::nginx_log::NginxLog;
 use steelyard_route::NearMiss;
 
 use crate::options::GatewayOptions;
 use crate::shared::Shared;
-use crate::tell::access_log::LogBuffer;
+use crate::tell::access_log::{LogBuffer, NginxLogging, NginxSink};
 use crate::tell::fault::{Failed, Fault};
 use crate::tell::metrics::{Counters, Sample};
 use crate::tell::recent::Recent;
@@ -71,6 +72,8 @@ pub(crate) struct Core {
     pub(crate) states: States,
     pub(crate) counters: Counters,
     pub(crate) log: Option<LogBuffer>,
+    /// Where lines of ingress-nginx's logs go, by place.
+    sinks: RefCell<Vec<PlacedSink>>,
     pub(crate) tracer: Option<Tracer>,
     /// Requests that were not answered with success.
     pub(crate) recent: Recent,
@@ -102,6 +105,9 @@ pub(crate) struct Core {
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
+
+/// A file, or standard output where there is none, and where lines for it go.
+type PlacedSink = (Option<Arc<str>>, Rc<NginxSink>);
 
 /// Counts as something that is under way until it is dropped.
 pub(crate) struct UnderWay<'c>(&'c Cell<usize>);
@@ -137,6 +143,7 @@ impl Core {
             states: States::default(),
             counters: Counters::default(),
             log,
+            sinks: RefCell::default(),
             tracer,
             recent,
             connections: RefCell::default(),
@@ -213,6 +220,36 @@ impl Core {
         if let Some(log) = &self.log {
             log.flush();
         }
+        let mut sinks = self.sinks.borrow_mut();
+        sinks.iter().for_each(|(_, sink)| sink.flush());
+        // Those that no listener goes by any more.
+        sinks.retain(|(_, sink)| Rc::strong_count(sink) > 1);
+    }
+
+    /// Whether requests are told of in a log.
+    pub(crate) fn logs(&self) -> bool {
+        self.log.is_some() || !self.sinks.borrow().is_empty()
+    }
+
+    /// A log of ingress-nginx's, where its place can be written to.
+    pub(crate) fn logging(&self, log: &Arc<NginxLog>) -> Option<NginxLogging> {
+        let lines = self.shared.log(log)?;
+        let mut sinks = self.sinks.borrow_mut();
+        let known = sinks.iter().position(|(place, _)| *place == log.path);
+        let known = known.map(|at| (at, sinks[at].1.clone()));
+        let sink = match known {
+            Some((_, sink)) if sink.goes_to(&lines) => sink,
+            known => {
+                if let Some((at, former)) = known {
+                    former.flush();
+                    sinks.swap_remove(at);
+                }
+                let sink = NginxSink::new(lines);
+                sinks.push((log.path.clone(), sink.clone()));
+                sink
+            }
+        };
+        Some(NginxLogging::new(log.clone(), sink))
     }
 
     /// Says why a backend failed, but not for every request.

@@ -21,7 +21,7 @@ use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
 use crate::shared::staples::Lacking;
 use crate::shared::{Config, Shared};
-use crate::tell::access_log::{LogBuffer, Writer};
+use crate::tell::access_log::{LogBuffer, LogPlaces, LogWays, kept};
 use crate::tell::date::unix_now;
 use crate::tell::endpoints::{self, EndpointReport};
 use crate::tell::exposition::{self, Reloads};
@@ -35,7 +35,7 @@ pub struct Gateway {
     workers: Mutex<Vec<Worker>>,
     listening: Mutex<BTreeMap<Bind, SocketAddr>>,
     reloads: Mutex<Reloads>,
-    log: Mutex<Option<Writer>>,
+    logs: Mutex<LogPlaces>,
     /// Asks endpoints whether they are well.
     checker: Mutex<Option<Checker>>,
     /// Nothing is taken from listeners while it is there.
@@ -69,22 +69,16 @@ impl Gateway {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let writer = match &options.access_log {
-            Some(log) => Some(
-                Writer::start(log.path.as_deref(), log.buffered)
-                    .map_err(|source| StartError::AccessLog { path: log.path.clone(), source })?,
-            ),
-            None => None,
-        };
+        let logs = LogPlaces::start(options.access_log.as_ref()).map_err(|source| {
+            let path = options.access_log.as_ref().and_then(|log| log.path.clone());
+            StartError::AccessLog { path, source }
+        })?;
         let chosen = Arc::new(options.access_log.clone().unwrap_or_default());
         options.workers = count;
         let waits = options.waits;
         let shared = Shared::new(options);
         let requests = Arc::<AtomicU64>::default();
-        let log = || {
-            let lines = writer.as_ref()?.lines.clone();
-            Some(LogBuffer::new(chosen.clone(), lines, requests.clone()))
-        };
+        let log = || Some(LogBuffer::new(chosen.clone(), logs.own()?, requests.clone()));
         let workers = (0..count)
             .map(|index| Worker::start(index, shared.clone(), log(), down::SERVANTS))
             .collect::<io::Result<_>>()
@@ -95,7 +89,7 @@ impl Gateway {
             workers: Mutex::new(workers),
             listening: Mutex::default(),
             reloads: Mutex::default(),
-            log: Mutex::new(writer),
+            logs: Mutex::new(logs),
             checker: Mutex::new(Some(checker)),
             waiting: Mutex::new(waits.then(|| watch::channel(()).0)),
         })
@@ -115,12 +109,26 @@ impl Gateway {
         }
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
+        self.lead_logs(routing);
         self.shared.swap(config, &delta);
         if let Some(checker) = &*self.checker() {
             checker.tell();
         }
         reloads.total += 1;
         reloads.last_success = unix_now();
+    }
+
+    /// Opens the logs that ingress-nginx's ConfigMap wants.
+    fn lead_logs(&self, routing: &RoutingMap) {
+        let own = self.shared.options.access_log.as_ref();
+        let points = routing.entry_points.values();
+        let wanted = points.filter_map(|point| kept(point, own)).map(|log| &**log);
+        let ways = self.logs().follow(wanted);
+        self.shared.lead_logs(ways);
+    }
+
+    fn logs(&self) -> MutexGuard<'_, LogPlaces> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Endpoints that took no connection when a request last asked for one.
@@ -231,11 +239,13 @@ impl Gateway {
         let GatewayOptions { views, buckets, .. } = &self.shared.options;
         exposition::expose(&samples, reloads, *views, buckets, out);
         endpoints::expose(&self.shared.config().routing, &self.shared.standings, out);
+        let routing = &self.shared.config().routing;
+        exposition::nginx::expose(&samples, reloads, routing, buckets, out);
         exposition::expose_certificates(&self.shared.config().routing, out);
         let (taken, none, lacking) = self.shared.staples.told();
         exposition::expose_staples((taken, none), lacking.len(), out);
-        if let Some(writer) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
-            exposition::expose_log(writer.lines.lost(), out);
+        if let Some(lost) = self.logs().lost() {
+            exposition::expose_log(lost, out);
         }
         if let Some(tracing) = &self.shared.options.tracing {
             exposition::expose_spans(tracing.sink.counts(), out);
@@ -297,10 +307,7 @@ impl Gateway {
 
     /// Opens the access log's file again, after log rotation has moved it away.
     pub fn reopen_log(&self) {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = &*log {
-            writer.lines.reopen();
-        }
+        self.logs().reopen();
     }
 
     /// From now on each answer ends its connection; new ones are still accepted. For when another
@@ -334,10 +341,8 @@ impl Gateway {
             let _ = worker.thread.join();
         }
         checker.into_iter().for_each(Checker::end);
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = log {
-            writer.finish();
-        }
+        self.shared.lead_logs(LogWays::default());
+        self.logs().finish();
     }
 }
 

@@ -21,10 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use steelyard_filters::Memory;
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::nginx_log::NginxLog;
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
 
 use crate::options::GatewayOptions;
+use crate::tell::access_log::{Lines, LogWays};
 use crate::wire::secured::Secured;
 use crowd::Crowd;
 use flights::Flights;
@@ -74,6 +76,9 @@ pub(crate) struct Shared {
     labour: OnceLock<Option<Labour>>,
     /// What signers say of certificates.
     pub(crate) staples: Staples,
+    /// The ways to writers of ingress-nginx's logs. Asked where a listener takes a configuration up,
+    /// and not by requests.
+    logs: Mutex<LogWays>,
 }
 
 impl Shared {
@@ -92,6 +97,7 @@ impl Shared {
             memory: Mutex::new(Memory::seeded(RandomState::new().hash_one(0))),
             labour: OnceLock::new(),
             staples: Staples::default(),
+            logs: Mutex::default(),
         })
     }
 
@@ -101,6 +107,17 @@ impl Shared {
         self.config.store(Arc::new(config));
         self.version.fetch_add(1, Ordering::Release);
         self.memory().forget(lapsing);
+    }
+
+    /// The way to the writer of a log.
+    pub(crate) fn log(&self, log: &NginxLog) -> Option<Lines> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&log.path).cloned()
+    }
+
+    /// Lines go there from the next configuration on.
+    pub(crate) fn lead_logs(&self, ways: LogWays) {
+        *self.logs.lock().unwrap_or_else(PoisonError::into_inner) = ways;
     }
 
     /// What filters keep.

@@ -8,6 +8,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use std::sync::Arc;
+
+use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
+use steelyard_model::routing::filter::nginx::NginxWord;
+use steelyard_model::routing::nginx_log::{LogEscape, LogText, NginxLog};
+use steelyard_model::routing::route::Manner;
 use support::*;
 
 /// nginx in a folder of its own, gone with its owner.
@@ -126,4 +133,66 @@ fn a_real_backend_of_http2() {
     }
     let seen = std::fs::read_to_string(nginx.folder.join("access.log")).unwrap();
     assert_eq!(seen.matches(" HTTP/2.0\" 200 ").count(), 40, "{seen}");
+}
+
+/// A log, of one word.
+fn log(path: Option<&Path>, format: &str) -> NginxLog {
+    let (text, unknown) = LogText::read(format, LogEscape::Usual).unwrap();
+    assert!(unknown.is_empty());
+    let path = path.map(|path| path.to_str().unwrap().into());
+    NginxLog { path, text, skips: Vec::new(), has_strays: false, is_asked: true }
+}
+
+/// A place goes and comes with the configuration, and only what is of the class stands there.
+#[test]
+fn the_log_of_ingress_nginx_follows_its_configmap() {
+    let server = Server::echo("one");
+    let map = |log: Option<NginxLog>| {
+        let mut map = routing(&[
+            route("nginx", "a", "/", &[server.address]),
+            route("other", "b", "/", &[server.address]),
+        ]);
+        let id = filtering::id("nginx");
+        let mut route = (*map.routes[&id]).clone();
+        route.manner = Manner::Nginx;
+        map.routes.insert(id, Arc::new(route));
+        let nginx = NginxSocket { log: log.map(Arc::new), ..NginxSocket::default() };
+        let web = EntryPoint { nginx: Some(Arc::new(nginx)), ..EntryPoint::new("web", 80) };
+        map.entry_points.insert(web.id.clone(), Arc::new(web));
+        map
+    };
+    let gateway =
+        Gateway::start(GatewayOptions { workers: 1, ..GatewayOptions::default() }).unwrap();
+    let [first, second] = ["first", "second"].map(TemporaryFile::new);
+    gateway.apply(&map(Some(log(Some(&first.0), "$status $request_uri <$http_x_a>"))), 1);
+    let address = *gateway.listen(&[web(0)])[0].1.as_ref().unwrap();
+    let mut client = Client::connect(address);
+    let ask = |client: &mut Client, host: &str, path: &str| {
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX-A: \"\r\n\r\n");
+        client.send(asked).receive().status()
+    };
+    assert_eq!(ask(&mut client, "a", "/1?x=%20"), 200);
+    assert_eq!(ask(&mut client, "b", "/2"), 200);
+    assert_eq!(ask(&mut client, "c", "/3"), 404);
+    eventually("a line of the class", || first.text() == "200 /1?x=%20 <\\x22>\n");
+    // On the same connection.
+    let strays = NginxLog { has_strays: true, ..log(Some(&second.0), "$status $host") };
+    let skips = vec![NginxWord::read("~^/health").unwrap()];
+    gateway.apply(&map(Some(NginxLog { skips, ..strays })), 2);
+    for (host, path, status) in [("a", "/4", 200), ("a", "/healthz", 200), ("c", "/5", 404)] {
+        assert_eq!(ask(&mut client, host, path), status);
+    }
+    eventually("lines at the other place", || second.text() == "200 a\n404 c\n");
+    gateway.apply(&map(None), 3);
+    assert_eq!(ask(&mut client, "a", "/6"), 200);
+    // And back: what was written there before is kept.
+    gateway.apply(&map(Some(log(Some(&first.0), "$status"))), 4);
+    assert_eq!(ask(&mut client, "a", "/7"), 200);
+    eventually("a line at the first place", || first.text().ends_with("\n200\n"));
+    assert_eq!(first.text().lines().count(), 2);
+    let told = scrape(&gateway);
+    let series = "nginx_ingress_controller_requests{canary=\"\",host=\"a\",";
+    assert!(told.contains(series) && !told.contains("host=\"b\""), "{told}");
+    gateway.drain(std::time::Duration::from_secs(1));
+    assert_eq!(second.text(), "200 a\n404 c\n");
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, Timeouts};
 use steelyard_model::routing::belief::{NginxBelief, NginxForwarded, NginxProxied};
-use steelyard_model::routing::entry_point::EntryPoint;
+use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::{ProxyVersion, Transport};
@@ -374,7 +374,8 @@ fn ingress_nginx_says_who_is_believed() {
     let place = Provenance::new(&object, FieldPath::from("data"));
     let map = |belief: Option<NginxBelief>| {
         let mut map = routing(&[route("app", "*", "/", &[server.address])]);
-        let web = EntryPoint { nginx: belief.map(Arc::new), ..EntryPoint::new("web", 80) };
+        let nginx = belief.map(|belief| Arc::new(NginxSocket { belief, log: None }));
+        let web = EntryPoint { nginx, ..EntryPoint::new("web", 80) };
         map.entry_points.insert(web.id.clone(), Arc::new(web));
         map
     };

@@ -7,10 +7,12 @@
 mod belief;
 mod inspected;
 mod keys;
+mod logs;
 mod notes;
 mod page;
 mod risks;
 mod shown;
+mod streams;
 mod verdict;
 
 use std::sync::Arc;
@@ -28,8 +30,8 @@ use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::routing::variables::{Variable, VariableText};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    Diagnostic, FieldPath, Labels, NamespacedName, NginxAsks, NginxSettings, ObjectRef, OwnFilter,
-    PassPhase, Provenance, RouteDraft, Severity,
+    Diagnostic, FieldPath, Labels, NamespacedName, NginxAsks, NginxSettings, NginxStreams,
+    ObjectRef, OwnFilter, PassPhase, Provenance, RouteDraft, Severity,
 };
 
 use crate::codes;
@@ -39,6 +41,7 @@ pub use inspected::{is_plain_path, suspicious};
 pub use keys::{KEYS, KeyFate};
 pub use page::page;
 pub use risks::{Forbidden, forbidden};
+pub use streams::streams;
 pub use verdict::{NginxVerdict, annotation, setting};
 
 /// Seconds for which browsers keep to TLS, where nothing is said: a year.
@@ -74,7 +77,10 @@ pub fn settings(
 ) -> NginxSettings {
     let nothing = (Arc::new(ObjectRef::new("ConfigMap", "", "")), Labels::new());
     let (object, data) = written.unwrap_or((&nothing.0, &nothing.1));
-    Reading { data, object: object.clone(), said }.settings()
+    let settings = Reading { data, object: object.clone(), said }.settings();
+    // Who has none has not asked for a log.
+    let logs = if written.is_some() { settings.logs } else { (None, None) };
+    NginxSettings { logs, ..settings }
 }
 
 impl<'a> Reading<'a> {
@@ -85,6 +91,8 @@ impl<'a> Reading<'a> {
         let leads_relatively = self.boolean("relative-redirects").unwrap_or(false);
         let code = |text: &str| text.parse().ok().filter(|it| LED.contains(it));
         let named = "name a ConfigMap: NAMESPACE/NAME";
+        let (belief, trust, wait) = self.belief();
+        let silence = self.silence();
         NginxSettings {
             redirects: self.boolean("ssl-redirect").unwrap_or(true),
             always_redirects: self.boolean("force-ssl-redirect").unwrap_or(false),
@@ -120,7 +128,9 @@ impl<'a> Reading<'a> {
             told: self
                 .value("proxy-set-headers", namespaced, named)
                 .map(|it| (it, self.place("proxy-set-headers"))),
-            belief: self.belief(),
+            belief,
+            streams: NginxStreams { trust, wait, silence },
+            logs: self.logs(),
             refusal,
         }
     }

@@ -59,6 +59,8 @@ pub enum Note {
     User(Arc<str>),
     /// How much smaller a response became: bytes in, bytes out.
     Ratio(u64, u64),
+    /// What a request is called, that came without a name.
+    Name([u8; 32]),
     /// Why a frame answered by itself.
     Reason(&'static str),
     /// What was found out for all that wait for this.

@@ -71,3 +71,4 @@ pub use recipe::{AnyFrame, Recipe};
 pub use replay::Replay;
 pub use response::Response;
 pub use stack::{Inward, Outward, Stack};
+pub use variables::{VariableSource, recall};

@@ -5,6 +5,8 @@
 //! ([`in_url`]).
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
 
 use steelyard_http::path::{decoded, normalize};
 use steelyard_http::{Head as _, RequestEdits, RequestView as _};
@@ -12,36 +14,114 @@ use steelyard_model::routing::variables::{TextPart, Variable, VariableText};
 
 use crate::context::Context;
 
-/// A text for this request. Bytes of lines that are no UTF-8 are U+FFFD.
-pub(crate) fn filled(text: &VariableText, cx: &Context<'_>, head: &RequestEdits<'_>) -> String {
-    let mut out = String::new();
-    for part in text.parts() {
-        match part {
-            TextPart::Plain(plain) => out.push_str(plain),
-            TextPart::Variable(variable) => out.push_str(&value(variable, cx, head)),
-        }
-    }
-    out
+/// A request as variables see it, under way or over.
+pub trait VariableSource {
+    /// Whether its connection is TLS.
+    fn is_tls(&self) -> bool;
+    /// `http` or `https`, as a believed proxy says it.
+    fn access_scheme(&self) -> &str;
+    /// Host and port, as they are written.
+    fn authority(&self) -> &str;
+    /// Path, as it is written.
+    fn path(&self) -> &str;
+    /// The query, without its mark.
+    fn query(&self) -> Option<&str>;
+    /// Method.
+    fn method(&self) -> &str;
+    /// Who asks.
+    fn client(&self) -> IpAddr;
+    /// Calls `see` with each header line.
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8]));
 }
 
-fn value(variable: &Variable, cx: &Context<'_>, head: &RequestEdits<'_>) -> String {
-    match variable {
-        Variable::Scheme => scheme(cx).to_owned(),
-        Variable::AccessScheme => head.scheme().as_str().to_owned(),
-        Variable::Host => host(head.authority()).to_ascii_lowercase(),
-        Variable::HttpHost => head.authority().to_owned(),
-        Variable::RequestUri => uri(head),
-        Variable::EscapedRequestUri => escaped(&uri(head)),
-        Variable::Uri => {
-            normalize(head.path()).map_or_else(|_| String::new(), |it| decoded(&it).into_owned())
+/// A request on its way in.
+struct Inside<'a, 'h>(&'a Context<'a>, &'a RequestEdits<'h>);
+
+impl VariableSource for Inside<'_, '_> {
+    fn is_tls(&self) -> bool {
+        self.0.journey.is_tls
+    }
+
+    fn access_scheme(&self) -> &str {
+        self.1.scheme().as_str()
+    }
+
+    fn authority(&self) -> &str {
+        self.1.authority()
+    }
+
+    fn path(&self) -> &str {
+        self.1.path()
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.1.query()
+    }
+
+    fn method(&self) -> &str {
+        self.1.method()
+    }
+
+    fn client(&self) -> IpAddr {
+        self.0.journey.peer
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.1.each(see);
+    }
+}
+
+/// A text for this request. Bytes of lines that are no UTF-8 are U+FFFD.
+pub(crate) fn filled(text: &VariableText, cx: &Context<'_>, head: &RequestEdits<'_>) -> String {
+    let (mut out, of) = (Vec::new(), Inside(cx, head));
+    for part in text.parts() {
+        match part {
+            TextPart::Plain(plain) => out.extend_from_slice(plain.as_bytes()),
+            TextPart::Variable(variable) => _ = recall(variable, &of, &mut out),
         }
-        Variable::Query => head.query().unwrap_or_default().to_owned(),
-        Variable::QueryMark => head.query().map_or("", |_| "?").to_owned(),
-        Variable::RemoteAddress => cx.journey.peer.to_canonical().to_string(),
-        Variable::Method => head.method().to_owned(),
-        Variable::Header(name) => lines(head, name, if &**name == "cookie" { "; " } else { ", " }),
-        Variable::Cookie(name) => cookie(head, name),
-        Variable::Argument(name) => argument(head.query().unwrap_or_default(), name).to_owned(),
+    }
+    String::from_utf8(out).unwrap_or_else(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+}
+
+/// Appends what a variable is; whether the request has it at all.
+pub fn recall(variable: &Variable, of: &dyn VariableSource, out: &mut Vec<u8>) -> bool {
+    let mut push = |text: &str| out.extend_from_slice(text.as_bytes());
+    match variable {
+        Variable::Scheme => push(if of.is_tls() { "https" } else { "http" }),
+        Variable::AccessScheme => push(of.access_scheme()),
+        Variable::Host => push(&host(of.authority()).to_ascii_lowercase()),
+        Variable::HttpHost => push(of.authority()),
+        Variable::RequestUri => push_uri(of, out),
+        Variable::EscapedRequestUri => {
+            let mut plain = Vec::new();
+            push_uri(of, &mut plain);
+            push(&escaped(&String::from_utf8_lossy(&plain)));
+        }
+        Variable::Uri => {
+            push(&normalize(of.path()).map_or_else(|_| "".into(), |it| decoded(&it).into_owned()))
+        }
+        Variable::Query => push(of.query().unwrap_or_default()),
+        Variable::QueryMark => push(of.query().map_or("", |_| "?")),
+        Variable::RemoteAddress => _ = write!(out, "{}", of.client().to_canonical()),
+        Variable::Method => push(of.method()),
+        Variable::Header(name) => {
+            return lines(of, name, if &**name == "cookie" { b"; " } else { b", " }, out);
+        }
+        Variable::Cookie(name) => return cookie(of, name, out),
+        Variable::Argument(name) => {
+            let found = argument(of.query().unwrap_or_default(), name);
+            push(found.unwrap_or_default());
+            return found.is_some();
+        }
+    }
+    true
+}
+
+fn push_uri(of: &dyn VariableSource, out: &mut Vec<u8>) {
+    out.extend_from_slice(of.path().as_bytes());
+    if let Some(query) = of.query() {
+        out.push(b'?');
+        out.extend_from_slice(query.as_bytes());
     }
 }
 
@@ -64,28 +144,37 @@ pub(crate) fn host(authority: &str) -> &str {
     }
 }
 
-/// All values of a line.
-fn lines(head: &RequestEdits<'_>, name: &str, between: &str) -> String {
-    let mut values = Vec::new();
-    head.each(&mut |line, value| {
+/// All values of a line; whether there is one.
+fn lines(of: &dyn VariableSource, name: &str, between: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut is_there = false;
+    of.each(&mut |line, value| {
         if line.eq_ignore_ascii_case(name) {
-            values.push(String::from_utf8_lossy(value).into_owned());
+            out.extend_from_slice(if is_there { between } else { b"" });
+            out.extend_from_slice(value);
+            is_there = true;
         }
     });
-    values.join(between)
+    is_there
 }
 
-fn cookie(head: &RequestEdits<'_>, name: &str) -> String {
-    let line = lines(head, "cookie", "; ");
-    let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(own, _)| *own == name);
-    found.map_or_else(String::new, |(_, value)| value.to_owned())
+fn cookie(of: &dyn VariableSource, name: &str, out: &mut Vec<u8>) -> bool {
+    let mut is_there = false;
+    of.each(&mut |line, value| {
+        if is_there || !line.eq_ignore_ascii_case("cookie") {
+            return;
+        }
+        let mut pairs = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let found = pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+        out.extend_from_slice(found.unwrap_or_default());
+        is_there = found.is_some();
+    });
+    is_there
 }
 
 /// Without regard to case in its name, as nginx has it.
-fn argument<'q>(query: &'q str, name: &str) -> &'q str {
+fn argument<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(own, _)| own.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    pairs.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// As a value in a query: letters, digits and `-._~` as they are (RFC 3986 §2.3).

@@ -102,6 +102,34 @@ families! {
         TRACED: Kind::Counter, "steelyard_traced_requests_total"
             ["outcome"] "Traced requests: sent to the collector, or dropped";
     }
+    "Requests under the names of ingress-nginx, for its class" {
+        NGINX_REQUESTS: Kind::Counter, "nginx_ingress_controller_requests"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Requests, by Ingress";
+        NGINX_DURATIONS: Kind::Histogram(&DURATIONS),
+            "nginx_ingress_controller_request_duration_seconds"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Time to answer, by Ingress";
+        NGINX_REQUEST_SIZES: Kind::Summary, "nginx_ingress_controller_request_size"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Bytes of request bodies, by Ingress";
+        NGINX_RESPONSE_SIZES: Kind::Summary, "nginx_ingress_controller_response_size"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Bytes of response bodies, by Ingress";
+        NGINX_BYTES_SENT: Kind::Summary, "nginx_ingress_controller_bytes_sent"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "The same, under the name that it had before";
+        NGINX_SUCCESS: Kind::Counter, "nginx_ingress_controller_success" []
+            "Configurations that were taken up";
+        NGINX_RELOADED: Kind::Gauge, "nginx_ingress_controller_config_last_reload_successful" []
+            "Always 1: a configuration that cannot be read as a whole is none";
+        NGINX_RELOADED_AT: Kind::Gauge,
+            "nginx_ingress_controller_config_last_reload_successful_timestamp_seconds" []
+            "When a configuration was taken up last, in seconds since 1970";
+        NGINX_EXPIRY: Kind::Gauge, "nginx_ingress_controller_ssl_expire_time_seconds"
+            ["host", "namespace", "secret_name"]
+            "Until when a certificate is valid, in seconds since 1970";
+    }
     "Connections" {
         OPEN_CONNECTIONS: Kind::Gauge, "traefik_open_connections"
             ["entrypoint", "protocol"] "Open connections, by entry point and protocol";
@@ -271,7 +299,9 @@ mod tests {
         const SERIES: [&str; 3] = ["_sum", "_count", "_bucket"];
         for Declaration { name, help, kind, labels, .. } in ALL {
             // Of pools MetalLB has gauges that end like counters.
-            if !name.starts_with("metallb_allocator_") {
+            // And ingress-nginx has counters that end otherwise.
+            let is_theirs = name.starts_with("nginx_ingress_controller_");
+            if !name.starts_with("metallb_allocator_") && !is_theirs {
                 assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
             }
             assert!(!SERIES.iter().any(|end| name.ends_with(end)), "{name}");
@@ -283,7 +313,9 @@ mod tests {
             assert!(labels.iter().all(|it| is_word(it) && !["le", "quantile"].contains(it)));
             assert!(!help.is_empty() && !help.ends_with('.'), "{name}");
             assert!(*kind != Kind::Untyped || name.starts_with("metallb_"), "{name}: not our name");
-            assert!(!is_count(*kind) || !name.contains("seconds") || name.contains("cpu"));
+            assert!(
+                is_theirs || !is_count(*kind) || !name.contains("seconds") || name.contains("cpu")
+            );
         }
     }
 

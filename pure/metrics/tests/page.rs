@@ -10,7 +10,7 @@ const HEAD: &str = "# Metrics
 `/metrics` of the admin address, for Prometheus. Made from `pure/metrics/src/table.rs` by
 `UPDATE=1 cargo test -p steelyard-metrics`; do not edit.
 
-Names that MetalLB or Traefik have are theirs, so that dashboards go on. Counts are since the start
+Names that MetalLB, Traefik or ingress-nginx have are theirs, so that dashboards go on. Counts are since the start
 of the process; `untyped` are counts too, whose names MetalLB chose without `_total`. What is not
 in use (addresses without privileges, nodes that share addresses) is not there.
 ";

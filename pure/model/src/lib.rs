@@ -37,6 +37,7 @@ pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod sorted;
+mod stream_draft;
 pub mod suggest;
 
 pub use address_wish::{
@@ -55,7 +56,7 @@ pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use labels::Labels;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
-pub use nginx_settings::{NginxAsks, NginxOptions, NginxSettings};
+pub use nginx_settings::{NginxAsks, NginxOptions, NginxSettings, NginxStreams};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
@@ -74,3 +75,4 @@ pub use service::{
 };
 pub use snapshot::{ResolvedPort, ResolvedService, ServedBy, Snapshot};
 pub use sorted::Sorted;
+pub use stream_draft::StreamDraft;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::labels::Labels;
 use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
 use crate::routing::backend::Algorithm;
 use crate::routing::belief::NginxBelief;
+use crate::routing::nginx_log::NginxLog;
 use crate::routing::times::RouteTimeouts;
+use crate::routing::trust::Trust;
 
 /// Flags, under ingress-nginx's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +36,25 @@ pub struct NginxOptions {
     pub default_backend: Option<NamespacedName>,
     /// Whether Ingresses for every host are left out (`disable-catch-all`).
     pub disables_catch_all: bool,
-    /// Whether nobody is led to Services that stand for names elsewhere
+    /// Whether Services that stand for names elsewhere are led to nowhere
     /// (`disable-svc-external-name`).
     pub disables_names: bool,
+    /// The ConfigMaps of ports that lead to Services as they come (`tcp-services-configmap`,
+    /// `udp-services-configmap`).
+    pub tcp_services: Option<NamespacedName>,
+    /// The same of UDP.
+    pub udp_services: Option<NamespacedName>,
+}
+
+/// How ports are served that lead to Services as they come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxStreams {
+    /// Whose PROXY headers are believed, where they are read.
+    pub trust: Trust,
+    /// How long such a header may take.
+    pub wait: Duration,
+    /// How long a connection may be silent (`proxy-stream-timeout`).
+    pub silence: Duration,
 }
 
 /// What the ConfigMap says, as far as it is honoured.
@@ -88,6 +107,10 @@ pub struct NginxSettings {
     pub told: Option<(NamespacedName, Provenance)>,
     /// Whose word about clients is taken.
     pub belief: NginxBelief,
+    /// How ports are served that lead to Services as they come.
+    pub streams: NginxStreams,
+    /// The logs of requests and of connections; none is not kept.
+    pub logs: (Option<NginxLog>, Option<NginxLog>),
     /// What keeps somebody out and is not honoured: nobody is served.
     pub refusal: Option<Provenance>,
 }
@@ -115,6 +138,8 @@ impl Default for NginxOptions {
             default_backend: None,
             disables_catch_all: false,
             disables_names: false,
+            tcp_services: None,
+            udp_services: None,
         }
     }
 }

@@ -139,6 +139,8 @@ pub struct NginxReading {
     pub leads_relatively: Option<bool>,
     /// How long what may take.
     pub timeouts: RouteTimeouts,
+    /// Its requests are not logged (`enable-access-log: "false"`).
+    pub is_unlogged: bool,
     /// Services are asked at their own address.
     pub asks_services: Option<bool>,
     /// Endpoints are spoken to as clients have asked: in plain, or over TLS.

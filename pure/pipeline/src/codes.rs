@@ -98,6 +98,8 @@ pub const SELECTS_NO_NODE: Code = Code::new("selects-no-node");
 pub const SELECTS_NO_POOL: Code = Code::new("selects-no-pool");
 /// Nothing answers for a Service that something leads to.
 pub const SERVICE_WITHOUT_ENDPOINTS: Code = Code::new("service-without-endpoints");
+/// A ConfigMap of ingress-nginx opens a port that an entry point has.
+pub const STREAM_PORT_TAKEN: Code = Code::new("stream-port-taken");
 /// No pod of a Service has the port that it names.
 pub const TARGET_PORT_MISSING: Code = Code::new("target-port-missing");
 /// A certificate is not for a host that it is named for.

@@ -170,6 +170,8 @@ impl Joined {
             Row::Sockets(all) => {
                 let points = all.points.iter();
                 routing.entry_points.extend(points.map(|it| (it.id.clone(), Some(it.clone()))));
+                let own = all.listeners.iter();
+                routing.listeners.extend(own.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
@@ -185,6 +187,7 @@ impl Joined {
             | Row::Class(_)
             | Row::Family(_)
             | Row::Set(..)
+            | Row::Streams(_)
             | Row::Service(_)
             | Row::Stands(_) => {}
         }
@@ -223,6 +226,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
         }
         Row::Sockets(all) => {
             routing.entry_points.extend(all.points.iter().map(|it| (it.id.clone(), None)));
+            routing.listeners.extend(all.listeners.iter().map(|it| (it.id.clone(), None)));
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),

@@ -20,6 +20,7 @@ mod own;
 mod pools;
 mod ranks;
 mod routes;
+mod streams;
 mod who_is_asked;
 mod who_may_pass;
 

@@ -89,6 +89,8 @@ pub struct StatusOptions {
     pub ip_mode: IpMode,
     /// The Service by which the gateway is reached; without one no Ingress has addresses.
     pub gateway: Option<NamespacedName>,
+    /// Addresses that Ingresses have, whatever that Service has; empty says nothing.
+    pub addresses: Vec<IpAddr>,
     /// The namespace of the controller; where one is given, it has a ConfigurationState there.
     pub namespace: Option<String>,
     /// The pod of the controller.
@@ -227,6 +229,7 @@ impl Reportable<'_> {
             return;
         }
         let addresses = match self.plan.services.get(gateway) {
+            _ if !self.options.addresses.is_empty() => self.options.addresses.clone(),
             Some(row) => row.addresses.to_vec(),
             // Somebody else gives it its address.
             None => reported.services.get(gateway).map(ReportedBalance::ips).unwrap_or_default(),

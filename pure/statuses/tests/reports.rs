@@ -287,6 +287,13 @@ fn an_ingress_has_the_addresses_of_the_gateway() {
     };
     let seen = traefiks.seen("Ingress", "web");
     assert_eq!(told(&open, &Rivals::default(), &options, &seen), Wanted::default());
+    // Or those that somebody says.
+    let addresses = vec!["203.0.113.8".parse().unwrap()];
+    let said = StatusOptions { gateway: Some(gate()), addresses, ..StatusOptions::default() };
+    let mut served = Served::default();
+    let found = told(&open, &Rivals::default(), &said, &served.seen("Ingress", "web"));
+    found.writes.iter().for_each(|write| served.take(write));
+    assert_eq!(served.addresses, ["203.0.113.8"]);
     let none = StatusOptions::default();
     let seen = Served::default().seen("Ingress", "web");
     assert_eq!(told(&open, &Rivals::default(), &none, &seen), Wanted::default(), "no gateway");

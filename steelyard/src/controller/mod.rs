@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Ears, Event, all_of};
+use crate::entry_points::{NginxStatus, StaticOptions};
 use crate::hands::chronicle::Chronicle;
 use crate::hands::history::History;
 use crate::hands::statuses::{Counts, Statuses};
@@ -56,16 +57,16 @@ const BATCH: usize = 1024;
 ///
 /// # Errors
 /// When it has no way to an API server, or something else that it cannot do without.
-pub fn run(args: ControllerArgs) -> Result<ExitCode> {
+pub fn run(args: ControllerArgs, fixed: &StaticOptions) -> Result<ExitCode> {
     logging::start(args.show.style(), args.show.level())?;
     memory::keep_little();
-    runtime()?.block_on(serve(args))
+    runtime()?.block_on(serve(args, fixed.nginx_status()))
 }
 
-async fn serve(args: ControllerArgs) -> Result<ExitCode> {
+async fn serve(args: ControllerArgs, told: NginxStatus) -> Result<ExitCode> {
     let own = own_state(&args.cluster.namespace);
     let mut ears = Ears::open(&args.cluster, Role::Controller, BTreeSet::from([own])).await?;
-    let mut controller = Controller::start(&ears, &args)?;
+    let mut controller = Controller::start(&ears, &args, told)?;
     let why = follow(&mut controller, &mut ears).await;
     tracing::info!("{why}");
     controller.stop().await;
@@ -171,7 +172,7 @@ enum Own {
 }
 
 impl Controller {
-    fn start(ears: &Ears, args: &ControllerArgs) -> Result<Self> {
+    fn start(ears: &Ears, args: &ControllerArgs, told: NginxStatus) -> Result<Self> {
         let connection = Arc::clone(ears.connection());
         let identity = args.pod.pod_name.clone().unwrap_or_else(crate::load::host_name);
         let counts = Counts::default();
@@ -205,7 +206,7 @@ impl Controller {
             ),
             own: own_facts(args, identity),
             hands: ControllerHands {
-                statuses: Statuses::new(status_options(args), counts),
+                statuses: Statuses::new(status_options(args, told), counts),
                 chronicle: Chronicle::new(history),
                 board,
             },
@@ -498,13 +499,15 @@ fn own_facts(args: &ControllerArgs, identity: String) -> OwnFacts {
     OwnFacts { named, is_for_cluster: true, leaves_forwarding: true, ..OwnFacts::default() }
 }
 
-fn status_options(args: &ControllerArgs) -> StatusOptions {
-    let gateway = args.gateway_service.clone();
+fn status_options(args: &ControllerArgs, told: NginxStatus) -> StatusOptions {
+    let NginxStatus { service, addresses, is_written } = told;
+    let gateway = args.gateway_service.clone().or(service);
     let gateway =
         gateway.unwrap_or_else(|| NamespacedName::new(args.cluster.namespace.as_str(), GATEWAY));
     StatusOptions {
         ip_mode: args.ip_mode.into(),
-        gateway: Some(gateway),
+        gateway: is_written.then_some(gateway),
+        addresses,
         namespace: Some(args.cluster.namespace.clone()),
         owner: args.pod.owner(),
     }

@@ -1,6 +1,7 @@
 //! Flags of ingress-nginx, behind `nginx.`: `--nginx.ingress-class=lb` is its `--ingress-class=lb`.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use steelyard_model::suggest::nearest;
 use steelyard_model::{NamespacedName, NginxOptions};
@@ -9,6 +10,17 @@ use super::names::OF_NGINX;
 
 /// What their names begin with here.
 pub(super) const PREFIX: &str = "nginx.";
+
+/// What Ingresses report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NginxStatus {
+    /// The Service by which they are reached.
+    pub(crate) service: Option<NamespacedName>,
+    /// Or addresses, whatever a Service has.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Whether anything is written.
+    pub(crate) is_written: bool,
+}
 
 /// What a value is, of those that change something.
 #[derive(Clone, Copy)]
@@ -19,17 +31,31 @@ enum Value {
     Object,
     /// `key=value`, with commas between several.
     Labels,
+    Port,
+    /// One of this machine.
+    Address,
+    /// With commas between several.
+    Addresses,
+    Path,
 }
 
-const READ: [(&str, Value); 11] = [
+const READ: [(&str, Value); 19] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
     ("default-ssl-certificate", Value::Object),
     ("disable-catch-all", Value::Switch),
     ("disable-svc-external-name", Value::Switch),
+    ("health-check-path", Value::Path),
+    ("healthz-host", Value::Address),
+    ("healthz-port", Value::Port),
     ("ingress-class", Value::Text),
     ("ingress-class-by-name", Value::Switch),
+    ("publish-service", Value::Object),
+    ("publish-status-address", Value::Addresses),
+    ("tcp-services-configmap", Value::Object),
+    ("udp-services-configmap", Value::Object),
+    ("update-status", Value::Switch),
     ("watch-ingress-without-class", Value::Switch),
     ("watch-namespace", Value::Text),
     ("watch-namespace-selector", Value::Labels),
@@ -47,20 +73,15 @@ const PROVIDER: [(&str, &str); 7] = [
 ];
 
 /// What it does that is said by other options here.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("http-port", "--entrypoints.web.address=:PORT"),
     ("https-port", "--entrypoints.websecure.address=:PORT"),
-    ("healthz-port", "--admin=ADDRESS:PORT, which has /healthz and /readyz"),
-    ("status-port", "--admin=ADDRESS:PORT"),
-    ("tcp-services-configmap", "an IngressRouteTCP"),
-    ("udp-services-configmap", "an IngressRouteUDP"),
+    ("status-port", "--nginx.healthz-port=PORT, which has /healthz, /readyz and /metrics"),
     ("annotations-prefix", "the usual prefix, nginx.ingress.kubernetes.io"),
-    ("publish-service", "--gateway-service of the controller"),
-    ("publish-status-address", "--gateway-service of the controller"),
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 47] = [
+const IDLE: [&str; 44] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -78,9 +99,7 @@ const IDLE: [&str; 47] = [
     "enable-ssl-passthrough",
     "enable-topology-aware-routing",
     "exclude-socket-metrics",
-    "health-check-path",
     "health-check-timeout",
-    "healthz-host",
     "internal-logger-address",
     "kubeconfig",
     "length-buckets",
@@ -102,7 +121,6 @@ const IDLE: [&str; 47] = [
     "stream-port",
     "sync-period",
     "time-buckets",
-    "update-status",
     "update-status-on-shutdown",
     "v",
     "validating-webhook",
@@ -143,6 +161,10 @@ impl Value {
             Self::Switch if value.parse::<bool>().is_err() => "true or false",
             Self::Object if object(value).is_none() => "NAMESPACE/NAME",
             Self::Labels if labels(value).is_none() => "labels: key=value",
+            Self::Port if value.parse::<u16>().map_or(true, |it| it == 0) => "a port",
+            Self::Address if !value.is_empty() && value.parse::<IpAddr>().is_err() => "an address",
+            Self::Addresses if addresses(value).is_none() => "addresses: 192.0.2.1,2001:db8::1",
+            Self::Path if !value.starts_with('/') => "a path, from / on",
             Self::Text if value.is_empty() => "a name",
             _ => return Ok(()),
         };
@@ -176,6 +198,8 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         default_backend: value("default-backend-service").and_then(object),
         disables_catch_all: is("disable-catch-all").unwrap_or_default(),
         disables_names: is("disable-svc-external-name").unwrap_or_default(),
+        tcp_services: value("tcp-services-configmap").and_then(object),
+        udp_services: value("udp-services-configmap").and_then(object),
     }
 }
 
@@ -189,6 +213,31 @@ fn of_provider<'o>(options: &'o BTreeMap<String, String>, flag: &str) -> Option<
 /// The Secret with the certificate for all other names.
 pub(super) fn certificate(options: &BTreeMap<String, String>) -> Option<NamespacedName> {
     object(options.get(&format!("{PREFIX}default-ssl-certificate"))?)
+}
+
+/// Where health is told, and by which path besides the usual one.
+pub(super) fn health(options: &BTreeMap<String, String>) -> Option<(SocketAddr, String)> {
+    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    let port = value("healthz-port")?.parse().ok()?;
+    let host = value("healthz-host").and_then(|it| it.parse().ok());
+    let host = host.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let path = value("health-check-path").unwrap_or("/healthz");
+    Some((SocketAddr::new(host, port), path.to_owned()))
+}
+
+/// What Ingresses report, where flags say it.
+pub(super) fn status(options: &BTreeMap<String, String>) -> NginxStatus {
+    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    NginxStatus {
+        service: value("publish-service").and_then(object),
+        addresses: value("publish-status-address").and_then(addresses).unwrap_or_default(),
+        is_written: value("update-status") != Some("false"),
+    }
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    parts.map(|part| part.parse().ok()).collect()
 }
 
 fn object(text: &str) -> Option<NamespacedName> {
@@ -222,8 +271,17 @@ mod tests {
             ("nginx.default-backend-service", "b", false, false),
             ("nginx.watch-namespace-selector", "a=b,c=d", true, false),
             ("nginx.watch-namespace-selector", "a!=b", false, false),
+            ("nginx.tcp-services-configmap", "a/tcp", true, false),
+            ("nginx.udp-services-configmap", "udp", false, false),
             ("nginx.election-id", "x", true, true),
             ("nginx.http-port", "8080", true, true),
+            ("nginx.healthz-port", "10254", true, false),
+            ("nginx.healthz-port", "http", false, false),
+            ("nginx.healthz-host", "a.b", false, false),
+            ("nginx.health-check-path", "healthz", false, false),
+            ("nginx.publish-status-address", "192.0.2.1,2001:db8::1", true, false),
+            ("nginx.publish-status-address", "lb.example.com", false, false),
+            ("nginx.update-status", "no", false, false),
             ("nginx.ingres-class", "lb", false, false),
         ] {
             let judged = judge(name, value);

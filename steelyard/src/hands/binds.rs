@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use steelyard_forward::Forwarder;
 use steelyard_gateway::{Bind, Binding, Gateway, Sockets};
 use steelyard_lending::LentPlace;
 use steelyard_model::Protocol;
-use steelyard_model::routing::entry_point::OWN;
+use steelyard_model::routing::entry_point::{EntryPoint, OWN, PLAIN};
 use steelyard_plan::Serve;
 
 use crate::entry_points::StaticOptions;
@@ -50,17 +51,38 @@ fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     binds
 }
 
+/// Entry points that objects ask for, and the address that they are at, where it is one: that of the
+/// plain one for requests.
+#[derive(Default)]
+pub(crate) struct AskedPoints {
+    points: Vec<Arc<EntryPoint>>,
+    host: Option<IpAddr>,
+}
+
+/// Those of all entry points that objects ask for.
+pub(crate) fn asked_for<'p>(
+    points: impl Iterator<Item = &'p Arc<EntryPoint>>,
+    fixed: &StaticOptions,
+) -> AskedPoints {
+    let points = points.filter(|point| point.place.is_some()).cloned().collect();
+    AskedPoints { points, host: fixed.address(PLAIN.name).and_then(|it| it.host) }
+}
+
 /// On every address of this machine, unless an entry point says otherwise.
-pub(crate) fn on_host(fixed: &StaticOptions, ports: (u16, u16)) -> Vec<Bind> {
+pub(crate) fn on_host(fixed: &StaticOptions, ports: (u16, u16), asked: AskedPoints) -> Vec<Bind> {
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    on(fixed, ports, everywhere, everywhere)
+    on(fixed, ports, asked, (everywhere, everywhere))
 }
 
 /// On loopback only, unless an entry point says otherwise.
-pub(crate) fn on_loopback(fixed: &StaticOptions, ports: (u16, u16)) -> Vec<Bind> {
+pub(crate) fn on_loopback(
+    fixed: &StaticOptions,
+    ports: (u16, u16),
+    asked: AskedPoints,
+) -> Vec<Bind> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    on(fixed, ports, loopback, everywhere)
+    on(fixed, ports, asked, (loopback, everywhere))
 }
 
 /// Where the program's own services are where everything else is at vips: no Service has a port for
@@ -69,7 +91,7 @@ pub(crate) fn of_own(fixed: &StaticOptions, ports: (u16, u16), at_vips: &[Bind])
     if at_vips.iter().any(|bind| bind.entry_point == OWN) {
         return Vec::new();
     }
-    let mut own = on_loopback(fixed, ports);
+    let mut own = on_loopback(fixed, ports, AskedPoints::default());
     own.retain(|bind| bind.entry_point == OWN);
     own
 }
@@ -79,21 +101,27 @@ pub(crate) fn of_own(fixed: &StaticOptions, ports: (u16, u16), at_vips: &[Bind])
 fn on(
     fixed: &StaticOptions,
     ports: (u16, u16),
-    hosts: [IpAddr; 2],
-    placed: [IpAddr; 2],
+    asked: AskedPoints,
+    (hosts, placed): ([IpAddr; 2], [IpAddr; 2]),
 ) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for entry_point in fixed.entry_points(ports) {
-        let addresses = match fixed.address(entry_point.id.as_str()) {
-            Some(given) => given.host.map_or_else(|| placed.to_vec(), |host| vec![host]),
-            None => hosts.to_vec(),
-        };
+    let mut open = |entry_point: &EntryPoint, addresses: Vec<IpAddr>| {
         binds.extend(addresses.into_iter().map(|host| Bind {
             entry_point: entry_point.id.to_string(),
             protocol: entry_point.protocol,
             address: SocketAddr::new(host, entry_point.port),
             binding: Binding::Host,
         }));
+    };
+    for entry_point in fixed.entry_points(ports) {
+        let addresses = match fixed.address(entry_point.id.as_str()) {
+            Some(given) => given.host.map_or_else(|| placed.to_vec(), |host| vec![host]),
+            None => hosts.to_vec(),
+        };
+        open(&entry_point, addresses);
+    }
+    for entry_point in asked.points {
+        open(&entry_point, asked.host.map_or_else(|| hosts.to_vec(), |host| vec![host]));
     }
     binds
 }

@@ -82,9 +82,10 @@ impl EntryPoints {
     /// Where they are wanted.
     async fn wanted(&self, decided: &Decided) -> Vec<Bind> {
         let Decided { snapshot, .. } = decided;
+        let asked = || binds::asked_for(snapshot.routing.entry_points.values(), &self.fixed);
         match self.site {
-            Site::Loopback => return binds::on_loopback(&self.fixed, self.ports),
-            Site::Host => return binds::on_host(&self.fixed, self.ports),
+            Site::Loopback => return binds::on_loopback(&self.fixed, self.ports, asked()),
+            Site::Host => return binds::on_host(&self.fixed, self.ports, asked()),
             Site::Vips => {}
         }
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
@@ -97,7 +98,7 @@ impl EntryPoints {
         if snapshot.routing.routes.is_empty() {
             Vec::new()
         } else {
-            binds::on_host(&self.fixed, self.ports)
+            binds::on_host(&self.fixed, self.ports, asked())
         }
     }
 

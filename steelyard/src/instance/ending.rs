@@ -42,7 +42,7 @@ impl Instance {
         own_services.end();
         hands.board.set_plight(Some(Unready::Ending));
         hands.board.show();
-        let Parts { gateway, forwarder, passer, mut speaker, admin } = parts;
+        let Parts { gateway, forwarder, passer, mut speaker, admin, health } = parts;
         if !settings.linger.is_zero() {
             gateway.iter().for_each(|it| it.wind_down());
             or_hurried(&mut hurried, tokio::time::sleep(settings.linger)).await;
@@ -82,7 +82,7 @@ impl Instance {
             Some(None) => tracing::error!("the forwarder is still in use"),
             None => {}
         }
-        drop(admin);
+        drop((admin, health));
     }
 }
 

@@ -82,6 +82,8 @@ struct Parts {
     /// None without privileges too: then nothing is answered for.
     speaker: Option<Arc<Speaker>>,
     admin: Admin,
+    /// Where health is told for who comes from ingress-nginx.
+    health: Option<Admin>,
 }
 
 /// The runtime of everything but the gateway, which has its own per core.

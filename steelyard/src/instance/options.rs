@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use steelyard_admin::{Admin, AdminOptions, Published, StartError};
+use anyhow::{Context as _, Result};
+use steelyard_admin::{Admin, AdminOptions, HealthOptions, Published, StartError};
 use steelyard_filters::OwnServices;
 use steelyard_forward::ForwardOptions;
 use steelyard_gateway::{GatewayOptions, OwnAnswers};
@@ -39,6 +39,20 @@ pub(super) fn admin(
         admin = steelyard_admin::serve(&options, published.clone());
     }
     admin
+}
+
+/// Where health is told besides, where a flag of ingress-nginx asks for that.
+pub(super) fn health(
+    settings: &Settings,
+    published: &Arc<Published>,
+    rooms: &Rooms,
+    waits: Option<watch::Receiver<()>>,
+) -> Result<Option<Admin>> {
+    let Some((listen, path)) = settings.world.fixed.nginx_health() else { return Ok(None) };
+    let (places, inherited) = (rooms.admin.clone(), settings.inheritance.sockets.clone());
+    let options = HealthOptions { listen, path, places, inherited, waits };
+    let told = steelyard_admin::serve_health(&options, published.clone());
+    told.map(Some).context("--nginx.healthz-port")
 }
 
 pub(super) fn speaker_options(

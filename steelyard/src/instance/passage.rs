@@ -50,8 +50,11 @@ type Shared = Vec<(String, OwnedFd)>;
 impl Instance {
     /// Sets nothing on this host any more, and gives what another process needs to begin.
     pub(crate) async fn hand_on(&self) -> io::Result<(Option<ForwardLegacy>, Shared)> {
-        let Parts { gateway, forwarder, admin, .. } = &self.parts;
+        let Parts { gateway, forwarder, admin, health, .. } = &self.parts;
         let mut shared = vec![admin.socket()?];
+        if let Some(health) = health {
+            shared.push(health.socket()?);
+        }
         let mut forward = None;
         if let Some(forwarder) = forwarder {
             let handed = forwarder.hand_on().await;
@@ -141,9 +144,9 @@ impl Instance {
 
     async fn finish(self, drain: Duration, mut hurried: watch::Receiver<bool>) {
         let Self { parts, hands, .. } = self;
-        let Parts { gateway, forwarder, passer, speaker, admin } = parts;
+        let Parts { gateway, forwarder, passer, speaker, admin, health } = parts;
         speaker.iter().for_each(|it| it.let_go());
-        drop((admin, hands, speaker));
+        drop((admin, health, hands, speaker));
         if let Some(forwarder) = &forwarder {
             forwarder.let_go().await;
         }

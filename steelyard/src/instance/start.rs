@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::all_hands::AllHands;
 use super::care::REPAIR;
 use super::ending::undo;
-use super::options::{admin, forward_options, gateway_options, speaker_options};
+use super::options::{admin, forward_options, gateway_options, health, speaker_options};
 use super::passage::Waiting;
 use super::senses::{Senses, addresses};
 use super::wires::{Passes, Takes, expose};
@@ -199,8 +199,9 @@ async fn start_parts(
     let passing = passer.as_ref().map(Passer::passing);
     let passing = passing.or_else(|| Some(forwarder.as_ref()?.passing()));
     match start_others(settings, (forwarder.as_ref(), passing), late, rooms) {
-        Ok((admin, speaker)) => {
-            Ok(Parts { gateway, forwarder: forwarder.map(Arc::new), passer, speaker, admin })
+        Ok(((admin, health), speaker)) => {
+            let forwarder = forwarder.map(Arc::new);
+            Ok(Parts { gateway, forwarder, passer, speaker, admin, health })
         }
         Err(error) => {
             if let Some(forwarder) = forwarder {
@@ -237,14 +238,18 @@ fn start_passer() -> Option<Passer> {
     Some(passer)
 }
 
+/// Where it is asked about itself, and about its health alone.
+type Told = (Admin, Option<Admin>);
+
 fn start_others(
     settings: &Settings,
     (forwarder, passing): (Option<&Forwarder>, Option<Passing>),
     late: LateStart<'_>,
     rooms: &Rooms,
-) -> Result<(Admin, Option<Arc<Speaker>>)> {
+) -> Result<(Told, Option<Arc<Speaker>>)> {
     let LateStart { published, expects, waits } = late;
-    let admin = admin(settings, published, rooms, waits)?;
+    let health = health(settings, published, rooms, waits.clone())?;
+    let admin = (admin(settings, published, rooms, waits)?, health);
     forwarder.into_iter().for_each(|it| tell(it, settings));
     if !settings.duties.announces || !settings.privileges.is_full() {
         return Ok((admin, None));

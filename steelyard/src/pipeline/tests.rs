@@ -21,7 +21,16 @@ use super::*;
 use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 43] = [
+const FILES: [(&str, &[&str]); 44] = [
+    (
+        "ports",
+        &[
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: ports, namespace: lb}, \
+         data: {'9000': 'default/web:80', '80': 'default/web:80'}}",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: ports, namespace: lb}, \
+         data: {'9000': 'default/web:80:PROXY', '9001': 'default/other:80'}}",
+        ],
+    ),
     (
         "pool-a",
         &[
@@ -452,7 +461,8 @@ fn shown(world: World, planner: &mut Planner, held: &Holdings) -> (String, Snaps
 /// One that is fed files, among which the default certificate comes and goes.
 fn files() -> Pipeline {
     let default_certificate = Some(NamespacedName::new("default", "s"));
-    let options = ResolveOptions { default_certificate, ..ResolveOptions::default() };
+    let mut options = ResolveOptions { default_certificate, ..ResolveOptions::default() };
+    options.nginx.tcp_services = Some(NamespacedName::new("lb", "ports"));
     Pipeline::new(options).with_dynamic(vec![DYNAMIC.into()])
 }
 

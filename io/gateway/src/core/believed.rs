@@ -1,5 +1,5 @@
 //! Whose word about clients is taken at a listener: as its entry point's own options say, else as
-//! ingress-nginx's ConfigMap does, where its class serves there.
+//! ingress-nginx's ConfigMap does, where its class serves there; and where that has it logged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
 use steelyard_model::routing::trust::Trust;
 
 use crate::options::EntryTerms;
+use crate::tell::access_log::NginxLogging;
 
 /// The name of the line that is read where nothing is said.
 const USUAL_LIST: &str = "X-Forwarded-For";
 
 /// Whose word is taken, by one configuration.
-#[derive(Debug)]
 pub(crate) struct Believed {
     /// What lines of requests say.
     pub(crate) forwarded: Arc<ForwardedPolicy>,
@@ -28,6 +28,8 @@ pub(crate) struct Believed {
     pub(crate) port: u16,
     /// Connections that a PROXY header says come to this port are by TLS, wherever that ended.
     pub(crate) secure_port: Option<u16>,
+    /// Where ingress-nginx's ConfigMap has requests, or connections, logged.
+    pub(crate) log: Option<NginxLogging>,
 }
 
 impl Believed {
@@ -38,9 +40,10 @@ impl Believed {
             awaited: None,
             port: point.map_or(port, |point| point.port),
             secure_port: None,
+            log: None,
         };
         if let Some(nginx) = point.and_then(|point| point.nginx.as_deref()) {
-            this.take(nginx);
+            this.take(&nginx.belief);
         }
         this
     }
@@ -90,6 +93,7 @@ fn policy(of: &NginxForwarded, own: &ForwardedPolicy) -> ForwardedPolicy {
 #[cfg(test)]
 mod tests {
     use steelyard_model::routing::belief::NginxProxied;
+    use steelyard_model::routing::entry_point::NginxSocket;
     use steelyard_model::{FieldPath, ObjectRef, Provenance};
 
     use super::*;
@@ -111,8 +115,8 @@ mod tests {
         let terms = EntryTerms::default();
         let usual = Believed::of(&terms, Some(&point), 80);
         assert!(!usual.has_preface() && usual.port == 8080);
-        point.nginx =
-            Some(Arc::new(NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied) }));
+        let belief = NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied) };
+        point.nginx = Some(Arc::new(NginxSocket { belief, log: None }));
         let said = Believed::of(&terms, Some(&point), 80);
         assert!(said.has_preface() && *said.proxied == trust());
         assert_eq!(said.forwarded.client_header.as_deref(), Some("CF-Connecting-IP"));

@@ -13,8 +13,9 @@ use steelyard_route::EntryTable;
 
 use super::believed::Believed;
 use super::live::{Live, RouteState};
-use crate::core::HEAD_BUFFER;
+use crate::core::{Core, HEAD_BUFFER};
 use crate::options::{EntryTerms, GatewayOptions};
+use crate::tell::access_log::kept;
 
 /// Where connections come in.
 pub(crate) struct Listener {
@@ -125,15 +126,19 @@ impl Listener {
         opens
     }
 
-    /// Whose word about clients is taken.
-    pub(crate) fn believed(&self, live: &Live) -> Rc<Believed> {
+    /// Whose word about clients is taken, and where ingress-nginx's ConfigMap has requests logged.
+    pub(crate) fn believed(&self, core: &Core) -> Rc<Believed> {
+        let live = core.live();
         if let Some((_, known)) =
             self.believed.borrow().as_ref().filter(|(version, _)| *version == live.version)
         {
             return known.clone();
         }
         let point = live.config.routing.entry_points.get(&self.point);
-        let found = Rc::new(Believed::of(&self.terms, point.map(|it| &**it), self.port));
+        let point = point.map(|it| &**it);
+        let own = core.options().access_log.as_ref();
+        let log = point.and_then(|point| core.logging(kept(point, own)?));
+        let found = Rc::new(Believed { log, ..Believed::of(&self.terms, point, self.port) });
         *self.believed.borrow_mut() = Some((live.version, found.clone()));
         found
     }

@@ -315,6 +315,11 @@ impl RouteState {
         self.id.clone()
     }
 
+    /// What it was made of.
+    pub(crate) fn made_of(&self) -> &Route {
+        &self.route
+    }
+
     pub(crate) fn manner(&self) -> Manner {
         self.route.manner
     }

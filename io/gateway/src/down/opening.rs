@@ -82,7 +82,7 @@ pub(super) struct Caller {
 pub(super) fn is_needed(arrival: &Arrival) -> bool {
     let live = arrival.core.live();
     let table = live.config.table.entry_point(&arrival.listener.point);
-    arrival.listener.believed(&live).has_preface()
+    arrival.listener.believed(&arrival.core).has_preface()
         || table.is_some_and(EntryTable::is_divided)
         || arrival.listener.opens(&live)
 }
@@ -113,7 +113,10 @@ pub(super) async fn open(mut arrival: Arrival) {
         Ok(Goal::Tcp(route, admission, _)) => {
             match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
                 Ok(reached) => tcp::carry(arrival, reached, admission).await,
-                Err(failed) => turn_away(&arrival, failed.fault.into(), false),
+                Err(failed) => {
+                    tcp::log_unreached(&arrival);
+                    turn_away(&arrival, failed.fault.into(), false);
+                }
             }
         }
         // Nobody began anything: who speaks now learns that in order.
@@ -166,7 +169,7 @@ impl<'a> Newcomer<'a> {
     }
 
     async fn run(&mut self) -> Result<Goal, TurnedAway> {
-        let believed = self.arrival.listener.believed(&self.arrival.core.live());
+        let believed = self.arrival.listener.believed(&self.arrival.core);
         if believed.has_preface() {
             self.read_proxy_header(&believed).await?;
         }

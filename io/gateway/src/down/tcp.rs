@@ -13,9 +13,11 @@ use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 
 use crate::core::Core;
 use crate::core::arrival::Arrival;
+use crate::core::listener::Listener;
 use crate::core::live::{BackendState, Caller, Carriage, Leaf, Picked, RouteState, Target};
 use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
 use crate::shared::standing::{EndpointStanding, Seat};
+use crate::tell::access_log::StreamEntry;
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -45,7 +47,8 @@ pub(super) struct Reached {
 /// count no more among those that were let in.
 pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admission) {
     let Reached { service, label, stream: endpoint, carriage, seat: _seat } = reached;
-    let Arrival { core, listener, stream, held, waiting, slot: _slot, .. } = arrival;
+    let Arrival { core, listener, stream, peer, reached, held, waiting, slot: _slot, .. } = arrival;
+    let began = Instant::now();
     stream.keep_alive();
     endpoint.keep_alive();
     let timeouts = &core.options().timeouts;
@@ -55,7 +58,12 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admiss
     };
     let carried = core.counters.count_tcp(&listener.entry_point, &service.name);
     let place = Stand { core: &core, listener: &listener, waiting: &waiting };
-    let failed = match Relay::new(place, (stream, endpoint), quiet, carried).run(held).await {
+    let relay = Relay::new(place, (stream, endpoint), quiet, carried);
+    let (ending, [up, down]) = relay.run(held).await;
+    let status = if matches!(ending, Ending::Distrusted(..)) { UNREACHED } else { 200 };
+    let told = Session { peer, reached, endpoint: Some(&label), status, up, down, began };
+    log(&core, &listener, &told);
+    let failed = match ending {
         Ending::Whole | Ending::Broken => return,
         Ending::Cut => Failed::new(Fault::CutOff),
         Ending::Distrusted(why, error) => {
@@ -65,6 +73,48 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admiss
         }
     };
     core.counters.count_fault(&listener.entry_point, failed.fault.cause());
+}
+
+/// What nginx says of a connection that came to no endpoint.
+const UNREACHED: u16 = 502;
+
+/// A connection that is over.
+struct Session<'s> {
+    peer: SocketAddr,
+    reached: Option<SocketAddr>,
+    endpoint: Option<&'s str>,
+    status: u16,
+    up: u64,
+    down: u64,
+    began: Instant,
+}
+
+/// Tells of a connection that came to no endpoint, where ingress-nginx's ConfigMap wants that.
+pub(super) fn log_unreached(arrival: &Arrival) {
+    let Arrival { core, listener, peer, reached, .. } = arrival;
+    let (peer, reached, endpoint) = (*peer, *reached, None);
+    let (status, up, down, began) = (UNREACHED, 0, 0, Instant::now());
+    log(core, listener, &Session { peer, reached, endpoint, status, up, down, began });
+}
+
+fn log(core: &Core, listener: &Listener, session: &Session<'_>) {
+    let believed = listener.believed(core);
+    let Some(log) = &believed.log else { return };
+    let now = Instant::now();
+    let port = session.reached.map_or(believed.port, |reached| reached.port());
+    let entry = StreamEntry {
+        client: session.peer.ip().to_canonical(),
+        client_port: session.peer.port(),
+        protocol: "TCP",
+        status: session.status,
+        sent: session.down,
+        received: session.up,
+        took: now.saturating_duration_since(session.began),
+        port,
+        endpoint: session.endpoint,
+        machine: &core.options().server_name,
+    };
+    log.stream(&entry, now);
 }
 
 /// Connects to an endpoint of a route's backend, and says what is to be said first; to another one

@@ -247,6 +247,14 @@ impl Course {
         })
     }
 
+    /// What it is called, where a frame has named it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.notes.iter().find_map(|note| match note {
+            Note::Name(name) => str::from_utf8(name).ok(),
+            _ => None,
+        })
+    }
+
     /// How much smaller its response became, as the frame says that made it so.
     pub(crate) fn shrunk(&self) -> Option<(u64, u64)> {
         self.notes.iter().rev().find_map(|note| match note {

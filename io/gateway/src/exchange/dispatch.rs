@@ -353,7 +353,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         async move {
             let core = self.place.core;
             let _has_it = upstream.tally.begin();
-            let is_told = core.log.is_some() || core.tracer.is_some();
+            let is_told = core.logs() || core.tracer.is_some();
             self.trace.sent = is_told.then(Instant::now);
             self.exchange.begin();
             self.exchange.end_by(self.attempt_due);

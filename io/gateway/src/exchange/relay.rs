@@ -78,6 +78,8 @@ struct Lane {
     has_ended: bool,
     /// The other side knows.
     is_over: bool,
+    /// Bytes that went on.
+    carried: u64,
 }
 
 /// How long one side may go on with what the other does not take, when all else is said.
@@ -93,8 +95,8 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         Self { place, client, endpoint, quiet, carried, is_whole: false }
     }
 
-    /// Carries until the end; `ahead` is what came of the client already.
-    pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> Ending {
+    /// Carries until the end; how many bytes went up and down. `ahead` is what came of the client already.
+    pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> (Ending, [u64; 2]) {
         let Stand { core, listener, waiting } = self.place;
         let _under_way = core.begin();
         let mut up = Lane { held: ahead, ..Lane::default() };
@@ -126,7 +128,7 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         })
         .await;
         self.is_whole = matches!(ending, Ending::Whole);
-        ending
+        (ending, [up.carried, down.carried])
     }
 
     fn poll_both(&self, up: &mut Lane, down: &mut Lane, cx: &mut Context<'_>) -> Poll<Ending> {
@@ -191,6 +193,7 @@ impl Lane {
                 Ok(count) => {
                     self.sent += count;
                     carried.set(carried.get() + count as u64);
+                    self.carried += count as u64;
                 }
                 Err(_) => self.is_untaken = true,
             }

@@ -3,38 +3,47 @@
 //! A core collects lines in its own buffer and hands them to one writer thread, at the latest
 //! after a second. The writer may block (a slow disk, a stopped terminal); the cores never do:
 //! when it is too far behind, lines are dropped and counted. Which requests and fields are logged
-//! is settled before anything is written (`options/access_log.rs`).
+//! is settled before anything is written (`options/access_log.rs`). Where class nginx serves, its
+//! ConfigMap may say so (`nginx.rs`, `places.rs`).
 
 mod lines;
+mod nginx;
+mod places;
+mod sink;
 mod writer;
 
-use std::cell::{Cell, Ref, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use steelyard_http::{RequestHead, Witness};
+use steelyard_http::{RequestHead, Scheme, Witness};
+use steelyard_model::routing::nginx_log::NginxLog;
 
 use crate::options::{AccessLog, LogFields, LogFormat};
-use crate::tell::date::Civil;
 use crate::tell::request_id::RequestId;
 use crate::tell::tracer::WantedLines;
 use crate::wire::secured::Secured;
-pub(crate) use writer::{Lines, Writer};
+pub(crate) use nginx::{NginxEntry, StreamEntry};
+pub(crate) use places::{LogPlaces, LogWays, kept};
+use sink::LineBuffer;
+pub(crate) use sink::{NginxLogging, NginxSink};
+pub(crate) use writer::Lines;
 
 /// Lines of one core, on their way to the writer.
 pub(crate) struct LogBuffer {
     chosen: Arc<AccessLog>,
-    bytes: RefCell<Vec<u8>>,
-    /// How many lines these are.
-    lines: Cell<u64>,
-    to: Lines,
+    buffer: LineBuffer,
     /// Requests of all cores so far.
     count: Arc<AtomicU64>,
-    /// How the second looks that was formatted last, and until when it lasts.
-    stamp: RefCell<String>,
-    until: Cell<Option<Instant>>,
+}
+
+/// Which header lines a [`Note`] keeps.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) fields: Option<WantedLines<'w>>,
+    /// And what else nginx says of requests.
+    pub(crate) nginx: Option<&'w NginxLog>,
 }
 
 /// What the log says of a request, kept from its head. Reused from request to request.
@@ -51,6 +60,14 @@ pub(crate) struct Note {
     /// The protocol, where it is not told by the head.
     pub(crate) protocol: Option<&'static str>,
     http10: bool,
+    /// Bytes of the head.
+    pub(crate) head_length: u64,
+    /// Path and query as they came, where nginx logs them.
+    asked: String,
+    /// What the request is called, where a filter has named it.
+    pub(crate) name: String,
+    /// It came by TLS, as far as that is believed.
+    pub(crate) is_secure: bool,
     referer: Vec<u8>,
     pub(crate) user_agent: Vec<u8>,
     /// More header lines: `name:value` and a line end each.
@@ -87,23 +104,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) id: Option<RequestId>,
 }
 
-/// Buffers of this size are handed over at once.
-const FLUSH_AT: usize = 64 * 1024;
-
-/// Room for the line with which they are full.
-const LONG: usize = 2 * 1024;
-
 impl LogBuffer {
     pub(crate) fn new(chosen: Arc<AccessLog>, to: Lines, count: Arc<AtomicU64>) -> Self {
-        Self {
-            chosen,
-            bytes: RefCell::default(),
-            lines: Cell::default(),
-            to,
-            count,
-            stamp: RefCell::default(),
-            until: Cell::default(),
-        }
+        Self { chosen, buffer: LineBuffer::new(to), count }
     }
 
     /// What is shown of requests, where that is more than a [`Note`] has of itself.
@@ -119,49 +122,23 @@ impl LogBuffer {
         if !filters.pass(entry.status, entry.retries, entry.duration) {
             return;
         }
-        let mut bytes = self.bytes.borrow_mut();
-        if bytes.capacity() == 0 {
-            // To grow would be to copy it all a few times.
-            bytes.reserve_exact(FLUSH_AT + LONG);
-        }
-        match format {
-            LogFormat::Common => entry.common(&mut bytes, fields, &self.stamp(now), count),
-            LogFormat::GenericClf => entry.combined(&mut bytes, fields, &self.stamp(now)),
-            LogFormat::Json => entry.json(&mut bytes, fields, count),
-        }
-        self.lines.set(self.lines.get() + 1);
-        if bytes.len() >= FLUSH_AT {
-            self.hand_over(&mut bytes);
-        }
-    }
-
-    fn hand_over(&self, bytes: &mut Vec<u8>) {
-        self.to.send(std::mem::take(bytes), self.lines.take());
-    }
-
-    /// Asks what time it is once a second.
-    fn stamp(&self, now: Instant) -> Ref<'_, String> {
-        if self.until.get().is_none_or(|until| now >= until) {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            *self.stamp.borrow_mut() = Civil::from_unix(since.as_secs()).log();
-            let part = Duration::from_nanos(since.subsec_nanos().into());
-            self.until.set(Some(now + (Duration::from_secs(1) - part)));
-        }
-        self.stamp.borrow()
+        let buffer = &self.buffer;
+        buffer.add(|bytes| match format {
+            LogFormat::Common => entry.common(bytes, fields, &buffer.stamp(now), count),
+            LogFormat::GenericClf => entry.combined(bytes, fields, &buffer.stamp(now)),
+            LogFormat::Json => entry.json(bytes, fields, count),
+        });
     }
 
     /// Hands the lines to the writer.
     pub(crate) fn flush(&self) {
-        let mut bytes = self.bytes.borrow_mut();
-        if !bytes.is_empty() {
-            self.hand_over(&mut bytes);
-        }
+        self.buffer.flush();
     }
 }
 
 impl Note {
     /// Keeps what the log needs of `head`.
-    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>, wanted: Option<WantedLines<'_>>) {
+    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>, wanted: Wanted<'_>) {
         self.clear();
         self.method.push_str(head.method);
         self.target.push_str(&head.path);
@@ -170,14 +147,48 @@ impl Note {
         self.http10 = head.is_http10;
         self.referer.extend_from_slice(head.header("referer").unwrap_or_default());
         self.user_agent.extend_from_slice(head.header("user-agent").unwrap_or_default());
-        let Some(wanted) = wanted else { return };
+        self.head_length = head.len as u64;
+        self.is_secure = head.scheme == Scheme::Https;
+        if wanted.nginx.is_some() {
+            self.asked.push_str(head.asked());
+            self.asked.push_str(head.query);
+        }
+        let Wanted { fields, nginx } = wanted;
+        if fields.is_none() && nginx.is_none() {
+            return;
+        }
+        let is_said = |log: &NginxLog, name: &str| {
+            log.text.headers().any(|said| said.eq_ignore_ascii_case(name))
+        };
         head.each_line(&mut |name, value| {
-            if wanted.has(name) {
+            let is_shown = fields.is_some_and(|it| it.has(name));
+            if is_shown || nginx.is_some_and(|log| is_said(log, name)) {
                 for part in [name.as_bytes(), b":", value, b"\n"] {
                     self.lines.extend_from_slice(part);
                 }
             }
         });
+    }
+
+    /// Path and query as they came.
+    fn asked(&self) -> &str {
+        if self.asked.is_empty() { &self.target } else { &self.asked }
+    }
+
+    /// Calls `see` with each header line that is kept.
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        for line in self.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            let name = parts.next().and_then(|name| str::from_utf8(name).ok());
+            if let (Some(name), Some(value)) = (name, parts.next()) {
+                see(name, value);
+            }
+        }
+    }
+
+    /// Whether nginx says nothing of it.
+    pub(crate) fn is_skipped(&self, log: &NginxLogging) -> bool {
+        log.skips(self.asked())
     }
 
     /// The same of a head that is rewritten for an endpoint, as far as it is still known.
@@ -208,9 +219,11 @@ impl Note {
 
     /// Forgets the request before.
     pub(crate) fn clear(&mut self) {
-        for text in [&mut self.method, &mut self.target, &mut self.host, &mut self.user] {
+        let Self { method, target, host, user, asked, name, .. } = self;
+        for text in [method, target, host, user, asked, name] {
             text.clear();
         }
+        (self.head_length, self.is_secure) = (0, false);
         self.referer.clear();
         self.user_agent.clear();
         self.lines.clear();
@@ -233,7 +246,7 @@ mod tests {
     #[test]
     fn lines_are_handed_over_when_they_are_many() {
         let path = std::env::temp_dir().join(format!("log-buffer-{}", std::process::id()));
-        let writer = Writer::start(Some(&path), None).unwrap();
+        let writer = writer::Writer::start(Some(&path), None).unwrap();
         let buffer = LogBuffer::new(Arc::default(), writer.lines.clone(), Arc::default());
         let note = Note { target: "x".repeat(1_000), method: "GET".into(), ..Note::default() };
         let entry = Entry {
@@ -258,9 +271,10 @@ mod tests {
         let mut most = 0;
         for _ in 0..200 {
             buffer.write(&entry, Instant::now());
-            most = most.max(buffer.bytes.borrow().len());
+            most = most.max(buffer.buffer.bytes.borrow().len());
         }
-        assert!((FLUSH_AT - 2_000..FLUSH_AT).contains(&most), "{most}");
+        let full = sink::FLUSH_AT;
+        assert!((full - 2_000..full).contains(&most), "{most}");
         buffer.flush();
         drop(buffer);
         writer.finish();

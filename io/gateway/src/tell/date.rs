@@ -84,6 +84,12 @@ impl Civil {
         format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
     }
 
+    /// `1994-11-06T08:49:37+00:00`.
+    pub(crate) fn iso(&self) -> impl fmt::Display {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
+    }
+
     /// `1994-11-06T08:49:37.000000000Z`.
     pub(crate) fn rfc3339(self, nanoseconds: u32) -> impl fmt::Display + Copy {
         Rfc3339(self, nanoseconds)

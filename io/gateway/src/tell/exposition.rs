@@ -1,5 +1,7 @@
 //! Counters of all cores, summed and written under Traefik's names.
 
+pub(crate) mod nginx;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::AddAssign;

@@ -114,7 +114,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "default-backend" GROUPED, [];
     "denylist-source-range" State::Guards, [];
     "disable-proxy-intercept-errors" GROUPED, [];
-    "enable-access-log" COSMETIC, [];
+    "enable-access-log" GROUPED, ["true"];
     "enable-cors" GROUPED, ["false"];
     "enable-global-auth" GROUPED, ["true"];
     "enable-modsecurity" RESTRICTS, ["false"];

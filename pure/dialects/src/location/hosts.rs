@@ -17,6 +17,9 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     if let Some(keeps) = asked.boolean("preserve-trailing-slash") {
         asked.own().keeps_slash = Some(keeps);
     }
+    if asked.boolean("enable-access-log") == Some(false) {
+        asked.own().is_unlogged = true;
+    }
     if let Some(says) = asked.boolean("use-port-in-redirects") {
         asked.own().says_port = Some(says);
     }

@@ -17,6 +17,8 @@ const LIST: &str = "X-Forwarded-For";
 /// Seconds for a PROXY header, where nothing is said, and at most.
 const WAIT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long connections to Services may be silent, where nothing is said.
+const SILENCE: Duration = Duration::from_secs(600);
 /// What says whose word is taken, and does nothing where nobody's is.
 const BESIDE: [&str; 4] = [
     "compute-full-forwarded-for",
@@ -26,8 +28,9 @@ const BESIDE: [&str; 4] = [
 ];
 
 impl Reading<'_> {
-    /// Whose word is taken. What says of whom and cannot be read lets nobody say anything.
-    pub(super) fn belief(&mut self) -> NginxBelief {
+    /// Whose word is taken; and of whom one would be, and for how long it is waited for. What says
+    /// of whom and cannot be read lets nobody say anything.
+    pub(super) fn belief(&mut self) -> (NginxBelief, Trust, Duration) {
         let has_lines = self.boolean("use-forwarded-headers").unwrap_or(false);
         let is_proxied = self.boolean("use-proxy-protocol").unwrap_or(false);
         let is_named = self.boolean("enable-real-ip").unwrap_or(false);
@@ -37,7 +40,7 @@ impl Reading<'_> {
         let list = self.value("forwarded-for-header", header, "write the name of a header line");
         if !(has_lines || is_proxied || is_named) {
             self.tell_idle();
-            return NginxBelief::default();
+            return (NginxBelief::default(), trust, wait);
         }
         // Where connections say who is there, lines do only where they are asked for.
         let by_lines = has_lines || is_named && !is_proxied;
@@ -50,8 +53,8 @@ impl Reading<'_> {
             place: self.place(key),
         });
         let place = self.place("use-proxy-protocol");
-        let proxied = is_proxied.then_some(NginxProxied { trust, wait, place });
-        NginxBelief { forwarded, proxied }
+        let proxied = is_proxied.then(|| NginxProxied { trust: trust.clone(), wait, place });
+        (NginxBelief { forwarded, proxied }, trust, wait)
     }
 
     fn trusted(&mut self) -> Trust {
@@ -76,15 +79,14 @@ impl Reading<'_> {
 
     fn wait(&mut self) -> Duration {
         let help = "write a time from 1s to 60s";
-        let read = |text: &str| {
-            let (number, unit) = match text.strip_suffix("ms") {
-                Some(number) => (number, 1),
-                None => (text.strip_suffix('s').unwrap_or(text), 1000),
-            };
-            let wait = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(unit)?);
-            (!wait.is_zero() && wait <= LONGEST).then_some(wait)
-        };
+        let read = |text: &str| time(text).filter(|wait| *wait <= LONGEST);
         self.value("proxy-protocol-header-timeout", read, help).unwrap_or(WAIT)
+    }
+
+    /// How long connections to Services may be silent.
+    pub(super) fn silence(&mut self) -> Duration {
+        let help = "write a time: 600s, 10m";
+        self.value("proxy-stream-timeout", time, help).unwrap_or(SILENCE)
     }
 
     fn tell_idle(&mut self) {
@@ -98,6 +100,15 @@ impl Reading<'_> {
             self.say(Severity::Info, codes::FIELD_NOT_HONOURED, key, message, help);
         }
     }
+}
+
+/// A time of nginx or Go: a number, and `ms`, `s`, `m` or `h`.
+fn time(text: &str) -> Option<Duration> {
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1_000)];
+    let found = units.iter().find_map(|(unit, of)| Some((text.strip_suffix(unit)?, *of)));
+    let (number, of) = found?;
+    let time = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(of)?);
+    (!time.is_zero()).then_some(time)
 }
 
 /// The name of a header line.

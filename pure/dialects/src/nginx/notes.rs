@@ -74,6 +74,36 @@ pub(super) const INSTEAD: [(&str, &str); 4] = [
     ("ssl-ciphers", "a TLSOption of Traefik's with the name `default`, for all hosts"),
 ];
 
+/// Keys of the ConfigMap that are honoured otherwise than in ingress-nginx, with the reason.
+pub(super) const DIFFERENT_KEYS: [(&str, &str); 6] = [
+    (
+        "log-format-escape-none",
+        "what would end a line, or change how a terminal shows it, is written as `\\xHH`",
+    ),
+    (
+        "log-format-upstream",
+        "of several endpoints that were asked the last one is said, `$bytes_sent` has no heads in it, \
+         and `$proxy_upstream_name` is that of the Service that was asked, also of a canary; a \
+         variable that is not known is `-`, and told",
+    ),
+    (
+        "access-log-path",
+        "where `--accesslog` is given it has all requests, unless the ConfigMap says a place or a \
+         format; without the ConfigMap there is no such log",
+    ),
+    (
+        "use-forwarded-headers",
+        "`X-Forwarded-Proto`, `-Host` and `-Port` are taken of peers in `proxy-real-ip-cidr` alone, \
+         there of everybody; options of the entry point count before it",
+    ),
+    (
+        "use-proxy-protocol",
+        "where a connection comes from is taken of peers in `proxy-real-ip-cidr`, also for TCP \
+         services with `PROXY`; options of the entry point count before it",
+    ),
+    ("proxy-real-ip-cidr", "what is no range lets nobody speak for others"),
+];
+
 /// Annotations that are refused: why, and what to do instead.
 pub(super) const REFUSED: [(&str, &str); 9] = [
     ("auth-snippet", "text for nginx's configuration; use auth-* annotations"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::notes::{DIFFERENT, INSTEAD, REFUSED, SNIPPETS};
+use super::notes::{DIFFERENT, DIFFERENT_KEYS, INSTEAD, REFUSED, SNIPPETS};
 use super::verdict::find;
 use super::{KEYS, KeyFate, shown};
 use crate::annotation::{Annotation, NGINX, State};
@@ -34,11 +34,29 @@ const FLAGS: &str = "
 A flag of ingress-nginx is given as `--nginx.FLAG=VALUE`. Read are `configmap` (without it
 `ingress-nginx/ingress-nginx-controller`), `controller-class`, `default-backend-service`,
 `default-ssl-certificate`, `disable-catch-all`, `disable-svc-external-name`, `ingress-class`,
-`ingress-class-by-name`, `watch-ingress-without-class`, `watch-namespace` and
-`watch-namespace-selector` (`key=value`). All
+`ingress-class-by-name`, `tcp-services-configmap`, `udp-services-configmap`,
+`watch-ingress-without-class`, `watch-namespace` and `watch-namespace-selector` (`key=value`). All
 others are taken, and told to make no difference; a name that is none is an error. Where
 `watch-ingress-without-class` is not said, Ingresses without a class are read as Traefik reads them,
 and what restricts access in words of ingress-nginx counts too.
+
+- `healthz-port` (there 10254 by itself, here where it is given), with `healthz-host` and
+  `health-check-path`, opens a port that tells `/healthz`, `/readyz` and `/metrics` to everybody, and
+  nothing else. Metrics have ingress-nginx's names too (docs/metrics.md), by Ingress, host and path as
+  they are written: what clients ask for makes no series of its own, so
+  `metrics-per-undefined-host` makes no difference.
+- The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`
+  (addresses, no names) and `update-status`.
+
+## TCP and UDP services
+
+`--nginx.tcp-services-configmap=NAMESPACE/NAME` and `--nginx.udp-services-configmap=NAMESPACE/NAME`
+name ConfigMaps whose keys are ports and whose values are where they lead,
+`NAMESPACE/SERVICE:PORT`. With `:PROXY` behind it connections begin with a PROXY header, with
+`:PROXY:PROXY` those to endpoints do too, and with `::PROXY` those alone. Ports are opened, moved and
+closed as the ConfigMaps change, at the address of the entry point `web` if that has one; at an
+address of a Service they are served where the Service has the port. A port that an entry point has
+is not opened (finding `stream-port-taken`).
 ";
 
 /// The page.
@@ -54,7 +72,9 @@ pub fn page() -> String {
     page += "\n## The ConfigMap\n\n| key | | | shown by |\n|---|---|---|---|\n";
     for (key, fate) in KEYS {
         let (state, note) = match fate {
-            KeyFate::Reads | KeyFate::Guards => ("supported", ""),
+            KeyFate::Reads | KeyFate::Guards => {
+                find(&DIFFERENT_KEYS, key).map_or(("supported", ""), |note| ("different", note))
+            }
             KeyFate::Cosmetic => ("no difference", ""),
             KeyFate::Elsewhere(instead) => ("elsewhere", instead),
             KeyFate::Later => ("not yet", ""),

@@ -95,12 +95,21 @@ pub(super) const ANNOTATIONS: [(&str, &str); 80] = [
 ];
 
 /// Keys of the ConfigMap, by name.
-pub(super) const SETTINGS: [(&str, &str); 26] = [
+pub(super) const SETTINGS: [(&str, &str); 40] = [
+    ("access-log-path", "settings/access-log-path"),
     ("add-headers", "settings/add-headers-one"),
     ("block-user-agents", "settings/block-user-agents"),
     ("brotli-min-length", "settings/brotli-min-length"),
     ("brotli-types", "settings/brotli-min-length"),
+    ("disable-access-log", "annotations/disable-access-log"),
+    ("disable-http-access-log", "annotations/disable-http-access-log"),
+    ("disable-stream-access-log", "annotations/disable-stream-access-log-keeps-http-lines"),
+    (
+        "enable-access-log-for-default-backend",
+        "defaultbackend/default-backend-requests-are-not-logged-by-default",
+    ),
     ("enable-brotli", "settings/brotli-min-length"),
+    ("enable-real-ip", "settings/enable-real-ip-trusts-only-x-forwarded-for"),
     ("global-allowed-response-headers", "annotations/custom-headers-are-added-literally"),
     ("global-auth-always-set-cookie", "settings/global-auth-always-set-cookie"),
     ("global-auth-method", "settings/global-auth-method"),
@@ -114,12 +123,20 @@ pub(super) const SETTINGS: [(&str, &str); 26] = [
     ("hsts-include-subdomains", "settings/hsts-without-subdomains"),
     ("hsts-max-age", "settings/hsts-max-age"),
     ("hsts-preload", "settings/hsts-replaces-the-backends-header"),
+    ("http-access-log-path", "settings/http-access-log-path"),
+    ("log-format-escape-json", "settings/log-format-json-escape"),
+    ("log-format-escape-none", "settings/log-format-no-escape"),
+    ("log-format-upstream", "settings/log-format-default-escape"),
     ("no-tls-redirect-locations", "settings/no-tls-redirect-locations"),
     ("proxy-body-size", "settings/proxy-send-timeout-configmap"),
     ("proxy-next-upstream-tries", "settings/proxy-read-timeout-configmap"),
     ("proxy-read-timeout", "settings/proxy-read-timeout-configmap-with-unit-is-ignored"),
+    ("proxy-real-ip-cidr", "settings/proxy-protocol-untrusted-client-keeps-its-address"),
     ("proxy-send-timeout", "settings/proxy-send-timeout-configmap"),
     ("server-tokens", "settings/server-header-removed-by-default"),
+    ("stream-access-log-path", "settings/stream-access-log-path"),
+    ("use-forwarded-headers", "settings/ssl-redirect-to-the-forwarded-host-without-port"),
     ("use-gzip", "settings/gzip-level"),
+    ("use-proxy-protocol", "settings/proxy-protocol-on-the-https-port"),
     ("whitelist-source-range", "settings/configmap-changes-apply-without-restart"),
 ];

@@ -1,4 +1,5 @@
 use steelyard_model::routing::belief::NginxBelief;
+use steelyard_model::routing::nginx_log::{LogEscape, LogText, USUAL, USUAL_OF_STREAMS};
 use steelyard_model::routing::trust::Trust;
 
 use super::*;
@@ -31,7 +32,8 @@ fn strict(settings: &NginxSettings) -> Option<&str> {
 #[test]
 fn what_is_so_where_nothing_is_said() {
     let (usual, said) = read(&[]);
-    assert_eq!((settings(None, &mut Vec::new()), said.len()), (usual.clone(), 0));
+    let none = NginxSettings { logs: (None, None), ..usual.clone() };
+    assert_eq!((settings(None, &mut Vec::new()), said.len()), (none, 0));
     assert!(usual.redirects && !usual.always_redirects && usual.redirect_status == 308);
     assert_eq!(usual.open_paths, [CHALLENGES.into()]);
     assert_eq!(strict(&usual), Some("max-age=31536000; includeSubDomains"));
@@ -130,7 +132,7 @@ fn nothing_is_said_of_what_is_not_there() {
     for (name, _) in noted {
         assert!(annotations.contains(name), "{name}");
     }
-    for (name, _) in shown::SETTINGS {
+    for (name, _) in shown::SETTINGS.into_iter().chain(notes::DIFFERENT_KEYS) {
         assert!(KEYS.iter().any(|(key, _)| *key == name), "{name}");
     }
     assert!(KEYS.is_sorted_by_key(|(key, _)| *key));
@@ -176,4 +178,55 @@ fn nobody_is_believed_by_mistake() {
     }
     let (settings, said) = read(&[("proxy-real-ip-cidr", "10.0.0.0/8")]);
     assert_eq!((settings.belief, said.len()), (NginxBelief::default(), 1));
+}
+
+#[test]
+fn what_is_logged_and_where() {
+    let logs = |lines: &[(&str, &str)]| {
+        let (settings, said) = read(lines);
+        assert_eq!(said, Vec::<String>::new(), "{lines:?}");
+        settings.logs
+    };
+    let (requests, connections) = logs(&[]);
+    let (requests, connections) = (requests.unwrap(), connections.unwrap());
+    assert!(requests.path.is_none() && !requests.is_asked && !requests.has_strays);
+    assert_eq!(connections.text, LogText::read(USUAL_OF_STREAMS, LogEscape::Usual).unwrap().0);
+    let path = |lines: &[(&str, &str)]| {
+        let (requests, connections) = logs(lines);
+        [requests, connections].map(|it| it.and_then(|it| it.path).map(|it| it.to_string()))
+    };
+    let (a, b) = (Some("/a".to_owned()), Some("/b".to_owned()));
+    assert_eq!(path(&[("access-log-path", "/a")]), [a.clone(), a.clone()]);
+    assert_eq!(path(&[("access-log-path", "/a"), ("http-access-log-path", "/b")]), [b, a]);
+    assert_eq!(path(&[("access-log-path", "/var/log/nginx/access.log")]), [None, None]);
+    for (key, kept) in [
+        ("disable-access-log", (false, false)),
+        ("disable-http-access-log", (false, true)),
+        ("disable-stream-access-log", (true, false)),
+    ] {
+        let (requests, connections) = logs(&[(key, "true")]);
+        assert_eq!((requests.is_some(), connections.is_some()), kept, "{key}");
+    }
+    let json = logs(&[
+        ("log-format-upstream", "{\"a\": \"$http_x_a\"}"),
+        ("log-format-escape-json", "true"),
+        ("skip-access-log-urls", "/healthz,~^/static/"),
+    ]);
+    let requests = json.0.unwrap();
+    assert_eq!((requests.text.escape, requests.skips.len()), (LogEscape::Json, 2));
+    assert!(requests.is_asked);
+}
+
+/// Lines look as usual, or have nothing in the place of what is not known.
+#[test]
+fn formats_that_cannot_be_read() {
+    for (format, is_usual) in [("$", true), ("${a", true), ("$geoip2_city $status", false)] {
+        let (settings, said) = read(&[("log-format-upstream", format)]);
+        assert_eq!(said, ["data.log-format-upstream"], "{format}");
+        let usual = LogText::read(USUAL, LogEscape::Usual).unwrap().0;
+        assert_eq!(settings.logs.0.unwrap().text == usual, is_usual, "{format}");
+    }
+    let (settings, said) = read(&[("access-log-path", "syslog:server=a")]);
+    assert_eq!(said, ["data.access-log-path", "data.access-log-path"]);
+    assert!(settings.logs.0.unwrap().path.is_none());
 }

@@ -1,6 +1,6 @@
 //! How what somebody has written for ingress-nginx is served here: for who comes over from there.
 
-use super::notes::{BY_VALUE, DIFFERENT, REFUSED};
+use super::notes::{BY_VALUE, DIFFERENT, DIFFERENT_KEYS, REFUSED};
 use super::{KEYS, KeyFate};
 use crate::annotation::NGINX;
 
@@ -33,7 +33,10 @@ pub fn annotation<'t>(name: &str, told: Option<&'t str>) -> NginxVerdict<'t> {
 /// Of a key of the ConfigMap.
 pub fn setting(key: &str) -> NginxVerdict<'static> {
     match KEYS.iter().find(|(known, _)| *known == key).map(|(_, fate)| *fate) {
-        Some(KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic) => NginxVerdict::Same,
+        Some(KeyFate::Reads | KeyFate::Guards) => {
+            find(&DIFFERENT_KEYS, key).map_or(NginxVerdict::Same, NginxVerdict::Different)
+        }
+        Some(KeyFate::Cosmetic) => NginxVerdict::Same,
         Some(KeyFate::Later | KeyFate::Awaits(_)) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }

@@ -147,6 +147,7 @@ const READ: &[(&str, &str)] = &[
     ("proxy-send-timeout", "7"),
     ("server-alias", "b.c"),
     ("service-upstream", "true"),
+    ("enable-access-log", "false"),
     ("use-port-in-redirects", "true"),
 ];
 

@@ -27,7 +27,7 @@ pub(super) fn enter(site: &NginxSite, cx: &mut Context<'_>, head: &mut RequestEd
 }
 
 /// As nginx names requests: 16 random bytes.
-fn name(cx: &Context<'_>, head: &mut RequestEdits<'_>) {
+fn name(cx: &mut Context<'_>, head: &mut RequestEdits<'_>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let Some(random) = (cx.random)() else { return };
     let mut name = [0; 32];
@@ -36,6 +36,7 @@ fn name(cx: &Context<'_>, head: &mut RequestEdits<'_>) {
         two[1] = DIGITS[usize::from(byte & 15)];
     }
     _ = head.lines().set(REQUEST_ID, &name);
+    cx.notes.push(Note::Name(name));
 }
 
 pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>) -> Leave {

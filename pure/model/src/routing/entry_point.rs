@@ -9,6 +9,7 @@ use crate::routing::belief::{NginxBelief, OwnBelief};
 use crate::routing::filter::content::EncodedCharacters;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
+use crate::routing::nginx_log::NginxLog;
 
 /// A socket: static options, vips and Gateways each make some. Two owners of one socket are a
 /// finding of the join.
@@ -26,8 +27,8 @@ pub struct EntryPoint {
     pub is_secure: bool,
     /// What its own options say of whose word is taken.
     pub own_belief: OwnBelief,
-    /// What ingress-nginx's ConfigMap says of that, where its class serves here.
-    pub nginx: Option<Arc<NginxBelief>>,
+    /// What ingress-nginx's ConfigMap says, where its class serves here.
+    pub nginx: Option<Arc<NginxSocket>>,
     /// Routes that name no entry point are here (`asDefault`).
     pub is_default: bool,
     /// Who asks here is led elsewhere.
@@ -43,6 +44,15 @@ pub struct EntryPoint {
     pub tls_options: Option<Arc<str>>,
     /// What asks for it; none for one that is built in or a static option.
     pub place: Option<Provenance>,
+}
+
+/// What ingress-nginx's ConfigMap says of an entry point where its class serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxSocket {
+    /// Whose word about clients is taken.
+    pub belief: NginxBelief,
+    /// Where and how requests or connections are logged; none is not at all.
+    pub log: Option<Arc<NginxLog>>,
 }
 
 /// An entry point that is there without being asked for. These are the only places that know

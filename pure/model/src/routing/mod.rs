@@ -20,6 +20,7 @@ pub mod filter;
 pub mod id;
 pub mod listener;
 pub mod matcher;
+pub mod nginx_log;
 pub mod observability;
 pub mod pattern;
 pub mod ranges;

@@ -161,6 +161,35 @@ impl Variable {
     }
 }
 
+/// Most parts of a line of a log.
+const MOST_OF_LINES: usize = 512;
+
+/// The parts of a text: what stands there as it is, and what `of` makes of names.
+///
+/// # Errors
+/// What of it cannot be read.
+pub(crate) fn parts<P>(
+    text: &str,
+    plain: fn(Arc<str>) -> P,
+    mut of: impl FnMut(&str) -> P,
+) -> Result<Vec<P>, VariableFault> {
+    if text.len() > LONGEST {
+        return Err(VariableFault::TooLong);
+    }
+    let (mut all, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('$') {
+        all.extend((!before.is_empty()).then(|| plain(before.into())));
+        let (name, further) = named(after).ok_or(VariableFault::Malformed)?;
+        all.push(of(name));
+        if all.len() > MOST_OF_LINES {
+            return Err(VariableFault::TooLong);
+        }
+        rest = further;
+    }
+    all.extend((!rest.is_empty()).then(|| plain(rest.into())));
+    Ok(all)
+}
+
 /// The name that a text begins with, plain or in braces, and what stands behind it.
 fn named(text: &str) -> Option<(&str, &str)> {
     let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_';

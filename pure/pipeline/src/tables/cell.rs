@@ -111,8 +111,12 @@ pub(crate) enum Cell {
     Closed(NamespacedName),
     /// What requests or connections pass, as an object says.
     Filter(Tag, NamespacedName),
+    /// Ports that lead to Services as they come, by ConfigMaps of ingress-nginx.
+    Streams,
     /// The entry points that there are.
     Sockets,
+    /// The routes of such ports.
+    StreamRoutes,
     /// The listeners of entry points, with what all pass there.
     Listeners,
     /// The routes of an Ingress that is ours.
@@ -284,7 +288,12 @@ impl Cell {
             | Self::Namespaces
             | Self::Workloads
             | Self::Pools => 2,
-            Self::Family | Self::Lan | Self::Bgp | Self::Set(_) | Self::Fallback => 3,
+            Self::Streams
+            | Self::Family
+            | Self::Lan
+            | Self::Bgp
+            | Self::Set(_)
+            | Self::Fallback => 3,
             Self::Material(_)
             | Self::Policy(_)
             | Self::Transport(..)
@@ -305,7 +314,11 @@ impl Cell {
             Self::Stands => 8,
             Self::Closed(_) => 9,
             Self::Filter(..) => 10,
-            Self::Listeners | Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 11,
+            Self::StreamRoutes
+            | Self::Listeners
+            | Self::Routed(_)
+            | Self::Routers(..)
+            | Self::Described(_) => 11,
             Self::NamedBy(_) => 12,
             Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 13,
         }
@@ -326,7 +339,9 @@ impl Cell {
             Self::Fallback,
             Self::Announced,
             Self::Stands,
+            Self::Streams,
             Self::Sockets,
+            Self::StreamRoutes,
             Self::Listeners,
         ];
         cells.into_iter()

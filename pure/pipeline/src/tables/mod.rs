@@ -102,6 +102,8 @@ impl Tables for Join {
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
             Cell::Filter(tag, id) => routes::filters(*tag, id, reads, &self.options, said),
+            Cell::Streams => routes::drafts_of_streams(reads, &self.options, said),
+            Cell::StreamRoutes => routes::routes_of_streams(reads, &self.options, said),
             Cell::Sockets => Some(routes::all_sockets(reads, &self.options, said)),
             Cell::Listeners => routes::guarded(reads, &self.options, said),
             Cell::Routed(id) => routes::held::held(id, reads, &self.options, said),
@@ -121,6 +123,11 @@ impl Tables for Join {
             (Cell::NginxSettings, Row::NginxSettings(terms)) => {
                 let asked = routes::asked_of_all(&terms.settings);
                 asked.for_each(|id| links.entry(Cell::LeadsTo(id)));
+            }
+            (Cell::Streams, Row::Streams(all)) => {
+                links.cell(Cell::NginxSettings);
+                let led = all.iter().map(|it| it.backend.service.clone());
+                led.for_each(|id| links.entry(Cell::LeadsTo(id)));
             }
             (Cell::Fallback, Row::Named(named)) => {
                 named.iter().for_each(|it| links.cell(Cell::Material(it.clone())));
@@ -153,7 +160,11 @@ impl Tables for Join {
                 }
             }
             (
-                Cell::Routed(_) | Cell::Routers(..) | Cell::Described(_) | Cell::Filter(..),
+                Cell::Routed(_)
+                | Cell::Routers(..)
+                | Cell::Described(_)
+                | Cell::Filter(..)
+                | Cell::StreamRoutes,
                 Row::Routed(routed),
             ) => {
                 lead(routed, links);

@@ -17,6 +17,7 @@ mod redirections;
 mod routers;
 mod sockets;
 mod sticky;
+mod streams;
 mod transports;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use steelyard_model::routing::backend::{Internal, RefusalReason};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{BackendId, ListenerId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
@@ -58,6 +60,7 @@ pub(crate) use redirections::redirections;
 use routers::characters;
 pub(super) use routers::{described, filters, guarded, routers};
 pub(super) use sockets::all as all_sockets;
+pub(super) use streams::{drafts as drafts_of_streams, routes as routes_of_streams};
 pub(super) use transports::transport;
 
 /// Every Service that a set names.
@@ -298,8 +301,16 @@ fn route(
             Class::Traefik | Class::Steelyard | Class::Unnamed => Manner::Traefik,
         },
         tls_policy: None,
-        observability: read.reading.observability,
+        observability: observability(read),
     }
+}
+
+/// What is told of the requests of an Ingress.
+fn observability(read: &ReadSet<'_>) -> Observability {
+    let said = read.reading.observability;
+    let is_unlogged = read.nginx().is_some_and(|it| it.is_unlogged);
+    let access_logs = if is_unlogged { Some(false) } else { said.access_logs };
+    Observability { access_logs, ..said }
 }
 
 /// The route over TLS of one whose endpoints are spoken to as clients have asked, where it is such:

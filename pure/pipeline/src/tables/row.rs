@@ -13,7 +13,7 @@ use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName,
     NginxReading, NginxSettings, Node, Pool, Protocol, ResolvedService, RouteDraft, RouteSet,
-    Secret, Workload,
+    Secret, StreamDraft, Workload,
 };
 
 use steelyard_tls::Unfit;
@@ -45,6 +45,7 @@ pub(crate) enum Row {
     Named(Option<NamespacedName>),
     /// By which terms handshakes are held.
     Policy(Arc<TlsPolicy>),
+    Streams(Arc<[StreamDraft]>),
     Sockets(Arc<Sockets>),
     /// Those of entry points that ask for something.
     Listeners(Arc<[Arc<Listener>]>),
@@ -71,6 +72,9 @@ pub(crate) struct CommonTerms {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sockets {
     pub(crate) points: Vec<Arc<EntryPoint>>,
+    /// Those of them that lead to Services as they come, and their listeners.
+    pub(crate) streams: Vec<StreamDraft>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
 }
 
 /// A Service with its endpoints.

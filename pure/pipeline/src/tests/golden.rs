@@ -43,6 +43,11 @@ fn every_code_has_an_input() {
             if name == "entry-point-closed" {
                 options.entry_points[0].filters = vec!["default-login@kubernetescrd".into()];
             }
+            if name == "stream-port-taken" {
+                let settings =
+                    steelyard_model::NamespacedName::new("ingress-nginx", "tcp-services");
+                options.nginx.tcp_services = Some(settings);
+            }
             if name == "belief-overruled" {
                 options.entry_points[0].own_belief.forwarded = true;
             }

@@ -154,6 +154,14 @@ impl BackendState {
         }
     }
 
+    /// The leaf that it is, if it is one.
+    pub(crate) fn node(&self) -> Option<Arc<BackendNode>> {
+        match &**self.form.borrow() {
+            Form::Leaf(node, ..) => Some(node.clone()),
+            _ => None,
+        }
+    }
+
     /// Becomes what the configuration says.
     pub(super) fn form(&self, scene: &Scene<'_>) {
         let node = scene.live.config.routing.backends.get(&self.id);

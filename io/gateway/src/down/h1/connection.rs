@@ -148,7 +148,7 @@ impl Client {
 
     /// What it may say of others, but for how it is connected.
     pub(in crate::down) fn bare_vouching(&self) -> Vouching {
-        self.listener.believed(&self.core.live()).vouching(self.peer)
+        self.listener.believed(&self.core).vouching(self.peer)
     }
 }
 
@@ -361,7 +361,7 @@ impl<C: Wire> Connection<C> {
 
     /// Settles what the client may say of others, where that is another thing than it was.
     fn vouch(&mut self) {
-        let believed = self.listener.believed(&self.core.live());
+        let believed = self.listener.believed(&self.core);
         if self.vouching.1.as_ref().is_some_and(|it| Rc::ptr_eq(it, &believed)) {
             return;
         }
@@ -381,6 +381,7 @@ impl<C: Wire> Connection<C> {
             client_lines: &self.client_lines,
             vouching: &self.vouching.0,
             port: self.port(),
+            log: self.vouching.1.as_ref().and_then(|it| Some(&*it.log.as_ref()?.log)),
             tls: self.tls.as_deref(),
             started,
         };

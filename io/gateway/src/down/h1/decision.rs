@@ -14,7 +14,7 @@ use super::inward::{Came, Entered, Filtered, Inside};
 use super::request::{Context, Request, take_body};
 use crate::core::live::{Caller, Chosen, Live, Picked, Recipes, RouteState, Scene, unserved};
 use crate::exchange::way::{DEEPEST, Found, child, first};
-use crate::tell::access_log::{LogBuffer, Note};
+use crate::tell::access_log::{LogBuffer, Note, Wanted};
 use crate::tell::fault::Fault;
 use crate::tell::tracer::WantedLines;
 use crate::wire::buffers::Buffer;
@@ -74,11 +74,12 @@ impl Context<'_> {
         if let Some(tracer) = &self.core.tracer {
             request.traced = tracer.begin(head.header("traceparent"));
         }
-        let is_told = self.core.log.is_some() || request.traced.is_some();
+        let is_told = self.core.log.is_some() || self.log.is_some() || request.traced.is_some();
         if is_told {
             let log = self.core.log.as_ref().and_then(LogBuffer::wanted);
             let is_traced = request.traced.is_some();
-            note.take(&head, WantedLines::of(log, self.core.tracer.as_ref(), is_traced));
+            let fields = WantedLines::of(log, self.core.tracer.as_ref(), is_traced);
+            note.take(&head, Wanted { fields, nginx: self.log });
         } else {
             note.clear()
         }
@@ -119,7 +120,7 @@ impl Context<'_> {
         };
         // Who passes filters or gets no further is told of, perhaps.
         if !is_told {
-            note.take(&head, None);
+            note.take(&head, Wanted::default());
         }
         if let (Inside::Answer(..), None) = (&to, &recipes)
             && let Inside::Answer(answer, route) = to

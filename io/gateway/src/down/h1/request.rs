@@ -7,6 +7,8 @@ use steelyard_http::{
     Asked, Body, Framing, Reject, RequestChanges, RequestHead, Terms, Vouching, release, wants_html,
 };
 
+use steelyard_model::routing::nginx_log::NginxLog;
+
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::tell::metrics::method_label;
@@ -47,6 +49,8 @@ pub(crate) struct Context<'a> {
     pub(crate) vouching: &'a Vouching,
     /// The port that it has asked at.
     pub(crate) port: u16,
+    /// How ingress-nginx logs requests here, if it does.
+    pub(crate) log: Option<&'a NginxLog>,
     /// What was agreed on in the handshake.
     pub(crate) tls: Option<&'a Secured>,
 }

@@ -174,7 +174,7 @@ impl Entry<'_> {
 }
 
 impl Note {
-    fn protocol(&self) -> &'static str {
+    pub(super) fn protocol(&self) -> &'static str {
         let of_head = if self.http10 { "HTTP/1.0" } else { "HTTP/1.1" };
         self.protocol.unwrap_or(of_head)
     }
@@ -440,6 +440,10 @@ mod tests {
             shrunk: Some((10, 4)),
             protocol: None,
             http10: false,
+            head_length: 0,
+            asked: String::new(),
+            name: String::new(),
+            is_secure: false,
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),
             lines: b"x-token:secret\nuser-agent:x\nX-A:\"1\"\n".to_vec(),

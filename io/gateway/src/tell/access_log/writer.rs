@@ -107,6 +107,11 @@ impl Lines {
         }
     }
 
+    /// Whether both lead to the same writer.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.backlog, &other.backlog)
+    }
+
     /// How many were dropped so far.
     pub(crate) fn lost(&self) -> u64 {
         self.backlog.lost.load(Ordering::Relaxed)

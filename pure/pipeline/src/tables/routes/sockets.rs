@@ -1,13 +1,14 @@
 //! The entry points that there are: those of the options, with what ingress-nginx's ConfigMap says
-//! of whose word about clients is taken there.
+//! of them, and those that its ConfigMaps of ports open.
 
 use std::sync::Arc;
 
 use steelyard_model::routing::belief::NginxBelief;
-use steelyard_model::routing::entry_point::EntryPoint;
-use steelyard_model::{Diagnostic, Provenance, Severity};
+use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
+use steelyard_model::{Diagnostic, NginxSettings, Provenance, Severity};
 
 use super::entry_points::EntryPoints;
+use super::streams;
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -20,18 +21,38 @@ pub(in crate::tables) fn all(
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Row {
-    let belief = match reads.row(&Cell::NginxSettings) {
-        Some(Row::NginxSettings(terms)) => Some(terms.settings.belief.clone()),
+    let terms = match reads.row(&Cell::NginxSettings) {
+        Some(Row::NginxSettings(terms)) => Some(terms),
         _ => None,
     };
-    let belief = belief.filter(|it| *it != NginxBelief::default());
+    let settings = terms.as_ref().map(|terms| &terms.settings);
     let serving = EntryPoints::new(&options.entry_points).of_unnamed();
     let points = options.entry_points.iter().map(|point| {
-        let belief = belief.as_ref().filter(|_| serving.contains(&&point.id));
-        let nginx = belief.map(|it| Arc::new(believed(it, point, diagnostics)));
+        let settings = settings.filter(|_| serving.contains(&&point.id));
+        let nginx = settings.map(|settings| Arc::new(socket(settings, point, diagnostics)));
         Arc::new(EntryPoint { nginx, ..point.clone() })
     });
-    Row::Sockets(Arc::new(Sockets { points: points.collect() }))
+    let mut sockets = Sockets { points: points.collect(), ..Sockets::default() };
+    if let (Some(settings), Some(Row::Streams(all))) = (settings, reads.row(&Cell::Streams)) {
+        sockets.streams = streams::free(&all, options, diagnostics);
+        for draft in &sockets.streams {
+            let point = streams::entry_point(draft, settings);
+            let plain = point.plain_listener();
+            let own = point.listeners().into_iter().filter(|it| it.id == plain);
+            sockets.listeners.extend(own.map(Arc::new));
+            sockets.points.push(Arc::new(point));
+        }
+    }
+    Row::Sockets(Arc::new(sockets))
+}
+
+fn socket(
+    settings: &NginxSettings,
+    point: &EntryPoint,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> NginxSocket {
+    let belief = believed(&settings.belief, point, diagnostics);
+    NginxSocket { belief, log: settings.logs.0.clone().map(Arc::new) }
 }
 
 /// What of it counts at an entry point: its own options come first.

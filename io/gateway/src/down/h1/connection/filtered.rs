@@ -121,6 +121,7 @@ impl<C: Wire> Connection<C> {
         over.told.frame = course.answered();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
+        self.note.name.push_str(course.name().unwrap_or_default());
         self.note.shrunk = course.shrunk();
         self.record(request, way.route().map(|route| &**route), over.told, trace);
         if over.ending == Ending::Finished && matches!(over.after, After::Close) {

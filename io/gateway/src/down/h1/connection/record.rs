@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use steelyard_http::{AttemptSpan, RequestSpan};
+use steelyard_model::routing::route::Manner;
 
 use super::{Connection, Told};
 use crate::core::Core;
-use crate::core::live::RouteState;
+use crate::core::live::{BackendState, RouteState};
 use crate::down::h1::decision::Decision;
 use crate::down::h1::request::Request;
 use crate::exchange::dispatch::Trace;
-use crate::tell::access_log::Entry;
+use crate::tell::access_log::{Entry, NginxEntry, NginxLogging};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
 use crate::tell::recent::{Recent, Unkept};
@@ -56,6 +57,7 @@ impl<C: Wire> Connection<C> {
             bytes_in: request.bytes_in,
             bytes_out: told.bytes_out,
         };
+        let taken = (route, trace.service.as_deref());
         // What is gone meanwhile is counted for the entry point alone.
         let told_of = self.listener.told(route);
         let live = self.core.live();
@@ -70,7 +72,7 @@ impl<C: Wire> Connection<C> {
             protocol: request.protocol,
         };
         if told_of.access_logs != Some(false) {
-            self.log(&labels, finished, trace, told.why, &called);
+            self.log(&labels, finished, trace, told.why, (&called, taken));
         }
         self.keep(called, &labels, finished, trace, told.why);
         if let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) {
@@ -130,7 +132,7 @@ impl<C: Wire> Connection<C> {
         let finished = Finished { duration, bucket, bytes_in: 0, bytes_out };
         let told_of = self.listener.told(None);
         if told_of.access_logs != Some(false) {
-            self.log(&labels, finished, &trace, why, &called);
+            self.log(&labels, finished, &trace, why, (&called, (None, None)));
         }
         self.keep(called, &labels, finished, &trace, why);
         if told_of.metrics != Some(false) {
@@ -254,9 +256,12 @@ impl<C: Wire> Connection<C> {
         finished: Finished,
         trace: &Trace,
         why: Option<Fault>,
-        called: &Called,
+        (called, taken): (&Called, (Option<&RouteState>, Option<&BackendState>)),
     ) {
-        let Some(log) = &self.core.log else { return };
+        let nginx = self.logging(taken.0);
+        if self.core.log.is_none() && nginx.is_none() {
+            return;
+        }
         let entry = Entry {
             note: &self.note,
             client: called.client,
@@ -279,6 +284,39 @@ impl<C: Wire> Connection<C> {
             tls: self.tls.as_deref(),
             id: called.id,
         };
-        log.write(&entry, self.ended);
+        match (nginx, &self.core.log) {
+            (Some(log), _) if self.note.is_skipped(log) => {}
+            (Some(log), _) => self.log_as_nginx(log, &entry, taken),
+            (None, Some(log)) => log.write(&entry, self.ended),
+            (None, None) => {}
+        }
+    }
+
+    /// The log of ingress-nginx's ConfigMap, where it has a request that `route` takes.
+    fn logging(&self, route: Option<&RouteState>) -> Option<&NginxLogging> {
+        let log = self.vouching.1.as_ref()?.log.as_ref()?;
+        let is_its = match route {
+            Some(route) => route.manner() == Manner::Nginx,
+            None => log.log.has_strays,
+        };
+        is_its.then_some(log)
+    }
+
+    fn log_as_nginx(
+        &self,
+        log: &NginxLogging,
+        entry: &Entry<'_>,
+        (route, backend): (Option<&RouteState>, Option<&BackendState>),
+    ) {
+        let node = backend.and_then(BackendState::node);
+        let service = node.as_ref().and_then(|node| node.service.as_ref());
+        let entry = NginxEntry {
+            entry,
+            route: route.map(RouteState::made_of),
+            service: service.map(|(id, port)| (id, *port)),
+            port: self.port(),
+            machine: &self.core.options().server_name,
+        };
+        log.request(&entry, self.ended);
     }
 }

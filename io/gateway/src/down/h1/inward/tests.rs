@@ -113,6 +113,7 @@ fn in_place_is_as_from_scratch() {
             started: Instant::now(),
             vouching: &vouching,
             port: 80,
+            log: None,
             tls: None,
         };
         for text in REQUESTS {

@@ -1,0 +1,125 @@
+//! The ConfigMaps of ports that lead to Services as they come (`tcp-services`, `udp-services`):
+//! `"9000": "default/example:8080"`, and `:PROXY` behind it, once or twice.
+
+use std::sync::Arc;
+
+use steelyard_model::{
+    BackendRef, Code, Diagnostic, FieldPath, Labels, NamespacedName, ObjectRef, PortRef, Protocol,
+    Provenance, Severity, StreamDraft,
+};
+
+use crate::codes;
+
+/// What a value looks like.
+const FORM: &str = "write NAMESPACE/NAME:PORT, with the number or the name of a port of the \
+    Service; `:PROXY` behind it reads a PROXY header, `:PROXY:PROXY` sends one on too, and \
+    `::PROXY` sends one";
+
+/// The ports that a ConfigMap asks for, in their order. What cannot be read opens none, and is said.
+pub fn streams(
+    object: &Arc<ObjectRef>,
+    data: &Labels,
+    protocol: Protocol,
+    said: &mut Vec<Diagnostic>,
+) -> Vec<StreamDraft> {
+    let read = |(key, value): (&String, &String)| {
+        let place = Provenance::new(object, FieldPath::from("data").key(key));
+        let mut say = |severity, code: Code, message: String, help: &str| {
+            said.push(Diagnostic::at(severity, code, &place, message, help));
+        };
+        let Some(port) = key.trim().parse::<u16>().ok().filter(|port| *port != 0) else {
+            let message = format!("`{key}` is no port: nothing is opened for it");
+            let help = "write a number from 1 to 65535 before the colon";
+            say(Severity::Error, codes::INVALID_VALUE, message, help);
+            return None;
+        };
+        let Some(Written { service, port: asked, reads, sends }) = written(value.trim()) else {
+            let message = format!("`{value}` leads to no Service: the port {port} is not opened");
+            say(Severity::Error, codes::INVALID_VALUE, message, FORM);
+            return None;
+        };
+        let is_udp = protocol == Protocol::Udp;
+        if is_udp && (reads || sends) {
+            let message = "`PROXY` says nothing of datagrams: it is as if it were not there";
+            let help = "remove it";
+            say(Severity::Warning, codes::FIELD_NOT_HONOURED, message.to_owned(), help);
+        }
+        let backend = BackendRef { service, port: asked, place: place.clone() };
+        let (is_proxied, tells_clients) = (reads && !is_udp, sends && !is_udp);
+        Some(StreamDraft { protocol, port, backend, is_proxied, tells_clients, place })
+    };
+    let mut read: Vec<StreamDraft> = data.iter().filter_map(read).collect();
+    read.sort_by_key(|it| it.port);
+    read
+}
+
+struct Written {
+    service: NamespacedName,
+    port: PortRef,
+    /// A PROXY header is read.
+    reads: bool,
+    /// And one is sent.
+    sends: bool,
+}
+
+fn written(text: &str) -> Option<Written> {
+    let mut parts = text.split(':');
+    let service = super::namespaced(parts.next()?)?;
+    let port = parts.next().filter(|port| !port.is_empty())?;
+    let is_proxy = |word: Option<&str>| match word {
+        None | Some("") => Some(false),
+        Some(word) => word.eq_ignore_ascii_case("proxy").then_some(true),
+    };
+    let (reads, sends) = (is_proxy(parts.next())?, is_proxy(parts.next())?);
+    let port = match port.parse::<u16>() {
+        Ok(0) => return None,
+        Ok(number) => PortRef::Number(number),
+        Err(_) => PortRef::Name(port.into()),
+    };
+    parts.next().is_none().then_some(Written { service, port, reads, sends })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_opens_ports() {
+        let object = Arc::new(ObjectRef::new("ConfigMap", "a", "tcp"));
+        for (key, value, expected) in [
+            ("9000", "default/example:8080", Some("9000 default/example:8080 false false")),
+            ("9000", "default/example:http", Some("9000 default/example:http false false")),
+            ("9000", "a/b:1:PROXY", Some("9000 a/b:1 true false")),
+            ("9000", "a/b:1:proxy:PROXY", Some("9000 a/b:1 true true")),
+            ("9000", "a/b:1::PROXY", Some("9000 a/b:1 false true")),
+            ("0", "a/b:1", None),
+            ("http", "a/b:1", None),
+            ("65536", "a/b:1", None),
+            ("1", "b:1", None),
+            ("1", "a/b", None),
+            ("1", "a/b:0", None),
+            ("1", "a/b:1:POXY", None),
+            ("1", "a/b:1:PROXY:PROXY:PROXY", None),
+            ("1", "a/b:", None),
+        ] {
+            let data = Labels::from([(key.to_owned(), value.to_owned())]);
+            let mut said = Vec::new();
+            let read = streams(&object, &data, Protocol::Tcp, &mut said);
+            let shown = read.first().map(|it| {
+                let port = match &it.backend.port {
+                    PortRef::Number(number) => number.to_string(),
+                    PortRef::Name(name) => name.to_string(),
+                    PortRef::First => String::new(),
+                };
+                let service = &it.backend.service;
+                format!("{} {service}:{port} {} {}", it.port, it.is_proxied, it.tells_clients)
+            });
+            assert_eq!(shown.as_deref(), expected, "{key}: {value}");
+            assert_eq!(said.len(), usize::from(expected.is_none()), "{key}: {value}");
+        }
+        let data = Labels::from([("53".to_owned(), "a/dns:53:PROXY".to_owned())]);
+        let mut said = Vec::new();
+        let read = streams(&object, &data, Protocol::Udp, &mut said);
+        assert!(!read[0].is_proxied && said.len() == 1);
+    }
+}
