@@ -50,6 +50,8 @@ pub struct Exchange<O, B> {
     half_closed: bool,
     /// The client's connection is to end with this exchange.
     closing: bool,
+    /// The endpoint's is, as the request says.
+    is_last: bool,
     broken: Option<Break>,
     /// The endpoint has not looked at the request, as it says.
     is_declined: bool,
@@ -160,6 +162,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             due: None,
             half_closed: false,
             closing: false,
+            is_last: false,
             broken: None,
             is_declined: false,
             is_duplex: false,
@@ -413,7 +416,13 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The endpoint's connection, if another exchange may follow on it.
     pub fn settle<S>(&mut self, connection: S) -> Option<Clean<S>> {
         let reuse = std::mem::replace(&mut self.reuse, Reuse::new(false));
-        reuse.settle(connection)
+        // Who has said that it is the last one asks for nothing more (RFC 9112 §9.6).
+        reuse.settle(connection).filter(|_| !self.is_last)
+    }
+
+    /// The request says that the endpoint's connection ends behind its answer.
+    pub fn close_endpoint(&mut self) {
+        self.is_last = true;
     }
 
     /// Whether the client's connection may stay open after an answer that no endpoint gave.

@@ -43,6 +43,9 @@ pub(super) const ANSWERED: &str = "answered";
 pub(super) const FAILED: &str = "failed";
 pub(super) const UNSENT: &str = "unsent";
 
+/// What is said to an endpoint of its connection.
+const CLOSE: &[u8] = b"Connection: close\r\n";
+
 /// How long a copy may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -113,7 +116,9 @@ pub(super) fn bytes(head: &[u8], body: Option<[&[u8]; 2]>) -> Vec<u8> {
     for line in head.split_inclusive(|byte| *byte == b'\n') {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let frames = of_body.iter().any(|it| name.eq_ignore_ascii_case(it));
-        if !(name.eq_ignore_ascii_case(b"expect") || (frames && body.is_none())) {
+        // It is another connection, and about that nothing was said.
+        let is_of_hop = name.eq_ignore_ascii_case(b"expect") || line == CLOSE;
+        if !(is_of_hop || (frames && body.is_none())) {
             out.extend_from_slice(line);
         }
     }
@@ -158,7 +163,7 @@ mod tests {
     #[test]
     fn a_copy_says_what_the_request_did() {
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\
-                     X: content-length\r\n\r\n";
+                     X: content-length\r\nConnection: close\r\n\r\n";
         let with = bytes(head, Some([b"ab", b"cd"]));
         let lines = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nX: content-length\r\n\r\n";
         assert_eq!(String::from_utf8(with).unwrap(), format!("{lines}abcd"));

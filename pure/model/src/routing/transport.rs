@@ -134,6 +134,11 @@ impl HopSpeech {
         if self == Self::Old { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
+    /// Whether the connection ends behind the answer.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Close | Self::Old)
+    }
+
     /// What is said of the connection.
     pub fn connection(self) -> Option<&'static str> {
         match self {

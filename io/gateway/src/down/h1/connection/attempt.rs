@@ -103,6 +103,9 @@ impl<C: Wire> Connection<C> {
             if course.has_body {
                 exchange.tap_request(opened.wrapping, opened.is_ended);
             }
+            if course.changes().speech.ends() {
+                exchange.close_endpoint();
+            }
             exchange.pause_request(opened.until.is_some());
             let mut hand = Hand::new(course, &core, is_repeatable);
             hand.request_until = opened.until;
