@@ -82,6 +82,44 @@ pub(crate) fn ingress(n: usize, host: &str, path: &str) -> String {
     led_from(n, host, path, "live")
 }
 
+/// What an Ingress of class `nginx` may well say: 20 annotations.
+const ANNOTATIONS: [(&str, &str); 20] = [
+    ("affinity", "cookie"),
+    ("auth-response-headers", "X-User, X-Groups"),
+    ("auth-signin", "https://auth.example/start?rd=$escaped_request_uri"),
+    ("auth-url", "https://auth.example/verify"),
+    ("backend-protocol", "HTTP"),
+    ("cors-allow-methods", "GET, POST, OPTIONS"),
+    ("cors-allow-origin", "https://app.example, https://*.app.example"),
+    ("enable-cors", "true"),
+    ("force-ssl-redirect", "true"),
+    ("limit-connections", "20"),
+    ("limit-rps", "10"),
+    ("proxy-body-size", "8m"),
+    ("proxy-buffering", "off"),
+    ("proxy-connect-timeout", "10"),
+    ("proxy-next-upstream", "error timeout http_502"),
+    ("proxy-read-timeout", "3600"),
+    ("proxy-send-timeout", "3600"),
+    ("rewrite-target", "/$2"),
+    ("session-cookie-name", "route"),
+    ("whitelist-source-range", "10.0.0.0/8,192.168.0.0/16"),
+];
+
+/// The `n`th Ingress alone, in words of ingress-nginx.
+pub(crate) fn annotated(n: usize, host: &str) -> String {
+    let (name, namespace) = (name(n), namespace(n));
+    let lines = ANNOTATIONS
+        .map(|(key, value)| format!("    nginx.ingress.kubernetes.io/{key}: \"{value}\"\n"));
+    format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  \
+         namespace: {namespace}\n  annotations:\n{}spec:\n  ingressClassName: nginx\n  rules:\n  \
+         - host: {host}\n    http:\n      paths:\n      - {{path: '/app(/|$)(.*)', pathType: \
+         ImplementationSpecific, backend: {{service: {{name: live, port: {{number: 80}}}}}}}}\n",
+        lines.concat()
+    )
+}
+
 /// The `n`th IngressRoute alone, to a Service of [`live`].
 pub(crate) fn ingress_route(n: usize, rule: &str) -> String {
     let (name, namespace) = (name(n), namespace(n));
