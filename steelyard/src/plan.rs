@@ -1,11 +1,13 @@
 //! `steelyard plan`: what would come of manifests.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use steelyard_manifest::{DynamicPlaces, ReadLimits, Source, load_dynamic, load_unnamed};
+use serde_json::Value;
+use steelyard_manifest::{DynamicPlaces, Object, ReadLimits, Source, load_dynamic, load_unnamed};
 use steelyard_model::{Diagnostic, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan};
 use steelyard_sources::SourceRoots;
@@ -117,7 +119,25 @@ fn dynamic(sources: &[Source], args: &PlanArgs) -> Result<String> {
     };
     let objects: Vec<_> = sources.iter().flat_map(read).collect();
     let made = steelyard_dynamic::dynamic(&objects, &args.world.fixed.providers());
+    for class in classes_missing(&objects) {
+        steelyard_terminal::complain(&format!(
+            "note: Traefik takes no Ingress of class `{class}` here: there is no IngressClass of \
+             that name, whose `spec.controller` would say whose they are; add it to the objects"
+        ));
+    }
     Ok(serde_json::to_string_pretty(&made)? + "\n")
+}
+
+/// Classes that Ingresses name and no IngressClass has: Traefik's providers look there for whose an
+/// Ingress is.
+fn classes_missing(objects: &[Object]) -> BTreeSet<String> {
+    let of = |kind: &'static str| objects.iter().filter(move |it| &*it.reference.kind == kind);
+    let named = of("Ingress").filter_map(|it| {
+        let written: Value = it.read_lenient().value?;
+        Some(written["spec"]["ingressClassName"].as_str()?.to_owned())
+    });
+    let is_there = |name: &String| of("IngressClass").any(|it| *it.reference.name == **name);
+    named.filter(|name| !is_there(name)).collect()
 }
 
 /// What is known of this node, as the options of `plan` change it.
