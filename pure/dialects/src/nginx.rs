@@ -213,7 +213,7 @@ impl<'a> Reading<'a> {
                     let help = format!("instead: {instead}");
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
                 }
-                KeyFate::Later | KeyFate::Awaits(_) => {
+                KeyFate::Awaits(_) => {
                     let message = format!("`{key}: {value}` is not honoured yet");
                     let help = "everything is served without it; remove it if that is fine";
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, help);
@@ -322,7 +322,8 @@ impl<'a> Reading<'a> {
             let after = self.number("limit-rate-after").unwrap_or_default();
             passes.push(step(PassPhase::Before, "pace", passed_on::pace(rate, after)));
         }
-        let lists = ["block-user-agents", "block-referers"].map(|key| self.words(key));
+        let lists =
+            ["block-user-agents", "block-referers"].map(|key| self.words(key, "nobody is let in"));
         let blocked = match lists {
             [Some(agents), Some(referers)] => NginxStep::Blocked(NginxBlocked { agents, referers }),
             _ => NginxStep::Deny(everybody()),
@@ -442,11 +443,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Who is kept out by what he says; none where that cannot be read, which keeps everybody out.
-    fn words(&mut self, key: &str) -> Option<Vec<NginxWord>> {
+    fn words(&mut self, key: &str, cost: &str) -> Option<Vec<NginxWord>> {
         let words = self.list(key, "");
         let read: Option<Vec<_>> = words.iter().map(|it| NginxWord::read(it)).collect();
         if read.is_none() {
-            let message = format!("`{key}` has what is no expression: nobody is let in");
+            let message = format!("`{key}` has what is no expression: {cost}");
             let help = "write whole values, or `~*` and an expression";
             self.say(Severity::Error, codes::FIELD_NOT_HONOURED, key, message, help);
         }

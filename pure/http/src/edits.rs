@@ -78,10 +78,10 @@ pub struct ResponseChanges {
 impl RequestChanges {
     /// Nothing is changed any more; memory stays, for the next request.
     pub fn clear(&mut self) {
-        let Self { lines, method, authority, path, query, framing, takes_trailers } = self;
+        let Self { lines, method, authority, path, query, framing, takes_trailers, speech } = self;
         lines.clear();
         (*method, *authority, *path, *query) = (None, None, None, None);
-        (*framing, *takes_trailers) = (None, false);
+        (*framing, *takes_trailers, *speech) = (None, false, HopSpeech::Usual);
     }
 }
 

@@ -11,9 +11,7 @@ pub enum KeyFate {
     Cosmetic,
     /// It is not honoured, and nobody comes in who should not: what is to be written instead.
     Elsewhere(&'static str),
-    /// It is not honoured yet, and nobody comes in who should not.
-    Later,
-    /// The same: what it would take.
+    /// It is not honoured yet, and nobody comes in who should not: what it would take.
     Awaits(&'static str),
     /// Text for nginx's configuration, which is never interpreted: one that may keep somebody out
     /// is refused, another one is not honoured.
@@ -21,7 +19,7 @@ pub enum KeyFate {
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Awaits, Cosmetic, Elsewhere, Guards, Later, Reads, Refused, Snippet};
+use KeyFate::{Awaits, Cosmetic, Elsewhere, Guards, Reads, Refused, Snippet};
 
 const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
 const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";

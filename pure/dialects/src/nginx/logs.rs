@@ -93,6 +93,6 @@ impl Reading<'_> {
     }
 
     fn skipped(&mut self) -> Vec<NginxWord> {
-        self.words("skip-access-log-urls")
+        self.words("skip-access-log-urls", "all are told of").unwrap_or_default()
     }
 }

@@ -37,7 +37,7 @@ pub fn setting(key: &str) -> NginxVerdict<'static> {
             find(&DIFFERENT_KEYS, key).map_or(NginxVerdict::Same, NginxVerdict::Different)
         }
         Some(KeyFate::Cosmetic) => NginxVerdict::Same,
-        Some(KeyFate::Later | KeyFate::Awaits(_)) => {
+        Some(KeyFate::Awaits(_)) => {
             NginxVerdict::MustChange("not honoured yet: everything is served without it")
         }
         Some(KeyFate::Elsewhere(instead)) => NginxVerdict::MustChange(instead),

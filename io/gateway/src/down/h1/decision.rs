@@ -100,14 +100,14 @@ impl Context<'_> {
             }
             Direct::Passed(chosen, said) => {
                 if !is_told {
-                    note.take(&head, None);
+                    note.take(&head, Wanted::default());
                 }
                 let mut changes = self.core.edits.borrow_mut();
                 if let Some(traced) = &request.traced {
                     traced.tell(&mut changes.lines);
                 }
                 request.end_bare();
-                let hop = self.listener.hop(self.client_lines, chosen.route.manner());
+                let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
                 out.clear();
                 head.forward(&hop, Some(&changes), out);
                 return match take_body(held, len, &mut request, out) {

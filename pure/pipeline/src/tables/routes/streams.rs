@@ -18,7 +18,7 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::{ProxyVersion, Transport};
 use steelyard_model::{Diagnostic, Item, NginxSettings, Protocol, Severity, StreamDraft};
 
-use super::backend::Join;
+use super::backend::{Join, ServiceTerms};
 use super::origin::OriginTerms;
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -150,8 +150,8 @@ fn backend(
     };
     let (protocol, origin) = (draft.protocol, &OriginTerms::Unsaid);
     let lets_names = !options.nginx.disables_names;
-    let asks_services = false;
-    let mut join = Join { protocol, reads, origin, lets_names, asks_services, diagnostics };
+    let terms = ServiceTerms { lets_names, ..ServiceTerms::default() };
+    let mut join = Join { protocol, reads, origin, terms, diagnostics };
     let written = &draft.backend;
     let found = join.service(written).and_then(|service| {
         let target = join.target(written, &service, Class::Nginx, routed)?;
