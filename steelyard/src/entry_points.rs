@@ -68,6 +68,7 @@ impl StaticOptions {
         }
         options.check_entry_points()?;
         options.check_tracing()?;
+        options.check_nginx()?;
         options.check_exposure()?;
         Ok((options, rest))
     }

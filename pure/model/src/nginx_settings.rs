@@ -9,6 +9,7 @@ use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
 use crate::routing::backend::Algorithm;
 use crate::routing::belief::NginxBelief;
+use crate::routing::id::EntryPointId;
 use crate::routing::nginx_log::NginxLog;
 use crate::routing::times::RouteTimeouts;
 use crate::routing::trust::Trust;
@@ -44,6 +45,10 @@ pub struct NginxOptions {
     pub tcp_services: Option<NamespacedName>,
     /// The same of UDP.
     pub udp_services: Option<NamespacedName>,
+    /// What counts where the ConfigMap says nothing, in its words: options of Traefik's provider.
+    pub usual: Labels,
+    /// The entry points of routes in plain and over TLS, where that is said for all.
+    pub entry_points: [Option<EntryPointId>; 2],
 }
 
 /// How ports are served that lead to Services as they come.
@@ -140,6 +145,8 @@ impl Default for NginxOptions {
             disables_names: false,
             tcp_services: None,
             udp_services: None,
+            usual: Labels::new(),
+            entry_points: [None, None],
         }
     }
 }

@@ -10,9 +10,10 @@ use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
 use super::names::{
-    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, OF_ENTRY_POINTS, REDIRECTED_TO, TIMES, TRACED_TO,
-    TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
+    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, OF_ENTRY_POINTS, OF_NGINX, REDIRECTED_TO, TIMES,
+    TRACED_TO, TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
 };
+use super::nginx::POINTS;
 
 impl StaticOptions {
     /// An entry point is there by itself, or has an address; those that are there by themselves are
@@ -68,6 +69,20 @@ impl StaticOptions {
                 return Err(format!(
                     "--entrypoints.{name}{of}: everybody is believed by \
                      --entrypoints.{name}{all}; one of the two"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Routes of class nginx are led to entry points that there are.
+    pub(super) fn check_nginx(&self) -> Result<(), String> {
+        for name in POINTS.map(|name| format!("{OF_NGINX}{name}")) {
+            let point = self.values.get(&name).map(|it| it.to_ascii_lowercase());
+            if let Some(point) = point.filter(|it| !it.is_empty() && !self.is_entry_point(it)) {
+                return Err(format!(
+                    "--{name}: there is no entry point {point:?}; \
+                     --entrypoints.{point}.address makes one"
                 ));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use steelyard_model::suggest::nearest;
-use steelyard_model::{NamespacedName, NginxOptions};
+use steelyard_model::{Labels, NamespacedName, NginxOptions};
 
 use super::names::OF_NGINX;
 
@@ -71,6 +71,23 @@ const PROVIDER: [(&str, &str); 7] = [
     ("watchnamespace", "watch-namespace"),
     ("watchnamespaceselector", "watch-namespace-selector"),
 ];
+
+/// Other options of that provider, and the settings that they are.
+const SETTINGS: [(&str, &str); 11] = [
+    ("allowcrossnamespaceresources", "allow-cross-namespace-resources"),
+    ("customhttperrors", "custom-http-errors"),
+    ("globalallowedresponseheaders", "global-allowed-response-headers"),
+    ("globalauthurl", "global-auth-url"),
+    ("proxybodysize", "proxy-body-size"),
+    ("proxyconnecttimeout", "proxy-connect-timeout"),
+    ("proxynextupstream", "proxy-next-upstream"),
+    ("proxynextupstreamtimeout", "proxy-next-upstream-timeout"),
+    ("proxynextupstreamtries", "proxy-next-upstream-tries"),
+    ("proxyreadtimeout", "proxy-read-timeout"),
+    ("proxysendtimeout", "proxy-send-timeout"),
+];
+/// And where routes are: in plain, and over TLS.
+pub(super) const POINTS: [&str; 2] = ["httpentrypoint", "httpsentrypoint"];
 
 /// What it does that is said by other options here.
 const ELSEWHERE: [(&str, &str); 4] = [
@@ -200,7 +217,21 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         disables_names: is("disable-svc-external-name").unwrap_or_default(),
         tcp_services: value("tcp-services-configmap").and_then(object),
         udp_services: value("udp-services-configmap").and_then(object),
+        usual: usual_settings(options),
+        entry_points: POINTS.map(|name| {
+            let said = options.get(&format!("{OF_NGINX}{name}"))?;
+            Some(said.to_ascii_lowercase().as_str().into()).filter(|_| !said.is_empty())
+        }),
     }
+}
+
+/// What the provider's options say in words of the ConfigMap.
+fn usual_settings(options: &BTreeMap<String, String>) -> Labels {
+    let said = SETTINGS.iter().filter_map(|(option, key)| {
+        let value = options.get(&format!("{OF_NGINX}{option}")).filter(|it| !it.is_empty())?;
+        Some(((*key).to_owned(), value.clone()))
+    });
+    said.collect()
 }
 
 /// What is said of a flag as an option of Traefik's provider; empty is nothing.

@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(made.plain_entry_points, ["http"]);
         assert_eq!(made.secure_entry_points, ["https"]);
         let idle = idle(&options);
-        assert_eq!(idle.len(), 4, "{idle:?}");
+        assert_eq!(idle.len(), 2, "{idle:?}");
     }
 
     #[test]
@@ -158,9 +158,7 @@ mod tests {
             let line = format!("{command} --{OF_NGINX}{option}");
             StaticOptions::take(line.split(' ').map(OsString::from), []).map(|(options, _)| options)
         };
-        for option in
-            ["globalAuthURL=http://a.b", "disableSvcExternalName", "ipAllowListStrategy.depth=1"]
-        {
+        for option in ["disableSvcExternalName", "ipAllowListStrategy.depth=1"] {
             assert!(take("up", option).is_err_and(|why| why.contains("is refused")), "{option}");
             let options = take("plan", option).unwrap();
             assert_eq!(options.idle().len(), 1, "{option}");
@@ -168,6 +166,11 @@ mod tests {
         }
         let honoured = take("up", "ingressClass=lb").unwrap();
         assert_eq!((&*honoured.nginx().class, honoured.idle().len()), ("lb", 0));
+        let said = take("up", "globalAuthURL=http://a.b").unwrap();
+        assert_eq!(said.nginx().usual["global-auth-url"], "http://a.b");
+        let said = take("up", "httpEntryPoint=web").unwrap().nginx().entry_points;
+        assert_eq!(said, [Some("web".into()), None]);
+        assert!(take("up", "httpsEntryPoint=other").is_err_and(|it| it.contains("makes one")));
         assert!(take("up", "defaultBackendService=b").is_err());
         assert!(take("plan", "proxyBodySize=many").is_err());
     }

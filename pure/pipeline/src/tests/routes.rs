@@ -783,6 +783,38 @@ fn options_that_change_what_is_not_said() {
     }
 }
 
+/// Options of Traefik's provider of class nginx count where the ConfigMap says nothing, and say where
+/// all such routes are.
+#[test]
+fn options_of_the_provider_of_class_nginx() {
+    let text = service("a", A)
+        + &ingress("i", "", "ingressClassName: nginx, ", "a.b", "/", "a:80")
+        + &ingress("j", "", "ingressClassName: traefik, ", "c.d", "/", "a:80");
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ingress-nginx-controller, \
+               namespace: ingress-nginx}\ndata: {proxy-read-timeout: '7'}\n";
+    let mut options = ResolveOptions::default();
+    let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    options.nginx.usual =
+        [("proxy-read-timeout", "9"), ("proxy-send-timeout", "8")].map(pair).into_iter().collect();
+    options.nginx.entry_points = [None, Some("websecure".into())];
+    let own = |text: &str, options: &ResolveOptions| {
+        let snapshot = resolve(&items(text), options);
+        let route = routes(&snapshot).into_iter().find(|it| it.rule.host().to_string() == "a.b");
+        let route = route.expect("it is served").clone();
+        let times = route.timeouts.as_deref().copied().unwrap_or_default();
+        let seconds = [times.idle_read, times.idle_send].map(|it| it.map_or(0, |it| it.as_secs()));
+        let at: Vec<String> = route.listeners.iter().map(ToString::to_string).collect();
+        (seconds, at.join(" "))
+    };
+    let usual = own(&text, &ResolveOptions::default());
+    assert_eq!(usual.0, [60, 60]);
+    assert_eq!(own(&text, &options).0, [9, 8]);
+    assert_eq!(own(&(text.clone() + map), &options).0, [7, 8], "the ConfigMap goes before it");
+    assert_eq!(own(&text, &options).1, "web websecure/tls");
+    options.nginx.entry_points = [Some("websecure".into()), Some("websecure".into())];
+    assert_eq!(own(&text, &options).1, "websecure websecure/tls");
+}
+
 /// Annotations of Traefik say who is asked for a Service, how paths are compared, and which number
 /// routes have.
 #[test]

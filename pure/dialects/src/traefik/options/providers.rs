@@ -12,7 +12,8 @@ const STATUSES: &str = "statuses have the addresses of the gateway's Service";
 const NAMES_ELSEWHERE: &str = "true unless it is said, or `--compat traefik` is";
 const STRICT: &str = "so it is in any case, unless `--compat traefik` is said";
 const ENDPOINTS: &str = "endpoints are asked of a Service that has no address of its own";
-const CONFIG_MAP: &str = "ingress-nginx's ConfigMap says it";
+const CONFIG_MAP: &str = "what ingress-nginx's ConfigMap says goes before it";
+const BUFFERS: &str = "bodies go on as they come, and connections stay as long as others";
 const SNIPPETS: &str = "what snippets say is never carried out";
 const WHOSE: &str = "whose address counts is said by forwardedHeaders of entry points";
 const GATEWAY: &str = "Gateway API is not read yet";
@@ -67,46 +68,43 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngressNGINX" Below, "",
         Cosmetic("Ingresses of class `nginx` are read in any case");
     "providers.kubernetesIngressNGINX.allowCrossNamespaceResources" Switch, "false",
-        Planned(CONFIG_MAP);
+        Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.allowSnippetAnnotations" Switch, "false", Planned(SNIPPETS);
     "providers.kubernetesIngressNGINX.certAuthFilePath" Text, "", Cosmetic(ACCESS);
-    "providers.kubernetesIngressNGINX.clientBodyBufferSize" Number, "16384", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.clientBodyBufferSize" Number, "16384", Planned(BUFFERS);
     "providers.kubernetesIngressNGINX.controllerClass" Text, "k8s.io/ingress-nginx", Reads;
-    "providers.kubernetesIngressNGINX.customHTTPErrors" List, "", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.customHTTPErrors" List, "", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.defaultBackendService" Text, "", Reads;
     "providers.kubernetesIngressNGINX.disableSvcExternalName" Switch, "false",
         Compared("Services that stand for names elsewhere would be asked");
     "providers.kubernetesIngressNGINX.endpoint" Text, "", Cosmetic(ACCESS);
-    "providers.kubernetesIngressNGINX.globalAllowedResponseHeaders" List, "", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.globalAuthURL" Text, "",
-        Compared("nobody would be asked: say global-auth-url in ingress-nginx's ConfigMap");
-    "providers.kubernetesIngressNGINX.httpEntryPoint" Text, "",
-        Planned("Ingresses are at all entry points");
-    "providers.kubernetesIngressNGINX.httpsEntryPoint" Text, "",
-        Planned("Ingresses are at all entry points");
+    "providers.kubernetesIngressNGINX.globalAllowedResponseHeaders" List, "", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.globalAuthURL" Text, "", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.httpEntryPoint" Text, "", Reads;
+    "providers.kubernetesIngressNGINX.httpsEntryPoint" Text, "", Reads;
     "providers.kubernetesIngressNGINX.ingressClass" Text, "nginx", Reads;
     "providers.kubernetesIngressNGINX.ingressClassByName" Switch, "false", Reads;
     "providers.kubernetesIngressNGINX.ipAllowListStrategy.depth" Number, "0", Compared(WHOSE);
     "providers.kubernetesIngressNGINX.ipAllowListStrategy.excludedIPs" List, "", Compared(WHOSE);
     "providers.kubernetesIngressNGINX.ipAllowListStrategy.ipv6Subnet" Number, "", Compared(WHOSE);
-    "providers.kubernetesIngressNGINX.proxyBodySize" Number, "1048576", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyBufferSize" Number, "8192", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyBuffering" Switch, "false", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyBuffersNumber" Number, "4", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyConnectTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyBodySize" Number, "1048576", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyBufferSize" Number, "8192", Planned(BUFFERS);
+    "providers.kubernetesIngressNGINX.proxyBuffering" Switch, "false", Planned(BUFFERS);
+    "providers.kubernetesIngressNGINX.proxyBuffersNumber" Number, "4", Planned(BUFFERS);
+    "providers.kubernetesIngressNGINX.proxyConnectTimeout" Number, "60", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.proxyNextUpstream" Text, "error timeout",
-        Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyNextUpstreamTimeout" Number, "0", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyNextUpstreamTries" Number, "3", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyReadTimeout" Number, "60", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxyRequestBuffering" Switch, "false", Planned(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.proxySendTimeout" Number, "60", Planned(CONFIG_MAP);
+        Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyNextUpstreamTimeout" Number, "0", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyNextUpstreamTries" Number, "3", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyReadTimeout" Number, "60", Differs(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.proxyRequestBuffering" Switch, "false", Planned(BUFFERS);
+    "providers.kubernetesIngressNGINX.proxySendTimeout" Number, "60", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.publishService" Text, "", Cosmetic(STATUSES);
     "providers.kubernetesIngressNGINX.publishStatusAddress" List, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true", Planned(BUFFERS);
     "providers.kubernetesIngressNGINX.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
     "providers.kubernetesIngressNGINX.token" Text, "", Cosmetic(ACCESS);
-    "providers.kubernetesIngressNGINX.upstreamKeepaliveTimeout" Number, "60", Planned(CONFIG_MAP);
+    "providers.kubernetesIngressNGINX.upstreamKeepaliveTimeout" Number, "60", Planned(BUFFERS);
     "providers.kubernetesIngressNGINX.watchIngressWithoutClass" Switch, "false", Reads;
     "providers.kubernetesIngressNGINX.watchNamespace" Text, "", Reads;
     "providers.kubernetesIngressNGINX.watchNamespaceSelector" Text, "", Reads;

@@ -12,7 +12,7 @@ use steelyard_model::{
 
 use super::elsewhere;
 use crate::codes;
-use crate::tables::row::ReadSet;
+use crate::tables::row::{Class, ReadSet};
 
 /// The filter that leads to TLS.
 pub(super) const TO_TLS: &str = "redirect-to-https@internal";
@@ -90,6 +90,26 @@ impl<'a> EntryPoints<'a> {
         }
         let plain = plain.iter().map(|it| it.default_listener());
         plain.chain(secure.iter().map(|it| it.tls_listener())).collect()
+    }
+
+    /// The same of an Ingress in words of ingress-nginx that names no entry point, where some are
+    /// said for all such: one in plain, and one over TLS.
+    pub(super) fn said(
+        &self,
+        said: &[Option<EntryPointId>; 2],
+        read: &ReadSet<'_>,
+    ) -> Option<Vec<ListenerId>> {
+        let is_open = read.class == Class::Nginx && read.reading.entry_points.is_empty();
+        if !is_open || said.iter().all(Option::is_none) {
+            return None;
+        }
+        let [plain, secure] = said.each_ref().map(|name| self.find(name.as_ref()?));
+        let plain = match plain {
+            Some(point) => vec![point.plain_listener()],
+            None => self.default.iter().map(|it| it.default_listener()).collect(),
+        };
+        let secure = secure.map_or_else(|| self.secure(), |point| vec![point]);
+        Some(plain.into_iter().chain(secure.iter().map(|it| it.tls_listener())).collect())
     }
 
     /// The listeners where handshakes are passed on, if an object asks for that: at the entry

@@ -13,7 +13,7 @@ use steelyard_model::routing::rank::{
 };
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
-    BackendRef, BalanceDraft, ClassName, ClassReading, ClassReadings, Diagnostic, Item,
+    BackendRef, BalanceDraft, ClassName, ClassReading, ClassReadings, Diagnostic, Item, Labels,
     NamespacedName, NginxOptions, NginxReading, NginxSettings, ObjectRef, OwnFilter, PassPhase,
     PortRef, Provenance, RouteDraft, RouteSet,
 };
@@ -43,7 +43,12 @@ pub(in crate::tables) fn common_terms(
         [Item::ConfigMap { object, data }, ..] => Some((object, &**data)),
         _ => None,
     });
-    let mut settings = settings(written, diagnostics);
+    let (nothing, usual) = (Labels::new(), &options.nginx.usual);
+    let all = usual.iter().chain(written.map_or(&nothing, |(_, data)| data).iter());
+    let all: Labels = all.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let object = written.map_or_else(|| settings_object(&options.nginx), |(it, _)| it.clone());
+    let is_said = written.is_some() || !usual.is_empty();
+    let mut settings = settings(is_said.then_some((&object, &all)), diagnostics);
     settings.passes.extend(tells(&settings, reads, diagnostics));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
     let secure = options.entry_points.iter().find(secure_port).map(|it| it.port);
@@ -62,6 +67,12 @@ pub(in crate::tables) fn common_terms(
     let secure = secure_node(&settings, &sockets);
     let filters = filters.chain([secure, nothing].map(Arc::new)).collect();
     Row::NginxSettings(Arc::new(CommonTerms { settings, filters, sockets }))
+}
+
+/// The ConfigMap, be it there or not.
+fn settings_object(options: &NginxOptions) -> Arc<ObjectRef> {
+    let NamespacedName { namespace, name } = options.settings.clone();
+    Arc::new(ObjectRef::new("ConfigMap", namespace, name))
 }
 
 /// What tells backends what the ConfigMap says that is named for that.
