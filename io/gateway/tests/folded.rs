@@ -6,13 +6,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use steelyard_filters::{Folded, Memory, Recipe};
+use steelyard_filters::{Memory, Recipe};
 use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::filter::content::{HeaderRules, SecurityHeaders};
 use steelyard_model::routing::filter::limit::{Counted, InFlightLimit};
 use steelyard_model::routing::filter::{Filter, RegexRedirection, Rewrite, Use};
 use steelyard_model::routing::pattern::Expression;
-use support::filtering::put_filters;
+use steelyard_model::routing::route::Destination;
+use support::filtering::{change, edge, leaf, put_backend, put_filters};
 use support::{Client, Received, Server, dead, gateway_with, ok, route, routing};
 
 /// Requests to a host `H`. What has its body in chunks has lines behind it.
@@ -124,6 +126,29 @@ fn what_is_folded_is_served_as_by_frames() {
     }
 }
 
+/// A choice that is more than one among endpoints is made once for each request: nobody's turn is
+/// taken in vain, whatever the edges use.
+#[test]
+fn whose_turn_it_is_is_asked_once() {
+    let [one, two] = ["one", "two"].map(Server::echo);
+    let routes =
+        [route("main", "a", "/", &[one.address]), route("other", "b", "/", &[two.address])];
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&routes, options);
+    for (on_edge, version) in [(&[][..], 2), (&[("edit", "folded-edge")], 3)] {
+        let mut map = routing(&routes);
+        put_filters(&mut map, "main", filters());
+        let edges = vec![edge(&leaf("main"), 1, &[]), edge(&leaf("other"), 1, on_edge)];
+        put_backend(&mut map, "both", Backend::Weighted { edges, sticky: None });
+        change(&mut map, "main", |route| route.to = Destination::Backend("both".into()));
+        gateway.apply(&map, version);
+        let mut client = Client::connect(address);
+        let found: Vec<String> = (0..20).map(|_| client.get("a", "/app/x").who()).collect();
+        let count = |name: &str| found.iter().filter(|it| *it == name).count();
+        assert_eq!([count("one"), count("two")], [10, 10], "{on_edge:?} {found:?}");
+    }
+}
+
 /// Else the test above would compare frames with frames.
 #[test]
 fn one_of_them_is_folded_and_the_other_is_not() {
@@ -131,8 +156,8 @@ fn one_of_them_is_folded_and_the_other_is_not() {
     let mut memory = Memory::seeded(1);
     let mut recipe = |filter: &Filter| Recipe::of(&usage, Some(filter), &mut memory).unwrap();
     let mut recipes: Vec<Recipe> = filters().iter().map(&mut recipe).collect();
-    assert!(Folded::of(&recipes).is_some());
+    assert!(Recipe::folded(&recipes).is_some());
     let all = InFlightLimit { amount: 1_000, of: Counted::Host, status: 429 };
     recipes.push(recipe(&Filter::InFlight(all)));
-    assert!(Folded::of(&recipes).is_none());
+    assert!(Recipe::folded(&recipes).is_none());
 }

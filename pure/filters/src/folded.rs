@@ -14,7 +14,6 @@ use steelyard_http::{RequestChanges, RequestEdits, RequestView, ResponseChanges,
 use crate::addresses::{AllowedAddresses, RefusedAddresses};
 use crate::headers::WrittenLines;
 use crate::led::{ByRegex, ToScheme};
-use crate::recipe::Recipe;
 use crate::redirect::Redirect;
 use crate::rewrite::Rewritten;
 
@@ -43,9 +42,8 @@ pub(crate) enum Step {
 pub type PassedFolded = Option<Arc<ResponseChanges>>;
 
 impl Folded {
-    /// The same as all of these; none where one of them is more than a step.
-    pub fn of(recipes: &[Recipe]) -> Option<Self> {
-        let steps = recipes.iter().map(Recipe::step).collect::<Option<Box<[_]>>>()?;
+    /// The same as all of these.
+    pub(crate) fn of(steps: Box<[Step]>) -> Self {
         let responses = [false, true].map(|is_secure| {
             let mut changes = ResponseChanges::default();
             // Responses pass the innermost first.
@@ -56,7 +54,7 @@ impl Folded {
             }
             (!changes.is_empty()).then(|| changes.into())
         });
-        Some(Self { steps, responses })
+        Self { steps, responses }
     }
 
     /// Lets a request in that came from `peer`, perhaps over TLS; what is changed about it is added

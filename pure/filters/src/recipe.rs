@@ -22,7 +22,7 @@ use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
 use crate::either::Either;
 use crate::exempt::Exempt;
-use crate::folded::Step;
+use crate::folded::{Folded, Step};
 use crate::forward::ForwardAuth;
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::grpc_web::GrpcWeb;
@@ -224,8 +224,13 @@ impl Recipe {
         each!(&self.made, frame => frame.has_lapsed())
     }
 
+    /// All of these as one; none where one of them is more than a step.
+    pub fn folded(recipes: &[Self]) -> Option<Folded> {
+        recipes.iter().map(Self::step).collect::<Option<_>>().map(Folded::of)
+    }
+
     /// The same as a step of what is folded; none where it is more than that.
-    pub(crate) fn step(&self) -> Option<Step> {
+    fn step(&self) -> Option<Step> {
         Some(match &self.made {
             Made::Addresses(it) => Step::Allowed(it.clone()),
             Made::RefusedAddresses(it) => Step::Refused(it.clone()),

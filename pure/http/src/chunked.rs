@@ -5,7 +5,7 @@
 //! padding, extensions, and the last chunk, which is written anew ([`LAST_CHUNK`]) once the body
 //! is complete. It copies nothing and never looks back, so the pieces may come in any sizes.
 
-use crate::edits::is_token_char;
+use crate::name::is_token_char;
 
 /// How a chunked body ends, as we write it.
 pub const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";

@@ -8,6 +8,7 @@ mod lines;
 use steelyard_model::routing::transport::HopSpeech;
 
 use crate::body::Framing;
+use crate::name::is_token;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
 pub use lines::LineEdits;
 
@@ -337,33 +338,6 @@ fn check_target(text: &str) -> Result<(), BadLine> {
     let is_fine = text.bytes().fold(true, |fine, byte| fine & byte.is_ascii_graphic());
     if is_fine { Ok(()) } else { Err(BadLine::Value) }
 }
-
-/// Whether it is a token (RFC 9110 §5.6.2).
-pub(crate) fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token_char)
-}
-
-/// Whether tokens have it (RFC 9110 §5.6.2).
-pub(crate) fn is_token_char(byte: u8) -> bool {
-    TOKEN[usize::from(byte)]
-}
-
-/// The characters of tokens.
-const TOKEN: [bool; 256] = {
-    let mut token = [false; 256];
-    let mut byte = 0_u8;
-    while byte.is_ascii() {
-        token[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let signs = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < signs.len() {
-        token[signs[at] as usize] = true;
-        at += 1;
-    }
-    token
-};
 
 #[cfg(test)]
 mod tests;

@@ -80,8 +80,8 @@ impl Name {
     }
 }
 
-/// Whether ingress-nginx lets a client say `name`, of which a gateway lets it say more: no character
-/// but letters, digits and hyphens (`underscores_in_headers off`, `ignore_invalid_headers on`), and
+/// Whether ingress-nginx lets a client say `name`, of which a gateway lets it say more: nothing but
+/// letters, digits and hyphens (`underscores_in_headers off`, `ignore_invalid_headers on`), and
 /// nothing that it says itself, here or to whom it asks about a request. That it lets
 /// `X-Original-URL` pass where it asks nobody, and `Ssl-Client-Verify` where it asks for no
 /// certificate, is no example: some applications take the one for the path, which would be one that
@@ -128,6 +128,33 @@ const FOLDED: [u8; 256] = {
         byte += 1;
     }
     folded
+};
+
+/// Whether it is a token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token_char)
+}
+
+/// Whether tokens have it (RFC 9110 §5.6.2).
+pub(crate) fn is_token_char(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+/// The characters of tokens.
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        token[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let signs = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < signs.len() {
+        token[signs[at] as usize] = true;
+        at += 1;
+    }
+    token
 };
 
 #[cfg(test)]

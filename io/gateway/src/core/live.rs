@@ -383,6 +383,18 @@ impl RouteState {
         self.pick_any(scene, caller, recipes).for_requests()
     }
 
+    /// The same where it leads to endpoints of one backend, which no cookie keeps together. None
+    /// where there is more to the choice, of which nobody's turn may be taken in vain.
+    pub(crate) fn pick_plain(&self, scene: &Scene<'_>, caller: &Caller<'_>) -> Option<Picked> {
+        let Way::Backend(link) = &self.way else { return None };
+        let root = Standing::of(link.get(scene));
+        if !root.is_plain() {
+            return None;
+        }
+        let picked = root.pick(EdgePath::default(), scene, caller, &mut Vec::new());
+        Some(picked.for_requests()).filter(|picked| matches!(picked, Picked::Leaf(_)))
+    }
+
     /// Who takes a client's connection, as it is.
     pub(crate) fn pick_for_bytes(
         &self,

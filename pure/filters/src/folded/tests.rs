@@ -15,6 +15,7 @@ use steelyard_model::routing::pattern::Expression;
 use super::*;
 use crate::ask::Got;
 use crate::memory::Memory;
+use crate::recipe::Recipe;
 use crate::response::Response;
 use crate::stack::{Inward, Outward, Stack};
 use crate::tests::{Asked, World};
@@ -140,7 +141,7 @@ fn what_is_folded_is_what_frames_make_of_it() {
     let config = ProptestConfig { cases: 4_000, ..ProptestConfig::default() };
     proptest!(config, |(list in lists, at in 0..requests.len(), last in 1_u8..4, is_tls: bool)| {
         let list: Vec<Recipe> = list.iter().map(|at| recipes[*at].clone()).collect();
-        let Some(folded) = Folded::of(&list) else {
+        let Some(folded) = Recipe::folded(&list) else {
             larger.set(larger.get() + 1);
             return Ok(());
         };
@@ -167,7 +168,7 @@ fn what_is_more_than_a_step_is_not_folded() {
     let mut memory = Memory::seeded(1);
     let usage = Use { filter: "it".into(), state: "it".into() };
     let mut is_folded = |filter: &Filter| {
-        Folded::of(&[Recipe::of(&usage, Some(filter), &mut memory).unwrap()]).is_some()
+        Recipe::folded(&[Recipe::of(&usage, Some(filter), &mut memory).unwrap()]).is_some()
     };
     let filters = filters();
     let found: Vec<bool> = filters.iter().map(&mut is_folded).collect();

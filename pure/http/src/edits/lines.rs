@@ -1,7 +1,7 @@
 //! Header lines that are left out and lines that are added.
 
-use super::{BadLine, is_token};
-use crate::name::{Name, is_taken_for};
+use super::BadLine;
+use crate::name::{Name, is_taken_for, is_token};
 
 /// Lines left out and lines added. All of their text lies together, as it is written.
 #[derive(Clone, Debug, Default)]

@@ -69,8 +69,8 @@ fn what_is_read_is_the_head_as_it_will_be() {
     assert!(!edits.is_empty());
 }
 
-/// Of a request: what endpoints may take for a line that somebody has set goes with it. Clients read
-/// names as they are.
+/// Of a request: what endpoints may take for a line that somebody has set goes with it. Clients
+/// read names as they are.
 #[test]
 fn a_line_that_is_set_is_heard_alone() {
     let all: [(&str, &[u8]); 5] =

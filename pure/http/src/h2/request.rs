@@ -2,10 +2,10 @@
 
 use super::field::check;
 use crate::body::Framing;
-use crate::edits::is_token;
 use crate::head::{parse_length, push_framing};
 use crate::host::Authority;
 use crate::name::Name;
+use crate::name::is_token;
 use crate::reject::Reject;
 
 /// The pseudo-header fields of a request (RFC 9113 §8.3.1, RFC 8441 §4), and whether it has a body.

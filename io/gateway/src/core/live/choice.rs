@@ -22,6 +22,12 @@ pub(crate) enum Picked {
 }
 
 impl Standing {
+    /// Whether it is endpoints, and no cookie leads to one of them.
+    pub(super) fn is_plain(&self) -> bool {
+        let Form::Leaf(node, ..) = &*self.form else { return false };
+        matches!(&node.backend, Backend::Endpoints(it) if it.sticky.is_none())
+    }
+
     /// Who takes a request from here on, where `path` leads.
     pub(super) fn pick(
         self,

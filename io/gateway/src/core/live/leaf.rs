@@ -231,11 +231,6 @@ impl Leaf {
         self.beside.as_deref().map(|beside| &beside.rescues[..]).unwrap_or_default()
     }
 
-    /// Whether there is nothing to it but its endpoints.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.beside.is_none()
-    }
-
     /// Whether nobody else has a part in it.
     pub(crate) fn is_alone(&self) -> bool {
         self.copies().is_empty() && self.rescues().is_empty()

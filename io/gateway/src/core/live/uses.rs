@@ -56,7 +56,7 @@ impl Deref for Recipes {
 impl FromIterator<Recipe> for Recipes {
     fn from_iter<I: IntoIterator<Item = Recipe>>(all: I) -> Self {
         let all: Rc<[Recipe]> = all.into_iter().collect();
-        Self { folded: Folded::of(&all).map(Rc::new), all }
+        Self { folded: Recipe::folded(&all).map(Rc::new), all }
     }
 }
 

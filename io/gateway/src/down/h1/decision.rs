@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use steelyard_filters::PassedFolded;
 use steelyard_http::{
-    Reject, RequestEdits, RequestHead, RequestSubject, Semicolons, Slots, release, wants_html,
+    Reject, RequestChanges, RequestEdits, RequestHead, RequestSubject, Semicolons, Slots, release,
+    wants_html,
 };
 use steelyard_route::{Misdirection, NearMiss};
 
@@ -90,30 +91,15 @@ impl Context<'_> {
         }
         let (to, recipes) = match direct {
             Direct::Straight(chosen) => {
-                let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
-                out.clear();
-                head.forward(&hop, request.traced_changes().as_ref(), out);
-                return match take_body(held, len, &mut request, out) {
-                    Ok(()) => Decision::Proxy(request, chosen, None),
-                    Err(reject) => Decision::Reject(reject),
-                };
+                self.go_on(&head, request.traced_changes().as_ref(), &chosen, out);
+                return sent(held, len, request, (chosen, None), out);
             }
             Direct::Passed(chosen, said) => {
                 if !is_told {
                     note.take(&head, Wanted::default());
                 }
-                let mut changes = self.core.edits.borrow_mut();
-                if let Some(traced) = &request.traced {
-                    traced.tell(&mut changes.lines);
-                }
-                request.end_bare();
-                let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
-                out.clear();
-                head.forward(&hop, Some(&changes), out);
-                return match take_body(held, len, &mut request, out) {
-                    Ok(()) => Decision::Proxy(request, chosen, said),
-                    Err(reject) => Decision::Reject(reject),
-                };
+                self.go_on_passed(&head, &mut request, &chosen, out);
+                return sent(held, len, request, (chosen, said), out);
             }
             Direct::Done(to, recipes) => (to, recipes),
             Direct::Reject(reject) => return Decision::Reject(reject),
@@ -139,6 +125,35 @@ impl Context<'_> {
             release(held, len);
         }
         Decision::Filtered(request, filtered)
+    }
+
+    /// Writes the head that an endpoint gets.
+    fn go_on(
+        &self,
+        head: &RequestHead<'_, '_>,
+        changes: Option<&RequestChanges>,
+        chosen: &Chosen,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
+        let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
+        head.forward(&hop, changes, out);
+    }
+
+    /// The same of a request that has passed its filters.
+    fn go_on_passed(
+        &self,
+        head: &RequestHead<'_, '_>,
+        request: &mut Request,
+        chosen: &Chosen,
+        out: &mut Vec<u8>,
+    ) {
+        let mut changes = self.core.edits.borrow_mut();
+        if let Some(traced) = &request.traced {
+            traced.tell(&mut changes.lines);
+        }
+        request.end_bare();
+        self.go_on(head, Some(&changes), chosen, out);
     }
 
     /// Whether somebody wants a trace of a request that goes there.
@@ -201,13 +216,11 @@ impl Context<'_> {
         }
         let mut changes = self.core.edits.borrow_mut();
         changes.clear();
-        let (from, mut more) = ((client.to_canonical(), self.tls.is_some()), Vec::new());
+        let from = (client.to_canonical(), self.tls.is_some());
         let said = folded.pass(head, from, &mut changes)?;
         let edited = RequestEdits::seen(head, &changes);
-        let picked = state.pick(scene, &Caller::of(&edited, client), &mut more);
-        let is_bare = matches!(&picked, Picked::Leaf(leaf) if leaf.is_bare());
-        let chosen = Chosen { route: state.clone(), picked };
-        (is_bare && more.is_empty()).then_some(Direct::Passed(chosen, said))
+        let picked = state.pick_plain(scene, &Caller::of(&edited, client))?;
+        Some(Direct::Passed(Chosen { route: state.clone(), picked }, said))
     }
 
     /// The route of a request, as far as it is known before any filter has seen the request, and
@@ -288,6 +301,20 @@ impl Context<'_> {
         near: impl FnOnce() -> Vec<NearMiss<'t>>,
     ) -> Answer {
         Answer::not_found(head, self.core.told(near))
+    }
+}
+
+/// A request whose head is written goes to endpoints, with what has come of its body.
+fn sent(
+    held: &mut Option<Buffer>,
+    len: usize,
+    mut request: Request,
+    (chosen, said): (Chosen, PassedFolded),
+    out: &mut Vec<u8>,
+) -> Decision {
+    match take_body(held, len, &mut request, out) {
+        Ok(()) => Decision::Proxy(request, chosen, said),
+        Err(reject) => Decision::Reject(reject),
     }
 }
 

@@ -55,6 +55,15 @@ pub(super) enum Filters<'c> {
     Course(&'c mut Course, Opened),
 }
 
+impl<'c> Filters<'c> {
+    fn parts(self) -> (PassedFolded, Option<(&'c mut Course, Opened)>) {
+        match self {
+            Self::Passed(said) => (said, None),
+            Self::Course(course, opened) => (None, Some((course, opened))),
+        }
+    }
+}
+
 impl<C: Wire> Connection<C> {
     /// One attempt at the backend, of a request that passes filters or none.
     pub(super) async fn attempt(
@@ -74,10 +83,7 @@ impl<C: Wire> Connection<C> {
             waiting: &self.waiting,
         };
         let mut terms = Terms::from(&*request);
-        let (said, filters) = match filters {
-            Filters::Passed(said) => (said, None),
-            Filters::Course(course, opened) => (None, Some((course, opened))),
-        };
+        let (said, filters) = filters.parts();
         terms.idempotent &= filters.as_ref().is_none_or(|(_, opened)| opened.is_as_asked);
         let mut dispatch = Dispatch {
             place,
