@@ -21,13 +21,14 @@ use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
 use crate::shared::staples::Lacking;
 use crate::shared::{Config, Shared};
-use crate::tell::access_log::{LogBuffer, LogPlaces, LogWays, kept};
+use crate::tell::access_log::{LogBuffer, LogPlaces, kept};
 use crate::tell::date::unix_now;
 use crate::tell::endpoints::{self, EndpointReport};
 use crate::tell::exposition::{self, Reloads};
 use crate::tell::metrics::Sample;
 use crate::tell::recent::{self, FailedRequest};
 use crate::wire::listen::{self, Sockets};
+use crate::wire::writer::LogWays;
 
 /// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
 pub struct Gateway {

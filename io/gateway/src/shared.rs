@@ -26,8 +26,8 @@ use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
 
 use crate::options::GatewayOptions;
-use crate::tell::access_log::{Lines, LogWays};
 use crate::wire::secured::Secured;
+use crate::wire::writer::{Lines, LogWays};
 use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
@@ -76,8 +76,8 @@ pub(crate) struct Shared {
     labour: OnceLock<Option<Labour>>,
     /// What signers say of certificates.
     pub(crate) staples: Staples,
-    /// The ways to writers of ingress-nginx's logs. Asked where a listener takes a configuration up,
-    /// and not by requests.
+    /// The ways to writers of ingress-nginx's logs. Asked where a listener takes a configuration
+    /// up, and not by requests.
     logs: Mutex<LogWays>,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes and time: sockets, buffers, deadlines.
+//! Bytes and time: sockets, buffers, deadlines; and lines on their way to a file (`writer`).
 
 pub(crate) mod buffers;
 pub(crate) mod copied;
@@ -10,6 +10,7 @@ pub(crate) mod session;
 mod socket;
 pub(crate) mod stream;
 pub(crate) mod timer;
+pub(crate) mod writer;
 
 use std::future::poll_fn;
 use std::io;

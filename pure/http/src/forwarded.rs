@@ -32,7 +32,8 @@ pub struct ForwardedPolicy {
     pub keeps_list: bool,
     /// What becomes of header lines whose names have underscores.
     pub underscores: Underscores,
-    /// It is read as ingress-nginx reads it: by its own line, and of what is said no more than this.
+    /// It is read as ingress-nginx reads it: by its own line, and no more counts of what is said
+    /// than this.
     pub nginx: Option<NginxVouching>,
     /// Endpoints are told the scheme in `X-Forwarded-Scheme` and `X-Scheme`, too (Traefik's
     /// `addXForwardedSchemeHeaders`), which go on from nobody then.

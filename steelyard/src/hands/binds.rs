@@ -51,8 +51,8 @@ fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     binds
 }
 
-/// Entry points that objects ask for, and the address that they are at, where it is one: that of the
-/// plain one for requests.
+/// Entry points that objects ask for, and the address that they are at, where it is one: that of
+/// the plain one for requests.
 #[derive(Default)]
 pub(crate) struct AskedPoints {
     points: Vec<Arc<EntryPoint>>,

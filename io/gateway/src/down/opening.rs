@@ -190,8 +190,8 @@ impl<'a> Newcomer<'a> {
 
     /// Reads a PROXY header, if there is one, and believes it, if that is so settled: whoever is
     /// not believed has its header taken away all the same, as with Traefik. Where there is none
-    /// the connection goes on as it is; in the end also one that waits for its server to speak. With
-    /// ingress-nginx there has to be one.
+    /// the connection goes on as it is; in the end also one that waits for its server to speak.
+    /// With ingress-nginx there has to be one.
     async fn read_proxy_header(&mut self, believed: &Believed) -> Result<(), TurnedAway> {
         let is_believed = believed.proxied.covers(self.arrival.peer.ip());
         self.awaited = believed.awaited;

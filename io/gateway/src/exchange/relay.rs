@@ -95,7 +95,8 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         Self { place, client, endpoint, quiet, carried, is_whole: false }
     }
 
-    /// Carries until the end; how many bytes went up and down. `ahead` is what came of the client already.
+    /// Carries until the end; how many bytes went up and down. `ahead` is what came of the client
+    /// already.
     pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> (Ending, [u64; 2]) {
         let Stand { core, listener, waiting } = self.place;
         let _under_way = core.begin();

@@ -10,7 +10,6 @@ mod lines;
 mod nginx;
 mod places;
 mod sink;
-mod writer;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,11 +23,11 @@ use crate::options::{AccessLog, LogFields, LogFormat};
 use crate::tell::request_id::RequestId;
 use crate::tell::tracer::WantedLines;
 use crate::wire::secured::Secured;
+use crate::wire::writer::Lines;
 pub(crate) use nginx::{NginxEntry, StreamEntry};
-pub(crate) use places::{LogPlaces, LogWays, kept};
+pub(crate) use places::{LogPlaces, kept};
 use sink::LineBuffer;
 pub(crate) use sink::{NginxLogging, NginxSink};
-pub(crate) use writer::Lines;
 
 /// Lines of one core, on their way to the writer.
 pub(crate) struct LogBuffer {
@@ -158,7 +157,7 @@ impl Note {
             return;
         }
         let is_said = |log: &NginxLog, name: &str| {
-            log.text.headers().any(|said| said.eq_ignore_ascii_case(name))
+            log.text.headers.iter().any(|said| said.eq_ignore_ascii_case(name))
         };
         head.each_line(&mut |name, value| {
             let is_shown = fields.is_some_and(|it| it.has(name));
@@ -246,7 +245,7 @@ mod tests {
     #[test]
     fn lines_are_handed_over_when_they_are_many() {
         let path = std::env::temp_dir().join(format!("log-buffer-{}", std::process::id()));
-        let writer = writer::Writer::start(Some(&path), None).unwrap();
+        let writer = crate::wire::writer::Writer::start(Some(&path), None).unwrap();
         let buffer = LogBuffer::new(Arc::default(), writer.lines.clone(), Arc::default());
         let note = Note { target: "x".repeat(1_000), method: "GET".into(), ..Note::default() };
         let entry = Entry {

@@ -89,7 +89,7 @@ impl Reading<'_> {
             }
             None => {}
         }
-        of(usual).map_or_else(|_| LogText { parts: Vec::new(), escape }, |it| it.0)
+        of(usual).map_or_else(|_| LogText::new(Vec::new(), escape), |it| it.0)
     }
 
     fn skipped(&mut self) -> Vec<NginxWord> {

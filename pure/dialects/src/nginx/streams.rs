@@ -15,7 +15,8 @@ const FORM: &str = "write NAMESPACE/NAME:PORT, with the number or the name of a 
     Service; `:PROXY` behind it reads a PROXY header, `:PROXY:PROXY` sends one on too, and \
     `::PROXY` sends one";
 
-/// The ports that a ConfigMap asks for, in their order. What cannot be read opens none, and is said.
+/// The ports that a ConfigMap asks for, in their order. What cannot be read opens none, and is
+/// said.
 pub fn streams(
     object: &Arc<ObjectRef>,
     data: &Labels,

@@ -1,4 +1,4 @@
-//! What ingress-nginx's ConfigMap says of whose word about clients is taken, where its class serves.
+//! Whose word about clients is taken, as ingress-nginx's ConfigMap says it, where its class serves.
 
 use std::time::Duration;
 

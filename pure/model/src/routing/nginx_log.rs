@@ -1,6 +1,7 @@
 //! How requests and connections are logged where class nginx serves, in nginx's words. What a word
 //! is for a request is said where the request is known (`io/gateway/src/tell/access_log/nginx.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::routing::filter::nginx::NginxWord;
@@ -39,6 +40,8 @@ pub struct LogText {
     pub parts: Vec<LogPart>,
     /// How values are spelled.
     pub escape: LogEscape,
+    /// Header lines of requests that it says something of, in lower case.
+    pub headers: Box<[Arc<str>]>,
 }
 
 /// A part of one.
@@ -171,17 +174,19 @@ impl LogText {
             })
         };
         let parts = parts(text, LogPart::Plain, of)?;
-        Ok((Self { parts, escape }, unknown))
+        Ok((Self::new(parts, escape), unknown))
     }
 
-    /// Header lines of requests that it says something of, in lower case.
-    pub fn headers(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            LogPart::Asked(Variable::Header(name)) => Some(&**name),
-            LogPart::Asked(Variable::Cookie(_)) => Some("cookie"),
-            LogPart::Known(LogWord::RequestId) => Some("x-request-id"),
+    /// One of these parts.
+    pub fn new(parts: Vec<LogPart>, escape: LogEscape) -> Self {
+        let named = parts.iter().filter_map(|part| match part {
+            LogPart::Asked(Variable::Header(name)) => Some(Arc::clone(name)),
+            LogPart::Asked(Variable::Cookie(_)) => Some("cookie".into()),
+            LogPart::Known(LogWord::RequestId) => Some("x-request-id".into()),
             LogPart::Plain(_) | LogPart::Asked(_) | LogPart::Known(_) => None,
-        })
+        });
+        let headers: BTreeSet<Arc<str>> = named.collect();
+        Self { headers: headers.into_iter().collect(), parts, escape }
     }
 }
 
@@ -195,7 +200,8 @@ mod tests {
         assert!(unknown.is_empty());
         assert_eq!(usual.parts[0], LogPart::Asked(Variable::RemoteAddress));
         assert_eq!(usual.parts[1], LogPart::Plain(" - ".into()));
-        assert_eq!(usual.headers().collect::<Vec<_>>(), ["referer", "user-agent", "x-request-id"]);
+        let headers: Vec<&str> = usual.headers.iter().map(|it| &**it).collect();
+        assert_eq!(headers, ["referer", "user-agent", "x-request-id"]);
         let (_, unknown) = LogText::read(USUAL_OF_STREAMS, LogEscape::Usual).unwrap();
         assert!(unknown.is_empty());
         let (_, unknown) = LogText::read("$a_b ${c}$status", LogEscape::Json).unwrap();

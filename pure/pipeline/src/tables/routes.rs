@@ -265,12 +265,8 @@ fn service_terms(
     location: &Location,
     options: &ResolveOptions,
 ) -> ServiceTerms {
-    let lets_names = match read.class {
-        Class::Nginx => !options.nginx.disables_names,
-        _ => options.ingress.lets_external_names(options.as_traefik),
-    };
     ServiceTerms {
-        lets_names,
+        lets_names: lets_names(read.class, options),
         at_address: location.asks_services(read),
         natively: options.ingress.native_lb_by_default,
     }
@@ -304,6 +300,14 @@ fn route(
         },
         tls_policy: None,
         observability: observability(read),
+    }
+}
+
+/// Whether routes of a class may lead to Services that stand for names elsewhere.
+fn lets_names(class: Class, options: &ResolveOptions) -> bool {
+    match class {
+        Class::Nginx => !options.nginx.disables_names,
+        _ => options.ingress.lets_external_names(options.as_traefik),
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::nginx_log::NginxLog;
 
-use super::writer::{Lines, Writer};
 use crate::options::AccessLog;
+use crate::wire::writer::{Lines, LogWays, Writer};
 
 /// A file; none is standard output.
 type Place = Option<PathBuf>;
@@ -24,9 +24,6 @@ pub(crate) struct LogPlaces {
     /// Those that could not be opened, and why: said once.
     failing: BTreeMap<Place, String>,
 }
-
-/// The ways to the writers of ingress-nginx's logs.
-pub(crate) type LogWays = BTreeMap<Option<Arc<str>>, Lines>;
 
 /// The log of an entry point, where it is kept; `own` is that of the program's own options, which
 /// has all requests where the ConfigMap says neither place nor form.

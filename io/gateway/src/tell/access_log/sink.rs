@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use steelyard_model::routing::nginx_log::NginxLog;
 
 use super::nginx::{self, NginxEntry, StreamEntry};
-use super::writer::Lines;
 use crate::tell::date::Civil;
+use crate::wire::writer::Lines;
 
 /// Buffers of this size are handed over at once.
 pub(super) const FLUSH_AT: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! The one thread that writes the access log. It may block for ever (a pipe that nobody reads, a
 //! disk that hangs): nobody waits for it for longer than a moment.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -29,6 +30,9 @@ struct Backlog {
     lost: AtomicU64,
     unsaid: AtomicU64,
 }
+
+/// The ways to writers, by place: a file, or standard output where there is none.
+pub(crate) type LogWays = BTreeMap<Option<Arc<str>>, Lines>;
 
 /// The writer's thread; it ends when every [`Lines`] is gone.
 pub(crate) struct Writer {
