@@ -30,6 +30,10 @@ const OWN: [&str; 8] = [
     "X-Real-IP",
 ];
 
+/// What a request is called, which says nothing of who asks and is another for each: it counts
+/// where the configuration names it alone.
+const NAME: &str = "X-Request-ID";
+
 /// Answers by their keys.
 #[derive(Debug)]
 pub(crate) struct AuthAnswers(Box<[ArcSwapOption<KnownAnswer>]>);
@@ -96,7 +100,8 @@ pub(super) fn key(stamp: &[u8], cache: &AskedCache, letter: &Letter) -> [u8; 32]
     for (name, value) in letter.lines.added() {
         let is_it = |it: &&str| it.eq_ignore_ascii_case(name);
         let lines = &cache.lines;
-        if lines.is_empty() || OWN.iter().any(is_it) || lines.iter().any(|it| is_it(&&**it)) {
+        let is_told = lines.is_empty() && !name.eq_ignore_ascii_case(NAME);
+        if is_told || OWN.iter().any(is_it) || lines.iter().any(|it| is_it(&&**it)) {
             add(name.to_ascii_lowercase().as_bytes());
             add(value);
         }
