@@ -336,18 +336,21 @@ impl<'a> Reading<'a> {
         passes.extend(speech.map(|it| step(PassPhase::Content, spoken::NAME, it)));
         passes.extend(self.kept_out());
         passes.extend(self.changed(leads_relatively));
-        let words = "write error, timeout, http_502 and the like, non_idempotent, or off";
-        if let Some(words) = self.value("proxy-next-upstream", value::next_upstream, words) {
-            let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
-            let timeout = self.number("proxy-next-upstream-timeout").filter(|it| *it > 0);
-            let tries = i64::try_from(tries).unwrap_or(0);
-            passes.extend(passed_on::next_upstream(
-                &words,
-                tries,
-                timeout.map(Duration::from_secs),
-            ));
-        }
+        passes.extend(self.again());
         passes
+    }
+
+    /// What asks another endpoint.
+    fn again(&mut self) -> Option<OwnFilter> {
+        let help = "write error, timeout, http_502 and the like, non_idempotent, or off";
+        let all = self.data.get("retry-non-idempotent");
+        let all = all.and_then(|it| value::boolean(it.trim())) == Some(true);
+        let mut words = self.value("proxy-next-upstream", value::next_upstream, help)?;
+        words.for_all_methods |= all;
+        let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
+        let timeout = self.number("proxy-next-upstream-timeout").filter(|it| *it > 0);
+        let tries = i64::try_from(tries).unwrap_or(0);
+        passed_on::next_upstream(&words, tries, timeout.map(Duration::from_secs))
     }
 
     /// What is changed of answers of backends.

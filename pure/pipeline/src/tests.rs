@@ -12,6 +12,7 @@ use crate::{ResolveOptions, resolve};
 
 mod asked;
 mod bgp;
+mod copied;
 mod endpoints;
 mod gateway;
 mod golden;

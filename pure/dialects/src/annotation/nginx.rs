@@ -170,7 +170,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "proxy-ssl-server-name" ORIGIN_SENDS_NAME, ["off"];
     "proxy-ssl-verify" ORIGIN_IS_VERIFIED, ["off"];
     "proxy-ssl-verify-depth" LATER, [];
-    "relative-redirects" GROUPED, ["false"];
+    "relative-redirects" GROUPED, [];
     "rewrite-target" GROUPED, [ITS_PATH];
     "satisfy" State::Guards, ["all"];
     "server-alias" GROUPED, [];

@@ -40,7 +40,8 @@ impl WrittenPath {
         if self.text.is_empty() { "/" } else { &self.text }
     }
 
-    /// Reports one that no request has. `is_decoded`: it is compared with paths as they are decoded.
+    /// Reports one that no request has. `is_decoded`: it is compared with paths as they are
+    /// decoded.
     pub(crate) fn check(&self, is_decoded: bool, findings: &mut Findings<'_>) {
         if !self.text.is_empty() {
             reach::check(&self.text, &self.place, is_decoded, findings);

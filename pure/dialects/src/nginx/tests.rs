@@ -89,6 +89,14 @@ fn what_cannot_be_read_is_said() {
         (("proxy-body-size", "10Mi"), false),
         (("http-redirect-code", "404"), false),
         (("limit-req-status-code", "200"), false),
+        (("load-balance", "chash"), false),
+        (("proxy-http-version", "2"), false),
+        (("relative-redirects", "maybe"), false),
+        (("annotations-risk-level", "Huge"), false),
+        (("block-user-agents", "~*("), false),
+        (("ssl-early-data", "true"), false),
+        (("limit-conn-zone-variable", "$http_x"), false),
+        (("annotations-risk-levle", "Low"), true),
         (("proxy-cookie-domain", "a"), false),
         (("ssl-protocols", "TLSv1.3"), false),
         (("use-forwarded-headers", "on"), false),
@@ -109,7 +117,15 @@ fn what_cannot_be_read_is_said() {
     let (settings, _) = read(&[("whitelist-source-range", "nobody"), ("block-cidrs", "nobody")]);
     let denied = settings.passes.iter().find(|it| &*it.name == "denied").unwrap();
     assert_eq!(denied.filter, step(PassPhase::Access, "", NginxStep::Deny(everybody())).filter);
+    let (settings, _) = read(&[("block-user-agents", "good,~*(")]);
+    let blocked = settings.passes.iter().find(|it| &*it.name == "blocked").unwrap();
+    assert_eq!(blocked.filter, denied.filter, "whom it means cannot be read");
     assert!(read(&[("enable-modsecurity", "false")]).0.refusal.is_none());
+    // The value that asks for nothing is nothing to speak of.
+    for line in [("ssl-early-data", "false"), ("ignore-invalid-headers", "true")] {
+        assert_eq!(read(&[line]).1, Vec::<String>::new(), "{line:?}");
+    }
+    assert_eq!(read(&[("ignore-invalid-headers", "false")]).1.len(), 1);
 }
 
 #[test]
@@ -128,7 +144,8 @@ fn the_page_is_what_the_rows_say() {
 #[test]
 fn nothing_is_said_of_what_is_not_there() {
     let annotations: Vec<&str> = crate::annotation::NGINX.rows().map(|it| it.name).collect();
-    let noted = notes::DIFFERENT.iter().chain(&notes::REFUSED).chain(&shown::ANNOTATIONS);
+    let noted = notes::DIFFERENT.iter().chain(&notes::REFUSED).chain(&notes::INSTEAD);
+    let noted = noted.chain(&shown::ANNOTATIONS);
     for (name, _) in noted {
         assert!(annotations.contains(name), "{name}");
     }
@@ -229,4 +246,73 @@ fn formats_that_cannot_be_read() {
     let (settings, said) = read(&[("access-log-path", "syslog:server=a")]);
     assert_eq!(said, ["data.access-log-path", "data.access-log-path"]);
     assert!(settings.logs.0.unwrap().path.is_none());
+}
+
+/// What is taken for a row of the table of snippets, where that says no value.
+const TAKEN: [(&str, &str); 13] = [
+    ("allowlist-source-range", "10.0.0.0/8"),
+    ("auth-signin", "http://a.b/start"),
+    ("auth-url", "http://a.b/"),
+    ("cors-allow-origin", "https://a.b"),
+    ("custom-headers", "default/lines"),
+    ("enable-cors", "true"),
+    ("from-to-www-redirect", "true"),
+    ("limit-allowlist", "10.0.0.0/8"),
+    ("limit-burst-multiplier", "3"),
+    ("limit-rps", "5"),
+    ("permanent-redirect", "https://a.b/c"),
+    ("upstream-vhost", "a.b"),
+    ("use-regex", "true"),
+];
+
+/// What annotations of an Ingress come to, and whether anything is said of them.
+fn annotated(lines: &[(&str, &str)]) -> (steelyard_model::ClassReading, bool) {
+    let prefix = "nginx.ingress.kubernetes.io";
+    let lines = lines.iter().map(|(name, value)| format!("{prefix}/{name}: {value:?}"));
+    let yaml = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a, namespace: default, \
+         annotations: {{{}}}}}\nspec: {{ingressClassName: nginx, rules: [{{host: a.b, http: {{paths: \
+         [{{path: '/api/(.*)', pathType: ImplementationSpecific, backend: {{service: {{name: a, \
+         port: {{number: 80}}}}}}}}]}}}}]}}\n",
+        lines.collect::<Vec<_>>().join(", ")
+    );
+    let source = steelyard_manifest::Source::new("a.yaml", yaml.into_bytes());
+    let loaded = steelyard_manifest::load(&source, &steelyard_manifest::ReadLimits::default());
+    let lowered = crate::lower(&loaded.objects[0], &crate::LowerOptions::default());
+    let [steelyard_model::Item::Routes(set)] = &lowered.items[..] else { panic!("{lowered:?}") };
+    let reading = (*set.readings.nginx).clone();
+    let code = |it: &Diagnostic| it.code == codes::PATH_REGEX;
+    let is_said = !reading.said.iter().all(code);
+    (reading, is_said)
+}
+
+/// Each snippet of the table is refused, and what is named in its place is taken.
+#[test]
+fn what_stands_beside_a_snippet_is_taken_in_its_place() {
+    for (snippet, instead) in notes::SNIPPETS {
+        let (refused, is_said) = annotated(&[("configuration-snippet", snippet)]);
+        assert!(refused.refusal.is_some() && is_said, "{snippet}");
+        let words = instead.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('/'));
+        let named: Vec<(&str, &str)> = words
+            .map(|word| match word.split_once(": ") {
+                Some((name, value)) => (name, value.trim_matches('"')),
+                None => {
+                    let sample = TAKEN.iter().find(|(name, _)| *name == word);
+                    (word, sample.map_or("", |(_, value)| value))
+                }
+            })
+            .collect();
+        assert!(!named.is_empty() || instead.starts_with("nothing"), "{snippet}: {instead}");
+        let is_key = |name: &str| KEYS.iter().any(|it| *it == (name, KeyFate::Reads));
+        let (keys, annotations): (Vec<_>, Vec<_>) = named.into_iter().partition(|it| is_key(it.0));
+        let is_known = |(name, value): &(&str, &str)| {
+            !value.is_empty() && crate::annotation::NGINX.rows().any(|row| row.name == *name)
+        };
+        let of_all = keys.iter().all(|(_, value)| value.is_empty());
+        assert!(of_all || annotations.iter().all(is_known), "{snippet}: {annotations:?}");
+        let (taken, is_said) = annotated(&annotations);
+        assert!(taken.refusal.is_none() && !is_said, "{snippet}: {:?}", taken.said);
+        let nothing = annotated(&[]).0;
+        assert_eq!(taken == nothing, annotations.is_empty(), "{snippet}: {annotations:?}");
+    }
 }

@@ -247,7 +247,7 @@ const OF_NGINX: &[Case] = &[
     ("ssl-passthrough", "always", PROTOCOL, true),
     ("proxy-read-timeout", "3600", None, false),
     ("proxy-read-timeout", "3600s", WITHOUT, false),
-    ("mirror-target", "http://a", WITHOUT, false),
+    ("proxy-ssl-ciphers", "HIGH", WITHOUT, false),
     ("use-regex", "true", None, false),
     ("rewrite-target", "/$1", None, false),
     ("rewrite-target", "/", None, false),

@@ -94,6 +94,18 @@ fn routed(
     let read = row.set();
     let balanced = location::balanced(&read, reads);
     let read = ReadSet { reading: balanced.as_ref().unwrap_or(read.reading), ..read };
+    let routed = joined(id, read, reads, options, diagnostics);
+    Some(Row::Routed(Arc::new(routed.shrunk())))
+}
+
+/// The same, as `read` has it.
+fn joined(
+    id: &NamespacedName,
+    read: ReadSet<'_>,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Routed {
     let entry_points = EntryPoints::new(&options.entry_points);
     entry_points.judge(&read, diagnostics);
     tls::report(&read.set.tls_secrets, reads, diagnostics);
@@ -152,13 +164,18 @@ fn routed(
         let points = (&entry_points, options);
         let secure = as_asked(draft, &read, &mut http, points, (&mut join, &mut routed));
         for http in secure.into_iter().chain([http]) {
-            let mut named = location.named(http, draft, &read, join.reads);
-            named.iter_mut().for_each(|it| location::decide(it, &mut routed.filters));
-            routed.routes.extend(named.into_iter().map(Arc::new));
+            let named = location.named(http, draft, &read, join.reads);
+            put(named, &mut routed);
         }
     }
     routed.routes.extend(location.leading(&read, &listeners, reads).into_iter().map(Arc::new));
-    Some(Row::Routed(Arc::new(routed.shrunk())))
+    routed
+}
+
+/// Puts routes into `routed`, with what answers where it is not decided that one is meant.
+fn put(mut routes: Vec<Route>, routed: &mut Routed) {
+    routes.iter_mut().for_each(|it| location::decide(it, &mut routed.filters));
+    routed.routes.extend(routes.into_iter().map(Arc::new));
 }
 
 /// Where the requests of a draft go. Nobody is there for what no rule has.

@@ -110,6 +110,11 @@ fn what_the_config_map_says_is_for_who_says_nothing() {
     let found = asked(&snapshot);
     assert!(found.contains(&"plain: https://plain.b/verify".to_owned()), "{found:?}");
     assert!(found.contains(&"wild:  closed".to_owned()), "a host that nobody names: {found:?}");
+    // Who is asked may be another one in each namespace.
+    let found = read(&[("global-auth-url", "http://auth.$namespace.svc:4180/of/$service_name")]);
+    assert!(found.contains(&"plain:  closed".to_owned()), "{found:?}");
+    let found = read(&[("global-auth-url", "http://auth.$namespace.svc:4180/verify")]);
+    assert_eq!(found, with(URL, URL));
     // A snippet is text of nginx's, and closes all there is.
     let found = read(&[("global-auth-url", URL), ("global-auth-snippet", "auth_request off;")]);
     assert!(found.iter().filter(|it| it.ends_with(" closed")).count() == 6, "{found:?}");
