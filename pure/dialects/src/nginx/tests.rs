@@ -303,7 +303,7 @@ fn what_stands_beside_a_snippet_is_taken_in_its_place() {
             })
             .collect();
         assert!(!named.is_empty() || instead.starts_with("nothing"), "{snippet}: {instead}");
-        let is_key = |name: &str| KEYS.iter().any(|it| *it == (name, KeyFate::Reads));
+        let is_key = |name: &'static str| KEYS.contains(&(name, KeyFate::Reads));
         let (keys, annotations): (Vec<_>, Vec<_>) = named.into_iter().partition(|it| is_key(it.0));
         let is_known = |(name, value): &(&str, &str)| {
             !value.is_empty() && crate::annotation::NGINX.rows().any(|row| row.name == *name)
