@@ -91,7 +91,8 @@ pub(crate) struct ShowArgs {
 impl ShowArgs {
     /// What is not said of logs is as Traefik's options have it.
     pub(crate) fn follow(&mut self, fixed: &StaticOptions) {
-        self.log_format = self.log_format.or_else(|| fixed.log_format());
+        let style = |is_json| if is_json { LogStyle::Json } else { LogStyle::Text };
+        self.log_format = self.log_format.or_else(|| fixed.logs_json().map(style));
         self.log_level = self.log_level.take().or_else(|| fixed.log_level().map(str::to_owned));
     }
 

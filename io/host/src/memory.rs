@@ -9,8 +9,8 @@ const LARGE: i32 = 512 << 10;
 
 /// Keeps nothing large back, from now on and in all threads. By itself the allocator learns from
 /// what is freed: after a list of 11 MB, all that is smaller lies in its heaps, among what is small
-/// and stays, and up to twice as much is kept free at the end of each. Each large piece costs system
-/// calls, and pages of zeros: requests are served from buffers that are smaller.
+/// and stays, and up to twice as much is kept free at the end of each. Each large piece costs
+/// system calls, and pages of zeros: requests are served from buffers that are smaller.
 pub fn keep_little() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the calls take no pointer, and have locks of their own against other threads.

@@ -1,5 +1,5 @@
-//! What a connection meets before a request on it is looked at. For people: a connection itself asks
-//! [`EntryTable`] alone, which this agrees with.
+//! What a connection meets before a request on it is looked at. For people: a connection itself
+//! asks [`EntryTable`] alone, which this agrees with.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -10,7 +10,6 @@ use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::trust::Trust;
 
 use super::*;
-use crate::args::LogStyle;
 
 fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
     StaticOptions::take(line.split_whitespace().map(OsString::from), [])
@@ -269,14 +268,14 @@ fn what_is_traced() {
 
 #[test]
 fn how_and_what_is_logged() {
-    for (line, style, level) in [
+    for (line, is_json, level) in [
         ("up", None, None),
         ("up --log.level=DEBUG", None, Some("debug")),
-        ("up --log.level=panic --log.format=json", Some(LogStyle::Json), Some("error")),
-        ("up --log.level=WARN --log.format=common", Some(LogStyle::Text), Some("warn")),
+        ("up --log.level=panic --log.format=json", Some(true), Some("error")),
+        ("up --log.level=WARN --log.format=common", Some(false), Some("warn")),
     ] {
         let options = take(line).unwrap().0;
-        assert_eq!((options.log_format(), options.log_level()), (style, level), "{line}");
+        assert_eq!((options.logs_json(), options.log_level()), (is_json, level), "{line}");
     }
     assert!(take("up --log.level=loud").is_err());
 }

@@ -6,8 +6,6 @@ use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::observability::Observability;
 
-use crate::args::LogStyle;
-
 use super::names::{BUCKETS, SERVICE_NAME, TRACED_TO};
 use super::{StaticOptions, access_log};
 
@@ -33,10 +31,9 @@ pub struct TraceSettings {
 }
 
 impl StaticOptions {
-    /// How logs are written, if that is said.
-    pub(crate) fn log_format(&self) -> Option<LogStyle> {
-        let said = self.values.get("log.format")?;
-        Some(if said.eq_ignore_ascii_case("json") { LogStyle::Json } else { LogStyle::Text })
+    /// Whether logs are written as JSON, if that is said.
+    pub(crate) fn logs_json(&self) -> Option<bool> {
+        Some(self.values.get("log.format")?.eq_ignore_ascii_case("json"))
     }
 
     /// What is logged, if that is said: in our words.

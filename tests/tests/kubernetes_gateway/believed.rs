@@ -1,5 +1,5 @@
-//! Whom a gateway believes that speaks TLS to endpoints, by a ServersTransport whose `rootCAs` are in
-//! a ConfigMap, which an API server has.
+//! Whom a gateway believes that speaks TLS to endpoints, by a ServersTransport whose `rootCAs` are
+//! in a ConfigMap, which an API server has.
 
 use std::net::SocketAddr;
 use std::process::Command;

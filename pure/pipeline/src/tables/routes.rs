@@ -109,9 +109,7 @@ fn joined(
     let entry_points = EntryPoints::new(&options.entry_points);
     entry_points.judge(&read, diagnostics);
     tls::report(&read.set.tls_secrets, reads, diagnostics);
-    let listeners = entry_points
-        .said(&options.nginx.entry_points, &read)
-        .unwrap_or_else(|| entry_points.listeners(&read));
+    let listeners = entry_points.tried(&read, &options.nginx.entry_points);
     let passing_on = entry_points.passing_on(&read);
     let origin = &OriginTerms::new(&read, reads, diagnostics);
     let (owner, filters) = (id.to_string(), &read.reading.filters);

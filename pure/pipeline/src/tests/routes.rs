@@ -783,8 +783,8 @@ fn options_that_change_what_is_not_said() {
     }
 }
 
-/// Options of Traefik's provider of class nginx count where the ConfigMap says nothing, and say where
-/// all such routes are.
+/// Options of Traefik's provider of class nginx count where the ConfigMap says nothing, and say
+/// where all such routes are.
 #[test]
 fn options_of_the_provider_of_class_nginx() {
     let text = service("a", A)

@@ -94,14 +94,14 @@ impl<'a> EntryPoints<'a> {
 
     /// The same of an Ingress in words of ingress-nginx that names no entry point, where some are
     /// said for all such: one in plain, and one over TLS.
-    pub(super) fn said(
+    pub(super) fn tried(
         &self,
-        said: &[Option<EntryPointId>; 2],
         read: &ReadSet<'_>,
-    ) -> Option<Vec<ListenerId>> {
+        said: &[Option<EntryPointId>; 2],
+    ) -> Vec<ListenerId> {
         let is_open = read.class == Class::Nginx && read.reading.entry_points.is_empty();
         if !is_open || said.iter().all(Option::is_none) {
-            return None;
+            return self.listeners(read);
         }
         let [plain, secure] = said.each_ref().map(|name| self.find(name.as_ref()?));
         let plain = match plain {
@@ -109,7 +109,7 @@ impl<'a> EntryPoints<'a> {
             None => self.default.iter().map(|it| it.default_listener()).collect(),
         };
         let secure = secure.map_or_else(|| self.secure(), |point| vec![point]);
-        Some(plain.into_iter().chain(secure.iter().map(|it| it.tls_listener())).collect())
+        plain.into_iter().chain(secure.iter().map(|it| it.tls_listener())).collect()
     }
 
     /// The listeners where handshakes are passed on, if an object asks for that: at the entry
