@@ -44,7 +44,7 @@ mod tests {
         for (text, what) in [
             ("/etc/nginx", Some("/etc/nginx")),
             ("/a/etc/passwd", Some("/etc/passwd")),
-            ("/etc/password", Some("/etc/passwd")),
+            ("/etc/passwd-", Some("/etc/passwd")),
             ("/var/run/secrets/x", Some("/var/run/secrets")),
             ("/x alias /etc;", Some("alias")),
             ("/x root /;", Some("root")),

@@ -38,8 +38,8 @@ const TOKENS: &str = "nothing: a line whose name is no token (RFC 9110, section 
 const OWN_TLS: &str = "nothing: what an Ingress says of TLS to backends counts for its own paths, as \
     with \"true\"";
 const HEADS: &str = "nothing: heads of answers of up to 16 KiB are taken in any case";
-const STREAMS: &str = "what listens for the ConfigMaps of TCP and UDP services would have to take its \
-    times from here; sessions end by the times of their entry points";
+const STREAMS: &str = "sessions of UDP would have to end after so many datagrams; they end once nothing \
+    has come for a while";
 const ZONE: &str = "limits would have to count by a text with variables; they count by the client's \
     address";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";

@@ -100,7 +100,6 @@ fn what_cannot_be_read_is_said() {
         (("proxy-cookie-domain", "a"), false),
         (("ssl-protocols", "TLSv1.3"), false),
         (("use-forwarded-headers", "on"), false),
-        (("default-type", "text/plain"), false),
         (("proxy-raed-timeout", "20"), false),
         (("whitelist-source-range", "nobody"), false),
         (("enable-modsecurity", "true"), true),
