@@ -7,7 +7,6 @@ use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
@@ -330,10 +329,11 @@ fn transports_change_under_backends() {
     let (gateway, address) = gateway(&routes);
     let plain = routing(&routes);
     let mut other = plain.clone();
-    let patient = Transport { idle: Some(Duration::from_secs(1)), ..Transport::plain() };
-    other.transports.insert(patient.id.clone(), Arc::new(patient));
+    // It speaks none.
+    let secure = Transport { id: Transport::plain().id, ..Transport::https() };
+    other.transports.insert(secure.id.clone(), Arc::new(secure));
     for (generation, (map, status)) in
-        [(&plain, 200), (&other, 503), (&plain, 200)].into_iter().enumerate()
+        [(&plain, 200), (&other, 502), (&plain, 200)].into_iter().enumerate()
     {
         gateway.apply(map, generation as u64 + 2);
         assert_eq!(get(address, "a", "/").status(), status);

@@ -21,6 +21,8 @@ struct Admission<'a> {
     uid: String,
     #[serde(default)]
     resource: GroupResource,
+    #[serde(default)]
+    sub_resource: String,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -46,17 +48,21 @@ impl Asked for Admission<'_> {
 ///
 /// An object that had the same errors before is let in, with warnings: labels, finalizers and
 /// statuses of what is wrong already have to stay writable, or it could not even be deleted. So is
-/// one that is too large to be judged while somebody waits.
+/// one that is being deleted, and one that is too large to be judged while somebody waits.
 ///
 /// # Errors
 /// When the body is no AdmissionReview of `admission.k8s.io/v1`.
 pub fn review(body: &[u8], beside: &dyn Beside) -> Result<String, Unanswerable> {
     let asked: Admission<'_> = asked(body)?;
-    let verdict = Verdict::of(asked.object, beside);
-    let is_ours = OURS.contains(&&*asked.resource.group);
-    let is_refused = verdict.is_beside_others || is_ours && !verdict.stood_before(asked.old_object);
-    let Verdict { errors, mut warnings, .. } = verdict;
-    if errors.is_empty() || !is_refused {
+    let Verdict { errors, mut warnings, is_beside_others } = Verdict::of(asked.object, beside);
+    let is_ours = is_beside_others || OURS.contains(&&*asked.resource.group);
+    let is_let = || {
+        let before = Verdict::of(asked.old_object, beside).errors;
+        errors.iter().all(|error| before.contains(error))
+            || !asked.sub_resource.is_empty()
+            || asked.object.is_some_and(is_leaving)
+    };
+    if errors.is_empty() || !is_ours || is_let() {
         warnings.splice(0..0, errors);
         let response = json!({ "uid": asked.uid, "allowed": true, "warnings": warnings });
         return Ok(answer::<Admission<'_>>(response));
@@ -66,6 +72,24 @@ pub fn review(body: &[u8], beside: &dyn Beside) -> Result<String, Unanswerable> 
     let uid = asked.uid;
     let response = json!({ "uid": uid, "allowed": false, "status": status, "warnings": warnings });
     Ok(answer::<Admission<'_>>(response))
+}
+
+/// Whether an object is being deleted, and waits for those who have to let go of it.
+fn is_leaving(object: &RawValue) -> bool {
+    let read: Option<Leaving> = serde_json::from_str(object.get()).ok();
+    read.is_some_and(|it| it.metadata.deletion_timestamp.is_some())
+}
+
+#[derive(Deserialize)]
+struct Leaving {
+    #[serde(default)]
+    metadata: LeavingMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct LeavingMetadata {
+    deletion_timestamp: Option<String>,
 }
 
 #[cfg(test)]
@@ -102,11 +126,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_kept_out_where_it_is_ours_and_new() {
         let (good, bad, worse) = (pool("192.0.2.0/28"), pool("192.0.2.0/99"), pool("nowhere"));
+        let mut leaving = bad.clone();
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         let rows = [
             ("metallb.io", good.clone(), Value::Null, true, 0),
             ("metallb.io", bad.clone(), Value::Null, false, 0),
             ("metallb.io", bad.clone(), good.clone(), false, 0),
             ("metallb.io", bad.clone(), bad.clone(), true, 1),
+            ("metallb.io", leaving, Value::Null, true, 1),
             ("metallb.io", worse, bad.clone(), false, 0),
             ("metallb.io", good, bad.clone(), true, 0),
             ("metallb.io", Value::Null, bad.clone(), true, 0),

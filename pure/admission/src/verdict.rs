@@ -8,7 +8,7 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{Diagnostic, Severity};
 
-use crate::{Beside, NothingBeside, tree};
+use crate::{Beside, tree};
 
 /// Bytes of an object that is judged: an API server waits for it, and whoever reaches us may
 /// ask. A pool of 20,000 ranges has so many.
@@ -46,11 +46,6 @@ impl Verdict {
         }));
         let (errors, warnings) = (lines(&found, Severity::Error), lines(&found, Severity::Warning));
         Self { errors, warnings, is_beside_others }
-    }
-
-    /// Whether the object before it was as wrong.
-    pub(crate) fn stood_before(&self, before: Option<&RawValue>) -> bool {
-        self.errors == Self::of(before, &NothingBeside).errors
     }
 }
 

@@ -71,7 +71,7 @@ pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
 pub use source::{Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
 pub use watched::{Breadth, Reach, Role, STATES, Selection, Watched, watched};
-pub use written::{Extract, Written};
+pub use written::{Extract, Reread, Written};
 
 #[cfg(test)]
 mod tests;

@@ -74,22 +74,12 @@ impl Written {
 
     /// As [`Object::locate`]. Reads the object's document again.
     pub fn locate(&self, path: &FieldPath) -> Location {
-        self.locate_part(path, None)
+        self.reread().locate(path, None)
     }
 
-    /// As [`Object::locate_part`].
-    pub fn locate_part(&self, path: &FieldPath, part: Option<MarkedPart>) -> Location {
-        if path.is_root() {
-            return self.location();
-        }
-        let Site::Text(spot) = &self.site else { return self.location() };
-        if let Some(tree) = &spot.kept {
-            return place_at(tree, self.mark, (path, part)).in_file(spot.file());
-        }
-        match again(spot).filter(|object| object.reference == self.key.reference) {
-            Some(object) => spot.shifted(object.locate_part(path, part)),
-            None => self.location(),
-        }
+    /// The same of many places, for which the document is read again once.
+    pub fn reread(&self) -> Reread {
+        Reread { written: self.clone(), object: None }
     }
 
     /// What an API server knows it by; none of what is in a file.
@@ -111,6 +101,37 @@ impl Written {
     /// Whether the same is written in both, be it at other places.
     pub fn is_like(&self, other: &Self) -> bool {
         self.key == other.key && self.digest == other.digest
+    }
+}
+
+/// An object in whose document places are looked for.
+pub struct Reread {
+    written: Written,
+    /// As it was read again, once somebody has asked; none where that failed.
+    object: Option<Option<Object>>,
+}
+
+impl Reread {
+    /// Which object.
+    pub fn key(&self) -> &Key {
+        &self.written.key
+    }
+
+    /// As [`Object::locate_part`].
+    pub fn locate(&mut self, path: &FieldPath, part: Option<MarkedPart>) -> Location {
+        let Self { written, object } = self;
+        if path.is_root() {
+            return written.location();
+        }
+        let Site::Text(spot) = &written.site else { return written.location() };
+        if let Some(tree) = &spot.kept {
+            return place_at(tree, written.mark, (path, part)).in_file(spot.file());
+        }
+        let is_it = |object: &Object| object.reference == written.key.reference;
+        match object.get_or_insert_with(|| again(spot).filter(is_it)) {
+            Some(object) => spot.shifted(object.locate_part(path, part)),
+            None => written.location(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Extract, Key, Object, Written};
+use steelyard_manifest::{Extract, Key, Object, Reread, Written};
 use steelyard_model::{Diagnostic, Item, Location, ObjectRef, Sorted};
 
 use crate::joined::Name;
@@ -63,6 +63,23 @@ impl Extract for LoweredObject {
     }
 }
 
+/// Finds where findings are written. What is said of one object is asked for one after the other,
+/// and its document is read again once: it may be long, and so may be the list.
+pub(crate) struct Finder<'o> {
+    objects: &'o Objects,
+    last: Option<Reread>,
+}
+
+impl Finder<'_> {
+    /// Where a finding is written, if that is known.
+    pub(crate) fn place(&mut self, found: &Diagnostic) -> Option<Location> {
+        let (key, lowered) = self.objects.named(found.object.as_ref()?).next()?;
+        let last = self.last.take().filter(|last| last.key() == key);
+        let last = self.last.insert(last.unwrap_or_else(|| lowered.written.reread()));
+        Some(last.locate(&found.path, found.part))
+    }
+}
+
 impl Objects {
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<LoweredObject>> {
         self.0.get(key)
@@ -96,10 +113,9 @@ impl Objects {
         self.0.change(changes);
     }
 
-    /// Where a finding is written, if that is known.
-    pub(crate) fn place(&self, found: &Diagnostic) -> Option<Location> {
-        let (_, lowered) = self.named(found.object.as_ref()?).next()?;
-        Some(lowered.written.locate_part(&found.path, found.part))
+    /// Looks for places where findings are written.
+    pub(crate) fn finder(&self) -> Finder<'_> {
+        Finder { objects: self, last: None }
     }
 
     /// Where the first object is that was taken from a cluster, if any was.

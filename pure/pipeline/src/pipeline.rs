@@ -214,9 +214,10 @@ impl WrittenPlaces {
     /// Adds places to diagnostics that have none.
     pub fn place(&self, diagnostics: &mut Diagnostics) {
         let unplaced: Vec<Diagnostic> = diagnostics.nowhere().cloned().collect();
+        let mut finder = self.0.finder();
         let placed: Vec<Diagnostic> = unplaced
             .iter()
-            .map(|found| Diagnostic { location: self.0.place(found), ..found.clone() })
+            .map(|found| Diagnostic { location: finder.place(found), ..found.clone() })
             .collect();
         diagnostics.change(unplaced, placed);
     }

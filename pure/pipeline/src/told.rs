@@ -9,7 +9,7 @@ use std::sync::Arc;
 use steelyard_manifest::{Key, Teller};
 use steelyard_model::{Diagnostic, Diagnostics, ObjectRef};
 
-use crate::objects::Objects;
+use crate::objects::{Finder, Objects};
 use crate::tables::cell::Cell;
 
 /// Who says something.
@@ -49,6 +49,7 @@ impl Told {
     /// Lets `voices` say this in the place of what they said before.
     pub(crate) fn say(&mut self, voices: Vec<(Voice, Vec<Diagnostic>)>, objects: &Objects) {
         let (mut gone, mut come) = (Vec::new(), Vec::new());
+        let mut finder = objects.finder();
         for (voice, findings) in voices {
             let before = self.said.remove(&voice).unwrap_or_default();
             self.forget(&voice, &before);
@@ -57,7 +58,7 @@ impl Told {
                 continue;
             }
             let said: Vec<Said> =
-                findings.into_iter().map(|found| Said::new(found, objects)).collect();
+                findings.into_iter().map(|found| Said::new(found, &mut finder)).collect();
             come.extend(said.iter().map(|said| said.found.clone()));
             let placed = said.iter().filter(|said| said.is_placed);
             for object in placed.filter_map(|said| said.found.object.as_ref()) {
@@ -129,10 +130,10 @@ impl Told {
 }
 
 impl Said {
-    fn new(mut found: Diagnostic, objects: &Objects) -> Self {
+    fn new(mut found: Diagnostic, finder: &mut Finder<'_>) -> Self {
         let is_placed = found.location.is_none();
         if is_placed {
-            found.location = objects.place(&found);
+            found.location = finder.place(&found);
         }
         Self { found: Arc::new(found), is_placed }
     }

@@ -15,6 +15,9 @@ const FORM: &str = "write NAMESPACE/NAME:PORT, with the number or the name of a 
     Service; `:PROXY` behind it reads a PROXY header, `:PROXY:PROXY` sends one on too, and \
     `::PROXY` sends one";
 
+/// Ports of a ConfigMap at most: each takes a descriptor on each core, of which there are so many.
+const MOST: usize = 256;
+
 /// The ports that a ConfigMap asks for, in their order. What cannot be read opens none, and is
 /// said.
 pub fn streams(
@@ -51,6 +54,14 @@ pub fn streams(
     };
     let mut read: Vec<StreamDraft> = data.iter().filter_map(read).collect();
     read.sort_by_key(|it| it.port);
+    if let Some(first) = read.get(MOST) {
+        let port = first.port;
+        let message = format!("these are more than {MOST} ports: {port} and above are not opened");
+        let help = "remove some, or say them in IngressRouteTCPs and entry points";
+        let place = &first.place;
+        said.push(Diagnostic::at(Severity::Error, codes::INVALID_VALUE, place, message, help));
+        read.truncate(MOST);
+    }
     read
 }
 
@@ -83,6 +94,16 @@ fn written(text: &str) -> Option<Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_so_many_at_most() {
+        let object = Arc::new(ObjectRef::new("ConfigMap", "a", "tcp"));
+        let lines = (1..=MOST + 2).map(|port| (port.to_string(), "a/b:1".to_owned()));
+        let mut said = Vec::new();
+        let read = streams(&object, &lines.collect(), Protocol::Tcp, &mut said);
+        assert_eq!((read.len(), said.len()), (MOST, 1));
+        assert!(said[0].message.contains("257 and above"), "{}", said[0].message);
+    }
 
     #[test]
     fn what_is_written_opens_ports() {

@@ -350,7 +350,7 @@ fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
 
 /// Whether a character does something to a line or a terminal: controls, also those beyond ASCII,
 /// ends of lines and paragraphs, and what turns the direction of text.
-fn is_active(char: char) -> bool {
+pub(super) fn is_active(char: char) -> bool {
     char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -16,6 +16,7 @@ use steelyard_model::routing::route::Route;
 use steelyard_model::routing::variables::Variable;
 
 use super::Entry;
+use super::lines::is_active;
 use crate::tell::date::Civil;
 
 /// The line that names a request.
@@ -120,29 +121,32 @@ fn usual(value: &[u8], out: &mut Vec<u8>) {
 
 /// Nothing is spelled otherwise but what would end the line, or change how it is shown.
 fn bare(value: &[u8], out: &mut Vec<u8>) {
-    for byte in value {
-        match byte {
-            0..=31 | 127 => hexadecimal(*byte, out),
-            byte => out.push(*byte),
+    for chunk in value.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = char.encode_utf8(&mut bytes).as_bytes();
+            match is_active(char) {
+                true => bytes.iter().for_each(|byte| hexadecimal(*byte, out)),
+                false => out.extend_from_slice(bytes),
+            }
         }
+        chunk.invalid().iter().for_each(|byte| hexadecimal(*byte, out));
     }
 }
 
 fn json(value: &[u8], out: &mut Vec<u8>) {
     for chunk in value.utf8_chunks() {
-        for byte in chunk.valid().bytes() {
-            match byte {
-                b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                b'\n' => out.extend_from_slice(b"\\n"),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                b'\t' => out.extend_from_slice(b"\\t"),
-                8 => out.extend_from_slice(b"\\b"),
-                12 => out.extend_from_slice(b"\\f"),
-                0..=31 | 127 => {
-                    let _ = write!(out, "\\u{byte:04X}");
-                }
-                byte => out.push(byte),
-            }
+        for char in chunk.valid().chars() {
+            let _ = match char {
+                '"' | '\\' => write!(out, "\\{char}"),
+                '\n' => write!(out, "\\n"),
+                '\r' => write!(out, "\\r"),
+                '\t' => write!(out, "\\t"),
+                '\u{8}' => write!(out, "\\b"),
+                '\u{c}' => write!(out, "\\f"),
+                char if is_active(char) => write!(out, "\\u{:04X}", u32::from(char)),
+                char => write!(out, "{char}"),
+            };
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
