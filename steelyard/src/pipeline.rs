@@ -11,7 +11,7 @@ use steelyard_manifest::{
     Awaited, ClusterEvent, ClusterFront, DynamicPlaces, Front, Object, Selection, Sight, Source,
 };
 use steelyard_model::Item;
-use steelyard_pipeline::{LoweredObject, ResolveOptions, Trial, World};
+use steelyard_pipeline::{LoweredObject, ObjectTrial, ResolveOptions, World};
 
 /// Where objects come from, and what is derived from them.
 pub struct Pipeline {
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     /// What would be said of an object, were it there.
-    pub fn tried(&self, object: &Object) -> Trial {
+    pub fn tried(&self, object: &Object) -> ObjectTrial {
         self.derived.tried(object)
     }
 

@@ -2,9 +2,9 @@
 //! what a BGPPeer is in its other version ([`convert`]).
 //!
 //! Both look at one object and remember nothing. What needs two objects is said by statuses and by
-//! `steelyard check`, except for Ingresses in words of ingress-nginx, whose webhook refuses them for
-//! what others say: who is given [`Beside`] judges these so too. Bodies are JSON of `admission.k8s.io/v1` and
-//! `apiextensions.k8s.io/v1`.
+//! `steelyard check`, except for Ingresses in words of ingress-nginx, whose webhook refuses them
+//! for what others say: who is given [`Beside`] judges these so too. Bodies are JSON of
+//! `admission.k8s.io/v1` and `apiextensions.k8s.io/v1`.
 
 mod beside;
 mod conversion;

@@ -26,4 +26,4 @@ pub use known::Known;
 pub use objects::LoweredObject;
 pub use options::{GatewayServices, ResolveOptions};
 pub use pipeline::{Pipeline, World, WrittenPlaces};
-pub use trial::Trial;
+pub use trial::ObjectTrial;

@@ -12,7 +12,7 @@ use crate::tables::cell::Cell;
 
 /// What came of trying an object out beside all others.
 #[derive(Debug)]
-pub struct Trial {
+pub struct ObjectTrial {
     /// Whether it is an Ingress in words of ingress-nginx.
     pub is_in_words_of_nginx: bool,
     /// What is said of it that is not said yet, in order. What it lacks is not among it: that may
@@ -25,7 +25,7 @@ impl Pipeline {
     ///
     /// A copy takes it in, which costs tens of milliseconds where there are 10,000 Ingresses: what
     /// it comes to is then what `check` would say, whatever the object hangs on.
-    pub fn tried(&self, object: &Object) -> Trial {
+    pub fn tried(&self, object: &Object) -> ObjectTrial {
         let mut copy = self.clone();
         let lowered = Arc::new(LoweredObject::of(object, self.joined.reading()));
         let objects = vec![(Key::of(object), Some(lowered))];
@@ -41,7 +41,7 @@ impl Pipeline {
         let said: Vec<Diagnostic> = said.cloned().map(refused_at_first).collect();
         let is_left_out = said.iter().any(|found| LEFT_OUT.contains(&found.code));
         let is_in_words_of_nginx = is_left_out || copy.speaks_nginx(object.reference.id());
-        Trial { is_in_words_of_nginx, said }
+        ObjectTrial { is_in_words_of_nginx, said }
     }
 
     fn speaks_nginx(&self, id: NamespacedName) -> bool {

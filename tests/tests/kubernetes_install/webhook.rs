@@ -86,7 +86,8 @@ fn ingress(name: &str) -> String {
     .to_string()
 }
 
-/// As ingress-nginx's webhook judges them: beside each other. That there is no Service refuses none.
+/// As ingress-nginx's webhook judges them: beside each other. A Service that is not there refuses
+/// none.
 fn ingresses(cluster: &Cluster) -> Result<()> {
     chart::upgrade(cluster, &["--reset-then-reuse-values", "--set", "webhook.ingresses=true"])?;
     let class = json!({

@@ -77,10 +77,7 @@ impl Context<'_> {
         }
         let is_told = self.core.log.is_some() || self.log.is_some() || request.traced.is_some();
         if is_told {
-            let log = self.core.log.as_ref().and_then(LogBuffer::wanted);
-            let is_traced = request.traced.is_some();
-            let fields = WantedLines::of(log, self.core.tracer.as_ref(), is_traced);
-            note.take(&head, Wanted { fields, nginx: self.log });
+            note.take(&head, self.wanted(request.traced.is_some()));
         } else {
             note.clear()
         }
@@ -125,6 +122,13 @@ impl Context<'_> {
             release(held, len);
         }
         Decision::Filtered(request, filtered)
+    }
+
+    /// Which lines somebody is told of.
+    fn wanted(&self, is_traced: bool) -> Wanted<'_> {
+        let log = self.core.log.as_ref().and_then(LogBuffer::wanted);
+        let fields = WantedLines::of(log, self.core.tracer.as_ref(), is_traced);
+        Wanted { fields, nginx: self.log }
     }
 
     /// Writes the head that an endpoint gets.

@@ -128,13 +128,12 @@ impl<C: Wire> Connection<C> {
         request.bytes_in += came;
         let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
         let may_stay = exchange.may_stay();
-        let heads = exchange.take_heads();
+        self.note.keep_heads(exchange.take_heads());
         let (held, scratch) = exchange.take_parts();
         let is_repeatable = hand.as_ref().is_some_and(|hand| hand.is_repeatable);
         let (failed, back) = hand.map(Hand::into_parts).unwrap_or_default();
         self.held = held;
         core.scratch.set(scratch);
-        self.note.keep_heads(heads);
         Attempted { done, told, failed, back, may_stay, is_repeatable }
     }
 }
