@@ -19,6 +19,8 @@ const LONGEST: usize = 5 << 20;
 const OF_NGINX: &str = "/networking/v1/ingresses";
 /// Of what is too long so many bytes are taken, so that who sent them hears why.
 const DROPPED: usize = 32 << 20;
+/// And for so long: whoever has stopped sending until it is answered hears it, too.
+const LINGER: Duration = Duration::from_secs(1);
 const TOO_LONG: &str = "more than is judged";
 /// A question is here in this time. An API server sends it at once, and waits for 5 s as it is told
 /// to.
@@ -70,13 +72,13 @@ pub(crate) async fn answer(
 async fn whole(mut body: Incoming) -> Result<Bytes, Answer> {
     let is_short = usize::try_from(body.size_hint().lower()).is_ok_and(|it| it <= LONGEST);
     if !is_short {
-        drop_rest(body).await;
+        linger(body).await;
         return Err(text(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG));
     }
     match Limited::new(&mut body, LONGEST).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            drop_rest(body).await;
+            linger(body).await;
             Err(text(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG))
         }
         Err(error) => {
@@ -88,13 +90,16 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Answer> {
 
 /// Reads on, and keeps nothing: a connection that is closed on who still sends takes the answer
 /// with it.
-async fn drop_rest(mut body: Incoming) {
-    let mut left = DROPPED;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let Some(less) = left.checked_sub(length) else { return };
-        left = less;
-    }
+async fn linger(mut body: Incoming) {
+    let dropped = async {
+        let mut left = DROPPED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(less) = left.checked_sub(length) else { return };
+            left = less;
+        }
+    };
+    let _ = timeout(LINGER, dropped).await;
 }
 
 fn json(text: String) -> Answer {
