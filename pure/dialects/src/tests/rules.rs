@@ -133,15 +133,6 @@ fn mistakes_are_seen_where_they_are() {
         assert!(what.to_string().contains(words), "{text}: {what}");
         assert!(what.help().contains(help), "{text}: {}", what.help());
     }
-    // Of nothing that it says it is known what it is for.
-    for (text, is_for_something) in [
-        ("Hots(`a`)", false),
-        ("Hots(`a`) || !(Pth(`/`) && Host(`a`, `b`))", false),
-        ("Hots(`a`) && Host(`a`)", true),
-        ("Hots(`a`) || ClientIP(`x`)", true),
-    ] {
-        assert_eq!(rule(text, Requests, V3).is_ok(), is_for_something, "{text}");
-    }
     let rows = [
         ("ALPN(`acme-tls/1`)", Connections, V3, "challenges"),
         ("Query(`a`)", Requests, V2, "name=value"),
@@ -157,6 +148,43 @@ fn mistakes_are_seen_where_they_are() {
             Err(mistake) => vec![mistake],
         };
         assert!(mistakes[0].what.to_string().contains(words), "{text}: {mistakes:?}");
+    }
+}
+
+/// A matcher that means nothing narrows nothing: what only such say takes nobody's requests, and
+/// the rest closes what it is about, and nothing beside.
+#[test]
+fn what_means_nothing_takes_no_other_hosts() {
+    let none: &[&str] = &[];
+    let rows: &[(&str, &[&str])] = &[
+        ("Hots(`a`)", none),
+        ("Host(`ü`)", none),
+        ("!ClientIP(`x`)", none),
+        ("PathRegexp(`(`)", none),
+        ("Hots(`a`) || !(Pth(`/`) && Host(`a`, `b`))", none),
+        // Whose paths these are is not known.
+        ("Host(`ü`) && PathPrefix(`/`)", none),
+        ("(HostRegexp(`(`) && Path(`/x`)) || Host(`ü`)", none),
+        ("!(!Host(`ü`) || !Path(`/x`))", none),
+        ("Host(`ü`) || Host(`a`)", &["a/", "a/x"]),
+        ("!(Pth(`/`) || Host(`a`))", &["b/", "b/x"]),
+        ("Hots(`a`) && Host(`a`)", &["a/", "a/x"]),
+        ("Host(`a`) && HostRegexp(`(`)", &["a/", "a/x"]),
+        ("Host(`a`) && (Host(`ü`) && Path(`/x`) || Path(`/`))", &["a/"]),
+        ("Host(`a`) && (Host(`ü`) && Path(`/x`))", &["a/x"]),
+        ("Host(`a`) && !PathRegexp(`(`)", &["a/", "a/x"]),
+        ("PathPrefix(`/x`) && ClientIP(`x`)", &["a/x", "b/x"]),
+        ("PathPrefix(`/x`) && !Host(`ü`)", &["a/x", "b/x"]),
+    ];
+    for (text, expected) in rows {
+        let read = rule(text, Requests, V3);
+        assert_eq!(read.is_err(), expected.is_empty(), "{text}");
+        let all = [("a", "/"), ("a", "/x"), ("b", "/"), ("b", "/x")];
+        let holds = |(host, path): &&(&str, &str)| {
+            read.as_ref().is_ok_and(|read| read.rule.holds(&get(host, path)))
+        };
+        let held: Vec<_> = all.iter().filter(holds).map(|it| format!("{}{}", it.0, it.1)).collect();
+        assert_eq!(held, *expected, "{text}");
     }
 }
 

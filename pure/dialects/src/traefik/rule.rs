@@ -2,8 +2,8 @@
 //!
 //! Text that cannot be read as a rule is an error. What can be read, but has an argument (or a
 //! matcher) that means nothing, becomes a rule with a condition that counts as true everywhere, and
-//! says so: its route is refused, and opens to nobody what it was to guard. Where no matcher of it
-//! is one, nothing says what it was to guard, and it is an error too: it would close all hosts.
+//! says so: its route is refused, and opens to nobody what it was to guard. Where nothing of it
+//! says any more whose requests it is about (`scope`), it is an error too: it would close all hosts.
 //!
 //! Differs from Traefik: white space may stand everywhere, ends of lines too.
 
@@ -11,6 +11,7 @@ mod arguments;
 mod claims;
 mod first;
 mod mistake;
+mod scope;
 mod second;
 mod template;
 mod tree;
@@ -23,6 +24,7 @@ use steelyard_model::suggest::nearest;
 use arguments::Arguments;
 pub use claims::claims;
 pub use mistake::{RuleMistake, RuleProblem};
+use scope::{Part, Scope};
 use tree::{Call, Tree};
 
 /// Version of the language.
@@ -68,9 +70,8 @@ type Row = (&'static str, fn(&Arguments<'_>) -> Meaning);
 pub fn rule(text: &str, about: RuleSubject, syntax: RuleSyntax) -> Result<ReadRule, RuleMistake> {
     let tree = tree::read(text)?;
     let mut mistakes = Vec::new();
-    let rule = meaning(tree, text, rows(about, syntax), &mut mistakes);
-    let is_of_nothing = !rule.has(&|it| !matches!(it, Matcher::Invalid(_)));
-    if is_of_nothing && mistakes.iter().all(|it| it.what.is_of_a_matcher()) {
+    let Part { rule, scope } = meaning(tree, true, text, rows(about, syntax), &mut mistakes);
+    if !mistakes.is_empty() && !scope.is_known {
         return Err(mistakes.swap_remove(0));
     }
     let is_any = rule == Rule::One(Matcher::Sni(HostPattern::Any));
@@ -92,19 +93,40 @@ fn rows(about: RuleSubject, syntax: RuleSyntax) -> &'static [Row] {
     }
 }
 
-fn meaning(tree: Tree, text: &str, rows: &[Row], mistakes: &mut Vec<RuleMistake>) -> Rule {
-    let mut all = |trees: Vec<Tree>| -> Vec<Rule> {
-        trees.into_iter().map(|it| meaning(it, text, rows, mistakes)).collect()
+/// What `tree` means, where it is `wanted` or negated.
+fn meaning(
+    tree: Tree,
+    wanted: bool,
+    text: &str,
+    rows: &[Row],
+    mistakes: &mut Vec<RuleMistake>,
+) -> Part {
+    let mut each = |trees: Vec<Tree>| -> Vec<Part> {
+        trees.into_iter().map(|it| meaning(it, wanted, text, rows, mistakes)).collect()
     };
     match tree {
-        Tree::All(trees) => Rule::All(all(trees)),
-        Tree::Any(trees) => Rule::Any(all(trees)),
-        Tree::Not(tree) => meaning(*tree, text, rows, mistakes).negated(),
-        Tree::Call(call) => of_call(&call, rows).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            Rule::One(Matcher::Invalid(text[call.at.clone()].into()))
-        }),
+        Tree::All(trees) if wanted => scope::together(each(trees), Rule::All),
+        Tree::All(trees) => scope::either(each(trees), Rule::All),
+        Tree::Any(trees) if wanted => scope::either(each(trees), Rule::Any),
+        Tree::Any(trees) => scope::together(each(trees), Rule::Any),
+        Tree::Not(tree) => {
+            let Part { rule, scope } = meaning(*tree, !wanted, text, rows, mistakes);
+            Part { rule: rule.negated(), scope }
+        }
+        Tree::Call(call) => match of_call(&call, rows) {
+            Ok(rule) => Part { scope: Scope::of(&rule, wanted), rule },
+            Err(mistake) => {
+                mistakes.push(mistake);
+                let rule = Rule::One(Matcher::Invalid(text[call.at.clone()].into()));
+                Part { rule, scope: Scope::lost(wanted && is_of_hosts(&call.name.1)) }
+            }
+        },
     }
+}
+
+/// Whether a matcher, by its name, is about whom requests are for.
+fn is_of_hosts(name: &str) -> bool {
+    HOSTS.iter().any(|host| is_written_so(host, name))
 }
 
 fn of_call(call: &Call, rows: &[Row]) -> Meaning {
@@ -115,6 +137,8 @@ fn of_call(call: &Call, rows: &[Row]) -> Meaning {
     }
 }
 
+/// Matchers of whom a request or a connection is for.
+const HOSTS: [&str; 5] = ["Host", "HostHeader", "HostRegexp", "HostSNI", "HostSNIRegexp"];
 /// Names that version 2 had, and version 3 has others for.
 const RENAMED: [(&str, &str); 3] =
     [("HostHeader", "Host"), ("Headers", "Header"), ("HeadersRegexp", "HeaderRegexp")];

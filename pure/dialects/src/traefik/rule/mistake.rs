@@ -103,11 +103,6 @@ impl fmt::Display for RuleProblem {
 }
 
 impl RuleProblem {
-    /// Whether the matcher is none, or not used as one, whatever its arguments are.
-    pub(super) fn is_of_a_matcher(&self) -> bool {
-        matches!(self, Self::UnknownMatcher { .. } | Self::Count { .. })
-    }
-
     /// What mends it.
     pub fn help(&self) -> String {
         let help = match self {
