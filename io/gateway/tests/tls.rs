@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SignatureScheme};
 use steelyard_gateway::GatewayOptions;
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::tls::{
     Authorities, Certificate, ClientAuthentication, TlsPolicy, TlsVersion,
 };
@@ -412,6 +413,34 @@ fn a_host_with_other_terms_is_misdirected() {
     let failures = "{cause=\"client-certificate\",entrypoint=\"websecure\"} 1\n";
     eventually("it is counted", || scrape(&gateway).contains(failures));
     assert!(scrape(&gateway).contains("{cause=\"misdirected\",entrypoint=\"websecure\"} 2\n"));
+}
+
+/// A route without a host, or with a wildcard, has its terms where no other route says more of the
+/// host; where one does, nobody comes in without what it asks for.
+#[test]
+fn a_route_without_a_host_is_not_reached_by_the_terms_of_another() {
+    let authority = Authority::new("ca");
+    let server = Server::echo("one");
+    let to = |name, host, path| route(name, host, path, &[server.address]);
+    let mut routes = [
+        to("open", "open.lab.test", "/open"),
+        to("any", "*", "/any"),
+        to("wide", "", "/wide"),
+    ];
+    routes[2].host = HostPattern::Label("lab.test".into());
+    let all = authority.certificate("all", &["*.lab.test"]);
+    let mut map = secure(&routes, &[Certificate { is_default: true, ..all }]);
+    let pem = authority.pem().as_str().into();
+    let by = Authorities { pem, reports: false, depth: None, revoked: None };
+    for name in ["any", "wide"] {
+        let clients = ClientAuthentication::RequireAndVerify(by.clone());
+        ask_policy(&mut map, name, TlsPolicy { clients, ..policy(name) });
+    }
+    let (_gateway, address) = secure_gateway(&map, options());
+    let mut secured = Secured::connect(address, "open.lab.test", &Arc::new(authority.client()));
+    let statuses = ["/open", "/any", "/wide", "/nowhere"]
+        .map(|path| secured.get("open.lab.test", path).status());
+    assert_eq!(statuses, [200, 421, 421, 404]);
 }
 
 /// Who is let in with which certificate, by all modes there are.

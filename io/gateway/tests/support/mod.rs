@@ -55,7 +55,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) name: String,
-    host: HostPattern,
+    pub(crate) host: HostPattern,
     path: PathShape,
     pub(crate) manner: Manner,
     pub(crate) services: Vec<Shared>,

@@ -89,6 +89,17 @@ pub enum ClientAuthentication {
     RequireAndVerify(Authorities),
 }
 
+impl ClientAuthentication {
+    /// Whether handshakes without a certificate that counts end.
+    pub fn shuts_out(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Request | Self::VerifyIfGiven(_) => false,
+            Self::RequireAny => true,
+            Self::RequireAndVerify(by) => !by.reports,
+        }
+    }
+}
+
 /// Who signs clients' certificates, and what is done with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorities {

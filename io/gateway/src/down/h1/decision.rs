@@ -255,6 +255,9 @@ impl Context<'_> {
                 return own(self.not_found(head, near));
             }
         };
+        if self.is_unasked(scene.live, &state) {
+            return own(Answer::fault(Fault::Misdirected, wants_html(head.accept)));
+        }
         let host = head.authority.host.as_ref();
         let Ok(mut recipes) = state.recipes((point, is_tls), host) else {
             let (status, why) = unserved();
@@ -296,6 +299,20 @@ impl Context<'_> {
         let is_judged = || held().is_some_and(|it| it.examiner.is_some());
         let is_let_in = found == Misdirection::Policy && tls.server_name.is_empty() && is_judged();
         (!is_let_in).then_some(Fault::Misdirected)
+    }
+
+    /// Whether a route wants certificates of clients, and this handshake was held by what another
+    /// route says of the host: of one that it does not name itself, or not as exactly.
+    fn is_unasked(&self, live: &Live, route: &RouteState) -> bool {
+        let (Some(tls), Some(wanted)) = (self.tls, &route.made_of().tls_policy) else {
+            return false;
+        };
+        let terms = live.config.terms.of(Some(wanted));
+        if terms.is_some_and(|it| !it.policy.clients.shuts_out()) {
+            return false;
+        }
+        let table = live.config.table.entry_point(&self.listener.point);
+        table.is_none_or(|it| it.policy(&tls.server_name) != Ok(Some(wanted)))
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.
