@@ -9,6 +9,7 @@ use std::sync::Arc;
 use steelyard_model::Sorted;
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rank::Rank;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
@@ -181,10 +182,10 @@ impl RoutingTable {
         let stand = |listener: &Arc<Listener>| match route.kind {
             RouteKind::Http | RouteKind::Grpc => Stand::Http(listener.id.clone()),
             RouteKind::Tcp if listener.security.is_tls() => {
-                let is_named = named_hosts(&route.rule, Indexed::Sni).is_some();
-                if is_named && is_ahead(route, listener) {
+                let is_named = || named_hosts(&route.rule, Indexed::Sni).is_some();
+                if is_ahead(route, listener) && is_named() {
                     Stand::Ahead
-                } else if is_named || listener.host != HostPattern::Any {
+                } else if !is_catch_all(&route.rule) || listener.host != HostPattern::Any {
                     Stand::TcpTls(listener.id.clone())
                 } else {
                     Stand::TcpAny(listener.id.clone())
@@ -258,6 +259,12 @@ fn is_ahead(route: &Route, listener: &Listener) -> bool {
     route.manner == Manner::Nginx
         && listener.security == Security::Passthrough
         && listener.host == HostPattern::Any
+}
+
+/// Whether a rule takes every handshake, and so comes behind all others: with Traefik only one that
+/// is HostSNI(`*`) and nothing else.
+fn is_catch_all(rule: &Rule) -> bool {
+    *rule == Rule::always() || *rule == Rule::One(Matcher::Sni(HostPattern::Any))
 }
 
 fn children_of(route: &Route) -> &[RouteId] {

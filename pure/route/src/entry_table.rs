@@ -55,9 +55,9 @@ type Places = SmallVec<[usize; 4]>;
 struct ListenerRoutes<T> {
     listener: Arc<Listener>,
     http: Arc<RuleTable<T>>,
-    /// TCP routes with TLS that name server names, or whose listener does.
+    /// TCP routes with TLS that are not for every handshake, by their rule or by their listener.
     named: Arc<RuleTable<T>>,
-    /// Those where neither does.
+    /// Those that are.
     unnamed: Arc<RuleTable<T>>,
 }
 
@@ -70,9 +70,9 @@ pub(crate) enum Stand {
     Tcp,
     /// Among the UDP routes.
     Udp,
-    /// Among those for handshakes at a listener, that name server names.
+    /// Among those for handshakes at a listener, that are not for each.
     TcpTls(ListenerId),
-    /// Among those that name none.
+    /// Among those that are.
     TcpAny(ListenerId),
     /// Among those for handshakes that are looked at first.
     Ahead,

@@ -6,6 +6,8 @@ use steelyard_balance::tree::token;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge};
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::rule::Rule;
 use steelyard_route::Misdirection;
@@ -287,6 +289,26 @@ fn a_tcp_route_is_for_every_server_name_only_if_nothing_names_one() {
     // Nor is it for the names of other listeners.
     assert_eq!(world.hello("websecure", &hello("else.lan")), "https");
     assert_eq!(world.starttls("websecure", &hello("else.lan")), None);
+}
+
+/// Of rules only HostSNI(`*`) alone is one for everybody: an expression is none, and its priority
+/// counts among those that name hosts.
+#[test]
+fn an_expression_stands_among_those_that_name_server_names() {
+    let expression = Rule::One(Matcher::SniRegex(regex("^sec[.]db[.]lan$")));
+    let wide = Rule::One(Matcher::Sni(HostPattern::Label("db.lan".into())));
+    let more = Rule::All(vec![sni("*"), Rule::One(Matcher::Alpn("h2".into()))]);
+    let world = Draft::new()
+        .listener(passthrough())
+        .route(by_priority(tcp("wide", "passthrough", wide), None))
+        .route(by_priority(tcp("by-expression", "passthrough", expression), Some(1000)))
+        .route(by_priority(tcp("more", "passthrough", more), Some(2000)))
+        .route(by_priority(tcp("rest", "passthrough", sni("*")), Some(3000)))
+        .world();
+    assert_eq!(world.hello("websecure", &hello("sec.db.lan")), "tcp to by-expression");
+    assert_eq!(world.hello("websecure", &hello("a.db.lan")), "tcp to wide");
+    assert_eq!(world.hello("websecure", &hello("a.db.lan").offering("h2")), "tcp to more");
+    assert_eq!(world.hello("websecure", &hello("else.lan")), "tcp to rest");
 }
 
 #[test]
