@@ -422,11 +422,8 @@ fn a_route_without_a_host_is_not_reached_by_the_terms_of_another() {
     let authority = Authority::new("ca");
     let server = Server::echo("one");
     let to = |name, host, path| route(name, host, path, &[server.address]);
-    let mut routes = [
-        to("open", "open.lab.test", "/open"),
-        to("any", "*", "/any"),
-        to("wide", "", "/wide"),
-    ];
+    let mut routes =
+        [to("open", "open.lab.test", "/open"), to("any", "*", "/any"), to("wide", "", "/wide")];
     routes[2].host = HostPattern::Label("lab.test".into());
     let all = authority.certificate("all", &["*.lab.test"]);
     let mut map = secure(&routes, &[Certificate { is_default: true, ..all }]);

@@ -26,6 +26,9 @@ pub struct RequestSubject<'a, 'h, 'b> {
     client: IpAddr,
     decoded: OnceCell<String>,
     readable: OnceCell<String>,
+    /// Of the query, by name: rules that name no host are asked one after the other, and however
+    /// many there are, a query is walked once.
+    parameters: OnceCell<Vec<(Cow<'a, str>, &'a str)>>,
 }
 
 impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
@@ -40,6 +43,7 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
             client,
             decoded: OnceCell::new(),
             readable: OnceCell::new(),
+            parameters: OnceCell::new(),
         }
     }
 
@@ -66,6 +70,18 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
         is_as_it_came && *self.head.asked() != *self.path && leaves_root(self.head.asked())
     }
 
+    /// What its query says, by name, and of one name in the order in which it is written.
+    fn parameters(&self) -> Vec<(Cow<'a, str>, &'a str)> {
+        let changed = self.changes.and_then(|changes| changes.query.as_ref());
+        let query = changed.map_or_else(|| self.head.query.strip_prefix('?'), Option::as_deref);
+        let splits = self.head.semicolons == Semicolons::Split;
+        let pairs = query.unwrap_or_default().split(|it| it == '&' || it == ';' && splits);
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut parameters: Vec<_> = pairs.map(|(key, value)| (text(key), value)).collect();
+        parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parameters
+    }
+
     /// The same with the other paths that some server sees in its path; nothing where the path has
     /// one reading.
     pub fn readings(&self) -> impl Iterator<Item = Self> {
@@ -77,6 +93,7 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
             client: self.client,
             decoded: OnceCell::new(),
             readable: OnceCell::new(),
+            parameters: OnceCell::new(),
         })
     }
 }
@@ -111,14 +128,10 @@ impl Subject for RequestSubject<'_, '_, '_> {
     }
 
     fn any_query(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        let changed = self.changes.and_then(|changes| changes.query.as_ref());
-        let query = changed.map_or_else(|| self.head.query.strip_prefix('?'), Option::as_deref);
-        let query = query.unwrap_or_default();
-        let splits = self.head.semicolons == Semicolons::Split;
-        let parameters = query.split(|it| it == '&' || it == ';' && splits);
-        let pairs = parameters.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let mut named = pairs.filter(|(key, _)| text(key) == name);
-        named.any(|(_, value)| test(&text(value)))
+        let parameters = self.parameters.get_or_init(|| self.parameters());
+        let first = parameters.partition_point(|(key, _)| **key < *name);
+        let named = parameters[first..].iter().take_while(|(key, _)| *key == name);
+        named.map(|(_, value)| text(value)).any(|value| test(&value))
     }
 
     fn client_ip(&self) -> Option<IpAddr> {
@@ -200,6 +213,31 @@ mod tests {
         let head = head.expect("the request is whole");
         let subject = RequestSubject::new(&head, IpAddr::from([10, 0, 0, 1]));
         assert_eq!(subject.server_name(), None);
+    }
+
+    /// Each value of a name, in the order in which they are written, and no other's.
+    #[test]
+    fn parameters_of_a_name_are_found_wherever_they_stand() {
+        let text = "GET /?b=0&a=1&ab=2&%61=3&a&=4&a=%35+&A=6 HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(text.as_bytes(), &mut slots).ok().flatten();
+        let head = head.expect("the request is whole");
+        let subject = RequestSubject::new(&head, IpAddr::from([10, 0, 0, 1]));
+        let values = |name: &str| {
+            let mut values = Vec::new();
+            let found = subject.any_query(name, &mut |value| {
+                values.push(value.to_owned());
+                false
+            });
+            assert!(!found);
+            values
+        };
+        assert_eq!(values("a"), ["1", "3", "", "5 "]);
+        assert_eq!([values("b"), values("ab"), values("")], [["0"], ["2"], ["4"]]);
+        assert!(values("c").is_empty() && values("%61").is_empty());
+        let mut asked = 0;
+        assert!(subject.any_query("a", &mut |value| (asked += 1, value == "3").1));
+        assert_eq!(asked, 2, "it is looked for no further");
     }
 
     #[test]
