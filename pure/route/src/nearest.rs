@@ -143,10 +143,11 @@ fn shared_bytes(route: &Route, path: &str) -> usize {
     }
 }
 
-/// ``Host(`a.b`) && PathPrefix(`/x`): the path is not below its prefix (default-web-0@ingress)``.
+/// ``Host(`a.b`) && PathPrefix(`/x`): the path is not below its prefix (default-web-0@ingress)``, as
+/// anybody may know it.
 impl fmt::Display for NearMiss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = self.route.rule.to_string();
+        let rule = self.route.rule.discreet().to_string();
         let shown = rule.char_indices().nth(LONGEST_RULE).map_or(&*rule, |(at, _)| &rule[..at]);
         write!(f, "{shown}: {} ({})", self.why, self.route.id.traefik_name())
     }

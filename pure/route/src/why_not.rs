@@ -47,7 +47,7 @@ pub enum WhyNot {
     Query(Arc<str>),
     /// It is for other clients.
     Client,
-    /// It is not for what holds here: the condition, as it is written.
+    /// It is not for what holds here: the condition, as strangers may know it.
     Excluded(String),
     /// It is for nothing at all.
     Never,
@@ -61,7 +61,9 @@ impl WhyNot {
         }
         Some(match rule.first_failure(subject) {
             None => Self::Never,
-            Some(matcher) if matcher.holds(subject) => Self::Excluded(matcher.to_string()),
+            Some(matcher) if matcher.holds(subject) => {
+                Self::Excluded(matcher.discreet().to_string())
+            }
             Some(matcher) => Self::of_matcher(matcher, subject),
         })
     }

@@ -73,6 +73,24 @@ impl Matcher {
     }
 }
 
+impl Matcher {
+    /// The same for strangers ([`Rule::discreet`](crate::routing::rule::Rule::discreet)).
+    pub fn discreet(&self) -> Self {
+        let hidden = || Values::Exact("…".into());
+        match self {
+            Self::Header(name, Values::Exact(_) | Values::Regex(_)) => {
+                Self::Header(name.clone(), hidden())
+            }
+            Self::Query(name, Values::Exact(_) | Values::Regex(_)) => {
+                Self::Query(name.clone(), hidden())
+            }
+            // As it was written, whatever that is.
+            Self::Invalid(_) => Self::Invalid("…".into()),
+            other => other.clone(),
+        }
+    }
+}
+
 impl Values {
     fn contain(&self, value: &str) -> bool {
         match self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::{RoutingTable, WhyNot};
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
+use steelyard_model::routing::expression::Expression;
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::observability::Observability;
@@ -152,6 +153,34 @@ fn a_miss_in_words() {
     let miss = table.nearest(&PLAIN.name.into(), false, &sample).remove(0);
     let words = "Host(`s.local`) && PathPrefix(`/`): it is for websecure, not web (secure)";
     assert_eq!(miss.to_string(), words);
+}
+
+/// What opens a route when it is said is told to nobody who asks for something else.
+#[test]
+fn what_requests_are_to_say_is_kept_back() {
+    let secret = "s3cr3t";
+    let exact = || Values::Exact(secret.into());
+    let regex = || Values::Regex(Expression::new(secret).expect("an expression"));
+    let header = |values| Rule::One(Matcher::Header("x-key".into(), values));
+    let query = |values| Rule::One(Matcher::Query("key".into(), values));
+    let invalid = Rule::One(Matcher::Invalid(format!("Header(`x`, `{secret}`, `y`)").into()));
+    let put = || Rule::One(Matcher::Method("PUT".into()));
+    let not = header(Values::Regex(Expression::new("^(1|s3cr3t)$").expect("an expression")));
+    let probe = get("a.local", "/").header("x-key", "1");
+    for (rule, shown) in [
+        (header(exact()), "Header(`x-key`, `…`)"),
+        (header(regex()), "Header(`x-key`, `…`)"),
+        (query(exact()), "Query(`key`, `…`)"),
+        (Rule::Any(vec![query(regex()), put()]), "Query(`key`, `…`) || Method(`PUT`)"),
+        (Rule::All(vec![invalid, put()]), "… && Method(`PUT`): it is for method PUT"),
+        (not.negated(), "it is not for Header(`x-key`, `…`)"),
+    ] {
+        let mut guarded = route("guarded", "a.local", "/");
+        guarded.rule = rule.into();
+        let table = table(vec![guarded]);
+        let miss = table.nearest(&PLAIN.name.into(), false, &probe).remove(0).to_string();
+        assert!(miss.contains(shown) && !miss.contains(secret), "{miss}");
+    }
 }
 
 /// However many routes there are, so many are looked at and no more.
