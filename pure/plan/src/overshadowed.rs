@@ -1,10 +1,12 @@
 //! Routes that no request gets to, since another one goes first wherever they match; and of those
 //! the ones that would have asked who it is, where the other asks nobody.
 //!
-//! Only what is sure is said: both are on the ladder of numbers, which serves its own best whatever
-//! the other ladder bids, and the rule of the one covers that of the other. What is compared is
-//! bounded, so of thousands of routes for one host some go unsaid. Ingresses are no business of
-//! this: narrower ones go first there, and of equal ones the join says so.
+//! Only what is sure is said: the rule of the one covers that of the other, and both are on the
+//! ladder of numbers, which serves its own best whatever the other ladder bids. Of two on different
+//! ladders only the latter is said, where the one bids more: than that route on the ladder of
+//! numbers, or than anybody on the other one. What is compared is bounded, so of thousands of routes
+//! for one host some go unsaid. Ingresses among themselves are no business of this: narrower ones go
+//! first there, and of equal ones the join says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,10 +30,19 @@ const MOST_AHEAD: usize = 64;
 /// Which routes are behind which; kept from plan to plan.
 #[derive(Debug, Default)]
 pub(crate) struct Overshadowed {
-    /// Routes in their order: by each host that they name; those for others below none.
-    by_host: BTreeMap<Option<Arc<str>>, Vec<Arc<Route>>>,
+    /// Routes by each host that they name; those for others below none.
+    by_host: BTreeMap<Option<Arc<str>>, Ladders>,
     behind: BTreeMap<RouteId, Behind>,
     found: Vec<Diagnostic>,
+}
+
+/// The routes of a host.
+#[derive(Debug, Default)]
+struct Ladders {
+    /// Those on the ladder of numbers, in their order.
+    numbered: Vec<Arc<Route>>,
+    /// Those on the other one, the highest number first.
+    specific: Vec<Arc<Route>>,
 }
 
 /// A route, and those that cover it: of each of its listeners the first, if there is one.
@@ -40,6 +51,8 @@ struct Behind {
     route: Arc<Route>,
     ahead: Vec<Arc<Route>>,
     is_everywhere: bool,
+    /// Those on the other ladder that cover it, and are chosen before its own.
+    across: Vec<Arc<Route>>,
 }
 
 impl Overshadowed {
@@ -57,9 +70,7 @@ impl Overshadowed {
             }
             if let Some(route) = now.routes.get(*id).filter(|route| is_judged(route)) {
                 for host in hosts(route) {
-                    let all = self.by_host.entry(host.clone()).or_default();
-                    let at = all.partition_point(|other| goes_before(other, route));
-                    all.insert(at, route.clone());
+                    self.by_host.entry(host.clone()).or_default().insert(route);
                     touched.insert(host);
                 }
             }
@@ -87,25 +98,36 @@ impl Overshadowed {
 
     fn take_out(&mut self, host: &Option<Arc<str>>, route: &Route) {
         let Some(all) = self.by_host.get_mut(host) else { return };
-        all.retain(|other| other.id != route.id);
-        if all.is_empty() {
+        all.of_mut(route).retain(|other| other.id != route.id);
+        if all.numbered.is_empty() && all.specific.is_empty() {
             self.by_host.remove(host);
         }
     }
 
     /// Looks anew who is behind whom at a host.
     fn judge(&mut self, host: &Option<Arc<str>>) {
-        let (Self { by_host, behind, .. }, none) = (self, Vec::new());
+        let (Self { by_host, behind, .. }, none) = (self, Ladders::default());
         let (here, anywhere) =
             (by_host.get(host).unwrap_or(&none), by_host.get(&None).unwrap_or(&none));
         let anywhere = if host.is_some() { anywhere } else { &none };
-        for route in here {
+        let both = [here, anywhere];
+        if both.iter().all(|it| it.numbered.is_empty()) {
+            // As most are, where Ingresses are alone.
+            here.specific.iter().for_each(|route| _ = behind.remove(&route.id));
+            return;
+        }
+        let bid = both.iter().filter_map(|it| it.specific.first()).map(|it| it.rank.number).max();
+        for route in here.all() {
             // One of several hosts is looked at by its first: who covers it is at each of them.
             if hosts(route).first() != Some(host) {
                 continue;
             }
-            let found = [here, anywhere].map(|all| first_ahead(all, route));
-            match Behind::of(route, &found.concat()) {
+            let across = both.map(|all| all.across(route, bid)).concat();
+            let ahead = match route.rank.ladder {
+                Ladder::Priority => both.map(|all| first_ahead(&all.numbered, route)).concat(),
+                Ladder::Specific => Vec::new(),
+            };
+            match Behind::of(route, &ahead, across) {
                 Some(made) => drop(behind.insert(route.id.clone(), made)),
                 None => drop(behind.remove(&route.id)),
             }
@@ -113,9 +135,43 @@ impl Overshadowed {
     }
 }
 
+impl Ladders {
+    fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.numbered.iter().chain(&self.specific)
+    }
+
+    fn of_mut(&mut self, route: &Route) -> &mut Vec<Arc<Route>> {
+        match route.rank.ladder {
+            Ladder::Priority => &mut self.numbered,
+            Ladder::Specific => &mut self.specific,
+        }
+    }
+
+    fn insert(&mut self, route: &Arc<Route>) {
+        let all = self.of_mut(route);
+        let at = match route.rank.ladder {
+            Ladder::Priority => all.partition_point(|other| goes_before(other, route)),
+            Ladder::Specific => all.partition_point(|it| it.rank.number > route.rank.number),
+        };
+        all.insert(at, route.clone());
+    }
+
+    /// Those on the other ladder that cover a route and are chosen before any of its own that it
+    /// would be served among. `bid` is the most that the ladder of Ingresses can bid.
+    fn across(&self, route: &Arc<Route>, bid: Option<i64>) -> Vec<Arc<Route>> {
+        let (others, least) = match route.rank.ladder {
+            Ladder::Priority => (&self.specific, route.rank.number),
+            Ladder::Specific => (&self.numbered, bid.unwrap_or(i64::MAX)),
+        };
+        let ahead = others.iter().take_while(|it| it.rank.number > least).take(MOST_AHEAD);
+        let at_one = |it: &&Arc<Route>| it.listeners.iter().any(|at| route.listeners.contains(at));
+        ahead.filter(at_one).filter(|it| covers(&it.rule, &route.rule)).cloned().collect()
+    }
+}
+
 impl Behind {
     /// Of a route, by all that are known to cover it.
-    fn of(route: &Arc<Route>, covering: &[Arc<Route>]) -> Option<Self> {
+    fn of(route: &Arc<Route>, covering: &[Arc<Route>], across: Vec<Arc<Route>>) -> Option<Self> {
         let (mut ahead, mut is_everywhere) = (Vec::<Arc<Route>>::new(), true);
         for listener in &route.listeners {
             let there = covering.iter().filter(|other| other.listeners.contains(listener));
@@ -127,7 +183,8 @@ impl Behind {
                 Some(_) => {}
             }
         }
-        (!ahead.is_empty()).then(|| Self { route: route.clone(), ahead, is_everywhere })
+        let is_behind = !ahead.is_empty() || !across.is_empty();
+        is_behind.then(|| Self { route: route.clone(), ahead, is_everywhere, across })
     }
 }
 
@@ -139,8 +196,7 @@ fn first_ahead(all: &[Arc<Route>], route: &Arc<Route>) -> Vec<Arc<Route>> {
 }
 
 fn is_judged(route: &Route) -> bool {
-    let is_asked = route.kind.is_of_requests() && !route.listeners.is_empty();
-    is_asked && route.rank.ladder == Ladder::Priority
+    route.kind.is_of_requests() && !route.listeners.is_empty()
 }
 
 /// Where a route stands: at each host that it names, or at none.
@@ -160,9 +216,9 @@ fn goes_before(one: &Route, other: &Route) -> bool {
 }
 
 fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
-    let Behind { route, ahead, is_everywhere } = behind;
+    let Behind { route, ahead, is_everywhere, across } = behind;
     if is_guarded(map, &route.uses) {
-        let open = ahead.iter().find(|other| is_open(map, other));
+        let open = ahead.iter().chain(across).find(|other| is_open(map, other));
         if let Some(other) = open {
             let message = format!(
                 "nobody is asked who it is: {} goes first wherever this route matches, and has no \

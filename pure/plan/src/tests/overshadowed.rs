@@ -16,10 +16,57 @@ fn ingress_route(name: &str, rules: &[String]) -> String {
     yaml
 }
 
+/// Who asks, and who answers.
+const ASKING: &str = "---\napiVersion: traefik.io/v1alpha1\nkind: Middleware\n\
+                      metadata: {name: asks}\nspec: {ipAllowList: {sourceRange: [10.0.0.0/8]}}\n\
+                      ---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n\
+                      spec: {ports: [{port: 80}]}\n";
+
+fn ingress(name: &str, (host, path): (&str, &str), annotations: &str) -> String {
+    format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
+         annotations: {{{annotations}}}}}\nspec: {{ingressClassName: traefik, rules: [{{host: \
+         {host}, http: {{paths: [{{path: {path}, pathType: Prefix, backend: {{service: {{name: s, \
+         port: {{number: 80}}}}}}}}]}}}}]}}\n"
+    )
+}
+
+fn number(number: u32) -> String {
+    format!("traefik.ingress.kubernetes.io/router.priority: \"{number}\"")
+}
+
+fn asks() -> String {
+    "traefik.ingress.kubernetes.io/router.middlewares: default-asks@kubernetescrd".to_owned()
+}
+
+fn guarded(name: &str, rule: &str, priority: u32) -> String {
+    format!(
+        "{}    middlewares: [{{name: asks}}]\n    priority: {priority}\n",
+        ingress_route(name, &[rule.to_owned()])
+    )
+}
+
 fn behind(plan: &Plan) -> Vec<String> {
     let of_routes = ["route-shadowed", "route-duplicate", "protection-shadowed"];
     let found = plan.diagnostics.iter().filter(|it| of_routes.contains(&it.code.as_str()));
     found.map(|it| format!("{} {}", it.object.as_ref().unwrap(), it.path)).collect()
+}
+
+/// Objects of some rules: those of Ingresses, those that ask, and others.
+fn written(at: usize, rules: &[String]) -> String {
+    let mut yaml = String::new();
+    let mut routes = Vec::new();
+    for (n, rule) in rules.iter().enumerate() {
+        let name = format!("r{at}-{n}");
+        if let Some(host) = rule.strip_prefix("Ingress ") {
+            yaml += &ingress(&name, (host, "/"), &number([10, 30, 50][n]));
+        } else if let Some(rule) = rule.strip_prefix("guarded ") {
+            yaml += &guarded(&name, rule, 20);
+        } else {
+            routes.push(rule.clone());
+        }
+    }
+    yaml + &ingress_route(&format!("r{at}"), &routes)
 }
 
 /// Edits of few hosts and paths: who kept the last plan says the same as who begins anew.
@@ -34,6 +81,11 @@ fn what_is_kept_says_the_same_as_from_scratch() {
         "HostRegexp(`^[ab]$`) && PathPrefix(`/`)",
         "PathPrefix(`/`)",
         "!Host(`a`)",
+        "guarded Host(`a`)",
+        "guarded PathPrefix(`/x`)",
+        "Ingress a",
+        "Ingress b",
+        "Ingress \"*.a\"",
     ];
     let mut planner = Planner::default();
     let mut seed = 7_usize;
@@ -47,8 +99,8 @@ fn what_is_kept_says_the_same_as_from_scratch() {
         let one = draw(6);
         names[one] = (0..draw(4)).map(|_| rules[draw(rules.len())].to_owned()).collect();
         let each = names.iter().enumerate().filter(|(_, rules)| !rules.is_empty());
-        let yaml: String =
-            each.map(|(at, rules)| ingress_route(&format!("r{at}"), rules)).collect();
+        let yaml: String = each.map(|(at, rules)| written(at, rules)).collect();
+        let yaml = format!("{ASKING}{yaml}");
         let snapshot = resolve(&items(&yaml), &ResolveOptions::default());
         let kept = planner.plan(&snapshot, &Holdings::default(), &facts("n"));
         let anew = plan(&snapshot, &Holdings::default(), &facts("n"));
@@ -67,4 +119,36 @@ fn thousands_of_one_host_are_compared_with_few() {
     let snapshot = resolve(&items(&ingress_route("all", &rules)), &ResolveOptions::default());
     let found = behind(&plan(&snapshot, &Holdings::default(), &facts("n")));
     assert_eq!(found.len(), 10, "{found:?}");
+}
+
+/// Where one ladder is chosen for all that a route of the other one takes, what that asks is not
+/// asked: only where that is sure, and the other one is open.
+#[test]
+fn a_guard_on_one_ladder_is_behind_the_other() {
+    let own = |text: &str| format!("{ASKING}{text}");
+    let (at_x, at_all) = (("a", "/x"), ("a", "/"));
+    let of = |priority| guarded("r", "Host(`a`) && PathPrefix(`/x`)", priority);
+    let open = |priority| {
+        format!("{}    priority: {priority}\n", ingress_route("o", &["Host(`a`)".to_owned()]))
+    };
+    let route = "IngressRoute/default/r spec.routes[0]";
+    let rule = "Ingress/default/i spec.rules[0].http.paths[0]";
+    let both = format!("{}, {}", number(9), asks());
+    for (text, expected) in [
+        (of(5) + &ingress("i", at_all, &number(9)), vec![route]),
+        (of(5) + &ingress("i", at_all, ""), vec![route]),
+        // It bids no more, is not for all of it (`/xy`), asks itself, or is for others.
+        (of(9) + &ingress("i", at_all, &number(9)), vec![]),
+        (of(5) + &ingress("i", at_x, &number(9)), vec![]),
+        (of(5) + &ingress("i", at_all, &both), vec![]),
+        (of(5) + &ingress("i", ("b", "/"), &number(9)), vec![]),
+        (open(99) + &ingress("i", at_x, &asks()), vec![rule]),
+        (open(9) + &ingress("i", at_x, &asks()), vec![]),
+        // Another Ingress may bid more, and what asks is served then.
+        (open(99) + &ingress("i", at_x, &asks()) + &ingress("j", at_all, &number(100)), vec![]),
+    ] {
+        let snapshot = resolve(&items(&own(&text)), &ResolveOptions::default());
+        let found = plan(&snapshot, &Holdings::default(), &facts("n"));
+        assert_eq!(behind(&found), expected, "{text}");
+    }
 }
