@@ -4,11 +4,11 @@
 //! Only what is sure is said: the rule of the one covers that of the other, and both are on the
 //! ladder of numbers, which serves its own best whatever the other ladder bids. Of two on different
 //! ladders only the latter is said, where the one bids more: than that route on the ladder of
-//! numbers, or than anybody on the other one. What is compared is bounded, so of thousands of routes
-//! for one host some go unsaid. Ingresses among themselves are no business of this: narrower ones go
-//! first there, and of equal ones the join says so.
+//! numbers, or than anybody on the other one. What is compared is bounded, so of thousands of
+//! routes for one host some go unsaid. Ingresses among themselves are no business of this: narrower
+//! ones go first there, and of equal ones the join says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{Backend, Internal};
@@ -31,7 +31,7 @@ const MOST_AHEAD: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Overshadowed {
     /// Routes by each host that they name; those for others below none.
-    by_host: BTreeMap<Option<Arc<str>>, Ladders>,
+    by_host: HashMap<Option<Arc<str>>, Ladders>,
     behind: BTreeMap<RouteId, Behind>,
     found: Vec<Diagnostic>,
 }
@@ -59,7 +59,7 @@ impl Overshadowed {
     /// Comes to be that of `now`.
     pub(crate) fn follow(&mut self, before: &RoutingMap, now: &RoutingMap) {
         let differing = now.routes.differing(&before.routes);
-        let mut touched: BTreeSet<Option<Arc<str>>> = BTreeSet::new();
+        let mut touched: HashSet<Option<Arc<str>>> = HashSet::new();
         for id in &differing {
             self.behind.remove(*id);
             if let Some(route) = before.routes.get(*id).filter(|route| is_judged(route)) {

@@ -143,8 +143,8 @@ fn shared_bytes(route: &Route, path: &str) -> usize {
     }
 }
 
-/// ``Host(`a.b`) && PathPrefix(`/x`): the path is not below its prefix (default-web-0@ingress)``, as
-/// anybody may know it.
+/// As anybody may know it:
+/// ``Host(`a.b`) && PathPrefix(`/x`): the path is not below its prefix (default-web-0@ingress)``.
 impl fmt::Display for NearMiss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rule = self.route.rule.discreet().to_string();

@@ -1,5 +1,7 @@
 //! Requests signed with a secret that both know (draft-cavage-http-signatures-12), by HMAC.
 
+use std::time::SystemTime;
+
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +11,9 @@ const LONGEST: usize = 8 << 10;
 const MOST_LINES: usize = 64;
 /// Seconds that clocks may differ.
 const LEEWAY: i64 = 60;
+/// Seconds between a `Date` that is signed and now, at most: whoever signs it wants the request to
+/// be good for a while and not for ever.
+const FRESH: i64 = 300;
 
 /// A signature, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +113,7 @@ impl RequestSignature {
     ) -> Result<(), SignatureFault> {
         let is_early = self.created.is_some_and(|created| created > now.saturating_add(LEEWAY));
         let is_late = self.expires.is_some_and(|expires| expires < now.saturating_sub(LEEWAY));
+        let is_fresh = self.covers.iter().all(|name| *name != "date" || is_of_now(&line, now));
         let message = self.message(line)?;
         let algorithm = match self.digest {
             SignatureDigest::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
@@ -117,7 +123,7 @@ impl RequestSignature {
         };
         let key = hmac::Key::new(algorithm, secret);
         hmac::verify(&key, message.as_bytes(), &self.code).map_err(|_| SignatureFault::Unlike)?;
-        if is_early || is_late { Err(SignatureFault::Time) } else { Ok(()) }
+        if is_early || is_late || !is_fresh { Err(SignatureFault::Time) } else { Ok(()) }
     }
 
     /// What was signed (§2.3).
@@ -133,17 +139,29 @@ impl RequestSignature {
     }
 }
 
-/// Whether a `Digest` line is of this body (RFC 3230): by SHA-256 or SHA-512.
+/// Whether a request's date is about now.
+fn is_of_now(line: impl Fn(&str) -> Option<String>, now: i64) -> bool {
+    let date = line("date").and_then(|text| httpdate::parse_http_date(&text).ok());
+    let since = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.is_some_and(|seconds| (seconds - now).abs() <= FRESH)
+}
+
+/// Whether a `Digest` line is of this body (RFC 3230): each that it has by SHA-256 or SHA-512, and
+/// it has one.
 pub fn is_digest_of(line: &str, body: &[u8]) -> bool {
-    line.split(',').any(|one| {
-        let Some((name, code)) = one.trim().split_once('=') else { return false };
+    let judged = line.split(',').filter_map(|one| {
+        let (name, code) = one.trim().split_once('=')?;
         let algorithm = match name.to_ascii_uppercase().as_str() {
             "SHA-256" => &digest::SHA256,
             "SHA-512" => &digest::SHA512,
-            _ => return false,
+            _ => return None,
         };
-        STANDARD.decode(code).is_ok_and(|code| code == digest::digest(algorithm, body).as_ref())
-    })
+        let code = STANDARD.decode(code);
+        Some(code.is_ok_and(|code| code == digest::digest(algorithm, body).as_ref()))
+    });
+    let judged: Vec<bool> = judged.collect();
+    !judged.is_empty() && judged.into_iter().all(|is_right| is_right)
 }
 
 /// `name="value"` or `name=number`, with commas between; each name once.

@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "foldhash",
     "granit-parser",
     "httparse",
+    "httpdate",
     "ipnet",
     "md-5",
     "memchr",

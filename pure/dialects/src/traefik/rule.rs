@@ -3,7 +3,8 @@
 //! Text that cannot be read as a rule is an error. What can be read, but has an argument (or a
 //! matcher) that means nothing, becomes a rule with a condition that counts as true everywhere, and
 //! says so: its route is refused, and opens to nobody what it was to guard. Where nothing of it
-//! says any more whose requests it is about (`scope`), it is an error too: it would close all hosts.
+//! says any more whose requests it is about (`scope`), it is an error too: it would close all
+//! hosts.
 //!
 //! Differs from Traefik: white space may stand everywhere, ends of lines too.
 

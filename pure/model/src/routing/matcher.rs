@@ -74,7 +74,7 @@ impl Matcher {
 }
 
 impl Matcher {
-    /// The same for strangers ([`Rule::discreet`](crate::routing::rule::Rule::discreet)).
+    /// The same for strangers: without what a header or a query is to say.
     pub fn discreet(&self) -> Self {
         let hidden = || Values::Exact("…".into());
         match self {

@@ -59,6 +59,31 @@ fn when_it_is_good() {
     }
 }
 
+/// A request whose date is signed is good for five minutes around it.
+#[test]
+fn a_date_that_is_signed_is_of_now() {
+    let signature = |date: &str| {
+        let code = signed(hmac::HMAC_SHA256, &format!("date: {date}"));
+        let text =
+            format!(r#"keyId="a",algorithm="hmac-sha256",headers="date",signature="{code}""#);
+        RequestSignature::read(&text).unwrap()
+    };
+    let date = line("date").unwrap();
+    for (now, expected) in [
+        (784_111_777 - 301, Err(SignatureFault::Time)),
+        (784_111_777 - 300, Ok(())),
+        (784_111_777 + 300, Ok(())),
+        (784_111_777 + 301, Err(SignatureFault::Time)),
+    ] {
+        assert_eq!(signature(&date).verify(SECRET, now, line), expected, "{now}");
+    }
+    for none in ["x", "", "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let lines = |_: &str| Some(none.to_owned());
+        let found = signature(none).verify(SECRET, 784_111_777, lines);
+        assert_eq!(found, Err(SignatureFault::Time), "{none}");
+    }
+}
+
 #[test]
 fn what_is_none() {
     use SignatureFault::{Algorithm, MissingLine, Unreadable};
@@ -96,6 +121,9 @@ fn digests() {
         (&right.replace("SHA-256", "sha-256"), "hello", true),
         (right, "hello!", false),
         ("MD5=XUFAKrxLKna5cZ2REBfFkg==", "hello", false),
+        // One that is wrong among others is wrong.
+        (&format!("SHA-512=zz,{right}"), "hello", false),
+        (&format!("{right},{}", right.replace('L', "M")), "hello", false),
         ("", "", false),
     ] {
         assert_eq!(is_digest_of(line, body.as_bytes()), expected, "{line}");
