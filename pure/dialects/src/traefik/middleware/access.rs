@@ -146,7 +146,12 @@ impl Reader<'_, '_> {
         };
         for (index, why) in faults {
             let message = format!("this user is never let in: {why}");
-            self.findings.invalid(codes::INVALID_VALUE, &path.index(index), message, why.help());
+            let (code, path, help) = (codes::INVALID_VALUE, path.index(index), why.help());
+            // The others are, where there are any.
+            match count {
+                0 => self.findings.invalid(code, &path, message, help),
+                _ => self.findings.say(Severity::Warning, code, &path, message, help),
+            }
         }
         (count > 0).then_some(())
     }
