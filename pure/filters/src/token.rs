@@ -21,6 +21,7 @@ use crate::response::Response;
 use crate::told;
 use issuer::Issuer;
 pub(crate) use known::TokenMemory;
+use known::{KeyMark, mark};
 
 /// What is asked for, and what is known.
 #[derive(Clone, Debug)]
@@ -34,17 +35,21 @@ pub(crate) struct Token {
 #[derive(Debug)]
 struct TokenTerms {
     auth: TokenAuth,
-    /// Keys that are always the same.
-    keys: Option<KeyRing>,
+    /// Keys that are written as they are.
+    keys: Option<(KeyRing, KeyMark)>,
 }
 
 impl Token {
     /// None where its keys cannot be read.
     pub(crate) fn new(auth: &TokenAuth, kept: Kept<TokenMemory>) -> Option<Self> {
         let keys = match &auth.keys {
-            TokenKeys::Secret(secret) => Some(KeyRing::secret(secret).ok()?),
-            TokenKeys::Public(pem) => Some(KeyRing::public(pem).ok()?),
-            TokenKeys::Set(set) => Some(KeyRing::set(set.as_bytes()).ok()?),
+            TokenKeys::Secret(it) => Some((KeyRing::secret(it).ok()?, mark(&[b"secret", it]))),
+            TokenKeys::Public(it) => {
+                Some((KeyRing::public(it).ok()?, mark(&[b"public", it.as_bytes()])))
+            }
+            TokenKeys::Set(it) => {
+                Some((KeyRing::set(it.as_bytes()).ok()?, mark(&[b"set", it.as_bytes()])))
+            }
             TokenKeys::Address(_) => None,
             TokenKeys::Kept(_) => return None,
         };
@@ -55,18 +60,18 @@ impl Token {
     /// What the token says; else what is to be done.
     fn claims(&mut self, cx: &Context<'_>, token: &str) -> Result<Arc<Claims>, Unbelieved> {
         let now = i64::try_from((cx.clock)()).unwrap_or(i64::MAX);
-        let (keys, version) = match (&self.terms.keys, &self.terms.auth.keys) {
-            (Some(keys), _) => (keys.clone(), 0),
+        let (keys, by) = match (&self.terms.keys, &self.terms.auth.keys) {
+            (Some(written), _) => written.clone(),
             (None, TokenKeys::Address(address)) => {
                 self.issuer.keys(&self.kept, address, cx.now).map_err(Unbelieved::Asks)?
             }
             (None, _) => return Err(Unbelieved::Unknown),
         };
-        if let Some(claims) = self.kept.known(token, version, now) {
+        if let Some(claims) = self.kept.known(token, &by, now) {
             return Ok(claims);
         }
         match verified(token, &keys, now) {
-            Ok(claims) => Ok(self.kept.learn(token, version, claims)),
+            Ok(claims) => Ok(self.kept.learn(token, by, claims)),
             Err(TokenFault::Signature(Some(name))) if !keys.has(&name) => {
                 match self.issuer.has_other_keys(&self.kept, cx.now) {
                     Some(ask) => Err(Unbelieved::Asks(Some(ask))),
@@ -89,9 +94,11 @@ impl Token {
             None => Err(Refusal::Nothing),
         };
         let said = match authorization(head) {
-            Ok(value) => {
-                bearer(&value).map_or_else(|| in_query().map(text), |token| Ok(Some(token)))
-            }
+            Ok(value) => match (bearer(&value), in_query()) {
+                (Some(token), Err(Refusal::Nothing)) => Ok(Some(token)),
+                (Some(_), _) => Err(Refusal::Twice),
+                (None, said) => said.map(text),
+            },
             Err(Refusal::Nothing) => in_query().map(text),
             Err(why) => Err(why),
         };

@@ -10,6 +10,7 @@ use steelyard_model::routing::filter::token::KeyAddress;
 use steelyard_tokens::KeyRing;
 
 use super::TokenMemory;
+use super::known::{KeyMark, mark};
 use crate::ask::{Ask, Flight, Got, Letter};
 use crate::context::{Context, Note};
 use crate::response::Response;
@@ -28,9 +29,11 @@ const LARGEST: usize = 1 << 20;
 /// Keys of an issuer.
 #[derive(Debug)]
 pub(crate) struct IssuerKeys {
+    /// Where they are from: an address that is another one now has none yet.
+    of: KeyAddress,
     /// None where they could not be had.
     ring: Option<KeyRing>,
-    version: u64,
+    mark: KeyMark,
     /// When they were asked for.
     asked: Instant,
     /// When they are to be asked for again.
@@ -51,20 +54,20 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// Keys and their version, else what to ask for them; neither where they cannot be had.
+    /// Keys and their mark, else what to ask for them; neither where they cannot be had.
     pub(super) fn keys(
         &self,
         kept: &TokenMemory,
         address: &KeyAddress,
         now: Instant,
-    ) -> Result<(KeyRing, u64), Option<Ask>> {
+    ) -> Result<(KeyRing, KeyMark), Option<Ask>> {
         let keys = kept.keys.load();
-        let keys = keys.as_deref();
+        let keys = keys.as_deref().filter(|keys| keys.of == *address);
         if !self.has_asked && keys.is_none_or(|keys| now >= keys.due) {
             return Err(Some(Ask::Shared(flight(address))));
         }
         let fresh = keys.filter(|keys| now.saturating_duration_since(keys.came) < STALE);
-        let ring = fresh.and_then(|keys| Some((keys.ring.clone()?, keys.version)));
+        let ring = fresh.and_then(|keys| Some((keys.ring.clone()?, keys.mark)));
         ring.ok_or(None)
     }
 
@@ -78,8 +81,9 @@ impl Issuer {
         }
         // They are due now: who asks next asks for them.
         let due = keys.as_deref().map(|keys| IssuerKeys {
+            of: keys.of.clone(),
             ring: keys.ring.clone(),
-            version: keys.version,
+            mark: keys.mark,
             asked: keys.asked,
             due: now,
             came: keys.came,
@@ -108,7 +112,7 @@ impl Issuer {
                 return Some(fetch(address));
             }
             Got::Response(answer) if self.leads => {
-                kept.keys.store(Some(Arc::new(learnt(kept, &answer, cx.now))));
+                kept.keys.store(Some(Arc::new(learnt(kept, address, &answer, cx.now))));
                 self.tell(address, cx);
             }
             Got::Unanswered | Got::TooLarge if self.leads => self.miss(kept, address, cx),
@@ -119,7 +123,7 @@ impl Issuer {
     }
 
     fn miss(&mut self, kept: &TokenMemory, address: &KeyAddress, cx: &mut Context<'_>) {
-        kept.keys.store(Some(Arc::new(missed(kept, cx.now))));
+        kept.keys.store(Some(Arc::new(missed(kept, address, cx.now))));
         self.tell(address, cx);
     }
 
@@ -134,22 +138,28 @@ fn flight(address: &KeyAddress) -> Arc<str> {
     format!("keys of {}", address.url).into()
 }
 
-fn learnt(kept: &TokenMemory, answer: &Response, now: Instant) -> IssuerKeys {
+fn learnt(
+    kept: &TokenMemory,
+    address: &KeyAddress,
+    answer: &Response,
+    now: Instant,
+) -> IssuerKeys {
     let ring = (answer.status == 200).then(|| KeyRing::set(&answer.body).ok()).flatten();
-    let Some(ring) = ring else { return missed(kept, now) };
+    let Some(ring) = ring else { return missed(kept, address, now) };
     let good = answer.first("cache-control").and_then(max_age).unwrap_or(USUAL);
     let due = now + good.clamp(LEAST, MOST);
-    IssuerKeys { ring: Some(ring), version: kept.next_version(), asked: now, due, came: now }
+    let mark = mark(&[b"set", &answer.body]);
+    IssuerKeys { of: address.clone(), ring: Some(ring), mark, asked: now, due, came: now }
 }
 
 /// The former ones stay for a while, and are asked for again soon.
-fn missed(kept: &TokenMemory, now: Instant) -> IssuerKeys {
+fn missed(kept: &TokenMemory, address: &KeyAddress, now: Instant) -> IssuerKeys {
     let keys = kept.keys.load();
-    let (ring, version, came) = match keys.as_deref() {
-        Some(keys) => (keys.ring.clone(), keys.version, keys.came),
-        None => (None, 0, now),
+    let (ring, mark, came) = match keys.as_deref().filter(|keys| keys.of == *address) {
+        Some(keys) => (keys.ring.clone(), keys.mark, keys.came),
+        None => (None, KeyMark::default(), now),
     };
-    IssuerKeys { ring, version, asked: now, due: now + LEAST, came }
+    IssuerKeys { of: address.clone(), ring, mark, asked: now, due: now + LEAST, came }
 }
 
 fn max_age(value: &[u8]) -> Option<Duration> {

@@ -1,13 +1,15 @@
 //! What is known of tokens and keys, for all cores.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use steelyard_tokens::Claims;
 
 use super::issuer::IssuerKeys;
+
+/// What tells keys from others: whoever was believed by those that are no more is asked anew.
+pub(super) type KeyMark = [u8; 32];
 
 /// Tokens that are remembered.
 const PLACES: usize = 1 << 12;
@@ -19,48 +21,41 @@ pub(crate) struct TokenMemory {
     tokens: Box<[ArcSwapOption<KnownToken>]>,
     /// Those of the issuer.
     pub(super) keys: ArcSwapOption<IssuerKeys>,
-    /// How often keys came.
-    version: AtomicU64,
 }
 
 /// A token that was believed.
 #[derive(Debug)]
 struct KnownToken {
     digest: [u8; 32],
-    /// By keys of this version.
-    version: u64,
+    /// By these keys.
+    by: KeyMark,
     claims: Arc<Claims>,
 }
 
 impl Default for TokenMemory {
     fn default() -> Self {
         let tokens = (0..PLACES).map(|_| ArcSwapOption::empty()).collect();
-        Self { tokens, keys: ArcSwapOption::empty(), version: AtomicU64::new(1) }
+        Self { tokens, keys: ArcSwapOption::empty() }
     }
 }
 
 impl TokenMemory {
-    /// What a token says that was believed, and is in its time.
-    pub(super) fn known(&self, token: &str, version: u64, now: i64) -> Option<Arc<Claims>> {
-        let digest = digest_of(token);
+    /// What a token says that was believed by these keys, and is in its time.
+    pub(super) fn known(&self, token: &str, by: &KeyMark, now: i64) -> Option<Arc<Claims>> {
+        let digest = mark(&[token.as_bytes()]);
         let known = self.place(digest).load();
-        let known = known.as_ref().filter(|it| it.digest == digest && it.version == version)?;
+        let known = known.as_ref().filter(|it| it.digest == digest && it.by == *by)?;
         known.claims.are_in_time(now).ok()?;
         Some(known.claims.clone())
     }
 
     /// It was believed.
-    pub(super) fn learn(&self, token: &str, version: u64, claims: Claims) -> Arc<Claims> {
-        let digest = digest_of(token);
+    pub(super) fn learn(&self, token: &str, by: KeyMark, claims: Claims) -> Arc<Claims> {
+        let digest = mark(&[token.as_bytes()]);
         let claims = Arc::new(claims);
-        let known = KnownToken { digest, version, claims: claims.clone() };
+        let known = KnownToken { digest, by, claims: claims.clone() };
         self.place(digest).store(Some(Arc::new(known)));
         claims
-    }
-
-    /// Another version of keys.
-    pub(super) fn next_version(&self) -> u64 {
-        self.version.fetch_add(1, Ordering::Relaxed)
     }
 
     fn place(&self, digest: [u8; 32]) -> &ArcSwapOption<KnownToken> {
@@ -68,8 +63,11 @@ impl TokenMemory {
     }
 }
 
-fn digest_of(token: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+/// A digest of all of these together.
+pub(super) fn mark(parts: &[&[u8]]) -> KeyMark {
+    let mut sum = Context::new(&SHA256);
+    parts.iter().for_each(|part| sum.update(part));
+    let mut bytes = KeyMark::default();
+    bytes.copy_from_slice(sum.finish().as_ref());
     bytes
 }

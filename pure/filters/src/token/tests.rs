@@ -94,6 +94,29 @@ fn who_is_let_in() {
     }
 }
 
+/// Who was believed by keys that are no more is asked anew: a secret that has leaked is changed for
+/// that.
+#[test]
+fn other_keys_believe_nobody_whom_these_did() {
+    let mut memory = Memory::default();
+    let mut world = World::new();
+    let bearer = format!("Bearer {}", minted("{}"));
+    let invalid = "401 Bearer error=\"invalid_token\"";
+    let x = URL_SAFE_NO_PAD.encode(aws_lc_rs::signature::KeyPair::public_key(&signer()).as_ref());
+    let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
+    for (keys, expected) in [
+        (TokenKeys::Secret(SECRET.into()), "passes"),
+        (TokenKeys::Secret((*b"known to three of them").into()), invalid),
+        (TokenKeys::Set(set.as_str().into()), invalid),
+        (TokenKeys::Secret(SECRET.into()), "passes"),
+    ] {
+        let mut frame = Token::new(&TokenAuth { keys, ..auth() }, kept(&mut memory)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(entered(&mut frame, &mut world, bearing(bearer.clone())), expected);
+        }
+    }
+}
+
 #[test]
 fn a_token_in_the_query_and_one_that_is_passed_on() {
     let target = format!("/?a=1&t={}", minted(r#"{"sub":"ann"}"#));
@@ -109,6 +132,9 @@ fn a_token_in_the_query_and_one_that_is_passed_on() {
     let token = minted(r#"{"sub":"ann"}"#);
     let twice = Asked::get("a.b", format!("/?t={token}&t=x").leak());
     assert_eq!(entered(&mut frame, &mut world, twice), "401 Bearer");
+    let both = Asked::get("a.b", format!("/?t={token}").leak());
+    let both = both.with("Authorization", format!("Bearer {token}").leak());
+    assert_eq!(entered(&mut frame, &mut world, both), "401 Bearer");
     let twice = bearing(format!("Bearer {token}")).with("authorization", "Bearer x");
     assert_eq!(entered(&mut frame, &mut world, twice), "401 Bearer");
 
@@ -206,6 +232,12 @@ fn keys_are_fetched_once_and_again_for_a_name_that_is_unknown() {
     assert_eq!(run("2", None, &mut world), (200, vec![]));
     world.now += Duration::from_mins(2);
     assert_eq!(run("2", Some(Response::of(500)), &mut world), (200, asked));
+    // Those of another address are not had yet.
+    let TokenKeys::Address(address) = auth.keys.clone() else { unreachable!() };
+    let address = KeyAddress { backend: "another".into(), ..*address };
+    let elsewhere = TokenAuth { keys: TokenKeys::Address(Box::new(address)), ..auth.clone() };
+    let mut frame = Token::new(&elsewhere, kept(&mut memory)).unwrap();
+    assert!(entered(&mut frame, &mut world, named("2")).starts_with("Shared"));
 }
 
 const LEAST_PAUSE: Duration = Duration::from_secs(10);
