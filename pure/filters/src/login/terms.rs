@@ -28,8 +28,10 @@ pub(super) enum Which {
 
 impl LoginTerms {
     pub(super) fn new(auth: &LoginAuth, owner: &str) -> Option<Self> {
-        let keys = Keys::derive(auth.seal()?, owner).ok()?;
         let client = auth.client.id.text()?.to_owned();
+        // Who has logged in elsewhere, or for somebody else, has not logged in here.
+        let whose = format!("{owner}\n{}\n{client}", auth.issuer.name);
+        let keys = Keys::derive(auth.seal()?, &whose).ok()?;
         let secret = match &auth.client.secret {
             Some(secret) => Some(secret.text()?.to_owned()),
             None => None,

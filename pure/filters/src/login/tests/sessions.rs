@@ -129,6 +129,19 @@ fn keys_rotate_and_another_key_of_the_issuer_is_asked_for() {
     }
     assert!(Login::new(&secrets("short"), "a", kept(&mut Memory::default())).is_none());
 
+    // Who is logged in is so at one issuer, and as a client of it.
+    let first = || secrets("the first of the secrets");
+    let mut of_another = first();
+    of_another.issuer.name = "https://another.test".into();
+    let mut as_another = first();
+    as_another.client.id = SecretText::Known((*b"them").into());
+    for (auth, passes) in [(first(), true), (of_another, false), (as_another, false)] {
+        let memory = kept(&mut Memory::default());
+        let blueprint = Login::new(&auth, "default/login@kubernetescrd", memory);
+        let other = Gate { blueprint: blueprint.unwrap(), ..Gate::new(&first()) };
+        assert_eq!(other.visit(&mut browser.clone(), "/").passes(), passes);
+    }
+
     // The issuer signs with a key that is new: it is asked for it, and not by each.
     let (gate, mut browser) = (Gate::new(&auth()), Browser::default());
     gate.log_in(&mut browser, "/");
