@@ -119,9 +119,15 @@ fn what_is_wrong_costs_its_route_alone() {
         ),
         (
             "IngressRoute",
-            "{routes: [{match: 'Path(`a`)'}]}",
+            "{routes: [{match: 'Host(`a`) && Path(`a`)'}]}",
             "error rule-invalid spec.routes[0].match",
             1,
+        ),
+        (
+            "IngressRoute",
+            "{routes: [{match: 'Path(`a`)'}]}",
+            "error rule-invalid spec.routes[0].match",
+            0,
         ),
         (
             "IngressRoute",

@@ -23,11 +23,24 @@ pub(super) fn read(words: &mut AuthWords<'_>) -> Result<Option<AskedCache>, Auth
         durations.ok_or_else(|| refused(name, "write statuses and a time: `200 202 401 5m`"))?;
     let is_part = |it: char| it.is_ascii_alphanumeric() || "-_${}".contains(it);
     let key = |text: &str| {
-        let read = text.chars().all(is_part).then(|| VariableText::read(text, &[]).ok());
-        read.flatten()
+        let read = || VariableText::read(&by_its_line(text), &[]).ok();
+        text.chars().all(is_part).then(read).flatten()
     };
     let key = words.value("auth-cache-key", key, "write variables such as `$cookie_NAME`");
     Ok(key.map(|key| AskedCache { lines: lines(&key), durations }))
+}
+
+/// Who asks, `$remote_user`, is said in the line that a key hangs on then.
+fn by_its_line(text: &str) -> String {
+    let is_of_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let mut parts = text.split("$remote_user");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_longer = part.starts_with(is_of_name);
+        whole += if is_longer { "$remote_user" } else { "$http_authorization" };
+        whole += part;
+    }
+    whole.replace("${remote_user}", "$http_authorization")
 }
 
 /// Lines of a request that a key hangs on.
@@ -93,6 +106,17 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_is_said_in_a_line() {
+        for (text, expected) in [
+            ("$remote_user$http_authorization", "$http_authorization$http_authorization"),
+            ("a${remote_user}-$remote_user", "a$http_authorization-$http_authorization"),
+            ("$remote_users$http_cookie", "$remote_users$http_cookie"),
+        ] {
+            assert_eq!(by_its_line(text), expected);
+        }
+    }
 
     #[test]
     fn times_are_read_as_nginx_does() {

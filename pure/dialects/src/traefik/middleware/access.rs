@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long an answer counts at most.
 const LONGEST_CACHED: Duration = Duration::from_hours(24);
+/// Lines by which clients say who they are.
+const WHO: [&str; 2] = ["Authorization", "Cookie"];
 
 impl Reader<'_, '_> {
     pub(super) fn allowed(
@@ -214,7 +216,8 @@ impl Reader<'_, '_> {
         })))
     }
 
-    /// How long answers count: an option of ours.
+    /// How long answers count: an option of ours. Lines that say nothing of who asks do not tell
+    /// clients apart, so those that do count beside them.
     fn auth_cache(&mut self, it: &written::AuthCacheSpec, path: &FieldPath) -> Option<AskedCache> {
         let at = path.key("duration");
         if it.duration.is_none() {
@@ -231,7 +234,11 @@ impl Reader<'_, '_> {
         for (index, name) in it.headers.iter().flatten().enumerate() {
             self.is_name(name, &at.index(index))?;
         }
-        let lines = texts(it.headers.as_ref());
+        let mut lines = texts(it.headers.as_ref());
+        let says_who = |name: &Arc<str>| WHO.iter().any(|who| who.eq_ignore_ascii_case(name));
+        if !lines.is_empty() && !lines.iter().any(says_who) {
+            lines.extend(WHO.map(Arc::from));
+        }
         Some(AskedCache { lines, durations: vec![((200, 299), duration)] })
     }
 
