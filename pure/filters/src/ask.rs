@@ -87,7 +87,19 @@ pub struct Script {
 }
 
 /// Work for another thread. What it finds out is bytes that the frame understands.
-pub struct Job(pub Box<dyn FnOnce() -> Bytes + Send>);
+pub struct Job {
+    /// Whose it is: jobs of one wait for those before them, and take turns with those of others.
+    pub whose: usize,
+    /// What is done.
+    pub work: Box<dyn FnOnce() -> Bytes + Send>,
+}
+
+impl Job {
+    /// One of `whose`.
+    pub fn of(whose: usize, work: impl FnOnce() -> Bytes + Send + 'static) -> Self {
+        Self { whose, work: Box::new(work) }
+    }
+}
 
 /// What came of an [`Ask`].
 #[derive(Debug)]

@@ -130,6 +130,11 @@ impl<T> Kept<T> {
     pub fn lifespan(&self) -> &Lifespan {
         &self.0.lifespan
     }
+
+    /// Where it is kept, which tells it from what others keep.
+    pub(crate) fn place(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
 }
 
 impl<T> std::ops::Deref for Kept<T> {

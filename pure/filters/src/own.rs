@@ -58,11 +58,11 @@ impl Own {
         let (service, answers) = (self.service, self.answers.clone());
         let made = Arc::new(Mutex::new(None));
         self.made = Some(made.clone());
-        Enter::Ask(Ask::Work(Job(Box::new(move || {
+        Enter::Ask(Ask::Work(Job::of(0, move || {
             let answer = answers.made(service, &inquiry);
             *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             Bytes::new()
-        }))))
+        })))
     }
 }
 

@@ -162,11 +162,11 @@ impl TrialFrame {
             Deed::Body(max) => Ask::Body { max: *max },
             Deed::Sleep(time) => Ask::Sleep(Duration::from_millis(*time)),
             Deed::Fetch(to) => Ask::Fetch { to: to.clone(), letter: Box::new(letter(request)) },
-            Deed::Work => Ask::Work(Job(Box::new(|| {
+            Deed::Work => Ask::Work(Job::of(0, || {
                 let thread = std::thread::current();
                 Bytes::from(thread.name().unwrap_or_default().to_owned())
-            }))),
-            Deed::Panic => Ask::Work(Job(Box::new(|| panic!("a job of a test")))),
+            })),
+            Deed::Panic => Ask::Work(Job::of(0, || panic!("a job of a test"))),
             Deed::Shared => Ask::Shared(self.trial.name.clone()),
             _ => return None,
         };

@@ -96,7 +96,7 @@ impl Verified {
         };
         self.tickets = Some([own, all]);
         let work = move || Bytes::from_static(if work() { YES } else { NO });
-        Enter::Ask(Ask::Work(Job(Box::new(work))))
+        Enter::Ask(Ask::Work(Job::of(self.kept.place(), work)))
     }
 
     /// It is found out, or nobody wants to know any more.

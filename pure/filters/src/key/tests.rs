@@ -34,7 +34,7 @@ fn pass(frame: &ApiKey, asked: &Asked) -> (u16, usize) {
             Enter::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
             Enter::Ask(Ask::Work(job)) => {
                 jobs += 1;
-                Got::Done(job.0())
+                Got::Done((job.work)())
             }
             Enter::Ask(ask) => panic!("{ask:?}"),
         };

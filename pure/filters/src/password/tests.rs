@@ -54,7 +54,7 @@ fn pass(frame: &Password, asked: &Asked) -> Came {
             Enter::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
             Enter::Ask(Ask::Work(job)) => {
                 jobs += 1;
-                Got::Done(job.0())
+                Got::Done((job.work)())
             }
             Enter::Ask(ask) => panic!("{ask:?}"),
         };

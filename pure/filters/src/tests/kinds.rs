@@ -131,7 +131,7 @@ fn whole(
 
 fn carry_out(ask: Ask) -> Got {
     match ask {
-        Ask::Work(job) => Got::Done(job.0()),
+        Ask::Work(job) => Got::Done((job.work)()),
         _ => Got::Nothing,
     }
 }

@@ -88,7 +88,7 @@ impl Frame for Probe {
                 return Enter::Ask(Ask::Sleep(Duration::from_secs(1)));
             }
             (Kind::Works, Got::Nothing) => {
-                return Enter::Ask(Ask::Work(Job(Box::new(|| Bytes::from_static(b"42")))));
+                return Enter::Ask(Ask::Work(Job::of(0, || Bytes::from_static(b"42"))));
             }
             (Kind::Works, Got::Done(found)) => {
                 self.note(format!("found {}", String::from_utf8_lossy(&found)));

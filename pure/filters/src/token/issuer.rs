@@ -138,12 +138,7 @@ fn flight(address: &KeyAddress) -> Arc<str> {
     format!("keys of {}", address.url).into()
 }
 
-fn learnt(
-    kept: &TokenMemory,
-    address: &KeyAddress,
-    answer: &Response,
-    now: Instant,
-) -> IssuerKeys {
+fn learnt(kept: &TokenMemory, address: &KeyAddress, answer: &Response, now: Instant) -> IssuerKeys {
     let ring = (answer.status == 200).then(|| KeyRing::set(&answer.body).ok()).flatten();
     let Some(ring) = ring else { return missed(kept, address, now) };
     let good = answer.first("cache-control").and_then(max_age).unwrap_or(USUAL);
