@@ -32,6 +32,6 @@ pub use page::{LoginPage, Onward, resent_later, sent_again};
 pub use provider::{ProviderDocument, ProviderFault, document_target};
 pub use seal::{Keys, KeysFault, Purpose};
 pub use session::{Renewal, Session};
-pub use target::return_path;
+pub use target::{LONGEST_TARGET, return_path};
 pub use trip::{BrowserSecret, Trip};
 pub use url::{Parameters, form, with_query};

@@ -12,10 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::bytes::{Reader, Writer};
 use crate::seal::{Keys, Purpose};
-use crate::target::return_path;
+use crate::target::{LONGEST_TARGET, return_path};
 
-/// Bytes of a `state` that are looked at, at most.
-const LONGEST: usize = 2048;
+/// Bytes of a `state` that are looked at, at most: the longest target, sealed and in base64.
+const LONGEST: usize = 3 * LONGEST_TARGET / 2;
 
 /// What only one browser knows.
 #[derive(Clone, PartialEq, Eq)]

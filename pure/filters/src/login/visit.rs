@@ -1,7 +1,7 @@
 //! What of a request says who asks, and how he can be answered.
 
 use steelyard_http::{Head as _, RequestEdits, RequestView as _, Scheme};
-use steelyard_login::{Jar, return_path};
+use steelyard_login::{Jar, LONGEST_TARGET, return_path};
 
 /// What of a request counts.
 pub(super) struct Visit {
@@ -74,6 +74,10 @@ impl Visit {
             "" => self.path.clone(),
             query => format!("{}?{query}", self.path),
         };
-        return_path(&target).map(str::to_owned)
+        if target.len() <= LONGEST_TARGET {
+            return return_path(&target).map(str::to_owned);
+        }
+        // It is not kept whole, but who logs in comes back near to it.
+        Some(return_path(&self.path).unwrap_or("/").to_owned())
     }
 }

@@ -116,7 +116,7 @@ fn browsers_are_led_to_the_same_site_alone() {
         assert_eq!(return_path(target), Some(target));
         assert_eq!(trip(target).0.back, target);
     }
-    let long = format!("/{}", "x".repeat(1_024));
+    let long = format!("/{}", "x".repeat(2_048));
     for target in [
         "",
         "a",

@@ -21,6 +21,17 @@ fn a_login_leads_back_and_endpoints_are_told_who_it_is() {
     for asked in [Asked::by("POST", SITE, "/y"), Asked::get(SITE, "/z")] {
         assert!(gate.ask(&mut browser, asked, "").passes());
     }
+    // What is too long to be kept leads back to the page, or at least to the site.
+    let (long, longest) = ("x".repeat(2_000), "x".repeat(3_000));
+    for (asked, back) in [
+        (format!("/x?{long}"), format!("/x?{long}")),
+        (format!("/x?{longest}"), "/x".to_owned()),
+        (format!("/{longest}"), "/".to_owned()),
+        (format!("//evil?{longest}"), "/".to_owned()),
+    ] {
+        let ended = gate.log_in(&mut Browser::default(), &asked);
+        assert_eq!((ended.status, ended.location), (302, back), "{asked:.9}");
+    }
     // By plain HTTP cookies are others.
     let plain = gate.run(Asked::get("http://app.test", "/").with("Accept", "text/html"), "");
     assert!(plain.told[0].starts_with("default-login-state=") && !plain.told[0].contains("Secure"));
