@@ -59,7 +59,7 @@ impl Claims {
     /// When it says no time.
     pub(crate) fn time(&self, name: &str) -> Result<Option<i64>, ()> {
         match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
+            None => Ok(None),
             Some(Value::Number(number)) => {
                 let whole = number.as_i64().or_else(|| seconds(number.as_f64()?));
                 whole.map(Some).ok_or(())

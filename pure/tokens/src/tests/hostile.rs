@@ -53,6 +53,7 @@ fn times() {
         (r#"{"exp":999940}"#, Err(TokenFault::Expired)),
         (r#"{"exp":999940.5}"#, Err(TokenFault::Expired)),
         (r#"{"exp":-1}"#, Err(TokenFault::Expired)),
+        (r#"{"exp":null}"#, Err(TokenFault::Timeless)),
         (r#"{"exp":1e300}"#, Err(TokenFault::Timeless)),
         (r#"{"exp":"2000000"}"#, Err(TokenFault::Timeless)),
         (r#"{"exp":18446744073709551615}"#, Err(TokenFault::Timeless)),
@@ -61,7 +62,7 @@ fn times() {
         (r#"{"nbf":1000061}"#, Err(TokenFault::Early)),
         (r#"{"nbf":-9223372036854775808}"#, Ok(())),
         (r#"{"nbf":true}"#, Err(TokenFault::Timeless)),
-        (r#"{"exp":null,"nbf":null}"#, Ok(())),
+        (r#"{"exp":null,"nbf":null}"#, Err(TokenFault::Timeless)),
     ] {
         let got = verified(&signer().token(BY_SECRET, body), &keys(), now).map(|_| ());
         assert_eq!(got, expected, "{body}");
