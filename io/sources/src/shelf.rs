@@ -83,6 +83,8 @@ struct NamedBy {
     now: Vec<Arc<str>>,
     /// Names of earlier texts.
     former: BTreeSet<Arc<str>>,
+    /// The text has a mistake: then what an earlier one named counts as if it were named now.
+    is_broken: bool,
 }
 
 /// What the look before found.
@@ -100,12 +102,15 @@ impl Earlier {
 }
 
 impl NamedBy {
+    /// Takes in what the file names now. One that cannot be read names what it named.
     fn follow(&mut self, source: &Source) {
-        if self.text.as_ref() == Some(&source.text) {
+        let is_read = matches!(source.text, SourceText::Bytes(_));
+        if !is_read || self.text.as_ref() == Some(&source.text) {
             return;
         }
         self.former.extend(std::mem::take(&mut self.now));
-        self.now = files_named(source, &ReadLimits::default());
+        let named = files_named(source, &ReadLimits::default());
+        (self.now, self.is_broken) = (named.paths, named.is_broken);
         self.former.retain(|name| !self.now.contains(name));
         while self.former.len() > MOST_FORMER {
             self.former.pop_first();
@@ -193,9 +198,10 @@ impl Shelf {
                 }
             }
         }
+        // What is not seen is known before what it names is looked for.
+        self.compare_homes(&walk);
         self.add_named(roots, &mut walk, &earlier);
         Arc::make_mut(&mut self.scene.sight.sources).shrink_to_fit();
-        self.compare_homes(&walk);
         self.scene.torn = walk.torn;
         walk.folders
     }
@@ -228,17 +234,26 @@ impl Shelf {
     }
 
     /// The names, and whether somebody has them now. What was named before is followed as long as
-    /// it can be read: of a file with a mistake the last good version counts.
+    /// it can be read: of a file with a mistake the last good version counts. So does a file that
+    /// is not seen, since it is not gone.
     fn names(&mut self, places: &DynamicPlaces) -> BTreeMap<Arc<str>, bool> {
-        let sources = self.scene.sight.sources.iter();
-        let naming: Vec<&Source> = sources.filter(|source| places.holds(&source.name)).collect();
-        self.named.retain(|name, _| naming.iter().any(|source| source.name == *name));
+        let sight = &self.scene.sight;
+        let naming: HashMap<&str, &Source> = sight
+            .sources
+            .iter()
+            .filter(|source| places.holds(&source.name))
+            .map(|source| (&*source.name, source))
+            .collect();
+        self.named.retain(|name, _| naming.contains_key(&**name) || sight.may_hide(name));
+        for source in naming.into_values() {
+            self.named.entry(source.name.clone()).or_default().follow(source);
+        }
         let mut names = BTreeMap::new();
-        for source in naming {
-            let known = self.named.entry(source.name.clone()).or_default();
-            known.follow(source);
-            known.former.iter().for_each(|name| _ = names.entry(name.clone()).or_insert(false));
-            known.now.iter().for_each(|name| _ = names.insert(name.clone(), true));
+        for known in self.named.values() {
+            let former = known.former.iter().map(|name| (name, known.is_broken));
+            for (name, is_wanted) in former.chain(known.now.iter().map(|name| (name, true))) {
+                *names.entry(name.clone()).or_default() |= is_wanted;
+            }
         }
         names
     }

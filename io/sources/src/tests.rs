@@ -1,6 +1,7 @@
 //! On real folders, each test in its own.
 
 mod glancing;
+mod naming;
 mod reading;
 mod scratch;
 mod watching;

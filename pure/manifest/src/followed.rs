@@ -17,14 +17,21 @@ const LISTS: [&str; 2] = ["caFiles", "rootCAs"];
 /// Files that are followed at most, of all that one file names.
 const MOST: usize = 1_000;
 
-/// The paths that a file of dynamic configuration names, as they are written; none where it cannot
-/// be read.
-pub fn files_named(source: &Source, limits: &ReadLimits) -> Vec<Arc<str>> {
+/// The paths that a file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPaths {
+    /// As they are written.
+    pub paths: Vec<Arc<str>>,
+    /// Whether part of the text could not be read, which may name others.
+    pub is_broken: bool,
+}
+
+/// The paths that a file of dynamic configuration names; none where it cannot be read.
+pub fn files_named(source: &Source, limits: &ReadLimits) -> NamedPaths {
+    let loaded = load_dynamic(source, limits);
     let mut found = BTreeSet::new();
-    for object in load_dynamic(source, limits).objects {
-        look(&object.tree, &mut found);
-    }
-    found.into_iter().take(MOST).collect()
+    loaded.objects.iter().for_each(|object| look(&object.tree, &mut found));
+    NamedPaths { paths: found.into_iter().take(MOST).collect(), is_broken: loaded.broken }
 }
 
 fn look(node: &Node, found: &mut BTreeSet<Arc<str>>) {
@@ -68,7 +75,8 @@ tls:
     fn files_are_named_by_fields_that_have_files() {
         let source = Source::new("a.yml", TEXT.as_bytes());
         let found = files_named(&source, &ReadLimits::default());
-        let found: Vec<&str> = found.iter().map(|it| &**it).collect();
-        assert_eq!(found, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d", "users"]);
+        let paths: Vec<&str> = found.paths.iter().map(|it| &**it).collect();
+        assert_eq!(paths, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d", "users"]);
+        assert!(!found.is_broken);
     }
 }

@@ -9,6 +9,7 @@ mod changes;
 mod doubt;
 mod files;
 mod in_place;
+mod owed;
 #[cfg(test)]
 mod tests;
 

@@ -57,7 +57,7 @@ pub use cluster::{
 pub use dynamic::{DynamicPlaces, FILE_PROVIDER, FILE_VERSION};
 #[doc(hidden)]
 pub use exercise::{exercise, exercise_cluster};
-pub use followed::files_named;
+pub use followed::{NamedPaths, files_named};
 pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
 pub use load::{Loaded, load, load_dynamic, load_unnamed};

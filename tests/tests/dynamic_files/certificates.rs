@@ -138,6 +138,56 @@ fn certificates_stand_in_files() -> Result<()> {
     keys.ask(&up, "nas.test", "new.pem", None).map(drop)
 }
 
+/// A folder that is moved away or covered for a moment, and a file that turns into something else,
+/// take nothing away of what they name elsewhere.
+#[test]
+fn certificates_stand_while_what_names_them_cannot_be_read() -> Result<()> {
+    let (home, keys) = (Home::new()?, Keys::new()?);
+    let text = files(&keys, (home.nas.address, home.nas.address))?;
+    let text = text.replace("caFiles: [\"", &format!("caFiles: [{}, \"", keys.path("ca.pem")));
+    home.write("home.yml", &text)?;
+    let up = home.start(&[])?;
+    let folder = home.dynamic.path().to_owned();
+    let file = folder.join("home.yml");
+    let away = folder.with_extension("away");
+    let beside = Scratch::new()?;
+    let serves = || -> Result<()> {
+        ensure!(keys.ask(&up, "nas.test", "ca.pem", None)?.contains("name:    nas\n"));
+        ensure!(keys.ask(&up, "mutual.test", "ca.pem", None).is_err(), "nobody is let in");
+        let answer = keys.ask(&up, "mutual.test", "ca.pem", Some("client"))?;
+        ensure!(answer.contains("name:    nas\n"), "{answer}");
+        Ok(())
+    };
+    wait::until("certificates", || serves().is_ok())?;
+    let named = file.display().to_string();
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", script, "sh"]).args([&*folder, &*away, &*file, beside.path()]);
+        run(shell).map(drop)
+    };
+    let covered = ("mount --bind $4 $1", "umount $1");
+    let moved = ("mv $1 $2", "mv $2 $1");
+    let dangling = ("mv $3 $4/kept; ln -s nowhere.yml $3", "mv $4/kept $3");
+    let pipe = ("mv $3 $4/kept; mkfifo $3", "mv $4/kept $3");
+    for (hurt, heal) in [covered, moved, dangling, pipe] {
+        shell(hurt)?;
+        let place = folder.display().to_string();
+        let stands =
+            wait::until(hurt, || said(&up, &place).is_some_and(|it| it.contains("unread")));
+        // A loss would be believed by now: what is renewed since is taken in after it.
+        let renewed = stands.and_then(|()| {
+            keys.sign("own", "ca", "subjectAltName=DNS:nas.test,DNS:mutual.test")?;
+            let serial = keys.openssl("x509 -noout -serial -in own.pem")?;
+            wait::until("what is renewed is shown", || shown(&keys, &up) == Some(serial.clone()))
+        });
+        let served = renewed.and_then(|()| serves());
+        shell(heal)?;
+        served.with_context(|| hurt.to_owned())?;
+        wait::until(heal, || said(&up, &named).is_none_or(|it| !it.contains("unread")))?;
+    }
+    Ok(())
+}
+
 /// Whom nobody knows is asked where options say so, and else not.
 #[test]
 fn servers_are_verified_unless_options_say_otherwise() -> Result<()> {
@@ -182,6 +232,15 @@ fn what_cannot_be_read_closes_what_needs_it(up: &Up, keys: &Keys) -> Result<()> 
     std::fs::create_dir(&folder)?;
     std::fs::copy(keys.0.file("ca.pem"), Path::new(&folder).join("ca.pem"))?;
     up.wait_for("later.test", 200).map(drop)
+}
+
+/// The serial number of the certificate that `nas.test` is shown.
+fn shown(keys: &Keys, up: &Up) -> Option<String> {
+    let mut shell = Command::new("sh");
+    let ask = "openssl s_client -connect $1 -servername nas.test </dev/null 2>/dev/null \
+               | openssl x509 -noout -serial";
+    shell.args(["-c", ask, "sh", &up.websecure.to_string()]).current_dir(keys.0.path());
+    run(shell).ok()
 }
 
 /// A finding that names this.

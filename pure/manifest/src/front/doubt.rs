@@ -8,6 +8,8 @@
 //! - A loss is believed when it has stood unchanged for a moment: 2 seconds ([`MOMENT`]), or
 //!   5 where nothing is left ([`EMPTY_MOMENT`]). A loss is an object that no file has any more, or
 //!   a file that ends earlier than before.
+//! - What a file of dynamic configuration names stands as long as that file does for one of these
+//!   reasons (`owed.rs`).
 //!
 //! All else is taken in at once.
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::files::{Content, File, Reading};
+use super::owed::owed;
 use crate::key::Key;
 use crate::sight::{Sight, Unseen, is_under};
 use crate::source::{Lapse, Source, SourceText};
@@ -79,7 +82,7 @@ struct Loss<'a, T> {
 }
 
 /// Files by name.
-type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
+pub(super) type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
 
 /// How much less there is in a file that was read again.
 pub(super) struct Less {
@@ -114,8 +117,12 @@ impl Doubt {
             held.into_iter().map(|loss| (loss.former.source.name.clone(), loss.stands())).collect();
         let mut sources: Vec<Source> =
             taken(sight, &known).map(|source| stand_in(source, &known, &held)).collect();
+        let stands =
+            |file: &File<T>| held.get(&file.source.name).cloned().or_else(|| hidden(sight, file));
+        let owed = owed(files, &seen, stands, reading);
         put_back(&mut sources, files, &seen, |file| {
-            held.get(&file.source.name).cloned().or_else(|| hidden(sight, file))
+            let is_owed = || owed.contains(&file.source.name);
+            stands(file).or_else(|| is_owed().then(|| file.source.clone()))
         });
         sources.extend(self.places(sight, &known, &held));
         let due = self.waiting.values().map(Waiting::due).min();

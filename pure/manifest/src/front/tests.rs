@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use steelyard_model::Diagnostic;
 
 use super::{Awaited, Front, Teller};
+use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::object::Object;
 use crate::sight::{Blindness, Extent, Sight, Unseen};
-use crate::source::Source;
+use crate::source::{Source, SourceText};
 use crate::written::{Extract, Written};
 
 struct Plain(Written);
@@ -131,5 +132,52 @@ fn an_edit_of_text_alone_is_one_in_place() {
         Arc::make_mut(&mut sight.sources)[0] = file("a.yaml", &objects);
         heard.follow(&sight, start());
         assert_eq!(heard.in_place, in_place, "{text}");
+    }
+}
+
+/// What leads to a certificate is nothing without it: it stands as long as what names it does.
+#[test]
+fn what_a_file_names_stands_as_long_as_that_file() {
+    const NAMING: &str = "dyn/a.yml";
+    let names = "tls: {certificates: [{certFile: /keys/a.pem, keyFile: /keys/a.key}]}\n";
+    let key = |name: &str| Source::named(name, SourceText::Bytes(b"PEM".as_slice().into()));
+    let all = [Source::new(NAMING, names.as_bytes()), key("/keys/a.key"), key("/keys/a.pem")];
+    let look = |sources: Vec<Source>, hidden: &[&str]| {
+        let unseen = hidden.iter().map(|name| Unseen {
+            name: (*name).into(),
+            extent: Extent::Below,
+            why: Blindness::Vanished,
+        });
+        let (unseen, folders) = (unseen.collect(), vec!["dyn".into()]);
+        Sight { sources: sources.into(), unseen, folders }
+    };
+    let other = Source::new(NAMING, b"tls: {options: {default: {}}}\n".as_slice());
+    for (what, sight, until) in [
+        ("an empty folder", look(Vec::new(), &[]), 5),
+        ("a folder that is gone", look(Vec::new(), &["dyn"]), u64::MAX),
+        ("a link to nowhere", look(Vec::new(), &[NAMING]), u64::MAX),
+        ("a pipe", look(vec![Source::failed(NAMING, "it is a pipe")], &[]), u64::MAX),
+        ("a file that names none", look(vec![other], &[]), 2),
+    ] {
+        let front = Front::default().with_dynamic(DynamicPlaces(vec!["dyn".into()]));
+        let mut heard = Heard { front, ..Heard::default() };
+        heard.follow(&look(all.to_vec(), &[]), start());
+        let begin = start();
+        let holds = |heard: &Heard| {
+            let names = heard.objects.keys().map(|key| key.reference.to_string());
+            let named = names.filter(|it| it.starts_with("file/files/")).count();
+            (named, heard.objects.len())
+        };
+        assert_eq!(holds(&heard), (2, 3), "{what}");
+        for second in [0, 1, 2, 3, 4, 5, 6, 100, 102, 104] {
+            heard.follow(&sight, begin + Duration::from_secs(second));
+            let (named, objects) = holds(&heard);
+            if second < until {
+                assert_eq!((named, objects), (2, 3), "{what} after {second} s");
+            }
+            if second > 100 && until != u64::MAX {
+                assert_eq!(named, 0, "{what}: it goes with what names it");
+            }
+        }
     }
 }
