@@ -124,7 +124,8 @@ impl Core {
         let live = Live::new(version, shared.config());
         let kept = shared.options.kept.clone();
         let tracer = shared.options.tracing.as_ref().map(Tracer::new);
-        let upstreams = Upstreams::new(shared.options.workers, kept);
+        let own = shared.options.own_sockets.clone();
+        let upstreams = Upstreams::new(shared.options.workers, kept, own);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
         let chance = shared.seed.wrapping_add(index as u64);
         let limits = Rc::new(Limits::from(&shared.options.timeouts));

@@ -23,7 +23,7 @@ pub use crate::core::datagrams::HandedSession;
 pub use gateway::{Gateway, StartError};
 pub use options::{
     AccessLog, Bind, Binding, EntryTerms, GatewayOptions, LogFields, LogFilters, LogFormat,
-    MetricViews, OwnAnswers, Shown, Timeouts, Tracing,
+    MetricViews, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
 pub use tell::date::rfc3339;

@@ -1,6 +1,7 @@
 //! What the gateway can be told at start.
 
 pub(crate) mod access_log;
+mod own_sockets;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ use steelyard_model::Protocol;
 use steelyard_model::routing::observability::Observability;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
+pub(crate) use own_sockets::OwnSocket;
+pub use own_sockets::OwnSockets;
 pub use terms::EntryTerms;
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.
@@ -45,6 +48,8 @@ pub struct GatewayOptions {
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
     pub kept: Arc<AtomicUsize>,
+    /// Sockets of this process that nobody is led to.
+    pub own_sockets: OwnSockets,
     /// What `X-Forwarded-Server` says: the host's name.
     pub server_name: String,
     /// What the program's own services answer; none: a route to one is refused.
@@ -193,6 +198,7 @@ impl Default for GatewayOptions {
             internals: Observability::all(false),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
+            own_sockets: OwnSockets::default(),
             server_name: "steelyard".into(),
             own: None,
             return_memory: || {},

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -51,6 +52,46 @@ fn endpoints_that_are_names_are_looked_up() {
     let mut client = Client::connect(address);
     assert_eq!(client.get("named", "/").who(), "alive");
     assert_eq!(client.get("unknown", "/").status(), 502);
+}
+
+/// Whoever may write a Service reaches nothing that trusts who is on this machine.
+#[test]
+fn nobody_is_led_to_the_programs_own_sockets() {
+    let admin = Server::echo("admin");
+    let (beside, port) = (Server::echo("beside"), admin.address.port());
+    let six = TcpListener::bind("[::1]:0").unwrap();
+    let hosts = [
+        ("number", Host::Ip(Ipv4Addr::LOCALHOST.into()), port),
+        ("mapped", Host::Ip(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()), port),
+        ("unspecified", Host::Ip(Ipv4Addr::UNSPECIFIED.into()), port),
+        ("name", Host::Name("localhost".into()), port),
+        ("six", Host::Ip(Ipv6Addr::LOCALHOST.into()), six.local_addr().unwrap().port()),
+        ("nowhere", Host::Ip(Ipv6Addr::UNSPECIFIED.into()), six.local_addr().unwrap().port()),
+    ];
+    let mut routes: Vec<Route> = hosts
+        .into_iter()
+        .map(|(name, host, port)| {
+            let mut led = route(name, name, "/", &[admin.address]);
+            let endpoint = &mut led.services[0].endpoints[0];
+            (endpoint.host, endpoint.port) = (host, port);
+            led
+        })
+        .collect();
+    routes.push(route("beside", "beside", "/", &[beside.address]));
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let own = options.own_sockets.clone();
+    own.tell([admin.address, six.local_addr().unwrap()]);
+    let (gateway, address) = gateway_with(&routes, options);
+    let mut client = Client::connect(address);
+    for name in ["number", "mapped", "unspecified", "name", "six", "nowhere"] {
+        assert_eq!(client.get(name, "/").status(), 502, "{name}");
+    }
+    assert_eq!(client.get("beside", "/").who(), "beside", "others on this machine are asked");
+    assert_eq!(admin.accepted.load(Ordering::SeqCst), 0);
+    six.set_nonblocking(true).unwrap();
+    assert!(six.accept().is_err(), "nobody has connected");
+    let counted = "steelyard_request_faults_total{cause=\"own-socket\",entrypoint=\"web\"} 6\n";
+    assert!(scrape(&gateway).contains(counted), "{}", scrape(&gateway));
 }
 
 #[test]

@@ -86,6 +86,13 @@ struct Parts {
     health: Option<Admin>,
 }
 
+impl Parts {
+    /// Where this process tells of itself.
+    fn admin_sockets(&self) -> impl Iterator<Item = SocketAddr> {
+        std::iter::once(&self.admin).chain(&self.health).map(Admin::address)
+    }
+}
+
 /// The runtime of everything but the gateway, which has its own per core.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")

@@ -8,7 +8,7 @@ use steelyard_admin::{Admin, LiveParts, Metrics, Published};
 use steelyard_forward::{
     ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
 };
-use steelyard_gateway::Gateway;
+use steelyard_gateway::{Gateway, GatewayOptions, OwnSockets};
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
@@ -52,9 +52,13 @@ impl Instance {
         let mut descriptors = Descriptors::start();
         let late = LateParts::default();
         let own_services = Arc::new(Own::new(&settings.world.fixed));
+        let own_sockets = OwnSockets::default();
         let gateway = match settings.duties.routes {
             true => {
-                let options = gateway_options(&settings, &descriptors.rooms, &own_services)?;
+                let options = GatewayOptions {
+                    own_sockets: own_sockets.clone(),
+                    ..gateway_options(&settings, &descriptors.rooms, &own_services)?
+                };
                 Some(Arc::new(Gateway::start(options)?))
             }
             false => None,
@@ -64,6 +68,8 @@ impl Instance {
         let (waiting, expects, waits) = Waiting::of(&settings);
         let late_parts = LateStart { published: &published, expects, waits };
         let parts = start_parts(&settings, gateway, late_parts, &descriptors.rooms).await?;
+        // Before anybody is served: whoever may write a Service is nobody on this machine.
+        own_sockets.tell(parts.admin_sockets());
         if let Some(speaker) = &parts.speaker {
             let _ = late.speaker.set(Arc::downgrade(speaker));
         }

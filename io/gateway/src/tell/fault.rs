@@ -7,6 +7,7 @@ use steelyard_filters::Answerer;
 use steelyard_http::{BadResponse, Excerpt, Reject};
 
 use super::distrust::Distrust;
+use crate::options::OwnSocket;
 
 /// Why a request is not answered by its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +43,8 @@ pub(crate) enum Fault {
     Unresolved,
     /// The endpoint did not take the connection.
     Connect,
+    /// The endpoint is a socket of this process, for this machine alone.
+    OwnSocket,
     /// The endpoint did not answer to a connection attempt.
     ConnectTimeout,
     /// The endpoint closed the connection before, or in the middle of, its response.
@@ -93,6 +96,7 @@ impl Fault {
             Self::CutOff | Self::Refused | Self::NoEndpoints | Self::NoneFit | Self::Full => 503,
             Self::Unresolved
             | Self::Connect
+            | Self::OwnSocket
             | Self::UpstreamClosed
             | Self::Unencrypted
             | Self::Untrusted(_)
@@ -119,6 +123,7 @@ impl Fault {
             Self::Full => "every endpoint has as many requests as it may",
             Self::Unresolved => "the endpoint's name has no address",
             Self::Connect => "the endpoint does not take connections",
+            Self::OwnSocket => "the endpoint is this program's own interface for this machine",
             Self::ConnectTimeout => "the endpoint does not answer connection attempts",
             Self::UpstreamClosed => "the endpoint closed the connection",
             Self::UpstreamTimeout => "the endpoint did not respond in time",
@@ -148,6 +153,7 @@ impl Fault {
             Self::Full => "full",
             Self::Unresolved => "unresolved",
             Self::Connect => "connect",
+            Self::OwnSocket => "own-socket",
             Self::ConnectTimeout => "connect-timeout",
             Self::UpstreamClosed => "endpoint-closed",
             Self::UpstreamTimeout => "endpoint-timeout",
@@ -194,6 +200,7 @@ impl Failed {
     pub(crate) fn connect(error: io::Error) -> Self {
         let fault = match Distrust::of(&error) {
             Some(why) => Fault::Untrusted(why),
+            None if error.get_ref().is_some_and(|it| it.is::<OwnSocket>()) => Fault::OwnSocket,
             None if error.kind() == io::ErrorKind::TimedOut => Fault::ConnectTimeout,
             None => Fault::Connect,
         };

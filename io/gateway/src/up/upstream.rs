@@ -15,6 +15,7 @@ use steelyard_http::Clean;
 use super::h2::Sessions;
 use super::security::Security;
 use super::tally::{EndpointTotals, Tally};
+use crate::options::{OwnSocket, OwnSockets};
 use crate::shared::origins::OriginHandshakes;
 use crate::wire::Wire;
 use crate::wire::stream::Stream;
@@ -64,6 +65,8 @@ struct Kept {
     /// How many all cores may keep, and how many cores there are.
     most: Arc<AtomicUsize>,
     cores: usize,
+    /// To none of these.
+    own: OwnSockets,
 }
 
 /// One connection that is kept.
@@ -189,6 +192,9 @@ impl Upstream {
         words: &[u8],
         shared: bool,
     ) -> io::Result<Stream> {
+        if self.kept.own.holds(self.address) {
+            return Err(io::Error::other(OwnSocket));
+        }
         let begun = Instant::now();
         let connected = within(limit, async {
             let mut stream = Stream::connect(self.address).await?;
@@ -244,9 +250,9 @@ impl Doubt {
 }
 
 impl Upstreams {
-    /// None yet. Of `cores`, all together keep at most `most` connections.
-    pub(crate) fn new(cores: usize, most: Arc<AtomicUsize>) -> Self {
-        let kept = Rc::new(Kept { now: Cell::new(0), most, cores });
+    /// None yet. Of `cores`, all together keep at most `most` connections; none is made to `own`.
+    pub(crate) fn new(cores: usize, most: Arc<AtomicUsize>, own: OwnSockets) -> Self {
+        let kept = Rc::new(Kept { now: Cell::new(0), most, cores, own });
         Self { kept, by_address: RefCell::default(), names: RefCell::default() }
     }
 
@@ -346,7 +352,7 @@ mod tests {
             (Doubt { is_repeatable: true, now: start, most_idle: None }, false),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let upstream = upstreams.at(listener.local_addr().unwrap());
         for (surplus, (doubt, is_noticed)) in
             [false, true].into_iter().flat_map(|it| doubts.map(|doubt| (it, doubt)))
@@ -402,7 +408,7 @@ mod tests {
     async fn no_more_are_kept_than_all_cores_may() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(2, Arc::new(AtomicUsize::new(4)));
+        let upstreams = Upstreams::new(2, Arc::new(AtomicUsize::new(4)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         for kept in [1, 2, 2] {
             endpoint.give_back(&upstream, now).await;
@@ -418,7 +424,7 @@ mod tests {
     async fn as_many_are_kept_as_are_needed_at_times() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9_999)));
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9_999)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         for _ in 0..KEEP_IDLE + 100 {
             endpoint.give_back(&upstream, now).await;
@@ -443,7 +449,7 @@ mod tests {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         endpoint.give_back(&upstream, start).await;
         endpoint.give_back(&upstream, at(500)).await;
@@ -466,7 +472,7 @@ mod tests {
     async fn addresses_are_known_while_somebody_has_them_or_they_have_connections() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let known = || upstreams.by_address.borrow().len();
         let upstream = endpoint.at(&upstreams);
         upstreams.prune(now, LIMIT);
@@ -483,7 +489,7 @@ mod tests {
     async fn names_are_believed_for_a_while_and_longer_where_nothing_else_is_known() {
         let start = Instant::now();
         let old: SocketAddr = "192.0.2.9:80".parse().unwrap();
-        let upstreams = Upstreams::new(1, Arc::default());
+        let upstreams = Upstreams::new(1, Arc::default(), OwnSockets::default());
         let [local, lost] = ["localhost", "lost.invalid"].map(Arc::<str>::from);
         for name in [&local, &lost] {
             let resolved = Resolved { addresses: Rc::from([old]), until: start + NAME_TTL };
