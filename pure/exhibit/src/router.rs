@@ -10,6 +10,7 @@ use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, ObjectRef};
+use steelyard_tls::HeldHandshakes;
 
 use crate::fault::{Faults, Status, sentences};
 use crate::names::{backend, filter};
@@ -34,6 +35,7 @@ pub(crate) fn all(routing: &RoutingMap, faults: &Faults<'_>) -> BTreeMap<Section
         sections.insert(Section::Udp(part), Rows::new());
     }
     let parents = parents(routing);
+    let held = HeldHandshakes::new(routing);
     for route in routing.routes.values() {
         // Of two routes that stand for one router of Traefik's, one is shown.
         if route.id.as_str().ends_with("#get@internal") {
@@ -45,7 +47,7 @@ pub(crate) fn all(routing: &RoutingMap, faults: &Faults<'_>) -> BTreeMap<Section
             name = route.id.to_string();
         }
         let parents = parents.get(&route.id).map(Vec::as_slice).unwrap_or_default();
-        rows.insert((&*name).into(), row(&name, route, parents, routing, faults));
+        rows.insert((&*name).into(), row(&name, route, parents, (routing, &held), faults));
     }
     broken(routing, faults, &mut sections);
     sections
@@ -81,19 +83,23 @@ fn row(
     name: &str,
     route: &Route,
     parents: &[String],
-    routing: &RoutingMap,
+    (routing, held): (&RoutingMap, &HeldHandshakes<'_>),
     faults: &Faults<'_>,
 ) -> Row {
     let found = faults.at(&route.place);
     let mut errors = sentences(&found);
     let refused = refused(route, routing);
     let closed = closed(route, routing);
-    let status = match (refused, closed) {
-        (None, None) if errors.is_empty() => Status::Enabled,
-        (None, None) => Status::Warning,
-        _ => Status::Disabled,
+    let unheld = held.lacking(route);
+    let serves_nobody = refused.is_some() || closed.is_some() || held.are_none(route);
+    let status = match serves_nobody {
+        true => Status::Disabled,
+        false if errors.is_empty() && unheld.is_empty() => Status::Enabled,
+        false => Status::Warning,
     };
     errors.extend(closed.map(|it| format!("entry point {} is closed", it.entry_point)));
+    let unheld = unheld.into_iter();
+    errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
     if errors.is_empty() {
         errors.extend(refused.map(ToString::to_string));
     }

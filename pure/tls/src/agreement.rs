@@ -18,14 +18,28 @@ use crate::codes::TLS_OPTIONS_CONFLICT;
 /// What is asked of handshakes for one host at one entry point: by name, and who asks first.
 type Asked<'r> = BTreeMap<&'r str, &'r Provenance>;
 
+/// Hosts at entry points whose routes disagree: what is asked, and whether it yields.
+type Disputes<'r> = BTreeMap<(&'r EntryPointId, &'r HostPattern), (Asked<'r>, bool)>;
+
 /// What there is to say of hosts whose routes disagree: once for each, at a route that names terms
 /// of its own.
 pub fn disagreements(routing: &RoutingMap) -> Vec<Diagnostic> {
+    let all = disputes(routing).into_iter();
+    all.filter_map(|((point, host), (all, yields))| said(point, host, &all, yields)).collect()
+}
+
+/// Hosts for which no handshake is held for that, by entry point.
+pub(crate) fn disputed(routing: &RoutingMap) -> BTreeSet<(&EntryPointId, &HostPattern)> {
+    let all = disputes(routing).into_iter();
+    all.filter(|(_, (_, yields))| !yields).map(|(place, _)| place).collect()
+}
+
+fn disputes(routing: &RoutingMap) -> Disputes<'_> {
     let routes = || routing.routes.values().filter(|it| it.kind.is_of_requests());
     // As a rule nobody names any.
     let named: BTreeSet<&HostPattern> =
         routes().filter(|it| it.tls_policy.is_some()).map(|it| it.rule.host()).collect();
-    let mut asked: BTreeMap<(&EntryPointId, &HostPattern), (Asked<'_>, bool)> = BTreeMap::new();
+    let mut asked = Disputes::new();
     for route in routes().filter(|it| named.contains(it.rule.host())) {
         for (point, policy, yields) in terms(routing, route) {
             let (all, yielding) = asked.entry((point, route.rule.host())).or_default();
@@ -33,8 +47,8 @@ pub fn disagreements(routing: &RoutingMap) -> Vec<Diagnostic> {
             *yielding |= yields;
         }
     }
-    let conflicts = asked.into_iter().filter(|(_, (all, _))| all.len() > 1);
-    conflicts.filter_map(|((point, host), (all, yields))| said(point, host, &all, yields)).collect()
+    asked.retain(|_, (all, _)| all.len() > 1);
+    asked
 }
 
 /// What a route asks for, at each of its listeners that ends TLS.

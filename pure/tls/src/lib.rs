@@ -21,6 +21,7 @@ mod particulars;
 mod seen;
 mod table;
 mod unfit;
+mod unheld;
 mod x509;
 
 #[cfg(test)]
@@ -40,4 +41,5 @@ pub use particulars::{Particulars, particulars};
 pub use seen::SeenCertificate;
 pub use table::{CertificateTable, Offer};
 pub use unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
+pub use unheld::{HeldHandshakes, Unheld};
 pub use x509::validity;
