@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use steelyard_tests::http::{self, Connection};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, service};
@@ -234,6 +235,37 @@ fn rules_are_in_the_language_that_is_said() -> Result<()> {
     for host in ["nas.test", "b.test"] {
         up.wait_for(host, 200)?;
     }
+    Ok(())
+}
+
+/// A router that leads to others has no endpoints of its own, and lacks none.
+#[test]
+fn a_parent_lacks_nothing() -> Result<()> {
+    let home = Home::new()?;
+    let children = format!(
+        "http:\n  routers:\n    par: {{rule: Host(`par.test`), entryPoints: [web]}}\n    \
+         kid: {{rule: Path(`/kid`), parentRefs: [par], service: s}}\n    \
+         alone: {{rule: Host(`alone.test`), entryPoints: [web], service: none}}\n  services:\n    \
+         s: {{loadBalancer: {{servers: [{{url: 'http://{}'}}]}}}}\n    \
+         none: {{loadBalancer: {{servers: []}}}}\n",
+        home.nas.address
+    );
+    home.write("children.yml", &children)?;
+    let up = home.start(&[])?;
+    up.wait_for("nas.test", 200)?;
+    wait::until("the child", || {
+        http::get(up.web, "par.test", "/kid").is_ok_and(|it| it.status == 200)
+    })?;
+    let routes = up.read("routes")?;
+    let answers = |name: &str| {
+        let row = routes.as_array()?.iter().find(|it| it["name"] == name)?;
+        Some(row["answers"].clone())
+    };
+    ensure!(answers("par@file") == Some(Value::Null), "{routes:#}");
+    ensure!(answers("alone@file").is_some_and(|it| it.is_string()), "{routes:#}");
+    let readiness = http::get(up.admin, &up.admin.to_string(), "/readyz")?;
+    let text = format!("{readiness:?}");
+    ensure!(!text.contains("par@file") && text.contains("alone@file"), "{text}");
     Ok(())
 }
 

@@ -35,6 +35,10 @@ impl<'a> Lack<'a> {
         if let Some(why) = routing.refusal(route) {
             return Some(Self::Refused(why));
         }
+        // Those that it leads to have endpoints, and lack what they lack; it has none itself.
+        if matches!(route.to, Destination::Routes(_)) {
+            return None;
+        }
         let ends = routing.ends(route).into_iter().filter(|end| end.weight > 0);
         let ends: Vec<RouteEnd<'_>> = ends.collect();
         // What answers by itself needs nobody.
