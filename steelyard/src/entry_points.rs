@@ -42,6 +42,8 @@ pub struct StaticOptions {
     values: BTreeMap<String, String>,
     /// What there is to say of others.
     remarks: Vec<String>,
+    /// Entry points are there that are declared, and no others: so a file has it that declares some.
+    has_only_declared: bool,
 }
 
 /// What there is to say of a flag of ingress-nginx, by its own name: nothing, that it makes no
@@ -63,9 +65,12 @@ impl StaticOptions {
         let (chosen, rest) = given::chosen(arguments, environment)?;
         let mut options = Self { remarks: chosen.remarks, ..Self::default() };
         let plans = rest.iter().any(|argument| argument == "plan");
+        let is_file = chosen.is_file;
         for given in chosen.options {
             options.add(given, plans)?;
         }
+        options.has_only_declared = is_file && options.declares_entry_points();
+        options.remarks.extend(options.undeclared());
         options.check_entry_points()?;
         options.check_tracing()?;
         options.check_nginx()?;

@@ -36,6 +36,8 @@ pub(super) struct Given {
 #[derive(Default)]
 pub(super) struct Chosen {
     pub(super) options: Vec<Given>,
+    /// Whether they are those of a file.
+    pub(super) is_file: bool,
     /// What there is to say of those that do not.
     pub(super) remarks: Vec<String>,
 }
@@ -58,6 +60,7 @@ pub(super) fn chosen(
         }
         (Some(file), None) => {
             chosen.options = from_file(Path::new(&file.value))?;
+            chosen.is_file = true;
             "the file of options counts"
         }
         (None, Some(_)) => {

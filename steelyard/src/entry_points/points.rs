@@ -15,6 +15,9 @@ use super::names::{
     PROXY_TRUSTED_IPS, REDIRECTION, TLS, TLS_OPTIONS, TRUSTED_IPS, entry_point_name,
 };
 
+/// What options of entry points begin with.
+const OF_POINTS: &str = "entrypoints.";
+
 impl StaticOptions {
     /// The address of the entry point `name`, where it is set.
     pub fn address(&self, name: &str) -> Option<ListenAddress> {
@@ -22,11 +25,13 @@ impl StaticOptions {
         Some(parse_address(value).expect("checked when it was taken"))
     }
 
-    /// Every entry point: the built-in ones unless moved, and those of the user's own.
-    /// `fallback` gives the ports of the built-in ones.
+    /// Every entry point: the built-in ones unless moved, and those of the user's own. Where a file
+    /// declares some, they are those of it alone, as with Traefik: nothing listens that nobody asked
+    /// for. `fallback` gives the ports of the built-in ones.
     pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
         let mut points = BTreeMap::new();
-        for (name, port) in [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)] {
+        let built_in = [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)];
+        for (name, port) in built_in.into_iter().filter(|(name, _)| self.has_built_in(name)) {
             points.insert(name, EntryPoint::new(name, port));
         }
         for (name, value) in &self.values {
@@ -86,9 +91,33 @@ impl StaticOptions {
         })
     }
 
+    /// Whether something is said of entry points.
+    pub(super) fn declares_entry_points(&self) -> bool {
+        self.values.keys().any(|option| option.starts_with(OF_POINTS))
+    }
+
+    /// Whether a built-in entry point is there.
+    fn has_built_in(&self, name: &str) -> bool {
+        let of = format!("{OF_POINTS}{name}.");
+        !self.has_only_declared || self.values.keys().any(|option| option.starts_with(&of))
+    }
+
+    /// What there is to say where a built-in one is not there.
+    pub(super) fn undeclared(&self) -> Option<String> {
+        let gone = BUILT_IN.iter().filter(|it| !self.has_built_in(it.name));
+        let gone: Vec<String> = gone.map(|it| format!("`{}`", it.name)).collect();
+        (!gone.is_empty()).then(|| {
+            format!(
+                "there is no entry point {}: the file of options declares others, and those are \
+                 all there are, as with Traefik",
+                gone.join(" and none ")
+            )
+        })
+    }
+
     /// Whether there is an entry point of this name.
     pub(super) fn is_entry_point(&self, name: &str) -> bool {
-        BUILT_IN.iter().any(|it| it.name == name)
+        BUILT_IN.iter().any(|it| it.name == name && self.has_built_in(name))
             || self.address(name).is_some()
             || name == OWN && self.needs_own()
     }

@@ -360,6 +360,54 @@ fn a_file_says_the_same_and_its_mistakes_have_places() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// What a file declares is all there is; flags and the environment add to what there is.
+#[test]
+fn a_file_that_declares_entry_points_has_no_others() {
+    let file = std::env::temp_dir().join(format!("steelyard-points-{}.yml", std::process::id()));
+    let names = |options: &StaticOptions| -> Vec<String> {
+        let points = options.entry_points((80, 443));
+        points.iter().map(|it| format!("{}:{}", it.id, it.port)).collect()
+    };
+    for (text, expected, said) in [
+        (
+            "entryPoints: {internal: {address: '127.0.0.1:8020'}}\n",
+            &["internal:8020"][..],
+            Some("no entry point `web` and none `websecure`"),
+        ),
+        (
+            "entryPoints: {web: {address: ':8000'}}\nping: {}\n",
+            &["traefik:8080", "web:8000"],
+            Some("no entry point `websecure`: "),
+        ),
+        (
+            "entryPoints: {websecure: {http: {tls: {}}}, a: {address: ':1'}}\n",
+            &["a:1", "websecure:443"],
+            Some("no entry point `web`: "),
+        ),
+        ("ping: {}\n", &["traefik:8080", "web:80", "websecure:443"], None),
+        ("entryPoints: {}\n", &["web:80", "websecure:443"], None),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let line = [OsString::from(format!("--configfile={}", file.display()))];
+        let (options, _) = StaticOptions::take(line, []).unwrap();
+        assert_eq!(names(&options), expected, "{text}");
+        let remark = options.remarks().iter().find(|it| it.contains("no entry point"));
+        assert_eq!(remark.is_some(), said.is_some(), "{text}: {remark:?}");
+        assert!(said.is_none_or(|said| remark.is_some_and(|it| it.contains(said))), "{remark:?}");
+    }
+    // What is said of one that is not there is a mistake.
+    std::fs::write(&file, "entryPoints: {a: {address: ':1'}}\nping: {entryPoint: web}\n").unwrap();
+    let line = [OsString::from(format!("--configfile={}", file.display()))];
+    let error = StaticOptions::take(line, []).unwrap_err();
+    assert!(error.contains("no entry point \"web\""), "{error}");
+    std::fs::remove_file(&file).unwrap();
+    let (options, _) = take("up --entrypoints.internal.address=:8020").unwrap();
+    assert_eq!(names(&options), ["internal:8020", "web:80", "websecure:443"]);
+    let environment = variables(&[("TRAEFIK_ENTRYPOINTS_INTERNAL_ADDRESS", ":8020")]);
+    let (options, _) = StaticOptions::take([], environment).unwrap();
+    assert_eq!(names(&options), ["internal:8020", "web:80", "websecure:443"]);
+}
+
 #[test]
 fn what_makes_no_difference_is_said() {
     let line = "up --providers.kubernetesingress=true --ocsp.responderOverrides.a=b --log.maxSize=3 \
