@@ -31,7 +31,7 @@ const HINT: &str = "the errors alone: --severity error\n";
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
-    #[arg(required_unless_present = "cluster", conflicts_with = "cluster", value_name = "PATH")]
+    #[arg(conflicts_with = "cluster", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) input: ClusterInput,
@@ -62,6 +62,7 @@ Examples:
   steelyard check manifests/ -o json | jq '.diagnostics[].code'
   kustomize build overlays/home | steelyard check -
   helm template charts/web | steelyard check -
+  steelyard check --configfile=traefik.yml what Traefik's static file and the files it names come to
   steelyard check manifests/ --as nginx   what an installation of ingress-nginx comes to here
   steelyard check --cluster               the objects of a cluster, with the rights you have there
 

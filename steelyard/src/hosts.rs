@@ -28,7 +28,7 @@ const THIS_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 #[command(after_help = EXAMPLES)]
 pub struct HostsArgs {
     /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Which Service has which address already
     #[arg(long, value_name = "FILE")]

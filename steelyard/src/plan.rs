@@ -23,7 +23,7 @@ use crate::{load, lock_file, planning, text};
 #[command(after_help = EXAMPLES)]
 pub struct PlanArgs {
     /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
-    #[arg(required_unless_present = "cluster", conflicts_with = "cluster", value_name = "PATH")]
+    #[arg(conflicts_with = "cluster", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) input: ClusterInput,

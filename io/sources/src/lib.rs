@@ -49,7 +49,8 @@ pub enum ReadError {
 }
 
 const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `-` for standard \
-                    input (relative paths start at the current folder)";
+                    input (relative paths start at the current folder); Traefik's own files need \
+                    no path: --configfile, or --providers.file.directory";
 
 /// Where files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

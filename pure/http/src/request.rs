@@ -175,6 +175,17 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         Ok(Some(head))
     }
 
+    /// What becomes of a head before anybody asks for its route: a line that its peer may not send
+    /// rejects it, and rules read its query with `semicolons` as its entry point has them. Says who
+    /// asks.
+    pub fn begin(&mut self, vouching: &Vouching, semicolons: Semicolons) -> Result<IpAddr, Reject> {
+        if self.is_refused(vouching) {
+            return Err(Reject::Field);
+        }
+        self.semicolons = semicolons;
+        Ok(self.settle(vouching))
+    }
+
     /// Takes what the peer may say of the client, and says who asks.
     pub fn settle(&mut self, vouching: &Vouching) -> IpAddr {
         self.scheme = vouching.scheme();

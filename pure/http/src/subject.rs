@@ -82,6 +82,24 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
         parameters
     }
 
+    /// What `choose` finds for it; rejected where some server sees another path in its path, for
+    /// which that finds something else: what keeps people out there, or leads them elsewhere,
+    /// would be got past. `is_rooted` says of what paths above the root are refused, and `is_like`
+    /// of which two it makes no difference to clients.
+    pub fn sole<T>(
+        &self,
+        choose: impl Fn(&Self) -> Option<T>,
+        is_rooted: impl Fn(&T) -> bool,
+        is_like: impl Fn(&T, &T) -> bool,
+    ) -> Result<Option<T>, Reject> {
+        let Some(found) = choose(self) else { return Ok(None) };
+        if is_rooted(&found) && self.leaves_root() {
+            return Err(Reject::Path);
+        }
+        let is_other = |reading: Self| choose(&reading).is_some_and(|it| !is_like(&it, &found));
+        if self.readings().any(is_other) { Err(Reject::Path) } else { Ok(Some(found)) }
+    }
+
     /// The same with the other paths that some server sees in its path; nothing where the path has
     /// one reading.
     pub fn readings(&self) -> impl Iterator<Item = Self> {

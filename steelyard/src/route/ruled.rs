@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use steelyard_http::Reject;
 use steelyard_model::Snapshot;
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::EntryPointId;
@@ -28,6 +29,8 @@ pub(crate) struct Ruled<'f> {
     pub(crate) ruling: Ruling<'f>,
     /// What its connection meets, where that is asked for.
     pub(crate) connection: Option<ConnectionRow>,
+    /// Why it goes to nobody although routes match it, where that is so.
+    pub(crate) rejected: Option<Reject>,
     /// The request is remembered only: nobody knows its header lines and its query.
     pub(crate) is_remembered: bool,
 }
@@ -58,7 +61,8 @@ impl Ruled<'_> {
         });
         json!({
             "entryPoint": self.point.as_str(), "tls": self.is_tls,
-            "routed": self.ruling.served_by().is_some(),
+            "routed": self.rejected.is_none() && self.ruling.served_by().is_some(),
+            "rejected": self.rejected.map(|it| format!("{}: {it}", it.status())),
             "winners": winners.collect::<Vec<_>>(), "losers": losers.collect::<Vec<_>>(),
             "filters": passing.rows(), "filterAnswer": answer, "connection": self.connection,
         })
@@ -115,10 +119,14 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     let each = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
     let mut out = String::new();
     let is_met = met(&found["connection"], color, &mut out);
-    if is_met && found["routed"] == false {
+    if let Some(why) = found["rejected"].as_str().filter(|_| is_met) {
+        let so = "such a request is answered, and goes to nobody";
+        let _ = writeln!(out, "{}", Style::Bad.paint(&format!("{so}: {why}"), color));
+    } else if is_met && found["routed"] == false {
         let _ = writeln!(out, "{}", Style::Bad.paint("no route serves it: 404", color));
     }
-    for won in each(&found["winners"]) {
+    let is_taken = found["rejected"].is_null();
+    for won in each(&found["winners"]).into_iter().filter(|_| is_taken) {
         let name = Style::Good.paint(&text(&won["name"]), color);
         let _ = writeln!(out, "→ {name} ({})", text(&won["source"]));
         let _ = writeln!(out, "  rule      {}", text(&won["rule"]));

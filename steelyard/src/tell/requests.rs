@@ -60,6 +60,7 @@ fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
         is_tls,
         ruling,
         connection: None,
+        rejected: None,
         is_remembered: true,
     };
     let mut told = ruled.json(&passing, answer.as_ref());

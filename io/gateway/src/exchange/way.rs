@@ -68,15 +68,14 @@ fn find<'c>(
     subject: &RequestSubject<'_, '_, '_>,
     choose: impl Fn(&RequestSubject<'_, '_, '_>) -> Option<&'c Arc<Route>>,
 ) -> Found<'c> {
-    let Some(route) = choose(subject) else { return Found::Nothing };
-    if route.manner == Manner::Nginx && subject.leaves_root() {
-        return Found::Ambiguous;
+    let is_rooted = |route: &&Arc<Route>| route.manner == Manner::Nginx;
+    let is_like =
+        |other: &&Arc<Route>, route: &&Arc<Route>| config.routing.serves_alike(other, route);
+    match subject.sole(choose, is_rooted, is_like) {
+        Ok(Some(route)) => Found::Route(route),
+        Ok(None) => Found::Nothing,
+        Err(_) => Found::Ambiguous,
     }
-    // What another route keeps out, or leads elsewhere, would be got at through this one.
-    let is_other = |other: RequestSubject<'_, '_, '_>| {
-        choose(&other).is_some_and(|other| !config.routing.serves_alike(other, route))
-    };
-    if subject.readings().any(is_other) { Found::Ambiguous } else { Found::Route(route) }
 }
 
 /// A request as filters have made it.

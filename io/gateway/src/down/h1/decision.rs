@@ -65,12 +65,11 @@ impl Context<'_> {
             Ok(head) => head,
             Err(decision) => return *decision,
         };
-        if head.is_refused(self.vouching) {
-            return Decision::Reject(Reject::Field);
-        }
+        let client = match head.begin(self.vouching, self.listener.terms.semicolons) {
+            Ok(client) => client,
+            Err(reject) => return Decision::Reject(reject),
+        };
         let len = head.len;
-        head.semicolons = self.listener.terms.semicolons;
-        let client = head.settle(self.vouching);
         let mut request = Request::new(&head, self.started, client, self.vouching);
         if let Some(tracer) = &self.core.tracer {
             request.traced = tracer.begin(head.header("traceparent"));

@@ -1,0 +1,1 @@
+plan --configfile=tests/golden/commands/asked/one.yml --node node-1

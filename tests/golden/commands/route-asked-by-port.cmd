@@ -1,0 +1,1 @@
+route --configfile=tests/golden/commands/asked/k3s.yml -r http://a.test:9100/

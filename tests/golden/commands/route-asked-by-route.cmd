@@ -1,0 +1,1 @@
+route --configfile=tests/golden/commands/asked/one.yml -r http://a.test/
