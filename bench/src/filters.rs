@@ -144,7 +144,7 @@ fn nanoseconds(filter: Option<&Filter>, asked: &[Asked], requests: usize) -> f64
             got = match stack.enter(&mut context(&journey, &mut notes), &mut head, got) {
                 Inward::Inside => break,
                 Inward::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
-                Inward::Ask(Ask::Work(job)) => Got::Done(job.0()),
+                Inward::Ask(Ask::Work(job)) => Got::Done((job.work)()),
                 other => panic!("{other:?}"),
             };
         }

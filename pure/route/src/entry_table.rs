@@ -332,6 +332,11 @@ impl<T: Candidate> EntryTable<T> {
         }
     }
 
+    /// Whether handshakes for `server_name` are held by this policy.
+    pub fn is_held_by(&self, server_name: &str, policy: &TlsPolicyId) -> bool {
+        self.policy(server_name) == Ok(Some(policy))
+    }
+
     /// Whether a request for `host` came over a handshake for `server_name` that it does not
     /// belong to.
     pub fn misdirection(&self, server_name: &str, host: &str) -> Option<Misdirection> {

@@ -103,7 +103,7 @@ impl Passing {
                 }
                 Inward::Ask(Ask::Body { .. }) => Got::Body(Bytes::new()),
                 Inward::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
-                Inward::Ask(Ask::Work(job)) => Got::Done(job.0()),
+                Inward::Ask(Ask::Work(job)) => Got::Done((job.work)()),
                 Inward::Ask(Ask::Sleep(_)) => Got::Nothing,
                 Inward::Ask(Ask::Begin { .. } | Ask::Fetch { .. } | Ask::Run { .. }) => {
                     return self.told(stack.entering()?, None);

@@ -13,10 +13,15 @@ use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::{EntryPoint, OWN, PLAIN, SECURE};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::{Manner, Route};
+use steelyard_model::routing::subject::Subject as _;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_route::{RoutingTable, Ruling};
 
 use super::asked::Asked;
+
+/// What a route answers over a handshake that did not ask for the certificate that it wants.
+const UNASKED: &str = "421: the route wants certificates of clients, and another route that names \
+                       the host, or names it more exactly, asks for none in its handshakes";
 
 /// What requests are routed by.
 pub(super) struct Way<'w> {
@@ -89,8 +94,34 @@ impl Way<'_> {
         Ok((head, client))
     }
 
-    /// Why the request is rejected on its way through the routes that take it, if it is.
+    /// Why the request is answered on its way to the routes that take it, if it is.
     pub(super) fn rejects(
+        &self,
+        point: &EntryPointId,
+        is_tls: bool,
+        subject: &RequestSubject<'_, '_, '_>,
+        ruling: &Ruling<'_>,
+    ) -> Option<String> {
+        let rejected = self.misread(point, is_tls, subject, ruling);
+        let rejected = rejected.map(|it| format!("{}: {it}", it.status()));
+        rejected.or_else(|| {
+            let route = ruling.winners.first().filter(|_| is_tls)?.route;
+            self.is_unasked(point, subject.host(), route).then(|| UNASKED.to_owned())
+        })
+    }
+
+    /// Whether a route wants certificates of clients, and handshakes for `host` are held by what
+    /// another route says of it.
+    fn is_unasked(&self, point: &EntryPointId, host: &str, route: &Route) -> bool {
+        let Some(wanted) = &route.tls_policy else { return false };
+        let policy = self.routing.tls_policies.get(wanted);
+        let shuts_out = policy.is_none_or(|it| it.clients.shuts_out());
+        let table = self.table.entry_point(point);
+        shuts_out && table.is_none_or(|it| !it.is_held_by(host, wanted))
+    }
+
+    /// Why its path is read in several ways, if it is.
+    fn misread(
         &self,
         point: &EntryPointId,
         is_tls: bool,

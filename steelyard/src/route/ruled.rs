@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use steelyard_http::Reject;
 use steelyard_model::Snapshot;
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::EntryPointId;
@@ -30,7 +29,7 @@ pub(crate) struct Ruled<'f> {
     /// What its connection meets, where that is asked for.
     pub(crate) connection: Option<ConnectionRow>,
     /// Why it goes to nobody although routes match it, where that is so.
-    pub(crate) rejected: Option<Reject>,
+    pub(crate) rejected: Option<String>,
     /// The request is remembered only: nobody knows its header lines and its query.
     pub(crate) is_remembered: bool,
 }
@@ -62,7 +61,7 @@ impl Ruled<'_> {
         json!({
             "entryPoint": self.point.as_str(), "tls": self.is_tls,
             "routed": self.rejected.is_none() && self.ruling.served_by().is_some(),
-            "rejected": self.rejected.map(|it| format!("{}: {it}", it.status())),
+            "rejected": self.rejected,
             "winners": winners.collect::<Vec<_>>(), "losers": losers.collect::<Vec<_>>(),
             "filters": passing.rows(), "filterAnswer": answer, "connection": self.connection,
         })

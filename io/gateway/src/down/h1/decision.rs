@@ -311,7 +311,7 @@ impl Context<'_> {
             return false;
         }
         let table = live.config.table.entry_point(&self.listener.point);
-        table.is_none_or(|it| it.policy(&tls.server_name) != Ok(Some(wanted)))
+        table.is_none_or(|it| !it.is_held_by(&tls.server_name, wanted))
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.

@@ -1,0 +1,1 @@
+route tests/golden/commands/unasked -r https://open.lan/guarded
