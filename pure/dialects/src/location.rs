@@ -33,12 +33,16 @@ use crate::{LowerOptions, codes};
 
 /// An Ingress with its annotations, and what they come to.
 pub(crate) struct Asked<'a, 'f> {
-    annotations: &'a Labels,
+    words: OwnWords<'a>,
     prefix: &'a str,
     routes: &'a [RouteDraft],
     reading: &'a mut ClassReading,
     findings: &'a mut Findings<'f>,
 }
+
+/// What is written in these words, by names without their prefix. Each group asks for a dozen names,
+/// and nearly every Ingress has few of them, or none: no key is put together to look for it.
+struct OwnWords<'a>(Vec<(&'a str, &'a str)>);
 
 /// Reads all groups.
 pub(crate) fn read(
@@ -49,7 +53,8 @@ pub(crate) fn read(
     options: &LowerOptions,
 ) {
     let prefix = options.nginx_prefix.as_str();
-    let mut asked = Asked { annotations, prefix, routes, reading, findings };
+    let words = OwnWords::new(annotations, prefix);
+    let mut asked = Asked { words, prefix, routes, reading, findings };
     hosts::read(&mut asked);
     cors::read(&mut asked);
     pages::read(&mut asked);
@@ -75,8 +80,7 @@ pub(crate) fn read(
 /// All annotations in these words, as they are written; none where there are none.
 pub(crate) fn written(annotations: &Labels, options: &LowerOptions) -> Option<Arc<Labels>> {
     let prefix = options.nginx_prefix.as_str();
-    let is_own = |key: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
-    let own = annotations.iter().filter(|(key, _)| is_own(key));
+    let own = annotations.iter().filter(|(key, _)| name_of(key, prefix).is_some());
     let own: Labels = own.map(|(key, value)| (key.clone(), value.clone())).collect();
     (!own.is_empty()).then(|| own.into())
 }
@@ -86,6 +90,26 @@ pub(crate) fn written_at<'a>(lines: &'a Labels, key: &str) -> Option<&'a str> {
     lines.get(key).map(String::as_str).filter(|it| !it.is_empty())
 }
 
+/// The name of an annotation in these words.
+fn name_of<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
+    key.strip_prefix(prefix)?.strip_prefix('/')
+}
+
+impl<'a> OwnWords<'a> {
+    /// They are in order, as their keys are: these begin alike.
+    fn new(annotations: &'a Labels, prefix: &str) -> Self {
+        let named =
+            |(key, value): (&'a String, &'a String)| Some((name_of(key, prefix)?, value.as_str()));
+        Self(annotations.iter().filter_map(named).collect())
+    }
+
+    /// What is written; an empty value is none.
+    fn written(&self, name: &str) -> Option<&'a str> {
+        let at = self.0.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+        Some(self.0[at].1).filter(|it| !it.is_empty())
+    }
+}
+
 impl<'a> Asked<'a, '_> {
     fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
@@ -93,7 +117,7 @@ impl<'a> Asked<'a, '_> {
 
     /// What is written; an empty value is none.
     fn written(&self, name: &str) -> Option<&'a str> {
-        written_at(self.annotations, &self.key(name))
+        self.words.written(name)
     }
 
     /// What is written, read; what cannot be read is said, and as if it were not there.

@@ -57,6 +57,9 @@ pub(crate) enum Miss {
 impl Annotation {
     /// Whether `value`, on an object with these paths, asks for what is done anyway.
     pub(crate) fn is_neutral(&self, value: &str, paths: &[&str]) -> bool {
+        if self.neutral.is_empty() {
+            return false;
+        }
         let mut plain = value.to_ascii_lowercase();
         plain.retain(|c| !c.is_whitespace());
         let same = |neutral: &&str| match *neutral {

@@ -16,7 +16,7 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::variables::{TextPart, Variable, VariableFault, VariableText};
 use steelyard_model::{FieldPath, NamespacedName, OwnFilter, PassPhase, RouteDraft};
 
-use super::{Asked, value, written_at};
+use super::{Asked, value};
 use crate::annotation;
 
 mod cache;
@@ -79,8 +79,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     }
     let Some(url) = asked.written(URL) else { return say_beside(asked) };
     let object = asked.findings.object().id();
-    let (annotations, prefix) = (asked.annotations, asked.prefix);
-    let written = |name: &str| written_at(annotations, &format!("{prefix}/{name}"));
+    let written = |name: &str| asked.words.written(name);
     let mut words = AuthWords::new(&written, object);
     let found = words.asking(url, asked.routes);
     for (name, help) in std::mem::take(&mut words.ignored) {
