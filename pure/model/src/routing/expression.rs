@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::routing::alike::Alike;
 use crate::routing::beginning::beginning;
 use crate::routing::re2::translated;
 
@@ -23,20 +24,24 @@ const LONGEST_TEXT: usize = 4096;
 const LONGEST_SOURCE: usize = 1024;
 const MOST_INSTRUCTIONS: usize = 10_000;
 
-/// A regular expression; equal when written alike.
+/// A regular expression; equal when written alike. Those that are lie in memory once.
 #[derive(Clone)]
-pub struct Expression {
+pub struct Expression(Arc<Made>);
+
+struct Made {
     source: Arc<str>,
     compiled: Compiled,
 }
 
-#[derive(Clone)]
 enum Compiled {
     /// In RE2's language.
     Linear(Regex),
     /// With look-around, or what refers back.
-    Stepped(Arc<fancy_regex::Regex>),
+    Stepped(Box<fancy_regex::Regex>),
 }
+
+/// All that are in use.
+static KNOWN: Alike<Made> = Alike::new();
 
 /// It was not decided within so many steps, or the text is too long for any, whether an expression
 /// is found.
@@ -58,49 +63,41 @@ type Groups = Vec<Option<(usize, usize)>>;
 impl Expression {
     /// Compiles `source`, which is in RE2's language.
     pub fn new(source: &str) -> Result<Self, BadPattern> {
-        let built =
-            regex::RegexBuilder::new(&translated(source)).size_limit(EXPRESSION_LIMIT).build();
-        match built {
-            Ok(it) => Ok(Self { source: source.into(), compiled: Compiled::Linear(it) }),
-            Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),
-            Err(error) => Err(BadPattern::Syntax(error.to_string())),
+        match KNOWN.find(source, |it| matches!(it.compiled, Compiled::Linear(_))) {
+            Some(made) => Ok(Self(made)),
+            None => Ok(Self::noted(source, linear(source)?)),
         }
     }
 
     /// Compiles `source`, which may look around and refer back, too (`(?!…)`, `(?<=…)`, `\1`).
     /// What does neither is the same as by [`Self::new`].
     pub fn looking(source: &str) -> Result<Self, BadPattern> {
-        let why = match Self::new(source) {
-            Err(BadPattern::Syntax(why)) => why,
-            made => return made,
-        };
-        if source.len() > LONGEST_SOURCE {
-            return Err(BadPattern::TooLarge);
+        match KNOWN.find(source, |_| true) {
+            Some(made) => Ok(Self(made)),
+            None => Ok(Self::noted(source, linear_or_stepped(source)?)),
         }
-        let built = fancy_regex::RegexBuilder::new(source)
-            .backtrack_limit(MOST_STEPS)
-            .delegate_size_limit(EXPRESSION_LIMIT)
-            .max_prog_size(MOST_INSTRUCTIONS)
-            .build();
-        match built {
-            Ok(it) => Ok(Self { source: source.into(), compiled: Compiled::Stepped(it.into()) }),
-            Err(_) => Err(BadPattern::Syntax(why)),
-        }
+    }
+
+    fn noted(source: &str, compiled: Compiled) -> Self {
+        let source: Arc<str> = source.into();
+        let made = Arc::new(Made { source: source.clone(), compiled });
+        KNOWN.note(source, &made);
+        Self(made)
     }
 
     /// Whether it may come to no decision.
     pub fn is_stepped(&self) -> bool {
-        matches!(self.compiled, Compiled::Stepped(_))
+        matches!(self.0.compiled, Compiled::Stepped(_))
     }
 
     /// As it was written.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// What every text begins with in which it is found, as far as that is plain to see.
     pub fn beginning(&self) -> Option<String> {
-        beginning(&self.source)
+        beginning(&self.0.source)
     }
 
     /// Whether it matches anywhere in `text`. What is not decided counts as found: who must not
@@ -114,7 +111,7 @@ impl Expression {
     /// # Errors
     /// It takes more steps than it may.
     pub fn decides(&self, text: &str) -> Result<bool, TooManySteps> {
-        match &self.compiled {
+        match &self.0.compiled {
             Compiled::Linear(it) => Ok(it.is_match(text)),
             Compiled::Stepped(_) if text.len() > LONGEST_TEXT => Err(TooManySteps),
             Compiled::Stepped(it) => it.is_match(text).map_err(|_| TooManySteps),
@@ -128,7 +125,7 @@ impl Expression {
 
     /// Where its groups are in `text`, the whole first; none where it is not found.
     fn groups(&self, text: &str) -> Result<Option<Groups>, TooManySteps> {
-        match &self.compiled {
+        match &self.0.compiled {
             Compiled::Linear(it) => Ok(it.captures(text).map(|found| {
                 found.iter().map(|group| group.map(|it| (it.start(), it.end()))).collect()
             })),
@@ -176,7 +173,7 @@ impl Expression {
     /// `text` with all that it matches replaced, as Go's `ReplaceAllString` does it; none where it
     /// matches nothing, and where it looks around or refers back, which nothing in Go does.
     pub fn replaced(&self, text: &str, replacement: &str) -> Option<String> {
-        let Compiled::Linear(compiled) = &self.compiled else { return None };
+        let Compiled::Linear(compiled) = &self.0.compiled else { return None };
         let (mut out, mut last, mut is_found) = (String::new(), 0, false);
         for groups in compiled.captures_iter(text) {
             let Some(whole) = groups.get(0) else { continue };
@@ -187,6 +184,34 @@ impl Expression {
         }
         out.push_str(&text[last..]);
         is_found.then_some(out)
+    }
+}
+
+fn linear(source: &str) -> Result<Compiled, BadPattern> {
+    let built = regex::RegexBuilder::new(&translated(source)).size_limit(EXPRESSION_LIMIT).build();
+    match built {
+        Ok(it) => Ok(Compiled::Linear(it)),
+        Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),
+        Err(error) => Err(BadPattern::Syntax(error.to_string())),
+    }
+}
+
+fn linear_or_stepped(source: &str) -> Result<Compiled, BadPattern> {
+    let why = match linear(source) {
+        Err(BadPattern::Syntax(why)) => why,
+        made => return made,
+    };
+    if source.len() > LONGEST_SOURCE {
+        return Err(BadPattern::TooLarge);
+    }
+    let built = fancy_regex::RegexBuilder::new(source)
+        .backtrack_limit(MOST_STEPS)
+        .delegate_size_limit(EXPRESSION_LIMIT)
+        .max_prog_size(MOST_INSTRUCTIONS)
+        .build();
+    match built {
+        Ok(it) => Ok(Compiled::Stepped(Box::new(it))),
+        Err(_) => Err(BadPattern::Syntax(why)),
     }
 }
 
@@ -220,13 +245,13 @@ fn expand(template: &str, groups: &regex::Captures<'_>, out: &mut String) {
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.source)
+        write!(f, "/{}/", self.0.source)
     }
 }
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        Arc::ptr_eq(&self.0, &other.0) || self.0.source == other.0.source
     }
 }
 
@@ -240,13 +265,13 @@ impl PartialOrd for Expression {
 
 impl Ord for Expression {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.source.cmp(&other.source)
+        self.0.source.cmp(&other.0.source)
     }
 }
 
 impl std::hash::Hash for Expression {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.source.hash(state);
+        self.0.source.hash(state);
     }
 }
 
@@ -304,6 +329,36 @@ mod tests {
         assert_eq!(made.rewritten("/Web/x", "/$1/y$2", plain), Ok(Some("/Web/y/x".to_owned())));
         assert_eq!(made.rewritten("/api/x", "/$1", plain), Ok(None));
         assert_eq!(made.first_in("/web"), Some((0, 4)));
+    }
+
+    /// Whatever was compiled before, in whichever language: what comes of a text is the same.
+    #[test]
+    fn alike_is_compiled_once_and_comes_to_the_same() {
+        let sources = ["^/a(b|c)?$", "^/(?=v[0-9])", "(", r"^/([a-z]+)/\1$", "^/a(b|c)?$", "(?i)x"];
+        let texts = ["/a", "/ab", "/v1", "/b/b", "X", ""];
+        let mut kept = Vec::new();
+        for source in sources.iter().chain(&sources) {
+            for (made, anew) in [
+                (Expression::new(source), linear(source)),
+                (Expression::looking(source), linear_or_stepped(source)),
+            ] {
+                let anew = anew.map(|compiled| {
+                    Expression(Arc::new(Made { source: (*source).into(), compiled }))
+                });
+                assert_eq!(made, anew, "{source}");
+                for (made, anew) in made.iter().zip(&anew) {
+                    assert_eq!(made.is_stepped(), anew.is_stepped(), "{source}");
+                    for text in texts {
+                        assert_eq!(made.decides(text), anew.decides(text), "{source} {text}");
+                        assert_eq!(made.groups(text), anew.groups(text), "{source} {text}");
+                    }
+                }
+                kept.extend(made);
+            }
+        }
+        let [one, .., other] = &*kept else { panic!("most of them are expressions") };
+        let again = [one, other].map(|it| Expression::looking(it.source()).unwrap());
+        assert!(Arc::ptr_eq(&again[0].0, &one.0) && Arc::ptr_eq(&again[1].0, &other.0));
     }
 
     /// What takes steps without end takes so many and no more, and says so; the same without

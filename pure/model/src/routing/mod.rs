@@ -6,6 +6,7 @@
 //! A rank is data that the dialect writes; a setting that restricts and cannot be honoured ends
 //! as [`backend::Backend::Refused`], the one place where it may.
 
+mod alike;
 pub mod asked;
 pub mod backend;
 mod beginning;
