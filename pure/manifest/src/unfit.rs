@@ -40,15 +40,19 @@ pub(crate) struct Unfit {
 
 /// What is wrong with `text`, if anything is; `file` is where it stands.
 pub(crate) fn judge(text: &str, heed: Heed, file: &str) -> Option<Unfit> {
-    Some(match find(text, heed)? {
+    Some(told(find(text, heed)?, text, file))
+}
+
+fn told(found: Found, text: &str, file: &str) -> Unfit {
+    match found {
         Found::Template(template, at) => unrendered(template, text, at, file),
         Found::Lookalike(found) => looks_like(&found, text, text),
-    })
+    }
 }
 
 /// The same of what must not be shown: nothing of it is quoted.
-fn judge_hidden(text: &str, heed: Heed, file: &str) -> Option<Unfit> {
-    Some(match find(text, heed)? {
+fn told_hidden(found: Found, text: &str, file: &str) -> Unfit {
+    match found {
         Found::Template(template, at) => {
             let message = format!("`{}` is {template}", template.sign());
             let at = text[..at].chars().count();
@@ -58,7 +62,7 @@ fn judge_hidden(text: &str, heed: Heed, file: &str) -> Option<Unfit> {
             let help = "write the value anew".to_owned();
             Unfit { help, ..looks_like(&found, text, "") }
         }
-    })
+    }
 }
 
 enum Found {
@@ -201,8 +205,10 @@ impl<'a, F: Fn(&FieldPath) -> Heed> Search<'a, F> {
             return;
         }
         let path = self.path();
-        let judge = if is_hidden(&path.0) { judge_hidden } else { judge };
-        let Some(unfit) = judge(text, (self.heed)(&path), &self.object.file) else { return };
+        let Some(found) = find(text, (self.heed)(&path)) else { return };
+        // Nearly all such text is as it should be: what may be shown is asked of the rest alone.
+        let told = if is_hidden(&path.0) { told_hidden } else { told };
+        let unfit = told(found, text, &self.object.file);
         match &self.first {
             None => {
                 self.first = Some((path, place(mark, lead, unfit.at), unfit));
