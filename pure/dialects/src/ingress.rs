@@ -59,7 +59,10 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let created: Option<Arc<str>> = raw.metadata.creation_timestamp.map(Arc::from);
     let routes::Lowered { routes, paths } = routes::lower(&spec, created.as_ref(), findings);
     let refusal = restriction::of_ingress_fields(findings);
-    let readings = readings(&annotations, (&routes, &paths), findings, options);
+    let suspects = &*restriction::suspects(&annotations);
+    let (annotations, drafts, paths) = (&annotations, &*routes, &*paths);
+    let written = WrittenIngress { annotations, suspects, routes: drafts, paths };
+    let readings = readings(written, findings, options);
     let (tls, tls_secrets) = tls(&spec, findings);
     Some(Item::Routes(Box::new(RouteSet {
         object: findings.object().clone(),
@@ -91,17 +94,23 @@ fn class_name(
     (!name.is_empty()).then(|| ClassName { name, place: findings.place(&path) })
 }
 
-/// The routes of an Ingress, and the paths that it was written with.
-type Written<'a> = (&'a [RouteDraft], &'a [WrittenPath]);
+/// The annotations of an Ingress, its routes, and the paths that it was written with.
+#[derive(Clone, Copy)]
+struct WrittenIngress<'a> {
+    annotations: &'a Labels,
+    /// Those that may keep somebody out, by their names.
+    suspects: &'a [&'a str],
+    routes: &'a [RouteDraft],
+    paths: &'a [WrittenPath],
+}
 
 /// What the annotations come to, by who reads them. Whose class it is is not known yet.
 fn readings(
-    annotations: &Labels,
-    written: Written<'_>,
+    written: WrittenIngress<'_>,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) -> ClassReadings {
-    let mut read = |words| reading(annotations, written, words, findings, options).shared();
+    let mut read = |words| reading(written, words, findings, options).shared();
     let both = read(Words::Both);
     let [traefik, nginx] = [Words::Traefik, Words::Nginx].map(|words| {
         let made = read(words);
@@ -111,16 +120,16 @@ fn readings(
 }
 
 fn reading(
-    annotations: &Labels,
-    (routes, paths): Written<'_>,
+    written: WrittenIngress<'_>,
     words: Words,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) -> ClassReading {
+    let WrittenIngress { annotations, suspects, routes, paths } = written;
     let (reading, said) = findings.apart(|findings| {
         let mut reading = ClassReading::default();
-        let written: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
-        let scene = Scene { on: Carrier::Ingress, paths: &written, options };
+        let texts: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
+        let scene = Scene { on: Carrier::Ingress, paths: &texts, options };
         let read = words.vocabularies();
         let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
         reading.entry_points = wishes.entry_points;
@@ -142,7 +151,7 @@ fn reading(
             location::read(annotations, routes, &mut reading, findings, options);
             reading.written = location::written(annotations, options);
         }
-        restriction::of_ingress(annotations, words, &mut reading, findings, options);
+        restriction::of_ingress(suspects, words, &mut reading, findings, options);
         if !reading.has_expressions {
             paths.iter().for_each(|path| path.check(words == Words::Nginx, findings));
         }

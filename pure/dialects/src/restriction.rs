@@ -48,6 +48,9 @@ const OF_USERS: [&str; 9] = [
 /// Both families of everybody.
 const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
+/// A name without separators, in lower case.
+struct PlainName(String);
+
 /// What a Service's settings close.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
@@ -71,15 +74,16 @@ pub(crate) fn of_service(
         closed.address = Some(address(&field, "loadBalancerSourceRanges", findings));
     }
     for UnknownField { path, name } in findings.unknown_fields() {
-        if is_load_balancer && is_of_sources(&name) {
+        if is_load_balancer && PlainName::of(&name).is_of_sources() {
             let refusal = address(&path, &format!("`{name}`"), findings);
             closed.address.get_or_insert(refusal);
         }
     }
     for (key, value) in annotations.iter().filter(|(key, _)| !TRAEFIK.has(key, options)) {
         let path = FieldPath::annotation(key);
-        let sources = is_of_sources(name_of(key));
-        if !sources && !is_like(name_of(key), &OF_CLIENTS) || restricts_nobody(value) {
+        let name = PlainName::of(name_of(key));
+        let sources = name.is_of_sources();
+        if !sources && !name.is_like(&OF_CLIENTS) || restricts_nobody(value) {
             continue;
         }
         if is_load_balancer {
@@ -99,7 +103,8 @@ pub(crate) fn of_service(
 pub(crate) fn of_ingress_fields(findings: &mut Findings<'_>) -> Option<RefusalReason> {
     let mut refusal = None;
     for UnknownField { path, name } in findings.unknown_fields() {
-        if is_of_sources(&name) || is_like(&name, &OF_CLIENTS) {
+        let plain = PlainName::of(&name);
+        if plain.is_of_sources() || plain.is_like(&OF_CLIENTS) {
             let message = format!(
                 "there is no field `{name}`, but it is named like one that restricts access: its \
                  routes answer 503"
@@ -113,22 +118,25 @@ pub(crate) fn of_ingress_fields(findings: &mut Findings<'_>) -> Option<RefusalRe
     refusal
 }
 
-/// Annotations of an Ingress that neither of the two dialects reads. Those of the one that does not
-/// read the object restrict nobody there either: they are only said.
+/// Annotations of an Ingress that are named like such as keep somebody out, and may do so, whoever
+/// reads it.
+pub(crate) fn suspects(annotations: &Labels) -> Vec<&str> {
+    let keeps_out = |(key, value): &(&String, &String)| {
+        PlainName::of(name_of(key)).keeps_out() && !restricts_nobody(value)
+    };
+    annotations.iter().filter(keeps_out).map(|(key, _)| key.as_str()).collect()
+}
+
+/// Those of them that neither of the two dialects reads. What the one reads that does not read the
+/// object restricts nobody there either: it is only said.
 pub(crate) fn of_ingress(
-    annotations: &Labels,
+    suspects: &[&str],
     words: Words,
     effects: &mut ClassReading,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) {
-    for (key, value) in annotations {
-        let name = name_of(key);
-        let like =
-            is_of_sources(name) || [&OF_CLIENTS[..], &OF_USERS].iter().any(|it| is_like(name, it));
-        if !like || restricts_nobody(value) {
-            continue;
-        }
+    for key in suspects {
         let of_nginx = NGINX.has(key, options);
         let of_traefik = TRAEFIK.has(key, options);
         match words {
@@ -166,21 +174,27 @@ fn name_of(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(_, name)| name)
 }
 
-/// Also with a typo or two.
-fn is_of_sources(name: &str) -> bool {
-    let plain = plain(name);
-    let is_typo = |of: &str| closeness(&plain, of).is_some_and(|edits| edits <= TYPOS);
-    is_like(name, &OF_SOURCES) || SOURCES_WHOLE.into_iter().any(is_typo)
-}
+impl PlainName {
+    fn of(name: &str) -> Self {
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        Self(letters.map(|letter| char::from(letter.to_ascii_lowercase())).collect())
+    }
 
-fn plain(name: &str) -> String {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    plain.to_ascii_lowercase()
-}
+    /// Also with a typo or two, each of which makes it one letter longer or shorter at most.
+    fn is_of_sources(&self) -> bool {
+        let is_near = |of: &&str| of.len().abs_diff(self.0.len()) <= TYPOS;
+        let is_typo = |of: &str| closeness(&self.0, of).is_some_and(|edits| edits <= TYPOS);
+        self.is_like(&OF_SOURCES) || SOURCES_WHOLE.into_iter().filter(is_near).any(is_typo)
+    }
 
-fn is_like(name: &str, words: &[&str]) -> bool {
-    let plain = plain(name);
-    words.iter().any(|word| plain.contains(word))
+    fn is_like(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.0.contains(word))
+    }
+
+    /// Like what keeps out anybody.
+    fn keeps_out(&self) -> bool {
+        self.is_of_sources() || self.is_like(&OF_CLIENTS) || self.is_like(&OF_USERS)
+    }
 }
 
 fn restricts_nobody(value: &str) -> bool {
@@ -191,4 +205,30 @@ fn restricts_nobody(value: &str) -> bool {
 fn is_everybody<'a>(ranges: impl Iterator<Item = &'a str>) -> bool {
     let ranges: Vec<&str> = ranges.map(str::trim).collect();
     EVERYBODY.iter().all(|all| ranges.contains(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is too long or too short is not looked at, and would not be meant.
+    #[test]
+    fn names_of_another_length_are_never_typos() {
+        for of in SOURCES_WHOLE {
+            let longer = (1..6).map(|more| format!("{of}{}", "s".repeat(more)));
+            let inner = (1..6).map(|more| format!("{}{of}", "x".repeat(more)));
+            let shorter = (1..6).map(|less| of[..of.len() - less].to_owned());
+            let cut = (1..6).map(|less| of[less..].to_owned());
+            let other = (1..40).map(|size| "sourceranges".chars().cycle().take(size).collect());
+            for name in longer.chain(inner).chain(shorter).chain(cut).chain(other) {
+                let is_meant = |of: &str| closeness(&name, of).is_some_and(|it| it <= TYPOS);
+                let plain = PlainName::of(&name);
+                let expected =
+                    plain.is_like(&OF_SOURCES) || SOURCES_WHOLE.into_iter().any(is_meant);
+                assert_eq!(plain.is_of_sources(), expected, "{name}");
+            }
+        }
+        let plain = PlainName::of("Load-Balancer.source_rnages");
+        assert!(plain.0 == "loadbalancersourcernages" && plain.is_of_sources());
+    }
 }
