@@ -40,7 +40,7 @@ use crate::location::{passed_on, spoken, value, written_at};
 pub use inspected::{is_plain_path, suspicious};
 pub use keys::{KEYS, KeyFate};
 pub use page::page;
-pub use risks::{Forbidden, forbidden};
+pub use risks::{Forbidden, Inspection};
 pub use streams::streams;
 pub use verdict::{NginxVerdict, annotation, setting};
 
@@ -181,6 +181,7 @@ impl<'a> Reading<'a> {
     fn level(&mut self) {
         let help = "write Low, Medium, High or Critical";
         self.value("annotations-risk-level", risks::level, help);
+        self.boolean("strict-validate-path-type");
     }
 
     /// Says of keys that are not honoured; the first that keeps somebody out.

@@ -183,6 +183,7 @@ impl Joined {
             Row::Material(Err(_))
             | Row::Object(..)
             | Row::Flag(_)
+            | Row::Inspection(_)
             | Row::Named(_)
             | Row::Class(_)
             | Row::Family(_)

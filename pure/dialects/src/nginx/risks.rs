@@ -2,9 +2,11 @@
 //! lets, and such as have a word of its `annotation-value-word-blocklist`. An Ingress with one is
 //! left out, as ingress-nginx leaves it out.
 
+use std::sync::Arc;
+
 use steelyard_model::Labels;
 
-use crate::location::written_at;
+use crate::location::{value, written_at};
 
 /// What an annotation may do to a server, by ingress-nginx's own word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +16,15 @@ pub(super) enum Risk {
     #[default]
     High,
     Critical,
+}
+
+/// What the ConfigMap says of what Ingresses may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    level: Risk,
+    words: Vec<Arc<str>>,
+    /// Paths that are no expressions have plain letters alone (`strict-validate-path-type`).
+    pub is_strict: bool,
 }
 
 /// What is forbidden of an Ingress.
@@ -109,26 +120,40 @@ fn risk(name: &str) -> Risk {
     }
 }
 
-/// The first annotation in words of ingress-nginx that a ConfigMap of these lines forbids.
-pub fn forbidden(written: &Labels, settings: &Labels) -> Option<Forbidden> {
-    let level = written_at(settings, "annotations-risk-level").and_then(|it| level(it.trim()));
-    let level = level.unwrap_or_default();
-    let words = written_at(settings, "annotation-value-word-blocklist").unwrap_or_default();
-    let words: Vec<&str> = words.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
-    let mut found = written.iter().filter_map(|(key, value)| {
-        let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
-        let forbidden = |why: String, help| Some(Forbidden { key: key.clone(), why, help });
-        if let Some(word) = words.iter().find(|word| value.contains(**word)) {
+impl Inspection {
+    /// What lines of the ConfigMap say; what cannot be read is as if it were not there, which is
+    /// said where all of them are read.
+    pub fn of(settings: &Labels) -> Self {
+        let written = |key: &str| written_at(settings, key).map(str::trim);
+        let words = written("annotation-value-word-blocklist").unwrap_or_default();
+        let words = words.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let is_strict = written("strict-validate-path-type").and_then(value::boolean);
+        Self {
+            level: written("annotations-risk-level").and_then(level).unwrap_or_default(),
+            words: words.map(Arc::from).collect(),
+            is_strict: is_strict.unwrap_or(true),
+        }
+    }
+
+    /// The first annotation in words of ingress-nginx that is forbidden.
+    pub fn forbids(&self, written: &Labels) -> Option<Forbidden> {
+        written.iter().find_map(|(key, value)| self.forbids_one(key, value))
+    }
+
+    fn forbids_one(&self, key: &str, value: &str) -> Option<Forbidden> {
+        let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+        let forbidden = |why: String, help| Some(Forbidden { key: key.to_owned(), why, help });
+        if let Some(word) = self.words.iter().find(|word| value.contains(&***word)) {
             let why = format!("has `{word}`, a word of `annotation-value-word-blocklist`");
             return forbidden(why, "take the word out, or out of the ConfigMap's list");
         }
-        if risk(name) > level {
+        if risk(name) > self.level {
+            let level = self.level;
             let why = format!("may do more than `annotations-risk-level: {level:?}` allows");
             return forbidden(why, "remove it, or raise the level in the ConfigMap");
         }
         None
-    });
-    found.next()
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +176,7 @@ mod tests {
     fn what_is_above_the_level_or_has_a_word_is_forbidden() {
         let of = |name: &str, value: &str, key: &str, setting: &str| {
             let written = labels(&[(&format!("p/{name}"), value)]);
-            let found = forbidden(&written, &labels(&[(key, setting)]));
+            let found = Inspection::of(&labels(&[(key, setting)])).forbids(&written);
             found.map(|it| it.key)
         };
         let level = "annotations-risk-level";

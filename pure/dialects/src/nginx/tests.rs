@@ -93,6 +93,7 @@ fn what_cannot_be_read_is_said() {
         (("proxy-http-version", "2"), false),
         (("relative-redirects", "maybe"), false),
         (("annotations-risk-level", "Huge"), false),
+        (("strict-validate-path-type", "perhaps"), false),
         (("block-user-agents", "~*("), false),
         (("ssl-early-data", "true"), false),
         (("limit-conn-zone-variable", "$http_x"), false),

@@ -37,6 +37,8 @@ pub(crate) enum Cell {
     AnyAlias,
     /// Which class an Ingress without one has.
     DefaultClass,
+    /// What ingress-nginx's ConfigMap lets Ingresses in its words have, where there may be such.
+    Inspection,
     /// A finding: an object of metallb.io that does not count where it is.
     Outside(Tag, NamespacedName),
     /// All nodes.
@@ -283,6 +285,7 @@ impl Cell {
             Self::AnyIn(..)
             | Self::AnyAlias
             | Self::DefaultClass
+            | Self::Inspection
             | Self::Outside(..)
             | Self::Nodes
             | Self::Namespaces

@@ -67,6 +67,7 @@ impl Tables for Join {
             }
             Cell::AnyAlias => Some(Row::Flag(reads.any(&Cell::Aliases))),
             Cell::DefaultClass => default_class(reads),
+            Cell::Inspection => Some(routes::inspection(reads, &self.options.nginx)),
             Cell::NginxSettings => Some(routes::common_terms(reads, &self.options, said)),
             Cell::Outside(tag, id) => self.outside(*tag, id, reads, said),
             Cell::Nodes => {
@@ -205,7 +206,11 @@ impl Join {
                 links.entry(Cell::In(Sort::Slices, slice.service.namespace.clone()));
             }
             Item::NetworkPolicy(_) => links.entry(Cell::In(Sort::Policies, namespace.clone())),
-            Item::Routes(_) => links.cell(Cell::Set(id.clone())),
+            Item::Routes(set) => {
+                links.cell(Cell::Set(id.clone()));
+                let may_be = routes::may_be_of_nginx(set, &self.options.nginx);
+                may_be.then(|| links.cell(Cell::Inspection));
+            }
             Item::Routers(set) => {
                 links.cell(Cell::Routers(tag, id.clone()));
                 link_routers(set, links);
@@ -233,6 +238,11 @@ impl Join {
             }
             Item::Material(_) => links.cell(Cell::Material(id.clone())),
             Item::Secret(_) | Item::ConfigMap { .. } | Item::File(_) => {}
+            Item::IngressClass(class) => {
+                links.entry(Cell::Of(tag));
+                let is_of_nginx = routes::is_class_of_nginx(class, &self.options.nginx);
+                is_of_nginx.then(|| links.cell(Cell::Inspection));
+            }
             Item::Node(_)
             | Item::Namespace { .. }
             | Item::Pool(_)
@@ -240,8 +250,7 @@ impl Join {
             | Item::BgpAdvertisement(_)
             | Item::BgpPeer(_)
             | Item::BfdProfile(_)
-            | Item::Communities(_)
-            | Item::IngressClass(_) => {
+            | Item::Communities(_) => {
                 links.entry(Cell::Of(tag));
                 let only = self.options.config_namespace.as_ref();
                 if tag.is_of_metallb() && only.is_some_and(|only| **only != **namespace) {
@@ -379,12 +388,12 @@ fn set(
         return None;
     }
     let read = ReadSet::new(set, class);
-    let forbidden = routes::forbidden(&read, reads, &options.nginx);
+    let forbidden = routes::forbidden(&read, reads);
     if let Some(forbidden) = forbidden.or_else(|| routes::suspicious(&read)) {
         diagnostics.push(forbidden);
         return None;
     }
-    diagnostics.extend(routes::not_plain(&read, reads, &options.nginx));
+    diagnostics.extend(routes::not_plain(&read, reads));
     diagnostics.extend(read.reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }

@@ -46,13 +46,13 @@ use entry_points::EntryPoints;
 use location::{Joinery, Location, is_of_hosts, suffixed};
 use origin::OriginTerms;
 
-pub(super) use class::judge;
+pub(super) use class::{is_class_of_nginx, judge, may_be_of_nginx};
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
     asked, asked_of_all, common_terms, forbidden, hosts_of_clients, hosts_of_expressions,
-    is_looked_at, link_hosts, not_plain, rules_of_canaries, suspicious,
+    inspection, is_looked_at, link_hosts, not_plain, rules_of_canaries, suspicious,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};

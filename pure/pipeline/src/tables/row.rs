@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use steelyard_dialects::nginx::Inspection;
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::filter::FilterNode;
@@ -31,6 +32,7 @@ pub(crate) enum Row {
     Object(Items, bool),
     Flag(bool),
     Class(Arc<str>),
+    Inspection(Arc<Inspection>),
     NginxSettings(Arc<CommonTerms>),
     Nodes(Arc<Vec<Node>>),
     Namespaces(Arc<BTreeMap<String, Labels>>),

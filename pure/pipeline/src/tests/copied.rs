@@ -94,6 +94,73 @@ fn what_the_config_map_forbids_is_left_out() {
     }
 }
 
+/// Whatever makes an Ingress one in words of ingress-nginx; also what counts where the ConfigMap
+/// says nothing.
+#[test]
+fn what_is_forbidden_is_left_out_by_whichever_way_it_is_of_the_class() {
+    let class = |name: &str, controller: &str, more: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: {name}, \
+             annotations: {{{more}}}}}\nspec: {{controller: {controller}}}\n"
+        )
+    };
+    let is_default = "ingressclass.kubernetes.io/is-default-class: 'true'";
+    let named = |name: &str| format!("ingressClassName: {name}, ");
+    let usual = ResolveOptions::default();
+    let mut unnamed = usual.clone();
+    unnamed.nginx.takes_unnamed = Some(true);
+    let mut by_name = usual.clone();
+    by_name.nginx.is_by_name = true;
+    let own = format!(", annotations: {{{NGINX}/mirror-target: 'http://elsewhere.test/'}}");
+    for (classes, spec, options) in [
+        (String::new(), named("nginx"), &usual),
+        (class("web", "k8s.io/ingress-nginx", ""), named("web"), &usual),
+        (class("web", "k8s.io/ingress-nginx", is_default), String::new(), &usual),
+        (class("nginx", "example.com/another", is_default), String::new(), &by_name),
+        (String::new(), String::new(), &unnamed),
+    ] {
+        let of = |settings: &str, usual: &[(&str, &str)]| {
+            let map = format!(
+                "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: \
+                 ingress-nginx-controller, namespace: ingress-nginx}}\ndata: {{{settings}}}\n"
+            );
+            let own = ingress("i", &own, &spec, "a.b", "/", "a");
+            let yaml = classes.clone() + &map + &service("a", "{ports: [{port: 80}]}") + &own;
+            let usual = usual.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+            let mut options = options.clone();
+            options.nginx.usual = usual.collect();
+            let snapshot = resolve(&items(&yaml), &options);
+            findings(&snapshot).iter().any(|it| it.contains("annotation-forbidden"))
+        };
+        let level = "annotations-risk-level";
+        assert!(!of("", &[]), "{classes}{spec}");
+        assert!(of("annotations-risk-level: Low", &[]), "{classes}{spec}");
+        assert!(of("", &[(level, "Low")]), "{classes}{spec}");
+        assert!(!of("annotations-risk-level: High", &[(level, "Low")]), "{classes}{spec}");
+    }
+}
+
+#[test]
+fn paths_are_asked_for_plain_letters_unless_the_config_map_says_no() {
+    for (written, is_said) in
+        [("", true), ("'false'", false), ("'0'", false), ("'true'", true), ("perhaps", true)]
+    {
+        let map = format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ingress-nginx-controller, \
+             namespace: ingress-nginx}}\ndata: {{strict-validate-path-type: {written}}}\n"
+        );
+        let snapshot = joined(
+            &(map
+                + &service("a", "{ports: [{port: 80}]}")
+                + &ingress("i", "", SPEC, "a.b", "/a~b", "a")),
+        );
+        let found = findings(&snapshot);
+        let has = |code: &str| found.iter().any(|it| it.contains(code));
+        assert_eq!(has("path-type-strict"), is_said, "{written} {found:?}");
+        assert_eq!(has("field-not-honoured"), written == "perhaps", "{written} {found:?}");
+    }
+}
+
 #[test]
 fn how_endpoints_are_chosen_is_said_for_all_and_by_each() {
     let ewma = [("load-balance", "ewma")];

@@ -44,6 +44,20 @@ pub(in crate::tables) fn judge(
     found.filter(|it| *it != Class::Traefik || is_seen(set, &class.name, options))
 }
 
+/// Whether an Ingress may be in words of ingress-nginx by itself: by the name of its class, or since
+/// it names none. Others are by an IngressClass that [`is_class_of_nginx`].
+pub(in crate::tables) fn may_be_of_nginx(set: &RouteSet, nginx: &NginxOptions) -> bool {
+    match &set.class {
+        Some(class) => class.name == nginx.class,
+        None => nginx.takes_unnamed == Some(true),
+    }
+}
+
+/// Whether Ingresses of this class may be.
+pub(in crate::tables) fn is_class_of_nginx(class: &IngressClass, nginx: &NginxOptions) -> bool {
+    class.controller == nginx.controller || *class.object.name == *nginx.class
+}
+
 /// Whether Traefik's provider of Ingresses is told to look at one of this class, where it is.
 fn is_seen(set: &RouteSet, class: &str, options: &ProviderOptions) -> bool {
     let is_own = options.ingress_class.is_empty() || options.ingress_class == class;

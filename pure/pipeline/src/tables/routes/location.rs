@@ -41,7 +41,7 @@ use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(super) use decided::decide;
-pub(in crate::tables) use forbidden::{forbidden, not_plain, suspicious};
+pub(in crate::tables) use forbidden::{forbidden, inspection, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use mirror::mirrored;

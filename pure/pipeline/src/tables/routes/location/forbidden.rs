@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use steelyard_dialects::nginx::{self, Forbidden, is_plain_path};
+use steelyard_dialects::nginx::{self, Forbidden, Inspection, is_plain_path};
 use steelyard_model::routing::pattern::HostPattern;
-use steelyard_model::{
-    Diagnostic, FieldPath, Item, Labels, NginxOptions, Provenance, RouteDraft, Severity,
-};
+use steelyard_model::{Diagnostic, FieldPath, NginxOptions, Provenance, RouteDraft, Severity};
 
+use super::settings::lines_of_all;
 use crate::codes;
 use crate::tables::Reads;
-use crate::tables::cell::{Cell, Tag};
-use crate::tables::row::{Class, ReadSet};
+use crate::tables::cell::Cell;
+use crate::tables::row::{Class, ReadSet, Row};
 
 /// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
 pub(in crate::tables) fn forbidden(
     read: &ReadSet<'_>,
     reads: &mut Reads<'_>,
-    options: &NginxOptions,
 ) -> Option<Diagnostic> {
     let written = read.reading.written.as_deref().filter(|_| read.class == Class::Nginx)?;
-    let settings = settings(reads, options)?;
-    let Forbidden { key, why, help } = nginx::forbidden(written, &settings)?;
+    let Forbidden { key, why, help } = inspected(reads).forbids(written)?;
     let place = Provenance::new(&read.set.object, FieldPath::annotation(&key));
     let message = format!("annotation `{key}` {why}: the Ingress is left out");
     Some(Diagnostic::at(Severity::Error, codes::ANNOTATION_FORBIDDEN, &place, message, help))
@@ -43,18 +40,10 @@ pub(in crate::tables) fn suspicious(read: &ReadSet<'_>) -> Option<Diagnostic> {
 
 /// Paths for which ingress-nginx's webhook refuses an Ingress in its words; they are served all the
 /// same.
-pub(in crate::tables) fn not_plain(
-    read: &ReadSet<'_>,
-    reads: &mut Reads<'_>,
-    options: &NginxOptions,
-) -> Vec<Diagnostic> {
+pub(in crate::tables) fn not_plain(read: &ReadSet<'_>, reads: &mut Reads<'_>) -> Vec<Diagnostic> {
     let drafts = read.set.routes.iter().filter(|it| read.class == Class::Nginx && !it.is_open);
     let drafts: Vec<&RouteDraft> = drafts.filter(|it| !is_plain_path(&it.written())).collect();
-    if drafts.is_empty() {
-        return Vec::new();
-    }
-    let settings = settings(reads, options).unwrap_or_default();
-    if settings.get("strict-validate-path-type").is_some_and(|it| it.trim() == "false") {
+    if drafts.is_empty() || !inspected(reads).is_strict {
         return Vec::new();
     }
     let said = drafts.into_iter().map(|draft| {
@@ -70,12 +59,18 @@ pub(in crate::tables) fn not_plain(
     said.collect()
 }
 
-fn settings(reads: &mut Reads<'_>, options: &NginxOptions) -> Option<Arc<Labels>> {
-    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.settings.clone()))?;
-    row.items().iter().find_map(|item| match item {
-        Item::ConfigMap { data, .. } => Some(data.clone()),
-        _ => None,
-    })
+/// What the ConfigMap, and options that count where it says nothing, let Ingresses have: read once
+/// for all of them.
+pub(in crate::tables) fn inspection(reads: &mut Reads<'_>, options: &NginxOptions) -> Row {
+    let (_, lines) = lines_of_all(reads, options);
+    Row::Inspection(Arc::new(Inspection::of(&lines)))
+}
+
+fn inspected(reads: &mut Reads<'_>) -> Arc<Inspection> {
+    match reads.row(&Cell::Inspection) {
+        Some(Row::Inspection(inspection)) => inspection,
+        other => panic!("{other:?} is no inspection"),
+    }
 }
 
 /// Host, path and Service of a route.

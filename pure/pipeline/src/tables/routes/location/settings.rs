@@ -38,16 +38,9 @@ pub(in crate::tables) fn common_terms(
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Row {
-    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.nginx.settings.clone()));
-    let written = row.as_ref().and_then(|row| match row.items() {
-        [Item::ConfigMap { object, data }, ..] => Some((object, &**data)),
-        _ => None,
-    });
-    let (nothing, usual) = (Labels::new(), &options.nginx.usual);
-    let all = usual.iter().chain(written.map_or(&nothing, |(_, data)| data).iter());
-    let all: Labels = all.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let object = written.map_or_else(|| settings_object(&options.nginx), |(it, _)| it.clone());
-    let is_said = written.is_some() || !usual.is_empty();
+    let (written, all) = lines_of_all(reads, &options.nginx);
+    let is_said = written.is_some() || !options.nginx.usual.is_empty();
+    let object = written.unwrap_or_else(|| settings_object(&options.nginx));
     let mut settings = settings(is_said.then_some((&object, &all)), diagnostics);
     settings.passes.extend(tells(&settings, reads, diagnostics));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
@@ -67,6 +60,20 @@ pub(in crate::tables) fn common_terms(
     let secure = secure_node(&settings, &sockets);
     let filters = filters.chain([secure, nothing].map(Arc::new)).collect();
     Row::NginxSettings(Arc::new(CommonTerms { settings, filters, sockets }))
+}
+
+/// The lines of the ConfigMap, if it is there, and what counts where it says nothing.
+pub(super) fn lines_of_all(
+    reads: &mut Reads<'_>,
+    options: &NginxOptions,
+) -> (Option<Arc<ObjectRef>>, Labels) {
+    let row = reads.row(&Cell::Object(Tag::ConfigMap, options.settings.clone()));
+    let mut all = options.usual.clone();
+    let Some([Item::ConfigMap { object, data }, ..]) = row.as_ref().map(Row::items) else {
+        return (None, all);
+    };
+    all.extend(data.iter().map(|(key, value)| (key.clone(), value.clone())));
+    (Some(object.clone()), all)
 }
 
 /// The ConfigMap, be it there or not.
