@@ -40,8 +40,8 @@ pub(crate) struct Asked<'a, 'f> {
     findings: &'a mut Findings<'f>,
 }
 
-/// What is written in these words, by names without their prefix. Each group asks for a dozen names,
-/// and nearly every Ingress has few of them, or none: no key is put together to look for it.
+/// What is written in these words, by names without their prefix. Each group asks for a dozen
+/// names, and nearly every Ingress has few of them, or none: no key is put together to look for it.
 struct OwnWords<'a>(Vec<(&'a str, &'a str)>);
 
 /// Reads all groups.

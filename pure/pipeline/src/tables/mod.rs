@@ -28,7 +28,7 @@ mod world;
 use std::sync::Arc;
 
 use steelyard_model::router_draft::WayDraft;
-use steelyard_model::{Diagnostic, Item, NamespacedName, RouterSet};
+use steelyard_model::{Diagnostic, Item, NamespacedName, RouterSet, Service};
 
 use crate::engine::{self, Links, Tables};
 use crate::options::{GatewayServices, ResolveOptions};
@@ -185,17 +185,7 @@ impl Join {
     fn link(&self, tag: Tag, id: &NamespacedName, item: &Item, links: &mut Links<Cell>) {
         let namespace = &id.namespace;
         match item {
-            Item::Service(service) => {
-                links.cell(Cell::Service(id.clone()));
-                links.cell(Cell::Closed(id.clone()));
-                for sort in [Sort::Pods, Sort::Workloads, Sort::Policies, Sort::Slices] {
-                    links.cell(Cell::AnyIn(sort, namespace.clone()));
-                }
-                if let Some(other) = service.stands_for() {
-                    links.entry(Cell::AliasesOf(other));
-                    links.entry(Cell::Aliases);
-                }
-            }
+            Item::Service(service) => link_service(service, id, links),
             Item::Pod(pod) => labelled(Sort::Pods, namespace, &pod.labels, links),
             Item::Workload(workload) => {
                 labelled(Sort::Workloads, namespace, &workload.labels, links);
@@ -208,8 +198,7 @@ impl Join {
             Item::NetworkPolicy(_) => links.entry(Cell::In(Sort::Policies, namespace.clone())),
             Item::Routes(set) => {
                 links.cell(Cell::Set(id.clone()));
-                let may_be = routes::may_be_of_nginx(set, &self.options.nginx);
-                may_be.then(|| links.cell(Cell::Inspection));
+                inspected(routes::may_be_of_nginx(set, &self.options.nginx), links);
             }
             Item::Routers(set) => {
                 links.cell(Cell::Routers(tag, id.clone()));
@@ -240,8 +229,7 @@ impl Join {
             Item::Secret(_) | Item::ConfigMap { .. } | Item::File(_) => {}
             Item::IngressClass(class) => {
                 links.entry(Cell::Of(tag));
-                let is_of_nginx = routes::is_class_of_nginx(class, &self.options.nginx);
-                is_of_nginx.then(|| links.cell(Cell::Inspection));
+                inspected(routes::is_class_of_nginx(class, &self.options.nginx), links);
             }
             Item::Node(_)
             | Item::Namespace { .. }
@@ -301,6 +289,23 @@ fn lead(routed: &Routed, links: &mut Links<Cell>) {
         links.entry(Cell::NamedBy(set.id.clone()));
         links.cell(Cell::Named(set.id.clone()));
     }
+}
+
+fn link_service(service: &Service, id: &NamespacedName, links: &mut Links<Cell>) {
+    links.cell(Cell::Service(id.clone()));
+    links.cell(Cell::Closed(id.clone()));
+    for sort in [Sort::Pods, Sort::Workloads, Sort::Policies, Sort::Slices] {
+        links.cell(Cell::AnyIn(sort, id.namespace.clone()));
+    }
+    if let Some(other) = service.stands_for() {
+        links.entry(Cell::AliasesOf(other));
+        links.entry(Cell::Aliases);
+    }
+}
+
+/// Where there may be Ingresses in words of ingress-nginx, it is known what they may have.
+fn inspected(may_be: bool, links: &mut Links<Cell>) {
+    may_be.then(|| links.cell(Cell::Inspection));
 }
 
 fn spoken_by(tag: Tag, id: &NamespacedName, links: &mut Links<Cell>) {

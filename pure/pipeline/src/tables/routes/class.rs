@@ -44,8 +44,8 @@ pub(in crate::tables) fn judge(
     found.filter(|it| *it != Class::Traefik || is_seen(set, &class.name, options))
 }
 
-/// Whether an Ingress may be in words of ingress-nginx by itself: by the name of its class, or since
-/// it names none. Others are by an IngressClass that [`is_class_of_nginx`].
+/// Whether an Ingress may be in words of ingress-nginx by itself: by the name of its class, or
+/// since it names none. Others are by an IngressClass that [`is_class_of_nginx`].
 pub(in crate::tables) fn may_be_of_nginx(set: &RouteSet, nginx: &NginxOptions) -> bool {
     match &set.class {
         Some(class) => class.name == nginx.class,
