@@ -27,8 +27,8 @@ const RETRIES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     pub(crate) limit: u64,
-    /// By where they really are.
-    pub(crate) files: HashMap<PathBuf, Kept>,
+    /// By where they really are. A table has places for nearly twice as many: those are small.
+    pub(crate) files: HashMap<PathBuf, Box<Kept>>,
     stdin: Option<Source>,
     /// What files of dynamic configuration name, by the file.
     named: HashMap<Arc<str>, NamedBy>,
@@ -89,7 +89,7 @@ struct NamedBy {
 
 /// What the look before found.
 struct Earlier {
-    files: HashMap<PathBuf, Kept>,
+    files: HashMap<PathBuf, Box<Kept>>,
     scene: Scene,
 }
 
@@ -128,6 +128,16 @@ enum Missed {
 }
 
 impl Scene {
+    /// All files have been found. Where they are as before, the list is the one of before, which
+    /// others have still.
+    fn settle(&mut self, earlier: &Self) {
+        let (sources, before) = (&mut self.sight.sources, &earlier.sight.sources);
+        match sources == before {
+            true => *sources = before.clone(),
+            false => Arc::make_mut(sources).shrink_to_fit(),
+        }
+    }
+
     /// Whether nothing is hidden, failed or waits for room: then no file hangs on another one.
     pub(crate) fn is_whole(&self) -> bool {
         let is_read = |it: &Source| !matches!(it.text, SourceText::Failed(_));
@@ -201,7 +211,7 @@ impl Shelf {
         // What is not seen is known before what it names is looked for.
         self.compare_homes(&walk);
         self.add_named(roots, &mut walk, &earlier);
-        Arc::make_mut(&mut self.scene.sight.sources).shrink_to_fit();
+        self.scene.settle(&earlier.scene);
         self.scene.torn = walk.torn;
         walk.folders
     }
@@ -273,7 +283,8 @@ impl Shelf {
             Ok(version) => {
                 self.scene.total += version.length();
                 let text = version.text.clone();
-                self.files.insert(real, Kept { place: self.scene.sight.sources.len(), version });
+                let place = self.scene.sight.sources.len();
+                self.files.insert(real, Box::new(Kept { place, version }));
                 Ok(Source::of(name, text))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missed::Gone),

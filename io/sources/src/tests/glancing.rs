@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_manifest::Sight;
@@ -54,6 +55,20 @@ impl Looked {
         assert_eq!(self.scratch.lines(&seen), self.scratch.lines(&whole), "{named:?}");
         assert_eq!(seen, whole, "{named:?}");
     }
+}
+
+/// Whoever keeps what was seen has it once with the shelf.
+#[test]
+fn where_nothing_differs_the_list_is_that_of_before() {
+    let mut looked = Looked::conf();
+    let roots = SourceRoots::of(&looked.paths);
+    let before = looked.shelf.scene.sight.sources.clone();
+    let same = looked.shelf.read(&roots).sight.sources;
+    assert!(before.len() == 4 && Arc::ptr_eq(&before, &same));
+    looked.scratch.write("conf/b.yaml", "2");
+    let now = looked.shelf.read(&roots).sight.sources;
+    assert_ne!(now, before);
+    assert_eq!(now.iter().zip(&*before).filter(|(now, before)| now == before).count(), 3);
 }
 
 /// With as many files as there may be, one that is moved to its place is looked at alone.
