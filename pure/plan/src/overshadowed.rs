@@ -153,6 +153,8 @@ impl Ladders {
             Ladder::Priority => all.partition_point(|other| goes_before(other, route)),
             Ladder::Specific => all.partition_point(|it| it.rank.number > route.rank.number),
         };
+        // A list takes room for four by itself, and of nearly every host there is one.
+        all.reserve_exact(usize::from(all.is_empty()));
         all.insert(at, route.clone());
     }
 
