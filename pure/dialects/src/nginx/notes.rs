@@ -58,7 +58,7 @@ pub(super) const DIFFERENT: [(&str, &str); 18] = [
     ),
     (
         "use-regex",
-        "expressions with look-around or back references take 10,000 steps and 4 KiB of a path at \
+        "expressions with look-around or back references take 4,000 steps and 1 KiB of a path at \
          most; past that it is 503",
     ),
 ];

@@ -16,10 +16,12 @@ use crate::routing::re2::translated;
 /// Memory of one compiled expression, in bytes: what a hostile one may cost.
 const EXPRESSION_LIMIT: usize = 1 << 20;
 
-/// Steps that are tried for one text, where it is gone step by step.
-const MOST_STEPS: usize = 10_000;
-/// Bytes of such a text: each step may look at all of it.
-const LONGEST_TEXT: usize = 4096;
+/// Steps that are tried for one text, where it is gone step by step: one for each byte that it may
+/// begin at, and some more.
+const MOST_STEPS: usize = 4_000;
+/// Bytes of such a text. Each step may look at all of it, which nobody counts: what one text may
+/// cost is the two multiplied.
+const LONGEST_TEXT: usize = 1024;
 /// Bytes of such an expression, and instructions of what it becomes.
 const LONGEST_SOURCE: usize = 1024;
 const MOST_INSTRUCTIONS: usize = 10_000;
@@ -378,6 +380,10 @@ mod tests {
         let looks = Expression::looking("^(?!b)a").unwrap();
         assert_eq!(looks.decides(&"a".repeat(LONGEST_TEXT)), Ok(true));
         assert_eq!(looks.decides(&"a".repeat(LONGEST_TEXT + 1)), Err(TooManySteps));
+        // What is found nowhere is looked for from each byte on.
+        let nowhere = Expression::looking("(?<!b)x(?!c)").unwrap();
+        assert_eq!(nowhere.decides(&"ax".repeat(LONGEST_TEXT / 2)), Ok(true));
+        assert_eq!(nowhere.decides(&"bx".repeat(LONGEST_TEXT / 2)), Ok(false));
         for source in ["(a+)+$", "^(a|aa)+$", "^(a*)*$"] {
             let made = Expression::looking(source).unwrap();
             assert!(!made.is_stepped());
