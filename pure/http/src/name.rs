@@ -136,8 +136,8 @@ pub(crate) fn is_token(name: &str) -> bool {
 }
 
 /// Whether tokens have it (RFC 9110 §5.6.2).
-pub(crate) fn is_token_char(byte: u8) -> bool {
-    TOKEN[usize::from(byte)]
+pub(crate) const fn is_token_char(byte: u8) -> bool {
+    TOKEN[byte as usize]
 }
 
 /// The characters of tokens.

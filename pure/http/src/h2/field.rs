@@ -1,6 +1,6 @@
 //! Which fields cross between the versions, and what a field may be (RFC 9113 §8.2).
 
-use crate::name::Name;
+use crate::name::{Name, is_token_char};
 use crate::trailers;
 
 /// What is wrong with a field.
@@ -47,14 +47,13 @@ fn is_about_the_client(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"proxy-authenticate")
 }
 
-/// Characters of tokens (RFC 9110 §5.6.2) but for capitals.
+/// Characters of tokens but for capitals, looked up once for each of a name.
 const IN_NAMES: [bool; 256] = {
     let mut known = [false; 256];
-    let signs = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut at = 0;
-    while at < signs.len() {
-        known[signs[at] as usize] = true;
-        at += 1;
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        known[byte as usize] = is_token_char(byte) && !byte.is_ascii_uppercase();
+        byte += 1;
     }
     known
 };

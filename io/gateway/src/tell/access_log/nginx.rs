@@ -51,34 +51,19 @@ pub(crate) struct StreamEntry<'a> {
 }
 
 /// Says what a word is; whether it is anything.
-trait LogSource {
+pub(super) trait LogSource {
     fn known(&self, word: LogWord, out: &mut Vec<u8>) -> bool;
     fn asked(&self) -> &dyn VariableSource;
 }
 
 /// Appends a line.
-pub(super) fn request(
+pub(super) fn line(
     text: &LogText,
-    of: &NginxEntry<'_>,
+    of: &dyn LogSource,
     stamp: &str,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) {
-    line(text, of, stamp, scratch, out);
-}
-
-/// The same of a connection.
-pub(super) fn stream(
-    text: &LogText,
-    of: &StreamEntry<'_>,
-    stamp: &str,
-    scratch: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) {
-    line(text, of, stamp, scratch, out);
-}
-
-fn line(text: &LogText, of: &dyn LogSource, stamp: &str, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     for part in &text.parts {
         scratch.clear();
         let is_there = match part {
@@ -402,7 +387,7 @@ mod tests {
         let service = endpoint.map(|_| (&id, 80));
         let entry = NginxEntry { entry: &entry, route: None, service, port: 80, machine: "node-1" };
         let (mut out, mut scratch) = (Vec::new(), Vec::new());
-        request(&log.text, &entry, "06/Nov/1994:08:49:37 +0000", &mut scratch, &mut out);
+        line(&log.text, &entry, "06/Nov/1994:08:49:37 +0000", &mut scratch, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -465,7 +450,7 @@ mod tests {
             machine: "node-1",
         };
         let (mut out, mut scratch) = (Vec::new(), Vec::new());
-        stream(&text, &entry, "now", &mut scratch, &mut out);
+        line(&text, &entry, "now", &mut scratch, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), "[192.0.2.1] [now] TCP 200 20 10 1.500\n");
     }
 }

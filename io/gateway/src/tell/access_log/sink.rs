@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use steelyard_model::routing::nginx_log::NginxLog;
 
-use super::nginx::{self, NginxEntry, StreamEntry};
+use super::nginx::{self, LogSource, NginxEntry, StreamEntry};
 use crate::tell::date::Civil;
 use crate::wire::writer::Lines;
 
@@ -114,19 +114,19 @@ impl NginxLogging {
 
     /// Adds a line for a request that is over `now`.
     pub(crate) fn request(&self, entry: &NginxEntry<'_>, now: Instant) {
-        let NginxSink { buffer, scratch } = &*self.to;
-        let text = &self.log.text;
-        buffer.add(|out| {
-            nginx::request(text, entry, &buffer.stamp(now), &mut scratch.borrow_mut(), out);
-        });
+        self.line(entry, now);
     }
 
     /// The same for a connection.
     pub(crate) fn stream(&self, entry: &StreamEntry<'_>, now: Instant) {
+        self.line(entry, now);
+    }
+
+    fn line(&self, of: &dyn LogSource, now: Instant) {
         let NginxSink { buffer, scratch } = &*self.to;
         let text = &self.log.text;
         buffer.add(|out| {
-            nginx::stream(text, entry, &buffer.stamp(now), &mut scratch.borrow_mut(), out);
+            nginx::line(text, of, &buffer.stamp(now), &mut scratch.borrow_mut(), out);
         });
     }
 }
