@@ -4,7 +4,7 @@
 //!
 //! An object's name is its name and provider (`web@file`), its namespace the protocol (`http`,
 //! `tcp`, `udp`) or `tls`: no object of Kubernetes has such a name. Its tree is what stands below
-//! its key.
+//! its key. Names of sections, and of fields, have no case, as with Traefik.
 
 use std::sync::Arc;
 
@@ -103,29 +103,31 @@ impl Reading {
         let mark = document.mark;
         let Some(protocols) = self.entries(document, "the file", mark) else { return };
         for protocol in protocols {
-            let known = SECTIONS.iter().any(|(known, ..)| *known == &*protocol.key);
-            if !known {
+            let is_it = |it: &&(&str, &str, &str)| it.0.eq_ignore_ascii_case(&protocol.key);
+            let Some((name, ..)) = SECTIONS.iter().find(is_it) else {
                 self.unknown(&protocol, "http, tcp, udp and tls");
                 continue;
-            }
+            };
             let Some(sections) = self.entries(protocol.node, &protocol.key, protocol.mark) else {
                 continue;
             };
+            let name = Arc::from(*name);
             for section in sections {
-                self.section(&protocol.key, section);
+                self.section(&name, section);
             }
         }
     }
 
     fn section(&mut self, protocol: &Arc<str>, section: Entry) {
         let of_protocol = SECTIONS.iter().filter(|(known, ..)| *known == &**protocol);
-        let is_it = |it: &&(&str, &str, &str)| it.1 == &*section.key && it.1 != MODELS;
-        let Some((_, _, kind)) = of_protocol.clone().find(is_it) else {
+        let is_it =
+            |it: &&(&str, &str, &str)| it.1.eq_ignore_ascii_case(&section.key) && it.1 != MODELS;
+        let Some((_, name, kind)) = of_protocol.clone().find(is_it) else {
             let known: Vec<&str> = of_protocol.map(|it| it.1).filter(|it| *it != MODELS).collect();
             return self.unknown(&section, &known.join(", "));
         };
-        let title = format!("{protocol}.{}", section.key);
-        if &*section.key == CERTIFICATES {
+        let title = format!("{protocol}.{name}");
+        if *name == CERTIFICATES {
             return self.certificates(section, &title);
         }
         for entry in self.entries(section.node, &title, section.mark).unwrap_or_default() {
@@ -153,7 +155,7 @@ impl Reading {
             }
         };
         for (index, item) in items.into_iter().enumerate() {
-            let path = item.get("certFile").and_then(|entry| entry.node.text());
+            let path = item.folded("certFile").and_then(|entry| entry.node.text());
             let name = match path.filter(|text| is_path(text)) {
                 Some(path) => format!("{path}{FILE_PROVIDER}"),
                 None => format!("{index}{FILE_PROVIDER}"),

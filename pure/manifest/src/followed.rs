@@ -46,9 +46,10 @@ fn entered(entry: &Entry, found: &mut BTreeSet<Arc<str>>) {
     let mut add = |node: &Node| {
         found.extend(node.text().filter(|text| is_path(text)).map(Arc::from));
     };
-    match (&*entry.key, &entry.node.resolved().value) {
-        (key, Value::Scalar { .. }) if FIELDS.contains(&key) => add(&entry.node),
-        (key, Value::List(items)) if LISTS.contains(&key) => items.iter().for_each(add),
+    let is_one = |known: &[&str]| known.iter().any(|it| it.eq_ignore_ascii_case(&entry.key));
+    match &entry.node.resolved().value {
+        Value::Scalar { .. } if is_one(&FIELDS) => add(&entry.node),
+        Value::List(items) if is_one(&LISTS) => items.iter().for_each(add),
         _ => look(&entry.node, found),
     }
 }
@@ -63,7 +64,7 @@ http:
     t: {rootCAs: [ca.pem, '-----BEGIN CERTIFICATE-----'], certificates: [{certFile: a, keyFile: b}]}
   middlewares:
     m: {headers: {customRequestHeaders: {X: certFile}}}
-    b: {basicAuth: {usersFile: users}}
+    b: {basicAuth: {usersfile: users}}
   routers: {r: {rule: certFile, tls: {}}}
 tls:
   options: {o: {clientAuth: {caFiles: [/ca, ca.pem]}}}

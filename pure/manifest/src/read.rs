@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use steelyard_model::{Diagnostic, FieldPath, Severity, suggest};
 
 use crate::codes;
+use crate::dynamic::FILE_VERSION;
 use crate::object::Object;
 use crate::tree::{Entry, Node, Value};
 
@@ -59,6 +60,8 @@ struct Session<'a> {
     object: &'a Object,
     /// Whether unknown fields are reported.
     strict: bool,
+    /// Names of fields have no case: so Traefik reads its files, unlike an API server its objects.
+    folds: bool,
     /// Values that did not fit, and are passed over.
     set_aside: RefCell<BTreeSet<Address>>,
     unknown: RefCell<Unknown>,
@@ -87,7 +90,8 @@ impl Object {
 impl<'a> Session<'a> {
     fn new(object: &'a Object, strict: bool) -> Self {
         let (set_aside, unknown) = (RefCell::default(), RefCell::default());
-        Self { object, strict, set_aside, unknown }
+        let folds = *object.api_version == *FILE_VERSION;
+        Self { object, strict, folds, set_aside, unknown }
     }
 
     fn read<T: DeserializeOwned>(self) -> Read<T> {

@@ -98,6 +98,14 @@ impl Node {
         }
     }
 
+    /// The entry of this name, whose case says nothing.
+    pub(crate) fn folded(&self, key: &str) -> Option<&Entry> {
+        match &self.resolved().value {
+            Value::Map(entries) => entries.iter().find(|it| it.key.eq_ignore_ascii_case(key)),
+            _ => None,
+        }
+    }
+
     /// The item `index` of a list.
     pub(crate) fn item(&self, index: usize) -> Option<&Self> {
         match &self.resolved().value {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use steelyard_manifest::load_dynamic;
 use steelyard_model::handshake_draft::AskedClients;
 use steelyard_model::router_draft::{
     AskedServers, BackendShape, LinkTarget, ServersDraft, WayDraft, WayTarget,
@@ -402,4 +403,40 @@ fn ways_of_speaking_to_endpoints() {
         &["warning field-not-honoured spec.certificatesSecrets[1]"],
     );
     assert!(transport(others.items.into_iter().next().unwrap()).tls.unwrap().client.is_some());
+}
+
+/// Traefik reads its files without a look at case, and an API server its objects with one.
+#[test]
+fn names_of_fields_in_files_have_no_case() {
+    let text = "
+HTTP:
+  Routers: {Web: {rule: 'Host(`a`)', entrypoints: [web], service: S, TLS: {certresolver: ''}}}
+  services:
+    S: {loadbalancer: {servers: [{URL: 'http://10.0.0.1'}], healthcheck: {Path: /h, headers: {Path: p}}}}
+  serverstransports: {t: {disablehttp2: true, forwardingtimeouts: {DialTimeout: 1s}}}
+tls: {certificates: [{certfile: /c, keyfile: /k}]}
+";
+    let usual = "
+http:
+  routers: {Web: {rule: 'Host(`a`)', entryPoints: [web], service: S, tls: {certResolver: ''}}}
+  services:
+    S: {loadBalancer: {servers: [{url: 'http://10.0.0.1'}], healthCheck: {path: /h, headers: {Path: p}}}}
+  serversTransports: {t: {disableHTTP2: true, forwardingTimeouts: {dialTimeout: 1s}}}
+tls: {certificates: [{certFile: /c, keyFile: /k}]}
+";
+    let read = |text: &str| {
+        let source = Source::new("/dyn.yml", text.as_bytes());
+        let loaded = load_dynamic(&source, &ReadLimits::default());
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        let all = loaded.objects.iter().map(|object| {
+            let lowered = lower(object, &LowerOptions::default());
+            assert!(lowered.diagnostics.is_empty(), "{:?}", lowered.diagnostics);
+            (object.reference.to_string(), lowered.items)
+        });
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(read(text), read(usual));
+    let route = "{entrypoints: [web], routes: [{match: 'Host(`a`)'}]}";
+    let found = lowered(&object("IngressRoute", route)).diagnostics;
+    assert!(found.iter().any(|it| it.path.to_string() == "spec.entrypoints"), "{found:?}");
 }

@@ -22,7 +22,8 @@ pub(super) struct Entries<'t, 'de> {
     of: Cursor<'t, 'de>,
     entries: Iter<'de, Entry>,
     fields: Option<&'static [&'static str]>,
-    current: Option<&'de Entry>,
+    /// The one that is read, and its name as the type has it.
+    current: Option<(&'de str, &'de Entry)>,
 }
 
 impl<'t, 'de> Items<'t, 'de> {
@@ -63,16 +64,20 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     }
 }
 
-impl Entries<'_, '_> {
-    /// Whether the type takes this entry; says so where it does not know it.
-    fn takes(&self, entry: &Entry) -> bool {
+impl<'de> Entries<'_, 'de> {
+    /// What the type calls this entry, if it takes it; says so where it does not know it.
+    fn taken(&self, entry: &'de Entry) -> Option<&'de str> {
         let session = self.of.session;
         if session.is_set_aside(&entry.node) {
-            return false;
+            return None;
         }
-        let Some(fields) = self.fields else { return true };
-        if fields.contains(&&*entry.key) {
-            return !matches!(entry.node.resolved().value, Value::Null);
+        let Some(fields) = self.fields else { return Some(&entry.key) };
+        let is_folded = |it: &&str| session.folds && it.eq_ignore_ascii_case(&entry.key);
+        let own = fields.iter().copied().find(|it| **it == *entry.key);
+        let own = own.or_else(|| fields.iter().copied().find(is_folded));
+        if own.is_some() {
+            let is_there = !matches!(entry.node.resolved().value, Value::Null);
+            return own.filter(|_| is_there);
         }
         let always = self.of.trail.always();
         if session.strict && !always.contains(&&*entry.key) {
@@ -80,7 +85,7 @@ impl Entries<'_, '_> {
             known.extend(always.iter().filter(|field| !fields.contains(field)));
             session.unknown_field(entry, self.of.trail, &known);
         }
-        false
+        None
     }
 }
 
@@ -92,19 +97,19 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         self.current = loop {
-            match self.entries.next() {
-                Some(entry) if !self.takes(entry) => {}
-                next => break next,
+            let Some(entry) = self.entries.next() else { break None };
+            if let Some(name) = self.taken(entry) {
+                break Some((name, entry));
             }
         };
         match self.current {
-            Some(entry) => seed.deserialize(BorrowedStrDeserializer::new(&entry.key)).map(Some),
+            Some((name, _)) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
             None => Ok(None),
         }
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let entry = self.current.take().expect("serde asks for a value after its key");
+        let (_, entry) = self.current.take().expect("serde asks for a value after its key");
         let trail = Trail::Key(self.of.trail, &entry.key);
         self.of.below(&entry.node, &trail, self.fields.is_none(), seed)
     }
