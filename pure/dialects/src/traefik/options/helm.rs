@@ -4,6 +4,8 @@
 //! Values of the chart have names of their own; those that come to static options are translated
 //! by the rows below, and `additionalArguments` are such options already.
 
+use std::borrow::Cow;
+
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
 use steelyard_model::discretion::shown_value;
 use steelyard_model::{FieldPath, Item, Severity};
@@ -16,10 +18,11 @@ use crate::findings::Findings;
 const VALUES: &str = "spec.valuesContent";
 
 /// Values of the chart and the options that they come to; `*` is the name of a port.
-const TRANSLATED: [(&str, &str); 26] = [
+const TRANSLATED: [(&str, &str); 39] = [
     ("ports.*.forwardedheaders.", "entrypoints.*.forwardedheaders."),
     ("ports.*.proxyprotocol.", "entrypoints.*.proxyprotocol."),
     ("ports.*.transport.", "entrypoints.*.transport."),
+    ("ports.*.http.tls.enabled", "entrypoints.*.http.tls"),
     ("ports.*.http.", "entrypoints.*.http."),
     ("ports.*.http2.", "entrypoints.*.http2."),
     ("ports.*.observability.", "entrypoints.*.observability."),
@@ -35,6 +38,18 @@ const TRANSLATED: [(&str, &str); 26] = [
     ("providers.kubernetescrd.", "providers.kubernetescrd."),
     ("providers.kubernetesingress.publishedservice.", ""),
     ("providers.kubernetesingress.", "providers.kubernetesingress."),
+    ("providers.kubernetesingressnginx.", "providers.kubernetesingressnginx."),
+    ("providers.kubernetesgateway.enabled", "providers.kubernetesgateway"),
+    ("api.", "api."),
+    ("certificatesresolvers.", "certificatesresolvers."),
+    ("experimental.fastproxy.enabled", "experimental.fastproxy"),
+    ("experimental.plugins.", "experimental.plugins."),
+    ("global.checknewversion", "global.checknewversion"),
+    ("global.notappendxforwardedfor", "global.notappendxforwardedfor"),
+    ("global.sendanonymoususage", "global.sendanonymoususage"),
+    ("hub.", "hub."),
+    ("ocsp.", "ocsp."),
+    ("tracing.", "tracing."),
     ("logs.access.enabled", "accesslog"),
     ("logs.access.", "accesslog."),
     ("logs.general.", "log."),
@@ -88,13 +103,22 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     }
     let flags = asked.iter().filter(|(name, value)| judge(name, value) == Judged::Fine);
     let flags: Vec<String> =
-        flags.map(|(name, value)| format!("--{name}={}", shown_value(name, value))).collect();
+        flags.map(|(name, value)| format!("--{name}={}", shown(name, value))).collect();
     if !flags.is_empty() {
         let message = format!("these values come to {}", flags.join(" "));
         let help = "start the gateway with these options to have the same";
         findings.say(Severity::Info, codes::STATIC_OPTION, &path, message, help);
     }
     None
+}
+
+/// A value, unless it may be a secret. What the log shows of headers is none, whatever they are
+/// called.
+fn shown<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+    match name.starts_with("accesslog.fields.") {
+        true => value.into(),
+        false => shown_value(name, value),
+    }
 }
 
 /// The options that a value comes to.
@@ -106,7 +130,9 @@ fn asked(value: &Setting) -> Vec<(String, String)> {
             return value.value.split(',').filter_map(argument).collect();
         }
         let own = rest.split('.').next().unwrap_or_default();
-        let is_own = from.ends_with('.') && OF_THE_CHART.contains(&own);
+        // Whether something is switched on is said by what else is said of it, but where it is not.
+        let is_own = OF_THE_CHART.contains(&own) || rest.ends_with(".enabled");
+        let is_own = from.ends_with('.') && is_own;
         if to.is_empty() || is_own || value.value.is_empty() {
             return Vec::new();
         }
