@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
+use steelyard_model::routing::transport::Transport;
 use support::h2::{Deed, Endpoint, Raw, ask, connect, get, request, run, whole};
 use support::{
-    Client, PATIENCE, Received, Server, eventually, gateway_to_http2, head, route, scrape,
+    Client, PATIENCE, Received, Server, eventually, gateway, gateway_to_http2, head, route,
+    routing, scrape, speak,
 };
 
 #[test]
@@ -90,6 +92,24 @@ fn requests_share_connections() {
         let most = endpoint.most.load(Ordering::SeqCst);
         assert!(connections.contains(&made), "{made} connections by {at_a_time}");
         assert!(most <= at_a_time as usize, "{most} at a time of {at_a_time}");
+    }
+}
+
+/// What says how long connections may be idle has no older ones.
+#[test]
+fn a_connection_is_shared_as_long_as_its_transport_says() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (gateway, address) = gateway(&[]);
+    let mut map = routing(&[route("r", "*", "/", &[endpoint.address])]);
+    let connections = || endpoint.connections.load(Ordering::SeqCst);
+    for (version, idle, more) in [(2, None, 1), (3, Some(Duration::ZERO), 3)] {
+        speak(&mut map, "r", Transport { id: "timed".into(), idle, ..Transport::h2c() });
+        gateway.apply(&map, version);
+        let (before, mut client) = (connections(), Client::connect(address));
+        for _ in 0..3 {
+            assert_eq!(client.get("a", "/").status(), 200);
+        }
+        assert_eq!(connections(), before + more, "{idle:?}");
     }
 }
 

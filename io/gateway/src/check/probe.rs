@@ -200,7 +200,7 @@ async fn answer(
 ) -> Result<Response, String> {
     let Goal { upstream, shares, .. } = goal;
     if *shares && !upstream.is_alone() {
-        if let Some(errand) = upstream.sessions.kept()
+        if let Some(errand) = upstream.sessions.kept(core.tick.get(), None)
             && let Ok(response) = said(core, upstream, errand, question, method).await
         {
             return Ok(response);

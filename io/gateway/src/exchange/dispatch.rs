@@ -282,7 +282,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     async fn at_sessions(&mut self, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
         let limit = self.connect_limit(tried.service);
         for _ in 0..MOST_DECLINED {
-            let errand = match upstream.sessions.kept() {
+            let (now, most_idle) = (self.place.core.tick.get(), tried.service.times().idle);
+            let errand = match upstream.sessions.kept(now, most_idle) {
                 Some(errand) => errand,
                 None => match upstream.reach(limit).await {
                     Ok(Reached::Shared(errand)) => errand,

@@ -55,7 +55,7 @@ pub(crate) async fn fetch(
         let Found { upstream, may_share, times, .. } = found;
         let limit = times.connect.unwrap_or_else(|| core.options().timeouts.connect);
         if may_share && !upstream.is_alone() {
-            return shared((core, limit), &upstream, &head, reading).await;
+            return shared((core, limit, times.idle), &upstream, &head, reading).await;
         }
         let (stream, is_fresh) = connection(core, &upstream, times).await?;
         match exchange(core, &upstream, stream, &head, reading).await {
@@ -179,12 +179,12 @@ pub(crate) async fn reached(core: &Core, to: &BackendId, client: IpAddr) -> io::
 
 /// The same over connections that requests share.
 async fn shared(
-    (core, limit): (&Core, Duration),
+    (core, limit, idle): (&Core, Duration, Option<Duration>),
     upstream: &Upstream,
     head: &[u8],
     reading: Reading<'_>,
 ) -> io::Result<Response> {
-    if let Some(errand) = upstream.sessions.kept() {
+    if let Some(errand) = upstream.sessions.kept(core.tick.get(), idle) {
         match exchange(core, upstream, errand, head, reading).await {
             Err(error) if !is_too_much(&error) => {}
             answered => return answered,

@@ -65,10 +65,12 @@ const MOST_GIVEN_UP: u32 = 16;
 const FIELDS: u32 = 64 * 1024;
 
 impl Sessions {
-    /// A place on a connection that there is.
-    pub(crate) fn kept(&self) -> Option<Errand> {
+    /// A place on a connection that there is, and that was not idle for `most` until `now`.
+    pub(crate) fn kept(&self, now: Instant, most: Option<Duration>) -> Option<Errand> {
         let mut open = self.open.borrow_mut();
-        open.retain(|session| !session.is_over.get());
+        let is_fit =
+            |it: &Session| most.is_none_or(|most| it.load.get() > 0 || it.idle(now) < most);
+        open.retain(|session| !session.is_over.get() && is_fit(session));
         open.iter().find(|session| session.has_room()).map(|it| Errand::new(it.clone()))
     }
 
@@ -80,8 +82,7 @@ impl Sessions {
     /// Closes what has been idle since before `limit`, or has ended.
     pub(crate) fn prune(&self, now: Instant, limit: Duration) {
         self.open.borrow_mut().retain(|session| {
-            let idle = now.saturating_duration_since(session.idle_since.get());
-            let is_kept = idle < limit && !session.is_worn();
+            let is_kept = session.idle(now) < limit && !session.is_worn();
             !session.is_over.get() && (session.load.get() > 0 || is_kept)
         });
     }
@@ -123,6 +124,11 @@ impl Session {
             ping.ping(Ping::opaque()).await.map_err(broken)?;
         }
         Ok(session)
+    }
+
+    /// For how long it has carried nothing, where it does not.
+    fn idle(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.idle_since.get())
     }
 
     /// Whether so many were given up on it that it takes no further ones.
