@@ -7,7 +7,10 @@ use std::sync::Arc;
 use steelyard_gateway::{AccessLog, EntryTerms, Gateway, GatewayOptions, LogFormat};
 use steelyard_http::ForwardedPolicy;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::trust::Trust;
+use support::filtering::change;
 use support::*;
 
 /// A gateway whose clients, all on loopback, are trusted or not.
@@ -46,6 +49,28 @@ const CLAIMS: &str = "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 198.51.100.7\
     X-Forwarded-Server: liar\r\nX-Real-Ip: 9.9.9.9\r\nX-Forwarded-Prefix: /shop\r\n\
     Forwarded: for=9.9.9.9\r\nCF-Connecting-IP: 203.0.113.9\r\n\
     x_forwarded_for: 6.6.6.6\r\nX_Real_IP: 6.6.6.6\r\nCF_Connecting_IP: 6.6.6.6\r\nProxy: x\r\n";
+
+/// What Connection names chooses no route, unless the entry point lets it name that; endpoints are
+/// told of it in no case.
+#[test]
+fn what_connection_names_chooses_where_it_may() {
+    let server = Server::echo("s");
+    let routes = [route("main", "a", "/", &[server.address])];
+    let asked = "GET / HTTP/1.1\r\nHost: a\r\nConnection: x-role\r\nX-Role: admin\r\n\r\n";
+    for (shown, status) in [(vec![], 404), (vec!["X-Role".into()], 200)] {
+        let policy = Arc::new(ForwardedPolicy { shown, ..ForwardedPolicy::default() });
+        let terms = EntryTerms { forwarded: policy, ..EntryTerms::default() };
+        let (gateway, address) = gateway_with(&routes, one_worker(terms));
+        let mut map = routing(&routes);
+        let role = Matcher::Header("x-role".into(), Values::Exact("admin".into()));
+        change(&mut map, "main", |route| route.rule = Rule::One(role).into());
+        gateway.apply(&map, 2);
+        let answer = Client::connect(address).send(asked).receive();
+        assert_eq!(answer.status(), status);
+        let is_told = answer.text().to_lowercase().contains("x-role");
+        assert!(status == 404 || !is_told, "{}", answer.text());
+    }
+}
 
 #[test]
 fn what_endpoints_are_told_hangs_on_who_says_it() {

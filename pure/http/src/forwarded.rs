@@ -38,6 +38,9 @@ pub struct ForwardedPolicy {
     /// Endpoints are told the scheme in `X-Forwarded-Scheme` and `X-Scheme`, too (Traefik's
     /// `addXForwardedSchemeHeaders`), which go on from nobody then.
     pub scheme_lines: bool,
+    /// Lines that rules and filters see although Connection names them (Traefik's
+    /// `forwardedHeaders.connection`), as endpoints never do.
+    pub shown: Vec<Box<str>>,
 }
 
 /// What those in trusted ranges may say, as ingress-nginx has it.
@@ -161,9 +164,16 @@ impl Vouching {
     /// Whether requests need a look at all.
     pub(crate) fn matters(&self) -> bool {
         let ForwardedPolicy {
-            client_header, standard, keeps_list, underscores, scheme_lines, ..
+            client_header,
+            standard,
+            keeps_list,
+            underscores,
+            scheme_lines,
+            shown,
+            ..
         } = &*self.policy;
         self.is_trusted
+            || !shown.is_empty()
             || client_header.is_some()
             || *standard
             || *keeps_list
@@ -183,6 +193,11 @@ impl Vouching {
         let Some(known) = self.policy.client_header.as_deref() else { return false };
         let is_known = name.eq_ignore_ascii_case(known);
         if is_known { !self.is_trusted } else { is_shadow(name, known) }
+    }
+
+    /// Whether lines of this name are seen here although Connection names them.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.policy.shown.iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 
     /// Whether a head with a line of this name is refused.

@@ -31,8 +31,15 @@ pub(crate) struct Lines<'h, 'b> {
     pub(crate) headers: &'h [Header<'b>],
     /// Length of the head with its empty line.
     pub(crate) len: usize,
-    cut: [u64; MAX_RESPONSE_LINES / 64],
+    cut: Marks,
+    /// Of these the ones that Connection names: they are nobody's, as if they had not come.
+    hidden: Marks,
+    /// And the ones that it names and that are seen here all the same.
+    shown: Marks,
 }
+
+/// A bit for each line.
+type Marks = [u64; MAX_RESPONSE_LINES / 64];
 
 /// What all Connection lines of a head say together (RFC 9110 §7.6.1).
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,11 +68,12 @@ impl Default for RequestSlots<'_> {
 
 impl<'h, 'b> Lines<'h, 'b> {
     pub(crate) fn new(buffer: &'b [u8], headers: &'h [Header<'b>], len: usize) -> Self {
-        Self { buffer, headers, len, cut: Default::default() }
+        let none = Marks::default();
+        Self { buffer, headers, len, cut: none, hidden: none, shown: none }
     }
 
     pub(crate) fn cut(&mut self, index: usize) {
-        self.cut[index / 64] |= 1 << (index % 64);
+        mark(&mut self.cut, index);
     }
 
     /// The same, but for the lines whose name `is_dropped`.
@@ -171,10 +179,42 @@ impl<'h, 'b> Lines<'h, 'b> {
                     let name = header.name.as_bytes();
                     if name.eq_ignore_ascii_case(token) && is_removable(Name::of(name)) {
                         self.cut(index);
+                        mark(&mut self.hidden, index);
                     }
                 }
             }
         }
+    }
+
+    /// Of the lines that Connection names those are seen here whose name `is_shown`, but none that
+    /// is about the connection itself, or that only a gateway may send. They go no further.
+    pub(crate) fn show_named(&mut self, is_shown: impl Fn(&str) -> bool) {
+        if self.hidden == Marks::default() {
+            return;
+        }
+        for (index, line) in self.headers.iter().enumerate() {
+            if is_marked(&self.hidden, index)
+                && Name::of(line.name.as_bytes()) == Name::Other
+                && is_shown(line.name)
+            {
+                self.hidden[index / 64] &= !(1 << (index % 64));
+                mark(&mut self.shown, index);
+            }
+        }
+    }
+
+    /// The lines that came, but for those that are nobody's.
+    pub(crate) fn came(&self) -> impl Iterator<Item = &'h Header<'b>> {
+        let hidden = self.hidden;
+        let lines = self.headers.iter().enumerate();
+        lines.filter(move |(index, _)| !is_marked(&hidden, *index)).map(|(_, line)| line)
+    }
+
+    /// The lines that stay, and those that are seen here.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &'h Header<'b>> {
+        let is_seen = |index| !self.is_cut(index) || is_marked(&self.shown, index);
+        let lines = self.headers.iter().enumerate();
+        lines.filter(move |(index, _)| is_seen(*index)).map(|(_, line)| line)
     }
 
     /// The first line called `name` that stays.
@@ -190,7 +230,7 @@ impl<'h, 'b> Lines<'h, 'b> {
     }
 
     fn is_cut(&self, index: usize) -> bool {
-        self.cut[index / 64] & (1 << (index % 64)) != 0
+        is_marked(&self.cut, index)
     }
 
     fn offset(&self, header: &Header<'b>) -> usize {
@@ -218,6 +258,14 @@ impl Connection {
         }
         if self.names > MAX_NAMES { Err(TooManyNames) } else { Ok(()) }
     }
+}
+
+fn mark(marks: &mut Marks, index: usize) {
+    marks[index / 64] |= 1 << (index % 64);
+}
+
+fn is_marked(marks: &Marks, index: usize) -> bool {
+    marks[index / 64] & (1 << (index % 64)) != 0
 }
 
 /// What Connection can say that is no header's name.

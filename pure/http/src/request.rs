@@ -192,6 +192,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         if !vouching.matters() {
             return vouching.peer();
         }
+        self.lines.show_named(|name| vouching.shows(name));
         let headers = self.lines.headers;
         let vouched = vouching.settle(&|see| {
             headers.iter().for_each(|line| see(line.name, line.value));
@@ -229,11 +230,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         self.lines.get(name)
     }
 
-    /// The values of all header lines called `name`, but of those that only a gateway may send:
-    /// they are not passed on, so nothing may hang on them.
+    /// The values of all header lines called `name`, but of those that Connection names, and of
+    /// those that only a gateway may send: they are not passed on, so nothing may hang on them.
     pub(crate) fn headers_called(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        let lines = self.lines.headers.iter();
-        let named = lines.filter(move |line| line.name.eq_ignore_ascii_case(name));
+        let named = self.lines.came().filter(move |line| line.name.eq_ignore_ascii_case(name));
         let is_believed = self.vouched.is_some_and(|it| it.is_believed);
         let drops = self.vouched.is_some_and(|it| it.drops_underscores);
         let is_ours = move |name: &str| match Name::of(name.as_bytes()) {

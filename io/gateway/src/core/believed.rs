@@ -86,6 +86,7 @@ fn policy(of: &NginxForwarded, own: &ForwardedPolicy) -> ForwardedPolicy {
             is_full: of.is_full,
         }),
         underscores: own.underscores,
+        shown: own.shown.clone(),
         ..ForwardedPolicy::default()
     }
 }

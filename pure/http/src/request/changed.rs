@@ -12,21 +12,20 @@ use crate::path;
 use crate::query;
 use crate::view::{Head, RequestView, Scheme};
 
-/// The lines that go on, but for Host, of which [`RequestView::authority`] tells more; and what a
-/// peer that is believed says of the client, which goes on in our words.
+/// The lines that go on, but for Host, of which [`RequestView::authority`] tells more; those that
+/// Connection names and that are seen here; and what a peer that is believed says of the client,
+/// which goes on in our words.
 impl Head for RequestHead<'_, '_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
         if name.eq_ignore_ascii_case("host") {
             return None;
         }
-        self.lines.kept(name).or_else(|| {
-            let mut said = self.believed().filter(|line| line.name.eq_ignore_ascii_case(name));
-            said.next().map(|line| line.value)
-        })
+        let mut all = self.lines.seen().chain(self.believed());
+        all.find(|line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value)
     }
 
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
-        let named = self.lines.stay().filter(|line| !line.name.eq_ignore_ascii_case("host"));
+        let named = self.lines.seen().filter(|line| !line.name.eq_ignore_ascii_case("host"));
         named.chain(self.believed()).for_each(|line| see(line.name, line.value));
     }
 }

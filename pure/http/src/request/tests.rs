@@ -4,6 +4,7 @@ use steelyard_model::routing::trust::Trust;
 use crate::body::Framing;
 use crate::forwarded::{ForwardedPolicy, NginxVouching};
 use crate::head::push_number;
+use crate::view::Head;
 
 /// Method, target, host, framing, keep-alive.
 type Gist = (String, String, String, Framing, bool);
@@ -564,5 +565,47 @@ fn nginx_tells_what_believed_peers_say() {
         let names = ["Host", "X-Forwarded-For", "X-Forwarded-Host", "X-Scheme", "X-Forwarded-Port"];
         assert_eq!(names.map(line).join("|"), expected, "{range} {nginx:?}");
         assert_eq!(line("X-Forwarded-Proto"), line("X-Scheme"));
+    }
+}
+
+/// Lines that Connection names are nobody's. Those that an entry point lets it name are seen by
+/// rules and filters; endpoints get none of them.
+#[test]
+fn what_connection_names_is_seen_where_it_may_be() {
+    let raw = "GET / HTTP/1.1\r\nHost: a\r\nConnection: x-team, X-Other,te, cdn-loop\r\n\
+               X-Team: t\r\nX-Other: o\r\nX-Plain: p\r\nTE: trailers\r\nCDN-Loop: c\r\n\
+               X-Real-Ip: 1.2.3.4\r\n\r\n";
+    for (shown, seen) in [
+        (&[][..], &["cdn-loop", "x-plain"][..]),
+        (&["X-TEAM", "te", "X-Real-Ip"], &["cdn-loop", "x-plain", "x-team"]),
+        (&["x-plain"], &["cdn-loop", "x-plain"]),
+    ] {
+        let shown = shown.iter().map(|name| (*name).into()).collect();
+        let policy = ForwardedPolicy { shown, ..ForwardedPolicy::default() };
+        let mut slots = Slots::default();
+        let mut head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        head.settle(&Vouching::new(policy.into(), [192, 0, 2, 1].into()));
+        let mut by_filters = Vec::new();
+        Head::each(&head, &mut |name, _| by_filters.push(name.to_ascii_lowercase()));
+        by_filters.sort();
+        assert_eq!(by_filters, seen);
+        let all = ["cdn-loop", "x-other", "x-plain", "x-team"];
+        let by_rules = all.into_iter().filter(|name| head.headers_called(name).next().is_some());
+        assert_eq!(by_rules.collect::<Vec<_>>(), seen);
+        let firsts = all.into_iter().filter(|name| Head::first(&head, name).is_some());
+        assert_eq!(firsts.collect::<Vec<_>>(), seen);
+        let mut out = Vec::new();
+        let hop = Hop {
+            client_lines: &[],
+            fallback_host: "b",
+            path: Spelling::Normal,
+            manner: Manner::Traefik,
+            semicolons: Semicolons::Kept,
+            port: 80,
+        };
+        head.forward(&hop, None, &mut out);
+        let out = String::from_utf8(out).unwrap().to_ascii_lowercase();
+        assert!(!out.contains("x-team") && !out.contains("x-other"), "{out}");
+        assert!(out.contains("x-plain: p") && out.contains("cdn-loop: c"), "{out}");
     }
 }
