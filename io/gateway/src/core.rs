@@ -30,6 +30,7 @@ use crate::options::GatewayOptions;
 use crate::shared::Shared;
 use crate::tell::access_log::{LogBuffer, NginxLogging, NginxSink};
 use crate::tell::fault::{Failed, Fault};
+use crate::tell::headed::Headed;
 use crate::tell::metrics::{Counters, Sample};
 use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
@@ -75,6 +76,8 @@ pub(crate) struct Core {
     /// Where lines of ingress-nginx's logs go, by place.
     sinks: RefCell<Vec<PlacedSink>>,
     pub(crate) tracer: Option<Tracer>,
+    /// What counts of requests are told apart by, besides, if by anything.
+    pub(crate) headed: Option<Headed>,
     /// Requests that were not answered with success.
     pub(crate) recent: Recent,
     pub(crate) connections: RefCell<Registry>,
@@ -124,6 +127,9 @@ impl Core {
         let live = Live::new(version, shared.config());
         let kept = shared.options.kept.clone();
         let tracer = shared.options.tracing.as_ref().map(Tracer::new);
+        let labels = &shared.options.header_labels;
+        let headed =
+            (!labels.is_empty()).then(|| Headed::new(labels.clone(), shared.headed.clone()));
         let own = shared.options.own_sockets.clone();
         let upstreams = Upstreams::new(shared.options.workers, kept, own);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
@@ -146,6 +152,7 @@ impl Core {
             log,
             sinks: RefCell::default(),
             tracer,
+            headed,
             recent,
             connections: RefCell::default(),
             openings: Openings::default(),

@@ -237,8 +237,8 @@ impl Gateway {
     pub fn expose(&self, out: &mut Exposition) {
         let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        let GatewayOptions { views, buckets, .. } = &self.shared.options;
-        exposition::expose(&samples, reloads, *views, buckets, out);
+        let GatewayOptions { views, header_labels, buckets, .. } = &self.shared.options;
+        exposition::expose(&samples, reloads, (*views, header_labels), buckets, out);
         endpoints::expose(&self.shared.config().routing, &self.shared.standings, out);
         let routing = &self.shared.config().routing;
         exposition::nginx::expose(&samples, reloads, routing, buckets, out);

@@ -22,8 +22,8 @@ mod wire;
 pub use crate::core::datagrams::HandedSession;
 pub use gateway::{Gateway, StartError};
 pub use options::{
-    AccessLog, Bind, Binding, EntryTerms, GatewayOptions, LogFields, LogFilters, LogFormat,
-    MetricViews, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
+    AccessLog, Bind, Binding, EntryTerms, GatewayOptions, HeaderLabel, LogFields, LogFilters,
+    LogFormat, MetricViews, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
 pub use tell::date::rfc3339;

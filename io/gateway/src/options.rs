@@ -34,6 +34,8 @@ pub struct GatewayOptions {
     pub access_log: Option<AccessLog>,
     /// Which series are told.
     pub views: MetricViews,
+    /// What counts of requests are told apart by, besides.
+    pub header_labels: Arc<[HeaderLabel]>,
     /// Upper bounds of the buckets that durations are counted in.
     pub buckets: BucketBounds,
     /// Which requests are traced, if any.
@@ -88,6 +90,15 @@ pub struct MetricViews {
     pub routers: bool,
     /// By service.
     pub services: bool,
+}
+
+/// A label of counts of requests that says what a line of theirs says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderLabel {
+    /// What it is called in metrics.
+    pub label: Box<str>,
+    /// The name of the line.
+    pub header: Box<str>,
 }
 
 impl fmt::Debug for OwnAnswers {
@@ -191,6 +202,7 @@ impl Default for GatewayOptions {
             error_details: true,
             access_log: None,
             views: MetricViews::default(),
+            header_labels: Arc::default(),
             buckets: BucketBounds::default(),
             tracing: None,
             timeouts: Timeouts::default(),

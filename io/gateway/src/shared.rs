@@ -13,6 +13,7 @@ mod provider;
 pub(crate) mod standing;
 pub(crate) mod staples;
 pub(crate) mod terms;
+pub(crate) mod texts;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,7 @@ use labour::Labour;
 use standing::EndpointStandings;
 use staples::Staples;
 use terms::Terms;
+use texts::KnownTexts;
 
 /// A configuration as it is handed to the cores.
 #[derive(Default)]
@@ -71,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) standings: EndpointStandings,
     pub(crate) crowd: Crowd,
     pub(crate) flights: Arc<Flights>,
+    /// What lines of requests said that counts are told apart by.
+    pub(crate) headed: Arc<KnownTexts>,
     /// What filters keep. Asked where what a route passes is made, and not by requests.
     memory: Mutex<Memory>,
     labour: OnceLock<Option<Labour>>,
@@ -94,6 +98,7 @@ impl Shared {
             standings: EndpointStandings::default(),
             crowd,
             flights: Arc::default(),
+            headed: Arc::default(),
             memory: Mutex::new(Memory::seeded(RandomState::new().hash_one(0))),
             labour: OnceLock::new(),
             staples: Staples::default(),

@@ -6,6 +6,7 @@ pub(crate) mod distrust;
 pub(crate) mod endpoints;
 pub(crate) mod exposition;
 pub(crate) mod fault;
+pub(crate) mod headed;
 pub(crate) mod metrics;
 pub(crate) mod recent;
 pub(crate) mod request_id;

@@ -8,14 +8,15 @@ mod support;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use steelyard_gateway::{AccessLog, EntryTerms, GatewayOptions, LogFormat, Tracing};
+use steelyard_gateway::{AccessLog, EntryTerms, GatewayOptions, HeaderLabel, LogFormat, Tracing};
 use steelyard_http::{RequestSpan, SpanCounts, SpanSink};
 use steelyard_model::routing::backend::Internal;
 use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::Destination;
 use support::filtering::{change, uses};
 use support::{
-    Server, TemporaryFile, eventually, gateway_with, get, one_worker, route, routing, scrape,
+    Client, Server, TemporaryFile, eventually, gateway_with, get, one_worker, route, routing,
+    scrape,
 };
 
 const DEFAULT: Observability = Observability { access_logs: None, metrics: None, tracing: None };
@@ -120,4 +121,53 @@ fn comes_to(index: usize, (point, of_route, internals, expected): Row, endpoint:
         ];
         assert_eq!(told, expected[at], "row {index}, {name}: {log}\n{spans:?}");
     }
+}
+
+/// Counts of requests say what their lines say, for routes with filters and without, and of what no
+/// route takes; what clients write is told apart so often and no more, over all cores.
+#[test]
+fn counts_are_told_apart_by_lines() {
+    let server = Server::echo("s");
+    let label =
+        |label: &str, header: &str| HeaderLabel { label: label.into(), header: header.into() };
+    let header_labels = [label("team", "X-Team"), label("agent", "User-Agent")].into();
+    let options = GatewayOptions { workers: 2, header_labels, ..GatewayOptions::default() };
+    let routes = ["plain", "filtered"].map(|it| route(it, it, "/", &[server.address]));
+    let (gateway, address) = gateway_with(&routes, options);
+    let mut map = routing(&routes);
+    change(&mut map, "filtered", |route| route.uses = uses(&[("edit", "observed")]));
+    gateway.apply(&map, 2);
+    let ask = |host: &str, lines: &str| {
+        let mut client = Client::connect(address);
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n")).receive().status()
+    };
+    for (host, status) in [("plain", 200), ("filtered", 200), ("none", 404)] {
+        assert_eq!(ask(host, "x-team: a\r\nUser-Agent: u\"\r\nX-Team: b\r\n"), status);
+        assert_eq!(ask(host, ""), status);
+    }
+    assert_eq!(ask("plain", "bad line\r\n"), 400);
+    let counted = |of: &str, labels: &str| -> u64 {
+        let text = scrape(&gateway);
+        let of = text.lines().filter(|line| line.starts_with(of) && line.contains(labels));
+        of.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    };
+    let [point, router, service] =
+        ["entrypoint", "router", "service"].map(|it| format!("traefik_{it}_requests_total{{"));
+    eventually("all is counted", || counted(&point, "") == 7);
+    let [said, silent] = ["team=\"a\",agent=\"u\\\"\"", "team=\"\",agent=\"\""];
+    assert_eq!([&point, &router, &service].map(|of| counted(of, said)), [3, 2, 2]);
+    assert_eq!([&point, &router, &service].map(|of| counted(of, silent)), [4, 2, 2]);
+    assert!(!scrape(&gateway).contains("duration_seconds_count{code=\"200\",team"));
+    for number in 0..400 {
+        assert_eq!(ask("plain", &format!("X-Team: {number}\r\n")), 200);
+    }
+    eventually("all is counted", || counted(&point, "") == 407);
+    let text = scrape(&gateway);
+    let is_its = |line: &&str| line.starts_with(&*service) && line.contains("plain");
+    let teams = text.lines().filter(is_its);
+    assert_eq!(teams.count(), 257, "{text}");
+    assert_eq!(counted(&service, "team=\"other\",agent=\"other\""), 400 - 254);
+    gateway.apply(&routing(&routes[1..]), 3);
+    eventually("what is gone is forgotten", || counted(&router, "") == 2);
+    assert_eq!(counted(&point, ""), 407, "counters do not fall");
 }

@@ -55,16 +55,27 @@ impl Exposition {
 impl<const N: usize> Series<'_, N> {
     /// One series: the values of its labels, in the family's order, and its number.
     pub fn put(&mut self, values: [&dyn Display; N], number: impl Display) -> &mut Self {
+        self.put_beside(values, &[], number)
+    }
+
+    /// The same with labels that the family does not have: names and values.
+    pub fn put_beside(
+        &mut self,
+        values: [&dyn Display; N],
+        more: &[(&str, &str)],
+        number: impl Display,
+    ) -> &mut Self {
         debug_assert!(!matches!(self.family.kind, Kind::Histogram(_) | Kind::Summary));
-        self.line("", values, None, number);
+        let more = more.iter().map(|(name, value)| (*name, value as &dyn Display));
+        self.line("", values, more, number);
         self
     }
 
     /// One series of a summary.
     pub fn summary(&mut self, values: [&dyn Display; N], sum: f64, count: u64) -> &mut Self {
         debug_assert_eq!(self.family.kind, Kind::Summary);
-        self.line("_sum", values, None, sum);
-        self.line("_count", values, None, count);
+        self.line("_sum", values, [], sum);
+        self.line("_count", values, [], count);
         self
     }
 
@@ -81,25 +92,25 @@ impl<const N: usize> Series<'_, N> {
         let mut sum = 0;
         for (bound, count) in bounds.iter().zip(of.buckets) {
             sum += count;
-            self.line("_bucket", values, Some(bound), sum);
+            self.line("_bucket", values, [("le", bound as &dyn Display)], sum);
         }
-        self.line("_bucket", values, Some(&"+Inf"), of.count);
-        self.line("_sum", values, None, of.sum);
-        self.line("_count", values, None, of.count);
+        self.line("_bucket", values, [("le", &"+Inf" as &dyn Display)], of.count);
+        self.line("_sum", values, [], of.sum);
+        self.line("_count", values, [], of.count);
         self
     }
 
-    fn line(
+    fn line<'v>(
         &mut self,
         suffix: &str,
-        values: [&dyn Display; N],
-        bound: Option<&dyn Display>,
+        values: [&'v dyn Display; N],
+        more: impl IntoIterator<Item = (&'v str, &'v dyn Display)>,
         number: impl Display,
     ) {
         put(self.out, format_args!("{}{suffix}", self.family.name));
         let labels = self.family.labels.into_iter().zip(values);
         let mut before = '{';
-        for (name, value) in labels.chain(bound.map(|bound| ("le", bound))) {
+        for (name, value) in labels.chain(more) {
             let value = value.to_string();
             let value = Escaped { text: &value, quotes: true };
             put(self.out, format_args!("{before}{name}=\"{value}\""));
@@ -160,7 +171,11 @@ mod tests {
     fn the_format_is_prometheus() {
         let mut out = Exposition::default();
         out.family(&PLAIN).put([], 3);
-        out.family(&TWO).put([&"x\"\\\n", &7], 0.25).put([&"ü", &""], -1);
+        out.family(&TWO).put([&"x\"\\\n", &7], 0.25).put([&"ü", &""], -1).put_beside(
+            [&1, &2],
+            &[("c", "\n"), ("d", "")],
+            3,
+        );
         let of = Distribution { bounds: &[0.1, 5.0], buckets: &[2, 3], count: 6, sum: 0.5 };
         out.family(&TIMES).histogram([&"it"], of);
         out.family(&SUM).summary([], 1.5, 2);
@@ -171,6 +186,7 @@ plain_total 3
 # TYPE two gauge
 two{a="x\"\\\n",b="7"} 0.25
 two{a="ü",b=""} -1
+two{a="1",b="2",c="\n",d=""} 3
 # HELP times_seconds Times
 # TYPE times_seconds histogram
 times_seconds_bucket{of="it",le="0.1"} 2

@@ -12,7 +12,8 @@ use steelyard_metrics::{BucketBounds, Distribution, Exposition, MetricFamily, ta
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::world::RoutingMap;
 
-use crate::options::MetricViews;
+use crate::options::{HeaderLabel, MetricViews};
+use crate::tell::headed::HeadedValues;
 use crate::tell::metrics::{HandshakeEnd, Labels, Sample, TlsLabels, Totals, code_text};
 use crate::up::tally::EndpointTotals;
 
@@ -215,7 +216,7 @@ fn expose_udp(samples: &[Sample], out: &mut Exposition) {
 pub(crate) fn expose(
     samples: &[Sample],
     reloads: Reloads,
-    views: MetricViews,
+    (views, labels): (MetricViews, &[HeaderLabel]),
     bounds: &BucketBounds,
     out: &mut Exposition,
 ) {
@@ -226,13 +227,13 @@ pub(crate) fn expose(
         open.put([entry_point, protocol], count);
     }
     if views.entry_points {
-        ENTRY_POINTS.expose(samples, bounds, out);
+        ENTRY_POINTS.expose(samples, labels, bounds, out);
     }
     if views.routers {
-        ROUTERS.expose(samples, bounds, out);
+        ROUTERS.expose(samples, labels, bounds, out);
     }
     if views.services {
-        SERVICES.expose(samples, bounds, out);
+        SERVICES.expose(samples, labels, bounds, out);
     }
     expose_tls(samples, views, out);
     expose_rest(samples, bounds, out);
@@ -285,14 +286,24 @@ fn sums<'s, K: Ord, N: Copy + Default + AddAssign + 's>(
 }
 
 impl<const N: usize> View<N> {
-    fn expose(&self, samples: &[Sample], bounds: &BucketBounds, out: &mut Exposition) {
+    fn expose(
+        &self,
+        samples: &[Sample],
+        labels: &[HeaderLabel],
+        bounds: &BucketBounds,
+        out: &mut Exposition,
+    ) {
         let mut sums = BTreeMap::<[&str; N], Totals>::new();
         for (labels, totals) in samples.iter().flat_map(|sample| &sample.series) {
             if let Some(values) = (self.values)(labels) {
                 sums.entry(values).or_default().add(totals);
             }
         }
-        put(out, self.requests, &sums, |totals| totals.requests);
+        if labels.is_empty() {
+            put(out, self.requests, &sums, |totals| totals.requests);
+        } else {
+            self.expose_headed(samples, labels, out);
+        }
         let mut durations = out.family(self.durations);
         for (values, Totals { buckets, requests, seconds, .. }) in &sums {
             let bounds = bounds.as_slice();
@@ -301,6 +312,23 @@ impl<const N: usize> View<N> {
         }
         put(out, self.request_bytes, &sums, |totals| totals.bytes_in);
         put(out, self.response_bytes, &sums, |totals| totals.bytes_out);
+    }
+}
+
+impl<const N: usize> View<N> {
+    /// Counts of requests that are told apart by their lines.
+    fn expose_headed(&self, samples: &[Sample], labels: &[HeaderLabel], out: &mut Exposition) {
+        let mut sums = BTreeMap::<([&str; N], &HeadedValues), u64>::new();
+        for ((of, said), count) in samples.iter().flat_map(|sample| &sample.headed) {
+            if let Some(values) = (self.values)(of) {
+                *sums.entry((values, said)).or_default() += count;
+            }
+        }
+        let mut series = out.family(self.requests);
+        for ((values, said), count) in sums {
+            let more: Vec<_> = labels.iter().map(|it| &*it.label).zip(said.each()).collect();
+            series.put_beside(shown(&values), &more, count);
+        }
     }
 }
 
@@ -342,6 +370,8 @@ mod tests {
         buckets[..2].copy_from_slice(&[requests, 1]);
         let totals =
             Totals { requests: requests + 2, buckets, seconds: 0.5, bytes_in: 3, bytes_out: 4 };
+        let counted = labels.clone();
+        let said = HeadedValues::of(&["a\"", ""]);
         Sample {
             series: vec![(labels, totals)],
             open: vec![(("web".into(), Protocol::Tcp), 2)],
@@ -377,6 +407,7 @@ mod tests {
                 },
                 2,
             )],
+            headed: vec![((counted, said), requests)],
             endpoints: vec![(
                 "10.0.0.1:80".into(),
                 EndpointTotals { in_flight: 1, connects: 2, ..EndpointTotals::default() },
@@ -390,7 +421,7 @@ mod tests {
         let mut out = Exposition::default();
         let reloads = Reloads { total: 2, last_success: 1_700_000_000 };
         let bounds = BucketBounds::default();
-        expose(&samples, reloads, MetricViews::default(), &bounds, &mut out);
+        expose(&samples, reloads, (MetricViews::default(), &[]), &bounds, &mut out);
         let text = out.into_text();
         for expected in [
             "traefik_config_reloads_total 2\n",
@@ -432,8 +463,27 @@ mod tests {
         assert!(!text.contains("router=\"\""));
         let views = MetricViews { routers: false, ..MetricViews::default() };
         let mut out = Exposition::default();
-        expose(&samples, reloads, views, &BucketBounds::default(), &mut out);
+        expose(&samples, reloads, (views, &[]), &BucketBounds::default(), &mut out);
         let text = out.into_text();
         assert!(!text.contains("traefik_router_") && text.contains("traefik_service_"));
+    }
+
+    /// Counts are told apart by what lines say; times and bytes are not.
+    #[test]
+    fn labels_of_lines_stand_beside_the_others() {
+        let label = |name: &str| HeaderLabel { label: name.into(), header: "x".into() };
+        let labels = [label("team"), label("agent")];
+        let samples = [sample(Some("r"), 200, 5), sample(Some("r"), 200, 7)];
+        let (bounds, mut out) = (BucketBounds::default(), Exposition::default());
+        let views = (MetricViews::default(), &labels[..]);
+        expose(&samples, Reloads::default(), views, &bounds, &mut out);
+        let text = out.into_text();
+        for expected in [
+            "traefik_entrypoint_requests_total{code=\"200\",entrypoint=\"web\",method=\"GET\",protocol=\"http\",team=\"a\\\"\",agent=\"\"} 12\n",
+            "traefik_router_requests_total{code=\"200\",method=\"GET\",protocol=\"http\",router=\"r\",service=\"s\\\"\\\\\\n\",team=\"a\\\"\",agent=\"\"} 12\n",
+            "traefik_router_responses_bytes_total{code=\"200\",method=\"GET\",protocol=\"http\",router=\"r\",service=\"s\\\"\\\\\\n\"} 8\n",
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use steelyard_host::udp::Train;
 use steelyard_metrics::MOST_BOUNDS;
 use steelyard_model::Protocol;
 
+use crate::tell::headed::HeadedValues;
 use crate::up::tally::EndpointTotals;
 use crate::wire::secured::Secured;
 
@@ -151,6 +152,7 @@ pub(crate) struct Counters {
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     handshakes: RefCell<HashMap<Handshaken, u64>>,
     secured: RefCell<HashMap<TlsLabels, u64>>,
+    headed: RefCell<HashMap<(Labels, HeadedValues), u64>>,
 }
 
 /// Kind of a filter, and what came of its question.
@@ -189,6 +191,8 @@ pub(crate) struct Sample {
     pub(crate) faults: Vec<((Arc<str>, &'static str), u64)>,
     /// Requests over TLS.
     pub(crate) secured: Vec<(TlsLabels, u64)>,
+    /// Requests by their lines, where that is asked for.
+    pub(crate) headed: Vec<((Labels, HeadedValues), u64)>,
     /// Handshakes, by entry point and why they came to nothing.
     pub(crate) handshakes: Vec<(Handshaken, u64)>,
     /// Endpoints, by address.
@@ -317,6 +321,11 @@ impl Counters {
         *self.secured.borrow_mut().entry(labels).or_default() += 1;
     }
 
+    /// Counts a request by what its lines say.
+    pub(crate) fn count_headed(&self, labels: &LabelsRef<'_>, values: HeadedValues) {
+        *self.headed.borrow_mut().entry((labels.owned(), values)).or_default() += 1;
+    }
+
     /// The gauge of open connections, or sessions, of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>, protocol: Protocol) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry((entry_point.clone(), protocol)).or_default().clone()
@@ -331,16 +340,23 @@ impl Counters {
         let is_gone = |name: &Option<Arc<str>>, gone: &HashSet<String>| {
             name.as_deref().is_some_and(|name| gone.contains(name))
         };
+        let is_of_gone =
+            |of: &Labels| is_gone(&of.router, routes) || is_gone(&of.service, services);
+        let without_gone = |mut of: Labels| {
+            of.router = of.router.filter(|name| !routes.contains(&**name));
+            of.service = of.service.filter(|name| !services.contains(&**name));
+            of
+        };
         let mut series = self.series.borrow_mut();
-        let concerned = series.extract_if(|labels, _| {
-            is_gone(&labels.router, routes) || is_gone(&labels.service, services)
-        });
-        let concerned: Vec<(Labels, Rc<RefCell<Totals>>)> = concerned.collect();
-        for (mut labels, cell) in concerned {
-            labels.router = labels.router.filter(|name| !routes.contains(&**name));
-            labels.service = labels.service.filter(|name| !services.contains(&**name));
-            let sum = series.entry(labels).or_default();
+        let concerned: Vec<_> = series.extract_if(|labels, _| is_of_gone(labels)).collect();
+        for (labels, cell) in concerned {
+            let sum = series.entry(without_gone(labels)).or_default();
             sum.borrow_mut().add(&cell.borrow());
+        }
+        let mut headed = self.headed.borrow_mut();
+        let concerned: Vec<_> = headed.extract_if(|(labels, _), _| is_of_gone(labels)).collect();
+        for ((labels, values), count) in concerned {
+            *headed.entry((without_gone(labels), values)).or_default() += count;
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
         self.unspent.borrow_mut().retain(|name, _| !services.contains(&**name));
@@ -367,6 +383,7 @@ impl Counters {
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
         let (handshakes, secured) = (self.handshakes.borrow(), self.secured.borrow());
+        let headed = self.headed.borrow();
         Sample {
             series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
@@ -382,6 +399,7 @@ impl Counters {
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             secured: secured.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            headed: headed.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             handshakes: handshakes.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             endpoints: Vec::new(),
         }

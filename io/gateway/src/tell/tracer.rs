@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use steelyard_http::{LineEdits, SpanSink, TraceParent};
 
-use crate::options::{LogFields, Shown, Tracing};
+use crate::options::{HeaderLabel, LogFields, Shown, Tracing};
+use crate::tell::headed::Headed;
 
 /// A request that is traced, on its way.
 #[derive(Debug)]
@@ -24,24 +25,28 @@ pub(crate) struct Traced {
 pub(crate) struct WantedLines<'w> {
     log: Option<&'w LogFields>,
     traced: &'w [Box<str>],
+    counted: &'w [HeaderLabel],
 }
 
 impl<'w> WantedLines<'w> {
-    /// Those that the log shows, and of a request that is traced those that a trace does; none
-    /// where nobody is told of any.
+    /// Those that the log shows, that counts are told apart by, and of a request that is traced
+    /// those that a trace does (its `tracer`); none where nobody is told of any.
     pub(crate) fn of(
         log: Option<&'w LogFields>,
         tracer: Option<&'w Tracer>,
-        is_traced: bool,
+        headed: Option<&'w Headed>,
     ) -> Option<Self> {
-        let traced = tracer.filter(|_| is_traced).map_or(&[][..], |it| &it.lines[0]);
-        (log.is_some() || !traced.is_empty()).then_some(Self { log, traced })
+        let traced = tracer.map_or(&[][..], |it| &it.lines[0]);
+        let counted = headed.map_or(&[][..], |it| &it.labels);
+        let is_any = log.is_some() || !traced.is_empty() || !counted.is_empty();
+        is_any.then_some(Self { log, traced, counted })
     }
 
     /// Whether lines of this name are among them.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.log.is_some_and(|log| log.of_header(name) != Shown::Drop)
             || is_among(name, self.traced)
+            || self.counted.iter().any(|it| it.header.eq_ignore_ascii_case(name))
     }
 }
 

@@ -74,7 +74,7 @@ impl Context<'_> {
         if let Some(tracer) = &self.core.tracer {
             request.traced = tracer.begin(head.header("traceparent"));
         }
-        let is_told = self.core.log.is_some() || self.log.is_some() || request.traced.is_some();
+        let is_told = self.is_told(&request);
         if is_told {
             note.take(&head, self.wanted(request.traced.is_some()));
         } else {
@@ -123,10 +123,18 @@ impl Context<'_> {
         Decision::Filtered(request, filtered)
     }
 
+    /// Whether somebody is told of a request whatever becomes of it.
+    fn is_told(&self, request: &Request) -> bool {
+        let core = self.core;
+        let is_logged = core.log.is_some() || self.log.is_some();
+        is_logged || request.traced.is_some() || core.headed.is_some()
+    }
+
     /// Which lines somebody is told of.
     fn wanted(&self, is_traced: bool) -> Wanted<'_> {
         let log = self.core.log.as_ref().and_then(LogBuffer::wanted);
-        let fields = WantedLines::of(log, self.core.tracer.as_ref(), is_traced);
+        let tracer = self.core.tracer.as_ref().filter(|_| is_traced);
+        let fields = WantedLines::of(log, tracer, self.core.headed.as_ref());
         Wanted { fields, nginx: self.log }
     }
 

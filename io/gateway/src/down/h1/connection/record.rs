@@ -93,9 +93,17 @@ impl<C: Wire> Connection<C> {
         if let Some(tls) = &self.tls {
             self.core.counters.count_secured(&labels, tls);
         }
+        self.count_headed(&labels);
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
             None => self.core.counters.count(&labels, finished),
+        }
+    }
+
+    /// Counts a request by its lines too, where counts are told apart by some.
+    fn count_headed(&self, labels: &LabelsRef<'_>) {
+        if let Some(headed) = &self.core.headed {
+            self.core.counters.count_headed(labels, headed.of(self.note.kept_lines()));
         }
     }
 
@@ -136,6 +144,7 @@ impl<C: Wire> Connection<C> {
         }
         self.keep(called, &labels, finished, &trace, why);
         if told_of.metrics != Some(false) {
+            self.count_headed(&labels);
             self.core.counters.count(&labels, finished);
         }
         self.core.counters.count_fault(labels.entry_point, fault.cause());
