@@ -16,6 +16,7 @@ mod provider_of_nginx;
 mod providers;
 mod terms;
 mod told;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -28,22 +29,27 @@ use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::routing::rank::Precedence;
-use steelyard_model::routing::transport::{ForwardingTimes, Transport};
+use steelyard_model::routing::transport::{ForwardingTimes, OriginTls, Transport};
 use steelyard_model::{NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
 use given::Given;
 pub(crate) use nginx::NginxStatus;
 pub use told::TraceSettings;
+use transport::NamedRoots;
 
 /// The static options that count, names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StaticOptions {
     values: BTreeMap<String, String>,
+    /// How names are spelled that have capitals, in a file.
+    spelled: BTreeMap<String, String>,
     /// What there is to say of others.
     remarks: Vec<String>,
     /// Entry points are there that are declared, and no others: so a file has it that declares some.
     has_only_declared: bool,
+    /// Whom files say to believe.
+    roots: NamedRoots,
 }
 
 /// What there is to say of a flag of ingress-nginx, by its own name: nothing, that it makes no
@@ -75,12 +81,14 @@ impl StaticOptions {
         options.check_tracing()?;
         options.check_nginx()?;
         options.check_exposure()?;
+        transport::check(&options.values)?;
+        options.roots = NamedRoots::read(&options.values)?;
         Ok((options, rest))
     }
 
     /// Takes one in, where it is one; `plans` where all that becomes of it is looked at.
     fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
-        let Given { origin, name, value } = given;
+        let Given { origin, name, spelled, value } = given;
         if name.starts_with(nginx::PREFIX) {
             let told = nginx::judge(&name, &value).map_err(|why| format!("{origin}{why}"))?;
             self.remarks.extend(told.map(|told| format!("{origin}{told}")));
@@ -101,9 +109,19 @@ impl StaticOptions {
         nginx::check_provider(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         providers::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
         if is_planned {
+            self.spelled.extend(spelled.map(|spelled| (name.clone(), spelled)));
             self.values.insert(name, value);
         }
         Ok(())
+    }
+
+    /// What is said under names of the user's choice, which come after `prefix`.
+    fn named<'s>(&'s self, prefix: &'s str) -> impl Iterator<Item = (&'s str, &'s str)> {
+        let named = self.values.iter().filter(move |(name, _)| names::is_of(name, prefix));
+        named.map(|(name, value)| {
+            let spelled = self.spelled.get(name).unwrap_or(name);
+            (&spelled[prefix.len()..], value.as_str())
+        })
     }
 
     /// What there is to say of options that make no difference.
@@ -149,12 +167,22 @@ impl StaticOptions {
 
     /// How TLS is spoken to endpoints of which nobody says how.
     pub fn https(&self) -> Transport {
-        providers::https(&self.values)
+        transport::https(&self.values, &self.roots)
     }
 
     /// How long what may take with endpoints of which nobody says more.
     pub fn forwarding_times(&self) -> ForwardingTimes {
-        providers::times(&self.values)
+        transport::times(&self.values)
+    }
+
+    /// How endpoints of connections are spoken to of which nobody says how.
+    pub fn bytes(&self) -> Transport {
+        transport::bytes(&self.values)
+    }
+
+    /// And how, where that is over TLS.
+    pub fn bytes_tls(&self) -> OriginTls {
+        transport::bytes_tls(&self.values, &self.roots)
     }
 
     /// How each object is read by itself.

@@ -43,6 +43,8 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         as_traefik: args.compat == Some(Compat::Traefik),
         https: args.fixed.https(),
         times: args.fixed.forwarding_times(),
+        bytes: args.fixed.bytes(),
+        bytes_tls: args.fixed.bytes_tls(),
         reading: args.fixed.reading(),
         precedence: args.fixed.precedence(),
         ..ResolveOptions::default()

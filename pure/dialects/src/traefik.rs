@@ -16,6 +16,8 @@ pub(crate) mod tls;
 pub(crate) mod transport;
 pub mod users;
 
+pub use tls::cipher_suites;
+
 use crate::findings::Findings;
 
 /// What objects of Traefik's kinds are read with.

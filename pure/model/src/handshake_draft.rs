@@ -153,4 +153,6 @@ pub struct TransportTls {
     pub client: Option<MaterialLink>,
     /// Lowest and highest version.
     pub versions: (TlsVersion, TlsVersion),
+    /// Cipher suites that may be agreed on; none is all there are.
+    pub ciphers: Vec<Arc<str>>,
 }

@@ -40,6 +40,9 @@ pub struct NginxOptions {
     /// Whether Services that stand for names elsewhere are led to nowhere
     /// (`disable-svc-external-name`).
     pub disables_names: bool,
+    /// Whether no handshake is passed on, whatever Ingresses say (`enable-ssl-passthrough=false`;
+    /// where nothing is said of it they are, as Traefik's provider does it).
+    pub ends_all_tls: bool,
     /// The ConfigMaps of ports that lead to Services as they come (`tcp-services-configmap`,
     /// `udp-services-configmap`).
     pub tcp_services: Option<NamespacedName>,
@@ -143,6 +146,7 @@ impl Default for NginxOptions {
             default_backend: None,
             disables_catch_all: false,
             disables_names: false,
+            ends_all_tls: false,
             tcp_services: None,
             udp_services: None,
             usual: Labels::new(),

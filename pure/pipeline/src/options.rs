@@ -4,7 +4,7 @@ use steelyard_dialects::LowerOptions;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::routing::exposure::Exposure;
 use steelyard_model::routing::rank::Precedence;
-use steelyard_model::routing::transport::{ForwardingTimes, Transport};
+use steelyard_model::routing::transport::{ForwardingTimes, OriginTls, Transport};
 use steelyard_model::{NamespacedName, NginxOptions, ProviderOptions};
 
 /// How to join.
@@ -43,6 +43,11 @@ pub struct ResolveOptions {
     pub https: Transport,
     /// How long what may take with them, and with others of which nobody says more.
     pub times: ForwardingTimes,
+    /// How endpoints of TCP routes are spoken to where no ServersTransportTCP is named
+    /// (`tcpServersTransport`); of the id of [`Transport::bytes`].
+    pub bytes: Transport,
+    /// And how, where that is to be over TLS.
+    pub bytes_tls: OriginTls,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -82,6 +87,8 @@ impl Default for ResolveOptions {
             precedence: Precedence::default(),
             https: Transport::https(),
             times: ForwardingTimes::default(),
+            bytes: Transport::bytes(),
+            bytes_tls: OriginTls::default(),
             reads_endpoints: true,
             reads_routes: true,
         }

@@ -32,7 +32,7 @@ pub use chain::{CertificateText, ClientChain, ClientVerdict};
 pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;
 pub use lapse::{CertificateStanding, instant, lapse, lapse_of_origin};
-pub use material::{authorities, certificate, identity};
+pub use material::{authorities, authorities_of, certificate, identity};
 pub use name::DistinguishedName;
 pub use ocsp::{
     Staple, StatusAnswer, StatusQuestion, Unstapled, must_staple, question, revoked, unstapled,

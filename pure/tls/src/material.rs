@@ -59,13 +59,19 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
 pub fn authorities(secret: &Secret) -> Result<Option<Arc<str>>, Unfit> {
     let keys = [AUTHORITIES_KEY, OLDER_AUTHORITIES_KEY];
     let Some(key) = keys.into_iter().find(|key| has(secret, key)) else { return Ok(None) };
-    let pem = value(secret, key)?;
+    authorities_of(value(secret, key)?).map(Some)
+}
+
+/// Those whose signatures a text of PEM says to believe.
+///
+/// # Errors
+/// Where one of them cannot be read, or there are none.
+pub fn authorities_of(pem: &[u8]) -> Result<Arc<str>, Unfit> {
     let found = certificates_of(pem, usize::MAX);
     if found.is_empty() || found.iter().any(|der| X509::read(der).is_none()) {
         return Err(Unfit::BadAuthorities);
     }
-    let pem = std::str::from_utf8(pem).map_err(|_| Unfit::BadAuthorities)?;
-    Ok(Some(pem.into()))
+    std::str::from_utf8(pem).map(Arc::from).map_err(|_| Unfit::BadAuthorities)
 }
 
 /// Those whom a text of PEM names: by their common names, and from when to when they are valid.

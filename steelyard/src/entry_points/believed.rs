@@ -10,8 +10,8 @@ use steelyard_model::routing::trust::Trust;
 
 use super::StaticOptions;
 use super::names::{
-    CLIENT_IP_HEADER, INSECURE, NOT_APPENDED, PROXY_INSECURE, PROXY_TRUSTED_IPS, RFC_7239,
-    SCHEME_LINES, TRUSTED_IPS, UNDERSCORES, entry_point_name,
+    CLIENT_IP_HEADER, CONNECTION, INSECURE, NOT_APPENDED, PROXY_INSECURE, PROXY_TRUSTED_IPS,
+    RFC_7239, SCHEME_LINES, TRUSTED_IPS, UNDERSCORES, entry_point_name,
 };
 
 impl StaticOptions {
@@ -34,6 +34,9 @@ impl StaticOptions {
             }
         };
         each(CLIENT_IP_HEADER, &|policy, value| policy.client_header = Some(value.into()));
+        each(CONNECTION, &|policy, value| {
+            policy.shown = value.split(',').map(|name| name.trim().into()).collect();
+        });
         each(RFC_7239, &|policy, value| policy.standard = value == "true");
         each(UNDERSCORES, &|policy, value| policy.underscores = strategy(value));
         each(SCHEME_LINES, &|policy, value| policy.scheme_lines = value == "true");

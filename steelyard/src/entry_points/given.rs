@@ -29,6 +29,8 @@ pub(super) struct Given {
     pub(super) origin: String,
     /// In lower case.
     pub(super) name: String,
+    /// As it is written, where that says more: flags and variables have no case, as with Traefik.
+    pub(super) spelled: Option<String>,
     pub(super) value: String,
 }
 
@@ -97,7 +99,7 @@ fn flags(
                 .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
             None => "true".to_owned(),
         };
-        flags.push(Given { origin: "--".to_owned(), name, value });
+        flags.push(Given { origin: "--".to_owned(), name, spelled: None, value });
     }
     Ok((flags, rest))
 }
@@ -134,7 +136,7 @@ fn variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec
         let root = name.split(['.', '[']).next().unwrap_or_default();
         if roots.iter().any(|known| known == root) {
             let value = value.to_string_lossy().into_owned();
-            found.push(Given { origin: format!("{variable}: "), name, value });
+            found.push(Given { origin: format!("{variable}: "), name, spelled: None, value });
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -167,5 +169,11 @@ fn given(setting: Setting) -> Option<Given> {
     let is_section = options::find(&name).is_none() && options::has_below(&name);
     let at = setting.location;
     let origin = format!("{}:{}:{}: ", at.file, at.line, at.column);
-    (!is_section || setting.value != "true").then_some(Given { origin, name, value: setting.value })
+    let spelled = (name != setting.name).then_some(setting.name);
+    (!is_section || setting.value != "true").then_some(Given {
+        origin,
+        name,
+        spelled,
+        value: setting.value,
+    })
 }

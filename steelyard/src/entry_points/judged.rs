@@ -10,8 +10,8 @@ use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
 use super::names::{
-    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, OF_ENTRY_POINTS, OF_NGINX, REDIRECTED_TO, TIMES,
-    TRACED_TO, TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
+    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, CONNECTION, HEADER_LABELS, OF_ENTRY_POINTS,
+    OF_NGINX, REDIRECTED_TO, TIMES, TRACED_TO, TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
 };
 use super::nginx::POINTS;
 
@@ -119,10 +119,16 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
         return listed(value).map(drop).map_err(wrong);
     }
     if entry_point_name(name, CLIENT_IP_HEADER).is_some() {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let is_name = !value.is_empty() && value.bytes().all(is_part);
         let wrong = || format!("{name} wants the name of a header, not {value:?}");
-        return is_name.then_some(()).ok_or_else(wrong);
+        return is_header(value).then_some(()).ok_or_else(wrong);
+    }
+    if entry_point_name(name, CONNECTION).is_some() {
+        let mut named = value.split(',').map(str::trim);
+        let wrong = |name: &str, of| format!("{name} wants names of headers, unlike {of:?}");
+        return named.find(|it| !is_header(it)).map_or(Ok(()), |of| Err(wrong(name, of)));
+    }
+    if let Some(label) = name.strip_prefix(HEADER_LABELS) {
+        return header_label(name, label, value);
     }
     match (name, value) {
         _ if name.starts_with("accesslog.") => access_log::check(name, value).unwrap_or(Ok(())),
@@ -138,4 +144,27 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
         (TRACED_TO, url) => Err(format!("{name} wants http://HOST:4318/v1/traces, not {url:?}")),
         _ => Ok(()),
     }
+}
+
+fn is_header(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+/// A label of metrics that says what a header does: no other of theirs, and one that Prometheus
+/// takes.
+fn header_label(option: &str, label: &str, header: &str) -> Result<(), String> {
+    const THEIRS: [&str; 6] = ["code", "entrypoint", "method", "protocol", "router", "service"];
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins_well =
+        label.starts_with(|it: char| !it.is_ascii_digit()) && !label.starts_with("__");
+    if !begins_well || !label.bytes().all(is_part) {
+        let wants = "a name of letters, digits and underscores, which begins with no digit";
+        return Err(format!("{option}: labels of metrics have {wants}, unlike {label:?}"));
+    }
+    if THEIRS.contains(&label) {
+        return Err(format!("{option}: these metrics have a label {label:?} of their own"));
+    }
+    let wrong = || format!("{option} wants the name of a header, not {header:?}");
+    is_header(header).then_some(()).ok_or_else(wrong)
 }

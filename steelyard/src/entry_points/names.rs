@@ -3,6 +3,8 @@
 /// What those of Traefik's provider of class nginx begin with.
 pub(super) const OF_NGINX: &str = "providers.kubernetesingressnginx.";
 
+/// What names of labels come after.
+pub(super) const HEADER_LABELS: &str = "metrics.prometheus.headerlabels.";
 pub(super) const BUCKETS: &str = "metrics.prometheus.buckets";
 
 /// The one without which nothing is traced.
@@ -15,6 +17,7 @@ pub(super) const SANITIZE_PATH: &str = ".http.sanitizepath";
 pub(super) const INSECURE: &str = ".forwardedheaders.insecure";
 pub(super) const TRUSTED_IPS: &str = ".forwardedheaders.trustedips";
 pub(super) const CLIENT_IP_HEADER: &str = ".forwardedheaders.clientipheader";
+pub(super) const CONNECTION: &str = ".forwardedheaders.connection";
 pub(super) const RFC_7239: &str = ".forwardedheaders.rfc7239";
 pub(super) const PROXY_INSECURE: &str = ".proxyprotocol.insecure";
 pub(super) const PROXY_TRUSTED_IPS: &str = ".proxyprotocol.trustedips";
@@ -45,7 +48,8 @@ pub(super) const STREAMS: &str = ".http2.maxconcurrentstreams";
 pub(super) const TLS_OPTIONS: &str = ".http.tls.options";
 pub(super) const REDIRECTED_TO: &str = ".http.redirections.entrypoint.to";
 /// What is set of entry points, besides where they listen.
-pub(super) const OF_ENTRY_POINTS: [&str; 31] = [
+pub(super) const OF_ENTRY_POINTS: [&str; 32] = [
+    CONNECTION,
     SCHEME_LINES,
     LOGGED,
     COUNTED,

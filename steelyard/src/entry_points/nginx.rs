@@ -39,13 +39,14 @@ enum Value {
     Path,
 }
 
-const READ: [(&str, Value); 19] = [
+const READ: [(&str, Value); 20] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
     ("default-ssl-certificate", Value::Object),
     ("disable-catch-all", Value::Switch),
     ("disable-svc-external-name", Value::Switch),
+    ("enable-ssl-passthrough", Value::Switch),
     ("health-check-path", Value::Path),
     ("healthz-host", Value::Address),
     ("healthz-port", Value::Port),
@@ -62,9 +63,10 @@ const READ: [(&str, Value); 19] = [
 ];
 
 /// Options of Traefik's provider of class nginx, and the flags that they are.
-const PROVIDER: [(&str, &str); 7] = [
+const PROVIDER: [(&str, &str); 8] = [
     ("controllerclass", "controller-class"),
     ("defaultbackendservice", "default-backend-service"),
+    ("disablesvcexternalname", "disable-svc-external-name"),
     ("ingressclass", "ingress-class"),
     ("ingressclassbyname", "ingress-class-by-name"),
     ("watchingresswithoutclass", "watch-ingress-without-class"),
@@ -73,7 +75,7 @@ const PROVIDER: [(&str, &str); 7] = [
 ];
 
 /// Other options of that provider, and the settings that they are.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("allowcrossnamespaceresources", "allow-cross-namespace-resources"),
     ("customhttperrors", "custom-http-errors"),
     ("globalallowedresponseheaders", "global-allowed-response-headers"),
@@ -85,6 +87,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("proxynextupstreamtries", "proxy-next-upstream-tries"),
     ("proxyreadtimeout", "proxy-read-timeout"),
     ("proxysendtimeout", "proxy-send-timeout"),
+    ("strictvalidatepathtype", "strict-validate-path-type"),
 ];
 /// And where routes are: in plain, and over TLS.
 pub(super) const POINTS: [&str; 2] = ["httpentrypoint", "httpsentrypoint"];
@@ -98,7 +101,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 44] = [
+const IDLE: [&str; 43] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -113,7 +116,6 @@ const IDLE: [&str; 44] = [
     "enable-annotation-validation",
     "enable-metrics",
     "enable-ssl-chain-completion",
-    "enable-ssl-passthrough",
     "enable-topology-aware-routing",
     "exclude-socket-metrics",
     "health-check-timeout",
@@ -215,6 +217,7 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         default_backend: value("default-backend-service").and_then(object),
         disables_catch_all: is("disable-catch-all").unwrap_or_default(),
         disables_names: is("disable-svc-external-name").unwrap_or_default(),
+        ends_all_tls: is("enable-ssl-passthrough") == Some(false),
         tcp_services: value("tcp-services-configmap").and_then(object),
         udp_services: value("udp-services-configmap").and_then(object),
         usual: usual_settings(options),
@@ -340,10 +343,15 @@ mod tests {
             (of("defaultbackendservice"), "a/b".to_owned()),
             ("nginx.controller-class".to_owned(), "own".to_owned()),
             (of("controllerclass"), "other".to_owned()),
+            (of("disablesvcexternalname"), "true".to_owned()),
+            (of("strictvalidatepathtype"), "false".to_owned()),
+            ("nginx.enable-ssl-passthrough".to_owned(), "false".to_owned()),
         ]);
         let chosen = chosen(&options);
         assert_eq!((&*chosen.class, &*chosen.controller), ("lb", "own"));
         assert_eq!(chosen.namespace, None);
+        assert!(chosen.disables_names && chosen.ends_all_tls);
+        assert_eq!(chosen.usual["strict-validate-path-type"], "false");
         assert_eq!(chosen.default_backend, Some(NamespacedName::new("a", "b")));
         for (name, value, is_fine) in [
             ("defaultbackendservice", "b", false),

@@ -1,6 +1,6 @@
 //! Options of Traefik's providers of a cluster: `--providers.kubernetescrd.…` and
-//! `--providers.kubernetesingress.…`, the language of rules, and how servers are spoken to; those
-//! of class nginx are in `provider_of_nginx`.
+//! `--providers.kubernetesingress.…`, and the language of rules; those of class nginx are in
+//! `provider_of_nginx`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,50 +9,15 @@ use steelyard_dialects::traefik::rule::RuleSyntax;
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::rank::{PROVIDERS, Precedence};
-use steelyard_model::routing::transport::{
-    ForwardingTimes, OriginProtocol, OriginTls, Roots, Transport,
-};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{ProviderOptions, Selector};
 
-use super::duration::duration;
 use super::provider_of_nginx;
 
 /// What options of either begin with.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
 const RULE_SYNTAX: &str = "core.defaultrulesyntax";
 const PRECEDENCE: &str = "providers.precedence";
-const FORWARDING: &str = "serverstransport.forwardingtimeouts.";
-
-/// How TLS is spoken to endpoints where no ServersTransport is named: `serversTransport.…`.
-pub(super) fn https(options: &BTreeMap<String, String>) -> Transport {
-    let value = |name: &str| options.get(&format!("serverstransport.{name}")).map(String::as_str);
-    let usual = OriginTls::default();
-    let is_believed = value("insecureskipverify") == Some("true");
-    let tls = OriginTls {
-        roots: if is_believed { Roots::Nobody } else { usual.roots.clone() },
-        server_name: value("servername").filter(|it| !it.is_empty()).map(Into::into),
-        ..usual
-    };
-    let https = Transport { tls: Some(tls), ..Transport::https() };
-    match value("disablehttp2") {
-        Some("true") => Transport { protocol: OriginProtocol::Http1, ..https },
-        _ => https,
-    }
-}
-
-/// How long what may take with endpoints of requests where no ServersTransport is named.
-pub(super) fn times(options: &BTreeMap<String, String>) -> ForwardingTimes {
-    let said = |name: &str| {
-        let said = options.get(&format!("{FORWARDING}{name}"))?;
-        duration(said).filter(|it| !it.is_zero())
-    };
-    ForwardingTimes {
-        connect: said("dialtimeout"),
-        answer: said("responseheadertimeout"),
-        idle: said("idleconntimeout"),
-    }
-}
 
 /// How each object is read by itself, as options of `providers` and of rules say.
 pub(super) fn reading(options: &BTreeMap<String, String>) -> LowerOptions {
@@ -130,20 +95,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_servers_are_spoken_to() {
-        assert_eq!(https(&BTreeMap::new()), Transport::https());
-        let options = ["insecureskipverify=true", "servername=a.test", "disablehttp2=true"];
-        let options = options.iter().filter_map(|it| it.split_once('='));
-        let options =
-            options.map(|(name, value)| (format!("serverstransport.{name}"), value.into()));
-        let Transport { id, protocol, tls: Some(tls), .. } = https(&options.collect()) else {
-            panic!("over TLS")
-        };
-        assert_eq!((id, protocol), (Transport::https().id, OriginProtocol::Http1));
-        assert_eq!((tls.roots, tls.server_name.as_deref()), (Roots::Nobody, Some("a.test")));
-    }
-
-    #[test]
     fn what_restricts_objects_and_orders_routes() {
         for (name, value, is_taken) in [
             (PRECEDENCE, "file, kubernetesCRD", true),
@@ -157,8 +108,6 @@ mod tests {
             (RULE_SYNTAX, "V2"),
             (PRECEDENCE, "file"),
             ("providers.kubernetesingress.labelselector", "a=b"),
-            ("serverstransport.forwardingtimeouts.dialtimeout", "2s"),
-            ("serverstransport.forwardingtimeouts.idleconntimeout", "0"),
         ];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let reading = reading(&options);
@@ -166,8 +115,6 @@ mod tests {
         assert_eq!(reading.crd_labels, Selector::default());
         assert_eq!(Some(reading.ingress_labels), Selector::read("a=b"));
         assert!(!precedence(&options).is_usual());
-        let connect = Some(std::time::Duration::from_secs(2));
-        assert_eq!(times(&options), ForwardingTimes { connect, ..ForwardingTimes::default() });
     }
 
     #[test]

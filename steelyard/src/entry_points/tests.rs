@@ -187,6 +187,39 @@ fn which_series_are_told() {
 }
 
 #[test]
+fn what_counts_are_told_apart_by() {
+    let labels = |line: &str| {
+        let labels = take(line).unwrap().0.header_labels();
+        labels.iter().map(|it| format!("{}={}", it.label, it.header)).collect::<Vec<_>>()
+    };
+    assert_eq!(labels("up"), [""; 0]);
+    let line = "up --metrics.prometheus.headerLabels.userAgent=User-Agent \
+                --metrics.prometheus.headerLabels.a_1=X-A";
+    assert_eq!(labels(line), ["a_1=X-A", "useragent=User-Agent"]);
+    for (label, header, why) in [
+        ("code", "X-A", "have a label \"code\" of their own"),
+        ("1a", "X-A", "begins with no digit"),
+        ("a-b", "X-A", "letters, digits and underscores"),
+        ("__a", "X-A", "unlike \"__a\""),
+        ("a", "X A", "wants the name of a header"),
+    ] {
+        let line = format!("up --metrics.prometheus.headerLabels.{label}={header}");
+        let line = [OsString::from("up"), OsString::from(&line[3..])];
+        let error = StaticOptions::take(line, []).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn lines_that_connection_may_name() {
+    let line = "up --entryPoints.web.forwardedHeaders.connection=X-A,x-b";
+    let shown = take(line).unwrap().0.forwarded()["web"].shown.clone();
+    assert_eq!(shown, ["X-A", "x-b"].map(Into::into));
+    let error = take("up --entryPoints.web.forwardedHeaders.connection=X-A,b:").unwrap_err();
+    assert!(error.contains("wants names of headers, unlike \"b:\""), "{error}");
+}
+
+#[test]
 fn which_buckets_there_are() {
     assert_eq!(take("up").unwrap().0.buckets(), BucketBounds::default());
     let (options, _) = take("up --metrics.prometheus.buckets=0.01,0.5,2").unwrap();
@@ -334,6 +367,9 @@ fn a_file_says_the_same_and_its_mistakes_have_places() {
         assert_eq!((to.port, &*to.scheme, to.is_permanent), (8443, "https", false));
         assert_eq!(options.dynamic_files(), [PathBuf::from("/etc/dynamic")]);
     }
+    let labels = "metrics: {prometheus: {headerLabels: {userAgent: User-Agent}}}\n";
+    let labels = take("l.yml", labels, "").unwrap().0.header_labels();
+    assert_eq!(&*labels[0].label, "userAgent", "as it is written");
     for (name, text, more, part) in [
         (
             "b.yml",

@@ -1,12 +1,13 @@
 //! What is told of requests: the access log, metrics, traces.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use steelyard_gateway::{AccessLog, MetricViews};
+use steelyard_gateway::{AccessLog, HeaderLabel, MetricViews};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::observability::Observability;
 
-use super::names::{BUCKETS, SERVICE_NAME, TRACED_TO};
+use super::names::{BUCKETS, HEADER_LABELS, SERVICE_NAME, TRACED_TO};
 use super::{StaticOptions, access_log};
 
 /// What is traced, and for whom.
@@ -51,10 +52,8 @@ impl StaticOptions {
     /// Where traces go, and what of; none: nothing is traced.
     pub fn tracing(&self) -> Option<TraceSettings> {
         let all = |prefix: &str| {
-            let named = self.values.iter().filter_map(|(name, value)| {
-                Some((name.strip_prefix(prefix)?.to_owned(), value.clone()))
-            });
-            named.collect()
+            let named = self.named(prefix);
+            named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
         let rate = self.values.get("tracing.samplerate").map(|rate| rate.parse());
         let name = self.values.get("tracing.servicename").map_or(SERVICE_NAME, String::as_str);
@@ -103,6 +102,13 @@ impl StaticOptions {
         };
         let (entry_points, routers) = (is_told("entrypoints"), is_told("routers"));
         MetricViews { entry_points, routers, services: is_told("services") }
+    }
+
+    /// What counts of requests are told apart by, besides.
+    pub fn header_labels(&self) -> Arc<[HeaderLabel]> {
+        let all = self.named(HEADER_LABELS);
+        all.map(|(label, header)| HeaderLabel { label: label.into(), header: header.into() })
+            .collect()
     }
 
     /// The buckets that durations are counted in.

@@ -98,6 +98,7 @@ pub(super) fn gateway_options(
         error_details: settings.serve.error_details,
         access_log: fixed.access_log(),
         views: fixed.views(),
+        header_labels: fixed.header_labels(),
         buckets: fixed.buckets(),
         tracing: tracing(fixed)?,
         terms: fixed.terms(),

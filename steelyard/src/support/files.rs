@@ -68,7 +68,7 @@ const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
     ("passHostHeader", Different, "the port that is usual for what is spoken is left out"),
     ("responseForwarding", Different, "answers are passed on as they come"),
     ("servers[].preservePath", Different, "servers of one service are all below the same path"),
-    ("serversTransports.*.cipherSuites", Different, "the program's own are used"),
+    ("serversTransports.*.cipherSuites", Different, "without those of CBC and RSA key exchange"),
     ("maxIdleConnsPerHost", Different, "the program's own is used"),
     ("responseHeaderTimeout", Different, "the shorter one of it and what a route says counts"),
     ("idleConnTimeout", Different, "none is kept for more than 90 s"),

@@ -54,9 +54,10 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("*", "passHostHeader", Different, "the port that is usual for what is spoken is left out"),
     ("*", "responseForwarding", Different, "answers are passed on as they come"),
     ("*", "peerCertURI", Refused, "the transport is refused"),
+    ("*", "peerCertSANs", Refused, "the transport is refused"),
     ("*", "spiffe", Refused, "the transport is refused"),
     ("*", "certificatesSecrets", Different, "the first of them counts"),
-    ("ServersTransport", "cipherSuites", Different, "the program's own are used"),
+    ("ServersTransport", "cipherSuites", Different, "without those of CBC and RSA key exchange"),
     ("ServersTransport", "maxIdleConnsPerHost", Different, "the program's own is used"),
     (
         "ServersTransport",

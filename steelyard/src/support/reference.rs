@@ -231,7 +231,8 @@ const NAMES: &[(&str, &[&str])] = &[
             "serversTransport.forwardingTimeouts.{dialTimeout,idleConnTimeout}",
             "serversTransport.forwardingTimeouts.responseHeaderTimeout",
             "spiffe.workloadAPIAddr",
-            "tcpServersTransport.{dialKeepAlive,dialTimeout,terminationDelay,tls.x}",
+            "tcpServersTransport.{dialKeepAlive,dialTimeout,terminationDelay}",
+            "tcpServersTransport.tls.{insecureSkipVerify,rootCAs,spiffe.x}",
         ],
     ),
     (

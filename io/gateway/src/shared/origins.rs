@@ -21,6 +21,7 @@ use steelyard_tls::SeenCertificate;
 
 use super::anchors::Anchors;
 use super::pair;
+use super::policies::keep_suites;
 use super::provider::provider;
 
 /// A transport over TLS, of which handshakes are made when somebody wants the first: that reads the
@@ -104,7 +105,9 @@ impl PartialEq for OriginHandshakes {
 }
 
 fn config(tls: &OriginTls) -> Result<ClientConfig, Error> {
-    let with = Arc::new(provider());
+    let mut with = provider();
+    keep_suites(&mut with, &tls.ciphers);
+    let with = Arc::new(with);
     let (lowest, highest) = tls.versions;
     let all = [(TlsVersion::V1_3, &TLS13), (TlsVersion::V1_2, &TLS12)];
     let within = all.into_iter().filter(|(version, _)| (lowest..=highest).contains(version));

@@ -20,12 +20,7 @@ use super::provider::provider;
 /// How handshakes are held by a policy. None where they cannot be, also for want of randomness.
 pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
     let mut provider = provider();
-    if !policy.ciphers.is_empty() {
-        provider.cipher_suites.retain(|suite| {
-            let name = suite.suite().as_str().unwrap_or_default();
-            policy.ciphers.iter().any(|wanted| **wanted == *iana(name))
-        });
-    }
+    keep_suites(&mut provider, &policy.ciphers);
     if !policy.groups.is_empty() {
         provider.kx_groups.retain(|group| {
             let name = format!("{:?}", group.name());
@@ -59,6 +54,16 @@ pub(super) fn examiner(policy: &TlsPolicy) -> Option<Arc<Examiner>> {
             Examiner::new(by, &provider()).map(Arc::new)
         }
         _ => None,
+    }
+}
+
+/// Leaves the cipher suites of these names, where there are any.
+pub(super) fn keep_suites(provider: &mut CryptoProvider, wanted: &[Arc<str>]) {
+    if !wanted.is_empty() {
+        provider.cipher_suites.retain(|suite| {
+            let name = suite.suite().as_str().unwrap_or_default();
+            wanted.iter().any(|wanted| **wanted == *iana(name))
+        });
     }
 }
 

@@ -45,6 +45,8 @@ and what restricts access in words of ingress-nginx counts too.
   nothing else. Metrics have ingress-nginx's names too (docs/metrics.md), by Ingress, host and path as
   they are written: what clients ask for makes no series of its own, so
   `metrics-per-undefined-host` makes no difference.
+- `enable-ssl-passthrough=false` switches the annotation `ssl-passthrough` off, which needs no flag
+  here: an ingress-nginx without the flag ends TLS itself whatever Ingresses say.
 - The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`
   (addresses, no names) and `update-status`.
 

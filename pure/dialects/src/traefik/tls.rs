@@ -55,6 +55,28 @@ const CLIENTS: [(&str, AskedClients); 5] = [
     ("RequireAndVerifyClientCert", AskedClients::RequireAndVerify),
 ];
 
+/// The cipher suites of these names, as IANA has them, and those of TLS 1.3; of none, none.
+///
+/// # Errors
+/// The first name of none that is to be had.
+pub fn cipher_suites<'n>(names: impl Iterator<Item = &'n str>) -> Result<Vec<Arc<str>>, &'n str> {
+    let found = names.map(|name| suite(name).map(Arc::from).ok_or(name));
+    Ok(with_those_of_1_3(found.collect::<Result<_, _>>()?))
+}
+
+/// A cipher suite that is to be had, by a name of it.
+fn suite(name: &str) -> Option<&'static str> {
+    let is_it = |suite: &&str| *suite == name || suite.strip_suffix("_SHA256") == Some(name);
+    SUITES.iter().chain(&SUITES_OF_1_3).copied().find(is_it)
+}
+
+fn with_those_of_1_3(mut named: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    if !named.is_empty() {
+        named.extend(SUITES_OF_1_3.iter().map(|it| Arc::from(*it)));
+    }
+    named
+}
+
 /// Reads a TLSOption.
 pub(crate) fn option(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Routed<raw::TlsOptionSpec> = findings.read()?;
@@ -174,13 +196,16 @@ impl Reader<'_, '_> {
         Some(found.unwrap_or(TlsVersion::V1_2))
     }
 
-    fn ciphers(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Vec<Arc<str>> {
+    /// Those of the cipher suites that are to be had.
+    pub(super) fn ciphers(
+        &mut self,
+        written: Option<&Vec<String>>,
+        path: &FieldPath,
+    ) -> Vec<Arc<str>> {
         let mut kept: Vec<Arc<str>> = Vec::new();
         let written = written.map(Vec::as_slice).unwrap_or_default();
         for (index, name) in written.iter().enumerate() {
-            let long = format!("{name}_SHA256");
-            let all = || SUITES.iter().chain(&SUITES_OF_1_3).copied();
-            match all().find(|suite| suite == name || *suite == long) {
+            match suite(name) {
                 Some(suite) => kept.push(suite.into()),
                 None => {
                     let message = format!("cipher suite `{name}` is not to be had here");
@@ -196,10 +221,7 @@ impl Reader<'_, '_> {
             let help = format!("use one of {}", SUITES.join(", "));
             self.findings.invalid(codes::INVALID_VALUE, path, message, help);
         }
-        if !kept.is_empty() {
-            kept.extend(SUITES_OF_1_3.iter().map(|it| Arc::from(*it)));
-        }
-        kept
+        with_those_of_1_3(kept)
     }
 
     fn groups(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Vec<Arc<str>> {

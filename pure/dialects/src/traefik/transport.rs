@@ -34,7 +34,9 @@ impl Reader<'_, '_> {
         let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
         let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
         let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
-        reader.identities(spec.peer_cert_uri.as_deref(), spec.spiffe.is_some(), path);
+        let ciphers = reader.ciphers(spec.cipher_suites.as_ref(), &path.key("cipherSuites"));
+        let names = spec.peer_cert_sans.is_some_and(|it| !it.is_empty());
+        reader.identities(spec.peer_cert_uri.as_deref(), names, spec.spiffe.is_some(), path);
         let roots = reader.roots(spec.root_cas.as_ref(), spec.root_cas_secrets.as_ref(), path);
         let client = reader.client(spec.certificates_secrets.as_ref(), path);
         let times = spec.forwarding_timeouts.unwrap_or_default();
@@ -43,12 +45,8 @@ impl Reader<'_, '_> {
         let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
         let answer = times.response_header_timeout.as_ref();
         let answer = reader.time(answer, &within.key("responseHeaderTimeout"));
-        let ignored = [
-            ("cipherSuites", spec.cipher_suites.is_some_and(|it| !it.is_empty())),
-            ("maxIdleConnsPerHost", spec.max_idle_conns_per_host.is_some_and(|it| it != 0)),
-        ];
-        for (name, _) in ignored.iter().filter(|(_, is)| *is) {
-            reader.idle(&path.key(name), "the program's own are used");
+        if spec.max_idle_conns_per_host.is_some_and(|it| it != 0) {
+            reader.idle(&path.key("maxIdleConnsPerHost"), "the program's own is used");
         }
         let tls = Some(TransportTls {
             server_name: name(spec.server_name),
@@ -56,6 +54,7 @@ impl Reader<'_, '_> {
             roots,
             client,
             versions,
+            ciphers,
         });
         Item::Transport(Box::new(TransportDraft {
             object: reader.findings.object().clone(),
@@ -88,13 +87,15 @@ impl Reader<'_, '_> {
         let reader = self;
         let tls = spec.tls.map(|tls| {
             let path = path.key("tls");
-            reader.identities(tls.peer_cert_uri.as_deref(), tls.spiffe.is_some(), &path);
+            let names = tls.peer_cert_sans.is_some_and(|it| !it.is_empty());
+            reader.identities(tls.peer_cert_uri.as_deref(), names, tls.spiffe.is_some(), &path);
             TransportTls {
                 server_name: name(tls.server_name),
                 is_verified: !tls.insecure_skip_verify.unwrap_or_default(),
                 roots: reader.roots(tls.root_cas.as_ref(), tls.root_cas_secrets.as_ref(), &path),
                 client: reader.client(tls.certificates_secrets.as_ref(), &path),
                 versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+                ciphers: Vec::new(),
             }
         });
         let connect = reader.time(spec.dial_timeout.as_ref(), &path.key("dialTimeout"));
@@ -121,8 +122,12 @@ fn name(written: Option<String>) -> Option<std::sync::Arc<str>> {
 
 impl Reader<'_, '_> {
     /// What certificates must have besides a name, which nobody looks at here.
-    fn identities(&mut self, uri: Option<&str>, is_spiffe: bool, path: &FieldPath) {
-        let asked = [("peerCertURI", uri.is_some_and(|it| !it.is_empty())), ("spiffe", is_spiffe)];
+    fn identities(&mut self, uri: Option<&str>, named: bool, is_spiffe: bool, path: &FieldPath) {
+        let asked = [
+            ("peerCertURI", uri.is_some_and(|it| !it.is_empty())),
+            ("peerCertSANs", named),
+            ("spiffe", is_spiffe),
+        ];
         for (name, _) in asked.iter().filter(|(_, is)| *is) {
             let message = format!("`{name}` restricts whom to believe, and is not honoured");
             let help = "remove it to believe whom `rootCAs` say, or keep the transport unused";

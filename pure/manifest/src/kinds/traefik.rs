@@ -385,6 +385,9 @@ pub struct ServersTransportSpec {
     /// The URI that must be in certificates.
     #[serde(rename = "peerCertURI")]
     pub peer_cert_uri: Option<String>,
+    /// Names that must be in certificates.
+    #[serde(rename = "peerCertSANs")]
+    pub peer_cert_sans: Option<Vec<Ignored>>,
     /// Identities of SPIFFE.
     pub spiffe: Option<Ignored>,
 }
@@ -450,6 +453,9 @@ pub struct TcpClientTls {
     /// The URI that must be in certificates.
     #[serde(rename = "peerCertURI")]
     pub peer_cert_uri: Option<String>,
+    /// Names that must be in certificates.
+    #[serde(rename = "peerCertSANs")]
+    pub peer_cert_sans: Option<Vec<Ignored>>,
     /// Identities of SPIFFE.
     pub spiffe: Option<Ignored>,
 }

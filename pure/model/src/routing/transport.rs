@@ -209,6 +209,8 @@ pub struct OriginTls {
     pub client: Option<Arc<Certificate>>,
     /// Lowest and highest version.
     pub versions: (TlsVersion, TlsVersion),
+    /// Cipher suites that may be agreed on, as IANA has them; none is all there are.
+    pub ciphers: Vec<Arc<str>>,
 }
 
 /// By the endpoint's own name, verified by the machine's roots.
@@ -221,6 +223,7 @@ impl Default for OriginTls {
             roots: Roots::System,
             client: None,
             versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+            ciphers: Vec::new(),
         }
     }
 }

@@ -110,7 +110,7 @@ fn joined(
     entry_points.judge(&read, diagnostics);
     tls::report(&read.set.tls_secrets, reads, diagnostics);
     let listeners = entry_points.tried(&read, &options.nginx.entry_points);
-    let passing_on = entry_points.passing_on(&read);
+    let passing_on = entry_points.passed_on(&read, &options.nginx);
     let origin = &OriginTerms::new(&read, reads, diagnostics);
     let (owner, filters) = (id.to_string(), &read.reading.filters);
     let passed = routers::passed_by(filters, &owner, options, reads, diagnostics);

@@ -365,6 +365,12 @@ fn handshakes_are_passed_on_where_an_ingress_asks_for_it() {
         );
     }
     assert_eq!(through(&joined("traefik", &passes, "a")).0, 1);
+    let mut ending = ResolveOptions::default();
+    ending.nginx.ends_all_tls = true;
+    let written = format!(", annotations: {{{passes}}}");
+    let text =
+        service("a", A) + &ingress("i", &written, "ingressClassName: nginx, ", "a.b", "/", "a");
+    assert_eq!(through(&resolve(&items(&text), &ending)).0, 1, "as if nothing were asked");
     // What is missing, or closed, is so for handshakes too, and is said once.
     let missing = joined("nginx", &passes, "b");
     assert_eq!(of_routes(&missing).len(), 1);
@@ -882,6 +888,32 @@ fn what_annotations_of_traefik_say() {
         let mut alone = ResolveOptions::default();
         alone.ingress.cross_provider_namespaces = Some(Default::default());
         assert_eq!(policy_of(&with(&alone)), policy.map(|_| "#refused".into()), "{named}");
+    }
+}
+
+/// How servers of TCP routes are spoken to where no ServersTransportTCP says it is an option.
+#[test]
+fn how_connections_are_made_where_nobody_says_more() {
+    let mut options = ResolveOptions::default();
+    options.bytes.half_closed = Some(std::time::Duration::from_secs(1));
+    options.bytes_tls.roots = Roots::Nobody;
+    let route = |tls: &str| {
+        "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRouteTCP\nmetadata: {name: db}\nspec: \
+         {entryPoints: [web], routes: [{match: 'HostSNI(`*`)', services: [{name: a, port: 80"
+            .to_owned()
+            + tls
+            + "}]}]}\n"
+    };
+    for (tls, is_secure) in [("", false), (", tls: true", true)] {
+        let snapshot = resolve(&items(&(service("a", A) + &route(tls))), &options);
+        let mut all = snapshot.routing.backends.values().filter_map(|it| match &it.backend {
+            Backend::Endpoints(leaf) => Some(&snapshot.routing.transports[&leaf.transport]),
+            _ => None,
+        });
+        let transport = all.next().expect("a leaf");
+        assert_eq!(transport.half_closed, options.bytes.half_closed, "{tls}");
+        let terms = is_secure.then_some(&options.bytes_tls);
+        assert_eq!(transport.tls.as_ref(), terms, "{tls}");
     }
 }
 

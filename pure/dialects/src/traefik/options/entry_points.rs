@@ -16,8 +16,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.asDefault" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.clientIPHeader" Text, "", Reads;
-    "entryPoints.*.forwardedHeaders.connection" List, "",
-        Later("headers that `Connection` names are taken out, as everywhere");
+    "entryPoints.*.forwardedHeaders.connection" List, "", Reads;
     "entryPoints.*.forwardedHeaders.insecure" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.rfc7239" Switch, "false", Reads;
@@ -49,7 +48,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http2.maxConcurrentStreams" Number, "250", Differs("128 at most");
     "entryPoints.*.http2.maxDecoderHeaderTableSize" Number, "4096", Reads;
     "entryPoints.*.http2.maxEncoderHeaderTableSize" Number, "4096",
-        Later("the table is as large as clients want it, and 4,096 bytes at most");
+        Later("the table is as large as clients let it be, and 4,096 bytes at most");
     "entryPoints.*.http3" Below, "", Later(HTTP3);
     "entryPoints.*.http3.advertisedPort" Number, "0", Later(HTTP3);
     "entryPoints.*.observability.accessLogs" Switch, "true", Reads;

@@ -6,6 +6,8 @@ use super::{StaticOption, rows};
 
 const PUSHED: &str = "metrics are not sent: they are at /metrics of the admin interface";
 const TRACED: &str = "tracing.otlp.http.endpoint says whether requests are traced";
+const HEADER_LABELS: &str = "as clients send them, and of counts of requests alone; 256 sets of values \
+     are told apart, and all more are `other`";
 const STDERR: &str = "logs go to standard error";
 const SHOWN: &[&str] = &["keep", "drop", "redact"];
 
@@ -36,7 +38,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "metrics.prometheus.addServicesLabels" Switch, "true", Reads;
     "metrics.prometheus.buckets" Text, "0.1,0.3,1.2,5", Reads;
     "metrics.prometheus.entryPoint" Text, "traefik", Reads;
-    "metrics.prometheus.headerLabels.*" Text, "", Later("series have no labels of headers");
+    "metrics.prometheus.headerLabels.*" Text, "", Differs(HEADER_LABELS);
     "metrics.prometheus.manualRouting" Switch, "false", Reads;
     "metrics.statsD.**" Below, "", Later(PUSHED);
     "tracing" Switch, "false", Cosmetic(TRACED);

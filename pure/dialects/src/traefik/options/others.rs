@@ -6,7 +6,15 @@ use super::{StaticOption, rows};
 
 const AT_HOME: &str = "nothing here phones home";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets and files are shown";
-const FOR_ALL: &str = "say it in a ServersTransport, and name that on the services";
+const OLDEST: &str = "TLS 1.2 is the lowest";
+const SUITES: &str = "without those of CBC and RSA key exchange, which are refused";
+const KEPT: &str =
+    "200 are kept for each server and core, and more for as long as they are needed at times";
+const LOOKED_AFTER: &str = "connections that are idle are looked at before they are used again";
+const HALF: &str =
+    "where nothing is said, one side may be open for an hour after the other is closed";
+const KERNEL: &str = "as the kernel is set";
+const VERSIONS: &[&str] = &["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"];
 const WHERE_UNSAID: &str = "0, and what is not said, is as the program has it";
 const IDLE: &str =
     "connections that are idle for longer are not used; none is kept for more than 90 s";
@@ -39,23 +47,27 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "ocsp" Below, "", Cosmetic("responders that certificates name are asked in any case");
     "ocsp.responderOverrides.*" Text, "", Later("responders that certificates name are asked");
     "spiffe.workloadAPIAddr" Text, "", Later("nobody is known by SPIFFE");
-    "serversTransport.cipherSuites" List, "", Later("the program's own are used");
+    "serversTransport.cipherSuites" List, "", Differs(SUITES);
     "serversTransport.disableHTTP2" Switch, "false", Reads;
     "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Differs(WHERE_UNSAID);
     "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Differs(IDLE);
-    "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(FOR_ALL);
-    "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(FOR_ALL);
+    "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(LOOKED_AFTER);
+    "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(LOOKED_AFTER);
     "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Differs(WHERE_UNSAID);
     "serversTransport.insecureSkipVerify" Switch, "false", Reads;
-    "serversTransport.maxIdleConnsPerHost" Number, "200", Later("the program's own number counts");
-    "serversTransport.maxVersion" Text, "", Later(FOR_ALL);
-    "serversTransport.minVersion" Text, "", Later(FOR_ALL);
+    "serversTransport.maxIdleConnsPerHost" Number, "200", Later(KEPT);
+    "serversTransport.maxVersion" Word(VERSIONS), "", Differs(OLDEST);
+    "serversTransport.minVersion" Word(VERSIONS), "", Differs(OLDEST);
     "serversTransport.peerCertURI" Text, "", Refused(BELIEVED);
-    "serversTransport.rootCAs" List, "", Later("whom the machine believes is believed");
+    "serversTransport.rootCAs" List, "", Reads;
     "serversTransport.serverName" Text, "", Reads;
     "serversTransport.spiffe.**" Below, "", Refused(BELIEVED);
-    "tcpServersTransport.dialKeepAlive" Time, "15s", Later(FOR_ALL);
-    "tcpServersTransport.dialTimeout" Time, "30s", Later(FOR_ALL);
-    "tcpServersTransport.terminationDelay" Time, "0", Later(FOR_ALL);
-    "tcpServersTransport.tls.**" Below, "", Refused(BELIEVED);
+    "tcpServersTransport.dialKeepAlive" Time, "15s", Later(KERNEL);
+    "tcpServersTransport.dialTimeout" Time, "30s", Differs(WHERE_UNSAID);
+    "tcpServersTransport.terminationDelay" Time, "0", Differs(HALF);
+    "tcpServersTransport.tls.insecureSkipVerify" Switch, "false", Reads;
+    "tcpServersTransport.tls.peerCertURI" Text, "", Refused(BELIEVED);
+    "tcpServersTransport.tls.rootCAs" List, "", Reads;
+    "tcpServersTransport.tls.serverName" Text, "", Reads;
+    "tcpServersTransport.tls.spiffe.**" Below, "", Refused(BELIEVED);
 };

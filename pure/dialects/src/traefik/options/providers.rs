@@ -75,8 +75,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngressNGINX.controllerClass" Text, "k8s.io/ingress-nginx", Reads;
     "providers.kubernetesIngressNGINX.customHTTPErrors" List, "", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.defaultBackendService" Text, "", Reads;
-    "providers.kubernetesIngressNGINX.disableSvcExternalName" Switch, "false",
-        Compared("Services that stand for names elsewhere would be asked");
+    "providers.kubernetesIngressNGINX.disableSvcExternalName" Switch, "false", Reads;
     "providers.kubernetesIngressNGINX.endpoint" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngressNGINX.globalAllowedResponseHeaders" List, "", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.globalAuthURL" Text, "", Differs(CONFIG_MAP);
@@ -101,7 +100,8 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngressNGINX.proxySendTimeout" Number, "60", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.publishService" Text, "", Cosmetic(STATUSES);
     "providers.kubernetesIngressNGINX.publishStatusAddress" List, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true", Planned(BUFFERS);
+    "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true",
+        Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
     "providers.kubernetesIngressNGINX.token" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngressNGINX.upstreamKeepaliveTimeout" Number, "60", Planned(BUFFERS);

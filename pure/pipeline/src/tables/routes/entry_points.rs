@@ -7,7 +7,7 @@ use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{
-    Diagnostic, FieldPath, Protocol, Provenance, RouteDraft, RouterSet, Severity,
+    Diagnostic, FieldPath, NginxOptions, Protocol, Provenance, RouteDraft, RouterSet, Severity,
 };
 
 use super::elsewhere;
@@ -112,9 +112,14 @@ impl<'a> EntryPoints<'a> {
         plain.into_iter().chain(secure.iter().map(|it| it.tls_listener())).collect()
     }
 
-    /// The listeners where handshakes are passed on, if an object asks for that: at the entry
-    /// points that it names, else at those for TLS.
-    pub(super) fn passing_on(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
+    /// The listeners where handshakes are passed on, if an object asks for that and nothing forbids
+    /// it.
+    pub(super) fn passed_on(&self, read: &ReadSet<'_>, options: &NginxOptions) -> Vec<ListenerId> {
+        if options.ends_all_tls { Vec::new() } else { self.passing_on(read) }
+    }
+
+    /// Those where an object asks for it: at the entry points that it names, else at those for TLS.
+    fn passing_on(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
         if read.reading.passthrough.is_none() {
             return Vec::new();
         }

@@ -33,7 +33,7 @@ pub(crate) fn known(options: &ResolveOptions) -> [Transport; 6] {
     let [h1, h2] = [OriginProtocol::Http1, OriginProtocol::Http2].map(Transport::unverified);
     let timed = [Transport::plain(), Transport::h2c(), options.https.clone()];
     let [plain, h2c, https] = timed.map(|it| it.within(options.times));
-    [plain, h2c, Transport::bytes(), https, h1, h2]
+    [plain, h2c, options.bytes.clone(), https, h1, h2]
 }
 
 impl OriginTerms {
@@ -152,6 +152,7 @@ fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Opt
         roots,
         client: client.map(Arc::new),
         versions: *versions,
+        ..OriginTls::default()
     })
 }
 

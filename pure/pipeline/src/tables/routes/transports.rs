@@ -108,6 +108,7 @@ fn terms(
         roots,
         client: client.map(Arc::new),
         versions: draft.versions,
+        ciphers: draft.ciphers.clone(),
         ..OriginTls::default()
     })
 }

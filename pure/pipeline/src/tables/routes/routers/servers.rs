@@ -8,7 +8,7 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::route::RouteKind;
-use steelyard_model::routing::transport::{OriginProtocol, OriginScheme, OriginTls, Transport};
+use steelyard_model::routing::transport::{OriginProtocol, OriginScheme, Transport};
 use steelyard_model::{
     Diagnostic, Endpoint, NamespacedName, PortRef, Protocol, Provenance, Service, Severity,
 };
@@ -147,19 +147,19 @@ impl Maker<'_, '_> {
         }
         let base = match self.kind {
             RouteKind::Http | RouteKind::Grpc => return Ok(origin::usual(scheme).id),
-            RouteKind::Tcp | RouteKind::Udp => Transport::bytes(),
+            RouteKind::Tcp | RouteKind::Udp => &self.options.bytes,
         };
         let tls = draft.scheme.filter(|scheme| scheme.is_secure());
         let own = Transport {
             id: format!("{leaf}").into(),
             protocol: OriginProtocol::Bytes,
-            tls: tls.map(|_| OriginTls::default()),
+            tls: tls.map(|_| self.options.bytes_tls.clone()),
             proxy_protocol: draft.proxy_protocol,
             half_closed: draft.half_closed.or(base.half_closed),
             ..base.clone()
         };
-        if (Transport { id: base.id.clone(), ..own.clone() }) == base {
-            return Ok(base.id);
+        if (Transport { id: base.id.clone(), ..own.clone() }) == *base {
+            return Ok(base.id.clone());
         }
         let id = own.id.clone();
         self.routed.transports.push(Arc::new(own));
