@@ -12,7 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::certs::Made;
 use crate::record::{Received, Records};
-use crate::reply;
+use crate::{reply, rpc};
 
 /// How long a connection may be silent.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -34,14 +34,24 @@ pub(crate) struct Instance {
 #[derive(Default)]
 pub(crate) struct Listening(Mutex<BTreeMap<SocketAddr, Listener>>);
 
-/// Whether a thread that takes connections is to end, and that thread, which leaves those that it
-/// took.
-type Listener = (Arc<AtomicBool>, JoinHandle<Vec<TcpStream>>);
+enum Listener {
+    /// Whether a thread that takes connections is to end, and that thread, which leaves those
+    /// that it took.
+    Taking(Arc<AtomicBool>, JoinHandle<Vec<TcpStream>>),
+    /// Nobody takes any, and no more can wait: who comes now is not answered by the kernel either.
+    Full { _queue: TcpListener, _waiting: TcpStream },
+}
 
 impl Listening {
     /// Lets an instance answer at an address.
     pub(crate) fn open(&self, at: SocketAddr, instance: Instance) -> std::io::Result<()> {
         let listener = TcpListener::bind(at)?;
+        if instance.role == "blackhole" {
+            rustix::net::listen(&listener, 0)?;
+            let full = Listener::Full { _waiting: TcpStream::connect(at)?, _queue: listener };
+            self.0.lock().unwrap().insert(at, full);
+            return Ok(());
+        }
         let is_closed = Arc::new(AtomicBool::new(false));
         let told = is_closed.clone();
         let config = instance.tls.as_ref().map(|made| Arc::new(config(made)));
@@ -62,14 +72,14 @@ impl Listening {
             }
             taken
         });
-        self.0.lock().unwrap().insert(at, (is_closed, thread));
+        self.0.lock().unwrap().insert(at, Listener::Taking(is_closed, thread));
         Ok(())
     }
 
     /// Nobody answers there any more, on connections that are open neither.
     pub(crate) fn close(&self, at: SocketAddr) {
         let found = self.0.lock().unwrap().remove(&at);
-        if let Some((is_closed, thread)) = found {
+        if let Some(Listener::Taking(is_closed, thread)) = found {
             is_closed.store(true, Ordering::Relaxed);
             // Whoever waits for a connection looks at that.
             let _ = TcpStream::connect(at);
@@ -111,6 +121,9 @@ fn serve(
     if instance.role == "no-read" {
         std::thread::sleep(PATIENCE);
         return Ok(());
+    }
+    if instance.role.starts_with("grpc") {
+        return rpc::serve(stream, from, instance, config);
     }
     let is_tls = config.is_some();
     let stream: Box<dyn Stream> = match config {

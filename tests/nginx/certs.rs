@@ -1,13 +1,17 @@
-//! Certificates of a case, made as it says. Keys are ECDSA, which is quicker to make than RSA.
+//! Certificates of a case, made as it says. Keys are RSA.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    PKCS_RSA_SHA256,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
+
+use crate::responder;
 
 /// A certificate and its key.
 #[derive(Clone)]
@@ -29,25 +33,30 @@ impl Made {
     }
 }
 
-/// All certificates of a case, by name.
-pub(crate) fn made(written: &Value) -> BTreeMap<String, Made> {
+/// All certificates of a case, by name; those that name a responder name this one.
+pub(crate) fn made(written: &Value, responder: SocketAddr) -> BTreeMap<String, Made> {
     let mut all: BTreeMap<String, Made> = BTreeMap::new();
     let mut left: Vec<(&String, &Value)> = written.as_object().into_iter().flatten().collect();
     // Issuers first.
-    left.sort_by_key(|(_, it)| it["signed_by"].is_string());
-    for (name, it) in left {
-        let issuer = it["signed_by"].as_str().and_then(|by| all.get(by)).cloned();
-        all.insert(name.clone(), make(it, issuer.as_ref()));
+    while !left.is_empty() {
+        let is_next = |it: &Value| it["signed_by"].as_str().is_none_or(|by| all.contains_key(by));
+        let (next, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, it)| is_next(it));
+        assert!(!next.is_empty(), "nobody signs these: {later:?}");
+        for (name, it) in next {
+            let issuer = it["signed_by"].as_str().and_then(|by| all.get(by)).cloned();
+            all.insert(name.clone(), make(it, issuer.as_ref(), responder));
+        }
+        left = later;
     }
     all
 }
 
 /// A certificate signed by itself.
 pub(crate) fn plain(name: &str) -> Made {
-    make(&serde_json::json!({ "dns": [name] }), None)
+    make(&serde_json::json!({ "dns": [name] }), None, ([127, 0, 0, 1], 1).into())
 }
 
-fn make(written: &Value, issuer: Option<&Made>) -> Made {
+fn make(written: &Value, issuer: Option<&Made>, responder: SocketAddr) -> Made {
     let names: Vec<String> = texts(&written["dns"]);
     let mut params = CertificateParams::new(names).expect("names of certificates");
     let name = written["cn"].as_str().unwrap_or("default");
@@ -61,7 +70,11 @@ fn make(written: &Value, issuer: Option<&Made>) -> Made {
         _ => ExtendedKeyUsagePurpose::ServerAuth,
     };
     params.extended_key_usages = texts(&written["usage"]).iter().map(usage).collect();
-    let key = KeyPair::generate().expect("a key");
+    if written["ocsp"] == "good" {
+        params.serial_number = Some(vec![responder::SERIAL].into());
+        params.custom_extensions = vec![responder::named(responder)];
+    }
+    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
     let certificate = match issuer {
         None => params.self_signed(&key),
         Some(issuer) => {

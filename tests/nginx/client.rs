@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::backend::{chunked, line};
 use crate::certs::Made;
+use crate::handshake::{self, Handshake, Staple, Watched};
 use crate::record::named;
 use crate::reply::{SERVED, base64};
 
@@ -28,10 +29,8 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) took: Duration,
-    /// The certificate that was shown.
-    pub(crate) leaf: Option<Vec<u8>>,
-    /// TLS version, and cipher suite, as nginx calls them.
-    pub(crate) version: String,
+    /// What its connection's handshake has shown.
+    pub(crate) shown: Option<Handshake>,
     /// How many answers had come on the same connection before.
     pub(crate) on_same: usize,
 }
@@ -74,8 +73,7 @@ impl<T: Read + Write> Stream for T {}
 /// A connection, and what its handshake has shown.
 pub(crate) struct Connection {
     stream: BufReader<Box<dyn Stream + Send>>,
-    leaf: Option<Vec<u8>>,
-    version: String,
+    shown: Option<Handshake>,
     answers: usize,
 }
 
@@ -88,8 +86,8 @@ impl Target<'_> {
         self.text("scheme") == Some("https")
     }
 
-    /// Connects, with a handshake where that is asked for.
-    pub(crate) fn connect(&self) -> Result<Connection> {
+    /// Connects; the name is that of a handshake, where one is to follow.
+    pub(crate) fn reached(&self) -> Result<(TcpStream, ServerName<'static>)> {
         let usual = if self.is_https() { 443 } else { 80 };
         let host = self.text("host").unwrap_or_default();
         // That of an address is where to go; that of a name is what the request says.
@@ -104,32 +102,36 @@ impl Target<'_> {
         if let Some(header) = self.text("proxy_header") {
             stream.write_all(header.as_bytes())?;
         }
-        if !self.is_https() {
-            let stream = BufReader::new(Box::new(stream) as Box<dyn Stream + Send>);
-            return Ok(Connection { stream, leaf: None, version: String::new(), answers: 0 });
-        }
-        let name = self.text("sni").unwrap_or(host);
-        let name = match name {
-            _ if own.is_some() => ServerName::from(self.address),
+        let name = match self.text("sni").unwrap_or(host) {
+            _ if own.is_some() || !self.is_https() => ServerName::from(self.address),
             "none" => ServerName::from(self.address),
             name => ServerName::try_from(name.to_owned()).context("a server name")?,
         };
-        let session = ClientConnection::new(self.config()?, name)?;
-        let mut stream = StreamOwned::new(session, stream);
+        Ok((stream, name))
+    }
+
+    /// Connects, with a handshake where that is asked for.
+    pub(crate) fn connect(&self) -> Result<Connection> {
+        let (stream, name) = self.reached()?;
+        if !self.is_https() {
+            let stream = BufReader::new(Box::new(stream) as Box<dyn Stream + Send>);
+            return Ok(Connection { stream, shown: None, answers: 0 });
+        }
+        let staple = Staple::default();
+        let session = ClientConnection::new(self.config(&staple)?, name)?;
+        let watched = Watched { stream, seen: Some(Vec::new()) };
+        let mut stream = StreamOwned::new(session, watched);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        let leaf = stream.conn.peer_certificates().and_then(|it| it.first());
-        let leaf = leaf.map(|it| it.to_vec());
-        let version = match stream.conn.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
-            _ => "1.3",
-        };
+        let seen = stream.sock.seen.take().unwrap_or_default();
+        let shown = Some(handshake::of(&stream.conn, &seen, &staple));
         let stream = BufReader::new(Box::new(stream) as Box<dyn Stream + Send>);
-        Ok(Connection { stream, leaf, version: version.to_owned(), answers: 0 })
+        Ok(Connection { stream, shown, answers: 0 })
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>> {
+    /// How it speaks TLS; the staple that is shown is put there.
+    pub(crate) fn config(&self, staple: &Staple) -> Result<Arc<ClientConfig>> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let versions: &[&rustls::SupportedProtocolVersion] = match self.text("tls_max") {
             Some("1.2") => &[&rustls::version::TLS12],
@@ -140,6 +142,7 @@ impl Target<'_> {
         let believed = self.text("trust").and_then(|name| self.certs.get(name));
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Believing {
             only: believed.map(|made| made.ders[0].clone()),
+            staple: staple.clone(),
         }));
         let shown = self.text("client_cert").and_then(|name| self.certs.get(name));
         let mut config = match shown.map(Made::shown) {
@@ -254,7 +257,7 @@ impl Connection {
                 let _ = self.stream.read_to_end(&mut answer.body);
             }
         }
-        (answer.leaf, answer.version) = (self.leaf.clone(), self.version.clone());
+        answer.shown = self.shown.clone();
         answer.on_same = self.answers;
         self.answers += 1;
         Ok(answer)
@@ -289,6 +292,7 @@ pub(crate) fn raw(address: IpAddr, bytes: &[u8]) -> Result<Vec<u8>> {
 #[derive(Debug)]
 struct Believing {
     only: Option<Vec<u8>>,
+    staple: Staple,
 }
 
 fn provider() -> &'static CryptoProvider {
@@ -302,9 +306,10 @@ impl ServerCertVerifier for Believing {
         leaf: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        staple: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.staple.lock().unwrap() = staple.to_vec();
         match &self.only {
             Some(only) if only != leaf.as_ref() => {
                 Err(rustls::Error::General("another certificate".to_owned()))

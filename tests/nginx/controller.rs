@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use steelyard_tests::process::Running;
+use steelyard_tests::process::{Running, Signal};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::{binary, http, wait};
 
@@ -17,6 +17,7 @@ use crate::backend::{Instance, Listening};
 use crate::case::Case;
 use crate::certs::{self, Made};
 use crate::record::Records;
+use crate::responder;
 use crate::webhook::Webhook;
 
 /// Where instances answer.
@@ -28,6 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// The ConfigMaps of ports, by protocol.
 const PORTS: [(&str, &str); 2] = [("tcp", "tcp-services"), ("udp", "udp-services")];
+/// Where it tells health and metrics, as there.
+const HEALTH_PORT: u16 = 10254;
+/// Where names are, and the node that has a zone.
+const HOSTS: &str = ".hosts";
+const NODE: &str = "here";
 /// An Ingress that says how much was taken in.
 const MARK: &str = "zz-mark";
 
@@ -37,6 +43,8 @@ pub(crate) struct Controller<'c> {
     process: Running,
     /// Where the case asks it.
     webhook: Option<Webhook>,
+    /// Where a certificate of the case names one.
+    _responder: Option<Running>,
     folder: Scratch,
     listening: Listening,
     pub(crate) records: Arc<Records>,
@@ -55,16 +63,19 @@ impl<'c> Controller<'c> {
         let backends = case.content["backends"].as_object().into_iter().flatten();
         let backends = backends.map(|(name, it)| (name.clone(), it.clone())).collect();
         let address = IpAddr::V4(case.address(1));
+        let responder = responder::free()?;
+        let certs = certs::made(&case.content["certs"], responder);
         let configmap = case.content["settings"]["configmap"].as_object();
         let mut this = Self {
             case,
             // Replaced below; what it takes is not there yet.
             process: Running::start(Command::new("true"))?,
             webhook: None,
+            _responder: responding(case, responder, &folder, &certs)?,
             folder,
             listening: Listening::default(),
             records: Arc::default(),
-            certs: certs::made(&case.content["certs"]),
+            certs,
             backends,
             configmap: configmap.into_iter().flatten().map(own).collect(),
             objects: 0,
@@ -75,7 +86,7 @@ impl<'c> Controller<'c> {
         std::fs::create_dir_all(this.folder.file(".tmp"))?;
         this.begin()?;
         let state = this.folder.file(".state");
-        let mut command = Command::new(binary::steelyard());
+        let mut command = this.program();
         command.arg("up").arg(this.folder.path()).args(["--unprivileged", "--log-format", "json"]);
         command.arg(format!("--admin={}", SocketAddr::new(address, ADMIN_PORT)));
         for (name, flag, usual) in
@@ -87,7 +98,12 @@ impl<'c> Controller<'c> {
         command.args(PORTS.map(|(protocol, name)| {
             format!("--nginx.{protocol}-services-configmap=ingress-nginx/{name}")
         }));
+        let health = [("host", address.to_string()), ("port", HEALTH_PORT.to_string())];
+        command.args(health.map(|(name, value)| format!("--nginx.healthz-{name}={value}")));
         command.args(this.flags());
+        if this.zone().is_some() {
+            command.args(["--node", NODE]);
+        }
         command.args([OsStr::new("--state-dir"), state.as_os_str()]);
         this.process = Running::start(command)?;
         this.process.hush();
@@ -96,6 +112,37 @@ impl<'c> Controller<'c> {
             this.webhook = Some(Webhook::start(address, this.folder.path(), &this.flags())?);
         }
         Ok(this)
+    }
+
+    /// The program; where the case has names, in a mount namespace whose `hosts` has them.
+    fn program(&self) -> Command {
+        let text = self.case.content.to_string();
+        if !text.contains("${name:") && !text.contains("${short:") {
+            return Command::new(binary::steelyard());
+        }
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        command.args(["-m", "--propagation", "private", "sh", "-c", script]);
+        command.arg(self.folder.file(HOSTS)).arg(binary::steelyard());
+        command
+    }
+
+    fn zone(&self) -> Option<&str> {
+        self.case.content["settings"]["zone"].as_str()
+    }
+
+    /// Sends the program a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        match name {
+            "TERM" => self.process.signal(Signal::TERM),
+            other => anyhow::bail!("the runner sends no {other}"),
+        }
+    }
+
+    /// What it tells of itself, where ingress-nginx does.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        let at = SocketAddr::new(self.address(), HEALTH_PORT);
+        Ok(http::get(at, &at.to_string(), "/metrics")?.body)
     }
 
     /// Flags of ingress-nginx, as this program takes them.
@@ -115,6 +162,12 @@ impl<'c> Controller<'c> {
         self.write_settings()?;
         for (protocol, _) in PORTS {
             self.write_ports(protocol, &self.case.content["settings"][protocol])?;
+        }
+        if let Some(zone) = self.zone() {
+            self.write(&json!({
+                "apiVersion": "v1", "kind": "Node",
+                "metadata": { "name": NODE, "labels": { "topology.kubernetes.io/zone": zone } },
+            }))?;
         }
         self.put(&json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
@@ -321,7 +374,8 @@ impl<'c> Controller<'c> {
         let tls = written["tls"].as_str().and_then(|name| self.certs.get(name)).cloned();
         let instance = |number: usize, is_service| {
             let role = role(number);
-            let tls = tls.clone().or_else(|| (role == "tls-echo").then(|| certs::plain("echo")));
+            let is_tls = ["tls-echo", "grpcbin-tls"].contains(&&*role);
+            let tls = tls.clone().or_else(|| is_tls.then(|| certs::plain("echo")));
             let (backend, records) = (name.clone(), self.records.clone());
             Instance { backend, role, number, tls, is_service, records }
         };
@@ -344,7 +398,20 @@ impl<'c> Controller<'c> {
             open.push(at);
         }
         self.ports.extend(open);
+        self.write_names()?;
         self.write_service(index, &written, &numbers)
+    }
+
+    /// The names of all instances. In place: who has it mounted sees it.
+    fn write_names(&self) -> Result<()> {
+        let mut text = "127.0.0.1 localhost\n".to_owned();
+        for (name, instances) in self.instances() {
+            for at in instances {
+                let short = short_name(name);
+                text.push_str(&format!("{} {short}.names.test {short}\n", at.ip()));
+            }
+        }
+        Ok(std::fs::write(self.folder.file(HOSTS), text)?)
     }
 
     fn write_service(&mut self, index: usize, written: &Value, numbers: &[usize]) -> Result<()> {
@@ -457,7 +524,9 @@ impl<'c> Controller<'c> {
             "address" => self.address().to_string(),
             "http_port" => "80".to_owned(),
             "https_port" => "443".to_owned(),
-            "healthz_port" => "10254".to_owned(),
+            "healthz_port" => HEALTH_PORT.to_string(),
+            "name" => format!("{}.names.test", short_name(&self.backends[backend()?].0)),
+            "short" => short_name(&self.backends[backend()?].0),
             "webhook" => self.webhook.as_ref()?.at().to_string(),
             "client_cidr" => "127.0.0.0/8".to_owned(),
             "tmp" => self.folder.file(".tmp").display().to_string(),
@@ -469,6 +538,24 @@ impl<'c> Controller<'c> {
             _ => return None,
         })
     }
+}
+
+/// A backend's name as one label.
+fn short_name(backend: &str) -> String {
+    backend.replace('/', "-")
+}
+
+/// Starts a responder where a certificate names one: in the name of who has signed it.
+fn responding(
+    case: &Case,
+    at: SocketAddr,
+    folder: &Scratch,
+    certs: &BTreeMap<String, Made>,
+) -> Result<Option<Running>> {
+    let mut written = case.content["certs"].as_object().into_iter().flatten();
+    let asks = written.find(|(_, it)| it["ocsp"].is_string());
+    let signer = asks.and_then(|(_, it)| certs.get(it["signed_by"].as_str()?));
+    signer.map(|it| responder::start(at, folder, [&it.chain, &it.key])).transpose()
 }
 
 fn own((key, value): (&String, &Value)) -> (String, Value) {

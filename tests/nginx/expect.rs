@@ -153,6 +153,28 @@ fn from_now(text: &str) -> Option<f64> {
     Some((days * 86_400 + seconds) as f64 - now.as_secs_f64())
 }
 
+/// Series of a metric in what was scraped: whether there are some with these labels, and how many.
+pub(crate) fn series(expected: &Value, scraped: &str) -> Result<()> {
+    let name = expected["name"].as_str().context("a name")?;
+    let labels = expected["labels"].as_object().into_iter().flatten();
+    let labels: Vec<String> =
+        labels.map(|(label, value)| format!("{label}=\"{}\"", text(value))).collect();
+    // A histogram is there by its counts.
+    let is_of = |line: &&str| {
+        let (family, rest) = line.split_once(['{', ' ']).unwrap_or((line, ""));
+        let is_named = family == name || family.strip_suffix("_count") == Some(name);
+        is_named && labels.iter().all(|label| rest.contains(label.as_str()))
+    };
+    let found: Vec<&str> = scraped.lines().filter(is_of).collect();
+    if let Some(wanted) = expected["present"].as_bool() {
+        ensure!(wanted != found.is_empty(), "{name} {labels:?}: {found:?}");
+    }
+    if let Some(count) = expected["series"].as_u64() {
+        ensure!(found.len() as u64 == count, "{name} {labels:?}: {found:?}");
+    }
+    Ok(())
+}
+
 /// What a backend received.
 pub(crate) fn received(expected: &Value, got: &Received) -> Result<()> {
     for (key, wanted) in expected.as_object().into_iter().flatten() {
@@ -186,6 +208,8 @@ pub(crate) fn received(expected: &Value, got: &Received) -> Result<()> {
                     ensure!(Some(is_so) == wanted.as_bool(), "its body took {long:?} to come");
                     Ok(())
                 }
+                // Of all that came, and so beside this.
+                "max_requests_per_connection" => Ok(()),
                 other => bail!("the runner knows no {other}"),
             }
         };

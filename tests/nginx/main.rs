@@ -16,8 +16,11 @@ mod certs;
 mod client;
 mod controller;
 mod expect;
+mod handshake;
 mod record;
 mod reply;
+mod responder;
+mod rpc;
 mod steps;
 mod webhook;
 
@@ -33,15 +36,11 @@ use case::Case;
 const AT_ONCE: usize = 4;
 
 /// What a case may need that is not there.
-const UNMET: [(&str, &str); 8] = [
+const UNMET: [(&str, &str); 4] = [
     ("snippets", "configuration of nginx is never interpreted"),
     ("modsecurity", "there is none"),
-    ("metrics", "its names are not there yet"),
-    ("ocsp", "played by another test (secure.rs)"),
     ("api", "the controller's tests have an API server, this one has files"),
     ("rbac", "there is no API server"),
-    ("lifecycle", "played by other tests (drain.rs, upgrade.rs)"),
-    ("blackhole", "an address of loopback always answers"),
 ];
 
 /// What came of a case.

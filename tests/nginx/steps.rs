@@ -10,7 +10,9 @@ use crate::case::Case;
 use crate::client::{Answer, Target, raw};
 use crate::controller::Controller;
 use crate::expect;
+use crate::handshake;
 use crate::record::Received;
+use crate::rpc;
 
 /// How long a case that is known not to hold is tried again.
 const BRIEFLY: Duration = Duration::from_secs(1);
@@ -25,23 +27,8 @@ const ON_THE_WAY: Duration = Duration::from_secs(2);
 pub(crate) fn beyond(case: &Case) -> Option<&'static str> {
     let text = case.content.to_string();
     let has = |part: &str| text.contains(part);
-    let found = [
-        ("\"grpc\":", "it speaks no HTTP/2 of its own"),
-        ("\"role\":\"fastcgi\"", "it plays no FastCGI"),
-        (":\"fastcgi\"", "it plays no FastCGI"),
-        ("${name:", "it has no names of its own to look up"),
-        ("${short:", "it has no names of its own to look up"),
-        ("\"zone\":", "files name no zone of a gateway"),
-        ("\"signal\":", "it sends no signals"),
-        ("\"session_ticket\":", "it does not look into handshakes"),
-        ("\"cn\":\"Kub", "it does not look into certificates"),
-        ("\"issuer_cn\":", "it does not look into certificates"),
-        ("\"cipher\":", "it does not look into handshakes"),
-        ("\"status_of\":", "there is no API server"),
-        ("\"events\":", "there is no API server"),
-        ("\"max_requests_per_connection\":", "it counts no requests by connection"),
-        ("UDP", "it sends no datagrams"),
-    ];
+    let found =
+        [("\"status_of\":", "there is no API server"), ("\"events\":", "there is no API server")];
     found.into_iter().find(|(part, _)| has(part)).map(|(_, why)| why)
 }
 
@@ -120,6 +107,9 @@ impl Run<'_> {
         if !step["tcp"].is_null() {
             self.controller.open_ports(&step["tcp"])?;
         }
+        if let Some(name) = step["signal"].as_str() {
+            self.controller.signal(name)?;
+        }
         if !submitted.is_null() {
             self.admitted = Some(self.controller.submit(&submitted)?);
         }
@@ -171,7 +161,9 @@ impl Run<'_> {
         } else if !request["one_connection"].is_null() {
             together(&target, count, &request)
         } else {
-            (0..count).map(|_| alone(&target)).collect()
+            let is_call = !request["grpc"].is_null();
+            let ask = if is_call { rpc::call } else { alone };
+            (0..count).map(|_| ask(&target)).collect()
         };
         for answer in answers {
             match answer {
@@ -186,6 +178,12 @@ impl Run<'_> {
         if expected["error"].is_string() {
             ensure!(seen.failed.is_some(), "an answer came: {:?}", seen.answers.last());
             return Ok(());
+        }
+        if !expected["grpc_status"].is_null() {
+            calls(&expected["grpc_status"], seen)?;
+            if expected["grpc_status"].is_string() {
+                return Ok(());
+            }
         }
         if let Some(why) = &seen.failed {
             bail!("no answer: {why}");
@@ -255,6 +253,11 @@ impl Run<'_> {
                 |it: &&Received| last.as_ref().is_none_or(|(backend, _)| it.backend == *backend);
             let got = seen.received.iter().rev().find(by).context("no backend got anything")?;
             expect::received(&expected["backend_saw"], got)?;
+            if let Some(most) = expected["backend_saw"]["max_requests_per_connection"].as_u64() {
+                let all = seen.received.iter().filter(|it| it.backend == got.backend);
+                let got = all.map(|it| it.nth).max().unwrap_or_default();
+                ensure!(got as u64 <= most, "{got} came on one connection");
+            }
         }
         for (backend, wanted) in expected["saw"].as_object().into_iter().flatten() {
             let deadline = Instant::now() + ON_THE_WAY;
@@ -298,11 +301,28 @@ impl Run<'_> {
             let got = String::from_utf8_lossy(&seen.heard).matches("HTTP/1.1 ").count() as u64;
             ensure!(got == count, "{got} answers");
         }
+        for wanted in expected["metrics"].as_array().into_iter().flatten() {
+            expect::series(wanted, &self.controller.metrics()?)?;
+        }
         self.log(&expected["log"])
     }
 
     fn tls(&self, expected: &Value, got: &Answer) -> Result<()> {
-        let leaf = got.leaf.as_ref().context("no certificate was shown")?;
+        let shown = got.shown.as_ref().context("no certificate was shown")?;
+        let leaf = &shown.leaf;
+        let says = |name: &str, wanted: &Value| {
+            let said = handshake::particulars(leaf)?;
+            let said = said.iter().filter(|(it, _)| it == name).map(|(_, value)| value.as_str());
+            let said: Vec<&str> = said.collect();
+            match wanted {
+                Value::Array(all) => {
+                    let all: Vec<String> = all.iter().map(expect::text).collect();
+                    ensure!(said == all, "{name}: {said:?}");
+                    Ok(())
+                }
+                one => expect::matches(one, &said).context(name.to_owned()),
+            }
+        };
         for (key, wanted) in expected.as_object().into_iter().flatten() {
             match (key.as_str(), wanted.as_str()) {
                 ("cert", Some("fake")) => {
@@ -313,7 +333,17 @@ impl Run<'_> {
                     let made = self.controller.certs.get(name).context("a certificate")?;
                     ensure!(made.ders[0] == *leaf, "another certificate was shown");
                 }
-                ("version", _) => expect::matches(wanted, &[&got.version]).context("version")?,
+                ("version", _) => expect::matches(wanted, &[shown.version]).context("version")?,
+                ("cipher", _) => expect::matches(wanted, &[&shown.cipher]).context("cipher")?,
+                ("session_ticket", _) => {
+                    let has = shown.has_ticket;
+                    ensure!(Some(has) == wanted.as_bool(), "a ticket came: {has}");
+                }
+                ("ocsp", _) => expect::matches(wanted, &[&handshake::standing(&shown.staple)?])?,
+                ("dns", _) => says("dns", wanted)?,
+                ("cn", _) => says("subject.CN", wanted)?,
+                ("organization", _) => says("subject.O", wanted)?,
+                ("issuer_cn", _) => says("issuer.CN", wanted)?,
                 (other, _) => bail!("the runner does not look at {other} of TLS"),
             }
         }
@@ -343,6 +373,19 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// How calls have ended: with a status, or with any that is not good.
+fn calls(expected: &Value, seen: &Seen) -> Result<()> {
+    let statuses: Vec<_> = seen.answers.iter().map(rpc::status).collect();
+    match expected.as_u64() {
+        None => ensure!(!statuses.contains(&Some(0)), "a call was good: {statuses:?}"),
+        wanted => {
+            let is_so = seen.failed.is_none() && statuses.iter().all(|it| *it == wanted);
+            ensure!(is_so, "calls ended in {statuses:?}: {:?} {:?}", seen.failed, seen.answers);
+        }
+    }
+    Ok(())
 }
 
 /// On a connection of its own.
