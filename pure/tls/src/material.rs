@@ -9,6 +9,7 @@ use steelyard_model::routing::tls::{Certificate, KeyForm};
 use steelyard_model::{FieldPath, Provenance, Secret, SecretValue};
 
 use crate::key::{WrittenKey, algorithm};
+use crate::ocsp::signed::is_signed_by;
 use crate::unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
 use crate::x509::X509;
 
@@ -32,10 +33,11 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
     }
     let key_of = WrittenKey { form, der: &key };
     let own = own(&read, key_of)?;
+    let all = Bundle { written: &written, read: &read };
     let leaf = &read[own];
     let (names, addresses) = leaf.names();
-    let chain = in_order(&read, own).into_iter().map(|at| Arc::from(&*written[at])).collect();
-    let issuer = signer(&read, own, &[own]).map(|at| Arc::from(&*written[at]));
+    let chain = all.in_order(own).into_iter().map(|at| Arc::from(&*written[at])).collect();
+    let issuer = all.signer(own, &[own]).map(|at| Arc::from(&*written[at]));
     Ok(Certificate {
         id: CertificateId::from(secret.object.id().to_string()),
         place: Some(Provenance::new(&secret.object, FieldPath::default())),
@@ -147,24 +149,50 @@ fn private_key(pem: &[u8]) -> Result<(KeyForm, Vec<u8>), Unfit> {
     })
 }
 
-/// From the certificate at `own` up to who signed it, as far as they are there. Who signed
-/// themselves are known to clients, or are not believed.
-fn in_order(read: &[X509<'_>], own: usize) -> Vec<usize> {
-    let mut chain = vec![own];
-    let mut last = own;
-    while let Some(next) = signer(read, last, &chain) {
-        if read[next].issuer == read[next].subject {
-            break;
-        }
-        chain.push(next);
-        last = next;
-    }
-    chain
+/// Certificates that stand beside each other, as they are written and as they are read.
+struct Bundle<'a> {
+    written: &'a [Vec<u8>],
+    read: &'a [X509<'a>],
 }
 
-/// Who signed the certificate `at`, if it is another one that is there and not among `known`.
-fn signer(read: &[X509<'_>], at: usize, known: &[usize]) -> Option<usize> {
-    let signed = &read[at];
-    let is_signer = |at: &usize| !known.contains(at) && read[*at].subject == signed.issuer;
-    if signed.issuer == signed.subject { None } else { (0..read.len()).find(is_signer) }
+impl Bundle<'_> {
+    /// From the certificate at `own` up to who signed it, as far as they are there. Who signed
+    /// themselves are known to clients, or are not believed.
+    fn in_order(&self, own: usize) -> Vec<usize> {
+        let mut chain = vec![own];
+        let mut last = own;
+        while let Some(next) = self.signer(last, &chain) {
+            if self.has_signed_itself(next) {
+                break;
+            }
+            chain.push(next);
+            last = next;
+        }
+        chain
+    }
+
+    /// Who signed the certificate `at`, if it is another one that is there and not among `known`.
+    /// Signatures are looked at where names alone leave it open.
+    fn signer(&self, at: usize, known: &[usize]) -> Option<usize> {
+        if self.has_signed_itself(at) {
+            return None;
+        }
+        let signed = &self.read[at];
+        let is_named = |it: &usize| !known.contains(it) && self.read[*it].subject == signed.issuer;
+        let named: Vec<usize> = (0..self.read.len()).filter(is_named).collect();
+        let is_open = named.len() > 1 || signed.issuer == signed.subject;
+        let has_signed = |it: &&usize| self.is_signed(at, **it) != Some(false);
+        let found = if is_open { named.iter().find(has_signed) } else { None };
+        found.or_else(|| named.first().filter(|_| signed.issuer != signed.subject)).copied()
+    }
+
+    /// Whose signer has its name may be another one all the same.
+    fn has_signed_itself(&self, at: usize) -> bool {
+        let it = &self.read[at];
+        it.issuer == it.subject && self.is_signed(at, at) != Some(false)
+    }
+
+    fn is_signed(&self, at: usize, by: usize) -> Option<bool> {
+        is_signed_by(&self.written[at], &self.read[by])
+    }
 }

@@ -5,7 +5,7 @@
 //! and signed by who signed the certificate, or by whom that one delegates (§4.2.2.2).
 
 mod schedule;
-mod signed;
+pub(crate) mod signed;
 
 use std::fmt;
 use std::sync::Arc;

@@ -49,16 +49,22 @@ pub(super) fn is_signed(
     }))
 }
 
+/// Whether this one has signed a certificate; none where that is not known.
+pub(crate) fn is_signed_by(der: &[u8], signer: &X509<'_>) -> Option<bool> {
+    let mut parts = Der::new(der).within(tag::SEQUENCE)?;
+    let body = parts.whole(tag::SEQUENCE)?;
+    let signature = Signature::read(&mut parts)?;
+    algorithm(signer, signature.algorithm)?;
+    Some(signature.is_by(signer, body))
+}
+
 /// Whether the issuer has signed a certificate for one who signs answers.
 fn is_delegate(it: &X509<'_>, der: &[u8], issuer: &X509<'_>, now: i64) -> Option<bool> {
     let mut uses = Der::new(it.extension(KEY_USAGE)?).within(tag::SEQUENCE)?;
     let signs = std::iter::from_fn(|| uses.take(tag::OID)).any(|it| it == SIGNS_ANSWERS);
-    let mut parts = Der::new(der).within(tag::SEQUENCE)?;
-    let body = parts.whole(tag::SEQUENCE)?;
-    let signature = Signature::read(&mut parts)?;
     let (since, until) = it.validity;
     let is_now = (since..=until).contains(&now);
-    Some(signs && is_now && it.issuer == issuer.subject && signature.is_by(issuer, body))
+    Some(signs && is_now && it.issuer == issuer.subject && is_signed_by(der, issuer)?)
 }
 
 /// A signature, and how it was made.

@@ -41,6 +41,22 @@ fn a_secret_as_people_write_it() {
     assert!(!format!("{read:?}").contains("PRIVATE"));
 }
 
+/// Where all have one name, signatures say who is whose.
+#[test]
+fn a_chain_of_one_name() {
+    let root = root("one");
+    let (other, middle) = (intermediate("one", &root), intermediate("one", &root));
+    let key = KeyPair::generate().unwrap();
+    let leaf = params("one", &["a.test"]).signed_by(&key, &middle).unwrap();
+    let chain = [leaf.pem(), root.pem(), other.pem(), middle.pem()].concat();
+    let read = certificate(&secret("a", &chain, &key.serialize_pem())).unwrap();
+    let shown: Vec<&[u8]> = read.chain.iter().map(|der| &**der).collect();
+    assert_eq!(shown, [&leaf.der()[..], middle.der()]);
+    assert_eq!(read.issuer.as_deref(), Some(&middle.der()[..]));
+    let alone = certificate(&secret("a", &leaf.pem(), &key.serialize_pem())).unwrap();
+    assert_eq!((alone.chain.len(), alone.issuer), (1, None));
+}
+
 /// Whoever has no alternative name is for its common name, as in Traefik and ingress-nginx.
 #[test]
 fn a_common_name_is_a_name() {
