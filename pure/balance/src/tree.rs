@@ -19,6 +19,7 @@ use std::sync::Arc;
 use steelyard_model::routing::backend::{
     Backend, CanaryAffinity, CanaryChoice, CanaryValue, Edge, RefusalReason, Sticky,
 };
+use steelyard_model::routing::expression::TooManySteps;
 use steelyard_model::routing::id::BackendId;
 
 use crate::pick::{hash, score};
@@ -252,7 +253,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         if let Some(edge) = (0..2).find(|edge| was_at(*edge)) {
             return Some(edge);
         }
-        let asked = self.asked_for(by);
+        let asked = self.asked_for(by).ok()?;
         let is_canary = asked.unwrap_or_else(|| self.tree.is_drawn(node, 1, by.weight));
         let edge = usize::from(is_canary);
         let [main, canary] = stickies;
@@ -263,25 +264,27 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     }
 
     /// Whether a header or a cookie asks for the canary; none where they leave it open.
-    fn asked_for(&self, by: &CanaryChoice) -> Option<bool> {
+    ///
+    /// # Errors
+    /// It is not known what the header asks for: nobody takes the request then, as nobody takes
+    /// one for a path of which it is not known.
+    fn asked_for(&self, by: &CanaryChoice) -> Result<Option<bool>, TooManySteps> {
         let word = |value: &str| match value {
             "always" => Some(true),
             "never" => Some(false),
             _ => None,
         };
-        let header = by.header.as_ref().and_then(|(name, wanted)| {
-            let value = self.asker.header(name)?;
-            match wanted {
-                CanaryValue::AlwaysOrNever => word(value),
-                CanaryValue::Exact(text) => (*value == **text).then_some(true),
-                CanaryValue::Regex(expression) => {
-                    (expression.decides(value) == Ok(true)).then_some(true)
-                }
-                CanaryValue::Nothing => Some(false),
-            }
-        });
+        let header = by.header.as_ref();
+        let header = header.and_then(|(name, wanted)| Some((self.asker.header(name)?, wanted)));
+        let header = match header {
+            None => None,
+            Some((value, CanaryValue::AlwaysOrNever)) => word(value),
+            Some((value, CanaryValue::Exact(text))) => (*value == **text).then_some(true),
+            Some((value, CanaryValue::Regex(it))) => it.decides(value)?.then_some(true),
+            Some((_, CanaryValue::Nothing)) => Some(false),
+        };
         let cookie = || word(self.asker.cookie(by.cookie.as_ref()?)?);
-        header.or_else(cookie)
+        Ok(header.or_else(cookie))
     }
 
     /// The cookie of the endpoints that an edge leads to.
