@@ -491,7 +491,10 @@ impl<'c> Controller<'c> {
             Value::String(text) => self.filled_text(text, saved),
             Value::Array(list) => list.iter().map(|it| self.filled(it, saved)).collect(),
             Value::Object(entries) => {
-                let fill = |(key, it): (&String, &Value)| (key.clone(), self.filled(it, saved));
+                let fill = |(key, it): (&String, &Value)| match self.filled(it, saved) {
+                    Value::Number(port) if key == "name" => (key.clone(), port.to_string().into()),
+                    filled => (key.clone(), filled),
+                };
                 Value::Object(entries.iter().map(fill).collect())
             }
             other => other.clone(),

@@ -52,11 +52,9 @@ pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) 
 
 /// Health and metrics alone, which are for everybody.
 pub(crate) fn health_router(published: Arc<Published>, path: &str) -> Router {
-    let healthy = async || text(StatusCode::OK, "ok\n".to_owned());
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
-        .with_state(published)
         .route("/healthz", get(healthy));
     // What stands there already, or is no path, is left as it is.
     let is_other = path.starts_with('/') && !["/metrics", "/readyz", "/healthz"].contains(&path);
@@ -65,6 +63,7 @@ pub(crate) fn health_router(published: Arc<Published>, path: &str) -> Router {
         true => router.route(path, get(healthy)),
         false => router,
     };
+    let router = router.with_state(published);
     router.layer(middleware::map_response(secured))
 }
 
@@ -124,6 +123,14 @@ async fn rebalance(State(published): State<Arc<Published>>) -> Response {
 
 async fn metrics(State(published): State<Arc<Published>>) -> Response {
     answer(StatusCode::OK, EXPOSITION, published.metrics())
+}
+
+/// As ingress-nginx says it, by which load balancers go: who ends is not well.
+async fn healthy(State(published): State<Arc<Published>>) -> Response {
+    match published.is_ending() {
+        true => text(StatusCode::INTERNAL_SERVER_ERROR, "it ends\n".to_owned()),
+        false => text(StatusCode::OK, "ok\n".to_owned()),
+    }
 }
 
 async fn readyz(State(published): State<Arc<Published>>) -> Response {

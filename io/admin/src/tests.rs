@@ -169,6 +169,11 @@ fn health_is_told_and_nothing_else() {
             assert_eq!(served.get(other).status, 404, "{other}");
         }
         assert_eq!(served.raw("POST /healthz HTTP/1.1\nHost: localhost\n").status, 405);
+        served.published.end();
+        let ends = [("/healthz", 500), ("/health", if own == 200 { 500 } else { 404 })];
+        let ends = ends.into_iter().filter(|(it, _)| *it == "/healthz" || *it == path);
+        ends.for_each(|(path, status)| assert_eq!(served.get(path).status, status, "{path}"));
+        assert_eq!(served.get("/metrics").status, 200);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is told: the last published view, and its shapes beyond those of `plan -o json`.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::body::Bytes;
@@ -172,6 +173,7 @@ pub struct Published {
     last: watch::Sender<Arc<View>>,
     texts: Mutex<Texts>,
     live: LiveParts,
+    is_ending: AtomicBool,
 }
 
 /// The resources of a view that were asked for, as they are sent.
@@ -256,7 +258,16 @@ impl Published {
     /// Nothing yet: not ready.
     pub fn new(live: LiveParts) -> Arc<Self> {
         let last = watch::Sender::new(Arc::default());
-        Arc::new(Self { last, texts: Mutex::default(), live })
+        Arc::new(Self { last, texts: Mutex::default(), live, is_ending: AtomicBool::default() })
+    }
+
+    /// From now on it says of itself that it ends.
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     /// Replaces the view, and tells everyone who listens to the stream.

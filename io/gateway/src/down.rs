@@ -4,6 +4,7 @@ mod age;
 mod h1;
 mod h2;
 mod opening;
+mod over;
 mod tcp;
 mod udp;
 

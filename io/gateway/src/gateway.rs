@@ -233,6 +233,12 @@ impl Gateway {
         }
     }
 
+    /// Whether class nginx serves anywhere.
+    pub fn serves_nginx(&self) -> bool {
+        let config = self.shared.config();
+        config.routing.entry_points.values().any(|point| point.nginx.is_some())
+    }
+
     /// Writes counters, under Traefik's names. A worker that does not answer in time is left out.
     pub fn expose(&self, out: &mut Exposition) {
         let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });

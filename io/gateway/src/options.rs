@@ -38,6 +38,9 @@ pub struct GatewayOptions {
     pub header_labels: Arc<[HeaderLabel]>,
     /// Upper bounds of the buckets that durations are counted in.
     pub buckets: BucketBounds,
+    /// Whether requests that no route takes are counted by the host that they are for, under
+    /// ingress-nginx's names.
+    pub counts_strays: bool,
     /// Which requests are traced, if any.
     pub tracing: Option<Tracing>,
     /// How long to wait for what.
@@ -204,6 +207,7 @@ impl Default for GatewayOptions {
             views: MetricViews::default(),
             header_labels: Arc::default(),
             buckets: BucketBounds::default(),
+            counts_strays: false,
             tracing: None,
             timeouts: Timeouts::default(),
             terms: BTreeMap::new(),

@@ -15,6 +15,7 @@ use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
 use steelyard_model::routing::filter::nginx::NginxWord;
 use steelyard_model::routing::nginx_log::{LogEscape, LogText, NginxLog};
 use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::world::RoutingMap;
 use support::*;
 
 /// nginx in a folder of its own, gone with its owner.
@@ -143,24 +144,81 @@ fn log(path: Option<&Path>, format: &str) -> NginxLog {
     NginxLog { path, text, skips: Vec::new(), has_strays: false, is_asked: true }
 }
 
+/// Routes of the class and of another one, and a log.
+fn logged(server: SocketAddr, log: Option<NginxLog>) -> RoutingMap {
+    let (its, other) = (route("nginx", "a", "/", &[server]), route("other", "b", "/", &[server]));
+    let mut map = routing(&[its, other]);
+    let id = filtering::id("nginx");
+    let mut route = (*map.routes[&id]).clone();
+    route.manner = Manner::Nginx;
+    map.routes.insert(id, Arc::new(route));
+    let nginx = NginxSocket { log: log.map(Arc::new), ..NginxSocket::default() };
+    let web = EntryPoint { nginx: Some(Arc::new(nginx)), ..EntryPoint::new("web", 80) };
+    map.entry_points.insert(web.id.clone(), Arc::new(web));
+    map
+}
+
+/// Of answers of endpoints, of others on the same connection, and of our own.
+#[test]
+fn lines_of_answers_are_logged_where_a_format_names_them() {
+    let server = Server::answering(|received| {
+        let more = match received.head.starts_with("GET /more ") {
+            true => "X-A: 1\r\nX-A: \"2\r\nSet-Cookie: a=; Path=/\r\nSet-Cookie: s=t; Path=/\r\n",
+            false => "",
+        };
+        format!("HTTP/1.1 200 OK\r\n{more}Content-Length: 0\r\n\r\n").into_bytes()
+    });
+    let file = TemporaryFile::new("answers");
+    let format = "$status $sent_http_x_a|$upstream_http_x_a|$upstream_cookie_s|$upstream_cookie_no";
+    let log = NginxLog { has_strays: true, ..log(Some(&file.0), format) };
+    let (gateway, address) = started(&logged(server.address, Some(log)), GatewayOptions::default());
+    let mut client = Client::connect(address);
+    for (host, path, status) in [("a", "/more", 200), ("a", "/", 200), ("c", "/", 404)] {
+        assert_eq!(client.get(host, path).status(), status);
+    }
+    gateway.drain(std::time::Duration::from_secs(1));
+    let lines = ["200 1, \\x222|1, \\x222|t|-\n", "200 -|-|-|-\n", "404 -|-|-|-\n"];
+    assert_eq!(file.text(), lines.concat());
+}
+
+/// Hosts that nobody has make series where that is wanted, and so many at most.
+#[test]
+fn hosts_that_nobody_has_are_counted_where_that_is_wanted() {
+    let server = Server::echo("one");
+    for counts_strays in [false, true] {
+        let options = GatewayOptions { workers: 1, counts_strays, ..GatewayOptions::default() };
+        let (gateway, address) = started(&logged(server.address, None), options);
+        let mut client = Client::connect(address);
+        assert_eq!(client.get("Not.Here:80", "/").status(), 404);
+        let name = "nginx_ingress_controller_requests{canary=\"\",host=\"not.here\",ingress=\"\",\
+                    method=\"GET\",namespace=\"\",path=\"\",service=\"\",status=\"404\"} 1\n";
+        assert_eq!(scrape(&gateway).contains(name), counts_strays);
+        if counts_strays {
+            for number in 0..1_100 {
+                assert_eq!(client.get(&format!("h{number}.test"), "/").status(), 404);
+            }
+            let told = scrape(&gateway);
+            let own = |line: &&str| line.starts_with("nginx_ingress_controller_requests{");
+            assert_eq!(told.lines().filter(own).count(), 1_001, "with all others as one");
+            assert!(told.contains("host=\"_\",ingress=\"\"") && told.contains("} 101\n"));
+            let all = "nginx_ingress_controller_nginx_process_requests_total 1101\n";
+            assert!(told.contains(all), "{told}");
+        }
+    }
+}
+
+fn started(map: &RoutingMap, options: GatewayOptions) -> (Gateway, SocketAddr) {
+    let gateway = Gateway::start(options).unwrap();
+    gateway.apply(map, 1);
+    let address = *gateway.listen(&[web(0)])[0].1.as_ref().unwrap();
+    (gateway, address)
+}
+
 /// A place goes and comes with the configuration, and only what is of the class stands there.
 #[test]
 fn the_log_of_ingress_nginx_follows_its_configmap() {
     let server = Server::echo("one");
-    let map = |log: Option<NginxLog>| {
-        let mut map = routing(&[
-            route("nginx", "a", "/", &[server.address]),
-            route("other", "b", "/", &[server.address]),
-        ]);
-        let id = filtering::id("nginx");
-        let mut route = (*map.routes[&id]).clone();
-        route.manner = Manner::Nginx;
-        map.routes.insert(id, Arc::new(route));
-        let nginx = NginxSocket { log: log.map(Arc::new), ..NginxSocket::default() };
-        let web = EntryPoint { nginx: Some(Arc::new(nginx)), ..EntryPoint::new("web", 80) };
-        map.entry_points.insert(web.id.clone(), Arc::new(web));
-        map
-    };
+    let map = |log| logged(server.address, log);
     let gateway =
         Gateway::start(GatewayOptions { workers: 1, ..GatewayOptions::default() }).unwrap();
     let [first, second] = ["first", "second"].map(TemporaryFile::new);

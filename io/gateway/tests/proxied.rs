@@ -374,7 +374,7 @@ fn ingress_nginx_says_who_is_believed() {
     let place = Provenance::new(&object, FieldPath::from("data"));
     let map = |belief: Option<NginxBelief>| {
         let mut map = routing(&[route("app", "*", "/", &[server.address])]);
-        let nginx = belief.map(|belief| Arc::new(NginxSocket { belief, log: None }));
+        let nginx = belief.map(|belief| Arc::new(NginxSocket { belief, ..NginxSocket::default() }));
         let web = EntryPoint { nginx, ..EntryPoint::new("web", 80) };
         map.entry_points.insert(web.id.clone(), Arc::new(web));
         map

@@ -16,6 +16,9 @@ use steelyard_gateway::{Bind, Binding, EntryTerms, Gateway, GatewayOptions, Time
 use steelyard_host::netns::{self, Namespace};
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
+use steelyard_model::routing::nginx_log::{LogEscape, LogText, NginxLog};
+use steelyard_model::routing::world::RoutingMap;
 use support::tcp::*;
 use support::*;
 
@@ -59,8 +62,12 @@ impl Drop for Answering {
 }
 
 fn gateway(routes: &[TcpServed], options: GatewayOptions, at: &str) -> (Gateway, SocketAddr) {
+    of_map(&udp_routing(routes), options, at)
+}
+
+fn of_map(map: &RoutingMap, options: GatewayOptions, at: &str) -> (Gateway, SocketAddr) {
     let gateway = Gateway::start(options).unwrap();
-    gateway.apply(&udp_routing(routes), 1);
+    gateway.apply(map, 1);
     let bind = Bind {
         entry_point: DNS.into(),
         protocol: Protocol::Udp,
@@ -110,6 +117,36 @@ fn value(gateway: &Gateway, series: &str) -> u64 {
 
 fn open(gateway: &Gateway) -> u64 {
     value(gateway, "traefik_open_connections{entrypoint=\"dns\",protocol=\"UDP\"}")
+}
+
+/// Where ingress-nginx's ConfigMap says so, sessions end after so many answers, and are told of.
+#[test]
+fn sessions_end_by_their_answers_and_are_logged() {
+    let servers = [Answering::start("a"), Answering::start("b")];
+    let endpoints = servers.each_ref().map(|it| it.address);
+    let file = TemporaryFile::new("udp-log");
+    let format = "$protocol $status $bytes_received $bytes_sent $upstream_addr $server_port";
+    let (text, _) = LogText::read(format, LogEscape::Usual).unwrap();
+    let path = file.0.to_str().map(Into::into);
+    let log = NginxLog { path, text, skips: Vec::new(), has_strays: false, is_asked: true };
+    let mut map = udp_routing(&[datagrams("db", &endpoints)]);
+    let socket =
+        NginxSocket { log: Some(Arc::new(log)), answers: Some(2), ..NginxSocket::default() };
+    let point = EntryPoint {
+        protocol: Protocol::Udp,
+        nginx: Some(Arc::new(socket)),
+        ..EntryPoint::new(DNS, 53)
+    };
+    map.entry_points.insert(point.id.clone(), Arc::new(point));
+    let (gateway, address) = of_map(&map, patient(), "127.0.0.1:0");
+    let client = client(address);
+    let served: Vec<u8> = (0..5).map(|_| ask(&client, b"x")[0]).collect();
+    assert_eq!(served, b"aabba");
+    eventually("two are over", || open(&gateway) == 1);
+    gateway.drain(Duration::from_secs(1));
+    let [a, b] = endpoints;
+    let over = format!("UDP 200 2 4 {a} 53\nUDP 200 2 4 {b} 53\n");
+    eventually("lines", || file.text().starts_with(&over));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod network_policy;
 pub mod nginx;
 mod restriction;
 mod selector;
+mod suites;
 mod swapped;
 pub mod traefik;
 

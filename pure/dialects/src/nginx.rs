@@ -5,6 +5,7 @@
 //! words. A value that cannot be read is said, and as if it were not there.
 
 mod belief;
+mod handshakes;
 mod inspected;
 mod keys;
 mod logs;
@@ -78,9 +79,11 @@ pub fn settings(
     let nothing = (Arc::new(ObjectRef::new("ConfigMap", "", "")), Labels::new());
     let (object, data) = written.unwrap_or((&nothing.0, &nothing.1));
     let settings = Reading { data, object: object.clone(), said }.settings();
-    // Who has none has not asked for a log.
-    let logs = if written.is_some() { settings.logs } else { (None, None) };
-    NginxSettings { logs, ..settings }
+    // Who has none has not asked for a log, nor for anything of handshakes.
+    match written {
+        Some(_) => settings,
+        None => NginxSettings { logs: (None, None), handshakes: None, ..settings },
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -93,6 +96,8 @@ impl<'a> Reading<'a> {
         let named = "name a ConfigMap: NAMESPACE/NAME";
         let (belief, trust, wait) = self.belief();
         let silence = self.silence();
+        let many = |text: &str| text.parse().ok().filter(|it| *it > 0);
+        let answers = self.value("proxy-stream-responses", many, "write a number from 1 on");
         NginxSettings {
             redirects: self.boolean("ssl-redirect").unwrap_or(true),
             always_redirects: self.boolean("force-ssl-redirect").unwrap_or(false),
@@ -129,7 +134,8 @@ impl<'a> Reading<'a> {
                 .value("proxy-set-headers", namespaced, named)
                 .map(|it| (it, self.place("proxy-set-headers"))),
             belief,
-            streams: NginxStreams { trust, wait, silence },
+            streams: NginxStreams { trust, wait, silence, answers },
+            handshakes: Some(self.handshakes()),
             logs: self.logs(),
             refusal,
         }

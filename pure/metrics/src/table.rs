@@ -119,6 +119,20 @@ families! {
         NGINX_BYTES_SENT: Kind::Summary, "nginx_ingress_controller_bytes_sent"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
             "The same, under the name that it had before";
+        NGINX_CONNECTIONS: Kind::Gauge, "nginx_ingress_controller_nginx_process_connections"
+            ["state"] "Connections that are open (`active`)";
+        NGINX_PROCESS_REQUESTS: Kind::Counter,
+            "nginx_ingress_controller_nginx_process_requests_total" []
+            "All requests";
+        NGINX_PROCESS_CPU: Kind::Counter,
+            "nginx_ingress_controller_nginx_process_cpu_seconds_total" []
+            "Time of processors that was used";
+        NGINX_PROCESS_MEMORY: Kind::Gauge,
+            "nginx_ingress_controller_nginx_process_resident_memory_bytes" []
+            "Memory that is in RAM";
+        NGINX_PROCESS_START: Kind::Gauge,
+            "nginx_ingress_controller_nginx_process_oldest_start_time_seconds" []
+            "When the process was started, in seconds since 1970";
         NGINX_SUCCESS: Kind::Counter, "nginx_ingress_controller_success" []
             "Configurations that were taken up";
         NGINX_RELOADED: Kind::Gauge, "nginx_ingress_controller_config_last_reload_successful" []

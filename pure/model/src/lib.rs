@@ -56,7 +56,7 @@ pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use labels::Labels;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
-pub use nginx_settings::{NginxAsks, NginxOptions, NginxSettings, NginxStreams};
+pub use nginx_settings::{NginxAsks, NginxHandshakes, NginxOptions, NginxSettings, NginxStreams};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};

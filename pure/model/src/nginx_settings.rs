@@ -12,6 +12,7 @@ use crate::routing::belief::NginxBelief;
 use crate::routing::id::EntryPointId;
 use crate::routing::nginx_log::NginxLog;
 use crate::routing::times::RouteTimeouts;
+use crate::routing::tls::TlsPolicy;
 use crate::routing::trust::Trust;
 
 /// Flags, under ingress-nginx's names and with its defaults.
@@ -63,6 +64,9 @@ pub struct NginxStreams {
     pub wait: Duration,
     /// How long a connection may be silent (`proxy-stream-timeout`).
     pub silence: Duration,
+    /// After how many datagrams of its endpoint a session ends (`proxy-stream-responses`); none is
+    /// once nothing has come for a while.
+    pub answers: Option<u64>,
 }
 
 /// What the ConfigMap says, as far as it is honoured.
@@ -117,10 +121,22 @@ pub struct NginxSettings {
     pub belief: NginxBelief,
     /// How ports are served that lead to Services as they come.
     pub streams: NginxStreams,
+    /// How handshakes are held where nobody says otherwise; none is as usual.
+    pub handshakes: Option<NginxHandshakes>,
     /// The logs of requests and of connections; none is not kept.
     pub logs: (Option<NginxLog>, Option<NginxLog>),
     /// What keeps somebody out and is not honoured: nobody is served.
     pub refusal: Option<Provenance>,
+}
+
+/// What is said of handshakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxHandshakes {
+    /// By which terms they are held.
+    pub policy: Arc<TlsPolicy>,
+    /// Whether certificates are shown with what their signers say of them, where somebody can be
+    /// asked (`enable-ocsp`).
+    pub staples: bool,
 }
 
 /// Who is asked, in the words in which an Ingress would say it.

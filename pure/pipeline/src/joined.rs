@@ -166,6 +166,8 @@ impl Joined {
             Row::NginxSettings(terms) => {
                 let filters = terms.filters.iter();
                 routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
+                let policies = terms.settings.handshakes.iter().map(|it| &it.policy);
+                routing.tls_policies.extend(policies.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::Sockets(all) => {
                 let points = all.points.iter();
@@ -224,6 +226,8 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
         }
         Row::NginxSettings(terms) => {
             routing.filters.extend(terms.filters.iter().map(|it| (it.id.clone(), None)));
+            let policies = terms.settings.handshakes.iter().map(|it| &it.policy);
+            routing.tls_policies.extend(policies.map(|it| (it.id.clone(), None)));
         }
         Row::Sockets(all) => {
             routing.entry_points.extend(all.points.iter().map(|it| (it.id.clone(), None)));

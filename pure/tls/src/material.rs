@@ -42,6 +42,7 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
         id: CertificateId::from(secret.object.id().to_string()),
         place: Some(Provenance::new(&secret.object, FieldPath::default())),
         is_default: false,
+        is_stapled: false,
         names,
         addresses,
         algorithm: algorithm(leaf)?,

@@ -46,7 +46,7 @@ impl Shown {
             let mut out = Exposition::default();
             counts.expose(&mut out);
             followed::expose(&standings, &mut out);
-            process::expose(&mut out);
+            process::expose(false, &mut out);
             out.into_text()
         };
         let published =

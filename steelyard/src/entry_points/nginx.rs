@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use steelyard_model::suggest::nearest;
 use steelyard_model::{Labels, NamespacedName, NginxOptions};
@@ -36,10 +37,11 @@ enum Value {
     Address,
     /// With commas between several.
     Addresses,
+    Seconds,
     Path,
 }
 
-const READ: [(&str, Value); 20] = [
+const READ: [(&str, Value); 22] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
@@ -52,8 +54,10 @@ const READ: [(&str, Value); 20] = [
     ("healthz-port", Value::Port),
     ("ingress-class", Value::Text),
     ("ingress-class-by-name", Value::Switch),
+    ("metrics-per-undefined-host", Value::Switch),
     ("publish-service", Value::Object),
     ("publish-status-address", Value::Addresses),
+    ("shutdown-grace-period", Value::Seconds),
     ("tcp-services-configmap", Value::Object),
     ("udp-services-configmap", Value::Object),
     ("update-status", Value::Switch),
@@ -101,7 +105,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 43] = [
+const IDLE: [&str; 41] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -126,14 +130,12 @@ const IDLE: [&str; 43] = [
     "maxmind-license-key",
     "maxmind-mirror",
     "metrics-per-host",
-    "metrics-per-undefined-host",
     "monitor-max-batch-size",
     "post-shutdown-grace-period",
     "profiler-port",
     "profiling",
     "report-node-internal-ip-address",
     "report-status-classes",
-    "shutdown-grace-period",
     "size-buckets",
     "ssl-passthrough-proxy-port",
     "status-update-interval",
@@ -183,6 +185,7 @@ impl Value {
             Self::Port if value.parse::<u16>().map_or(true, |it| it == 0) => "a port",
             Self::Address if !value.is_empty() && value.parse::<IpAddr>().is_err() => "an address",
             Self::Addresses if addresses(value).is_none() => "addresses: 192.0.2.1,2001:db8::1",
+            Self::Seconds if value.parse::<u32>().is_err() => "seconds",
             Self::Path if !value.starts_with('/') => "a path, from / on",
             Self::Text if value.is_empty() => "a name",
             _ => return Ok(()),
@@ -259,6 +262,12 @@ pub(super) fn health(options: &BTreeMap<String, String>) -> Option<(SocketAddr, 
     Some((SocketAddr::new(host, port), path.to_owned()))
 }
 
+/// How long it goes on as it was after SIGTERM, while its health says that it ends.
+pub(super) fn grace(options: &BTreeMap<String, String>) -> Option<Duration> {
+    let written = options.get(&format!("{PREFIX}shutdown-grace-period"))?;
+    written.parse().ok().filter(|it| *it > 0).map(Duration::from_secs)
+}
+
 /// What Ingresses report, where flags say it.
 pub(super) fn status(options: &BTreeMap<String, String>) -> NginxStatus {
     let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
@@ -312,6 +321,8 @@ mod tests {
             ("nginx.healthz-port", "10254", true, false),
             ("nginx.healthz-port", "http", false, false),
             ("nginx.healthz-host", "a.b", false, false),
+            ("nginx.shutdown-grace-period", "90", true, false),
+            ("nginx.shutdown-grace-period", "90s", false, false),
             ("nginx.health-check-path", "healthz", false, false),
             ("nginx.publish-status-address", "192.0.2.1,2001:db8::1", true, false),
             ("nginx.publish-status-address", "lb.example.com", false, false),

@@ -14,6 +14,7 @@ use super::names::{
     ACCEPTS, AGE, ANSWER, COUNTED, GRACE, HEAD, IDLE, LOGGED, READ, REQUESTS, SANITIZE_PATH,
     SEMICOLONS, STREAMS, TABLE, TRACED, UDP_TIMEOUT, entry_point_name,
 };
+use super::nginx;
 
 /// What an option says of an entry point.
 type Says = fn(&mut EntryTerms, &str);
@@ -54,7 +55,7 @@ impl StaticOptions {
 
     /// How long it goes on as it was after SIGTERM, while pings say that it ends.
     pub fn accepts_on(&self) -> Option<Duration> {
-        self.longest(ACCEPTS)
+        self.longest(ACCEPTS).max(nginx::grace(&self.values))
     }
 
     fn longest(&self, of: &str) -> Option<Duration> {

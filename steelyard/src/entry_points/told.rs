@@ -111,6 +111,11 @@ impl StaticOptions {
             .collect()
     }
 
+    /// Whether requests that no route takes are counted by host, as ingress-nginx may.
+    pub fn counts_strays(&self) -> bool {
+        self.values.get("nginx.metrics-per-undefined-host").is_some_and(|it| it == "true")
+    }
+
     /// The buckets that durations are counted in.
     pub fn buckets(&self) -> BucketBounds {
         let chosen = self.values.get(BUCKETS).map(|list| BucketBounds::parse(list));

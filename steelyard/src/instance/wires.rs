@@ -28,7 +28,7 @@ pub(super) fn expose(
         meter.expose(&mut out);
     }
     rooms.expose(&mut out);
-    process::expose(&mut out);
+    process::expose(gateway.is_some_and(Gateway::serves_nginx), &mut out);
     if let Some(speaker) = speaker {
         speaker.expose(&mut out);
     }

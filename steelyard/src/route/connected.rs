@@ -8,9 +8,6 @@ use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_route::{Met, RoutingTable};
 
-/// The terms that hold where none are named, if somebody says any.
-const USUAL: &str = "default";
-
 /// What takes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,8 +61,8 @@ impl ConnectionRow {
     /// By the terms of a handshake.
     fn held(routing: &RoutingMap, named: Option<&TlsPolicyId>, host: &str) -> Self {
         let options = named.map(ToString::to_string);
-        let usual = TlsPolicyId::from(USUAL);
-        let policy = routing.tls_policies.get(named.unwrap_or(&usual));
+        let own = |id| routing.tls_policies.get(id);
+        let policy = named.map_or_else(|| routing.default_policy(), own);
         let (taken, why) = match policy {
             None if named.is_some() => {
                 let why = "the TLS options that its route names are not to be had".to_owned();

@@ -165,7 +165,7 @@ fn wait_admin(args: &SpeakerArgs, ears: &Ears) -> Result<Admin> {
     let standings = ears.feed.standings();
     let expose = move || {
         let mut out = Exposition::default();
-        process::expose(&mut out);
+        process::expose(false, &mut out);
         followed::expose(&standings, &mut out);
         out.into_text()
     };

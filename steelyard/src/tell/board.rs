@@ -83,6 +83,9 @@ impl Board {
 
     /// It is not ready, for this reason; or for none but what is shown anyway.
     pub(crate) fn set_plight(&mut self, plight: Option<Unready>) {
+        if matches!(plight, Some(Unready::Ending)) {
+            self.published.end();
+        }
         self.plight = plight;
     }
 

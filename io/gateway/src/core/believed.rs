@@ -30,6 +30,8 @@ pub(crate) struct Believed {
     pub(crate) secure_port: Option<u16>,
     /// Where ingress-nginx's ConfigMap has requests, or connections, logged.
     pub(crate) log: Option<NginxLogging>,
+    /// After how many datagrams of its endpoint a session ends, where that is said.
+    pub(crate) answers: Option<u64>,
 }
 
 impl Believed {
@@ -41,6 +43,7 @@ impl Believed {
             port: point.map_or(port, |point| point.port),
             secure_port: None,
             log: None,
+            answers: point.and_then(|it| it.nginx.as_deref()?.answers),
         };
         if let Some(nginx) = point.and_then(|point| point.nginx.as_deref()) {
             this.take(&nginx.belief);
@@ -117,7 +120,7 @@ mod tests {
         let usual = Believed::of(&terms, Some(&point), 80);
         assert!(!usual.has_preface() && usual.port == 8080);
         let belief = NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied) };
-        point.nginx = Some(Arc::new(NginxSocket { belief, log: None }));
+        point.nginx = Some(Arc::new(NginxSocket { belief, ..NginxSocket::default() }));
         let said = Believed::of(&terms, Some(&point), 80);
         assert!(said.has_preface() && *said.proxied == trust());
         assert_eq!(said.forwarded.client_header.as_deref(), Some("CF-Connecting-IP"));

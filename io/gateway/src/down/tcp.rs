@@ -11,13 +11,12 @@ use steelyard_filters::Admission;
 use steelyard_preface::ProxyHeader;
 use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 
+use super::over::{CARRIED, Over, UNREACHED};
 use crate::core::Core;
 use crate::core::arrival::Arrival;
-use crate::core::listener::Listener;
 use crate::core::live::{BackendState, Caller, Carriage, Leaf, Picked, RouteState, Target};
 use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
 use crate::shared::standing::{EndpointStanding, Seat};
-use crate::tell::access_log::StreamEntry;
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -31,6 +30,9 @@ pub(super) enum Preamble {
     /// Postgres' wish for TLS, which was granted in the endpoint's name: it shall agree.
     SslRequest,
 }
+
+/// What logs call it.
+const TCP: &str = "TCP";
 
 /// Who takes a connection.
 pub(super) struct Reached {
@@ -60,9 +62,10 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admiss
     let place = Stand { core: &core, listener: &listener, waiting: &waiting };
     let relay = Relay::new(place, (stream, endpoint), quiet, carried);
     let (ending, [up, down]) = relay.run(held).await;
-    let status = if matches!(ending, Ending::Distrusted(..)) { UNREACHED } else { 200 };
-    let told = Session { peer, reached, endpoint: Some(&label), status, up, down, began };
-    log(&core, &listener, &told);
+    let is_reached = !matches!(ending, Ending::Distrusted(..));
+    let status = if is_reached { CARRIED } else { UNREACHED };
+    let (endpoint, port) = (Some(&*label), reached.map(|reached| reached.port()));
+    Over { protocol: TCP, peer, port, endpoint, status, up, down, began }.log(&core, &listener);
     let failed = match ending {
         Ending::Whole | Ending::Broken => return,
         Ending::Cut => Failed::new(Fault::CutOff),
@@ -75,46 +78,13 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admiss
     core.counters.count_fault(&listener.entry_point, failed.fault.cause());
 }
 
-/// What nginx says of a connection that came to no endpoint.
-const UNREACHED: u16 = 502;
-
-/// A connection that is over.
-struct Session<'s> {
-    peer: SocketAddr,
-    reached: Option<SocketAddr>,
-    endpoint: Option<&'s str>,
-    status: u16,
-    up: u64,
-    down: u64,
-    began: Instant,
-}
-
 /// Tells of a connection that came to no endpoint, where ingress-nginx's ConfigMap wants that.
 pub(super) fn log_unreached(arrival: &Arrival) {
     let Arrival { core, listener, peer, reached, .. } = arrival;
-    let (peer, reached, endpoint) = (*peer, *reached, None);
-    let (status, up, down, began) = (UNREACHED, 0, 0, Instant::now());
-    log(core, listener, &Session { peer, reached, endpoint, status, up, down, began });
-}
-
-fn log(core: &Core, listener: &Listener, session: &Session<'_>) {
-    let believed = listener.believed(core);
-    let Some(log) = &believed.log else { return };
-    let now = Instant::now();
-    let port = session.reached.map_or(believed.port, |reached| reached.port());
-    let entry = StreamEntry {
-        client: session.peer.ip().to_canonical(),
-        client_port: session.peer.port(),
-        protocol: "TCP",
-        status: session.status,
-        sent: session.down,
-        received: session.up,
-        took: now.saturating_duration_since(session.began),
-        port,
-        endpoint: session.endpoint,
-        machine: &core.options().server_name,
-    };
-    log.stream(&entry, now);
+    let (peer, port) = (*peer, reached.map(|reached| reached.port()));
+    let (up, down, began) = (0, 0, Instant::now());
+    let status = UNREACHED;
+    Over { protocol: TCP, peer, port, endpoint: None, status, up, down, began }.log(core, listener);
 }
 
 /// Connects to an endpoint of a route's backend, and says what is to be said first; to another one

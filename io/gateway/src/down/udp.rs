@@ -70,6 +70,8 @@ struct Port {
     quiet: Duration,
     /// The configuration that sessions are known to be in line with.
     version: Cell<u64>,
+    /// Another process goes on with the sessions, and tells of them.
+    is_handed: Cell<bool>,
 }
 
 /// Whose a session is.
@@ -99,7 +101,9 @@ pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, port: Datagram
     let sessions = RefCell::new(Sessions::new(MOST, Instant::now()));
     let (sought, version) = (RefCell::default(), Cell::new(core.live().version));
     core.datagram_ports.set(core.datagram_ports.get() + 1);
-    Rc::new(Port { core, listener, socket, sessions, sought, quiet, version }).run(orders).await;
+    let is_handed = Cell::default();
+    let port = Port { core, listener, socket, sessions, sought, quiet, version, is_handed };
+    Rc::new(port).run(orders).await;
 }
 
 impl Port {
@@ -119,7 +123,10 @@ impl Port {
                         is_taking = false;
                         self.hand_on(&listener, &to);
                     }
-                    DatagramOrder::GoOn => is_taking = true,
+                    DatagramOrder::GoOn => {
+                        is_taking = true;
+                        self.is_handed.set(false);
+                    }
                     DatagramOrder::Adopt(session) => self.adopt(session),
                 },
                 _ = self.socket.async_io(Interest::READABLE, || self.take()), if is_taking => {}
@@ -130,6 +137,7 @@ impl Port {
 
     /// Tells another process which sessions there are.
     fn hand_on(&self, listener: &str, to: &Sender<HandedSession>) {
+        self.is_handed.set(true);
         let core = self.core.index;
         self.sessions.borrow().each(|peer, session| {
             let Ok((endpoint, socket)) = session.share() else { return };
@@ -306,9 +314,16 @@ impl Port {
         self.core.counters.count_room(&self.listener.entry_point, "datagram");
     }
 
+    /// The endpoint of a client's session has answered as often as it may.
+    fn answered(&self, peer: &Peer) {
+        drop(self.sessions.borrow_mut().end(peer));
+    }
+
     /// The endpoint of a client's session takes nothing: the next datagram may go to another.
     fn refused(&self, peer: &Peer) {
-        drop(self.sessions.borrow_mut().end(peer));
+        let session = self.sessions.borrow_mut().end(peer);
+        session.iter().for_each(Session::is_refused);
+        drop(session);
         self.turn_away(peer, Fault::Connect.into());
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Keyed {
     certificate: Arc<Certificate>,
     /// It asks to be shown with what its signer says of it.
     must_staple: bool,
+    /// It is shown so in any case, where its signer can be asked.
+    is_stapled: bool,
     key: OnceLock<Option<Arc<dyn SigningKey>>>,
     /// What its signer says.
     staple: ArcSwapOption<Vec<u8>>,
@@ -24,8 +26,10 @@ pub(crate) struct Keyed {
 impl Keyed {
     pub(super) fn new(certificate: Arc<Certificate>) -> Self {
         let must_staple = steelyard_tls::must_staple(&certificate);
+        let can_be = || steelyard_tls::question(&certificate).is_ok();
+        let is_stapled = must_staple || certificate.is_stapled && can_be();
         let staple = ArcSwapOption::empty();
-        Self { certificate, must_staple, key: OnceLock::new(), staple }
+        Self { certificate, must_staple, is_stapled, key: OnceLock::new(), staple }
     }
 
     /// Whether it is of this certificate.
@@ -35,6 +39,10 @@ impl Keyed {
 
     pub(super) fn must_staple(&self) -> bool {
         self.must_staple
+    }
+
+    pub(super) fn is_stapled(&self) -> bool {
+        self.is_stapled
     }
 
     /// Its key, for what can be verified with it.
@@ -54,7 +62,7 @@ impl Keyed {
     pub(super) fn shown(&self) -> Option<Arc<CertifiedKey>> {
         let key = self.key()?.clone();
         let mut shown = CertifiedKey::new(pair::chain(&self.certificate), key);
-        if self.must_staple {
+        if self.is_stapled {
             shown.ocsp = self.staple.load().as_deref().cloned();
         }
         Some(Arc::new(shown))

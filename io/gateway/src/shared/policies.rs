@@ -9,13 +9,18 @@ use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, ResolvesServerCertUsingSni, ServerConfig};
+use rustls::server::{
+    NoServerSessionStorage, ResolvesServerCertUsingSni, ServerConfig, ServerSessionMemoryCache,
+};
 use rustls::version::{TLS12, TLS13};
-use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion};
+use steelyard_model::routing::tls::{ClientAuthentication, Resumption, TlsPolicy, TlsVersion};
 
 use super::clients;
 use super::clients::Examiner;
 use super::provider::provider;
+
+/// How many sessions are kept by a policy that asks for that; the oldest goes for a new one.
+const SESSIONS: usize = 4096;
 
 /// How handshakes are held by a policy. None where they cannot be, also for want of randomness.
 pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
@@ -43,7 +48,10 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
     };
     let protocols = policy.alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
     // Who was verified once would come again by a ticket, with a certificate that is over since.
-    let resumes = policy.resumes && !policy.clients.verifies();
+    let resumes = match policy.clients.verifies() {
+        true => Resumption::Never,
+        false => policy.resumes,
+    };
     config(provider, &versions, verifier, protocols, resumes)
 }
 
@@ -80,7 +88,7 @@ fn config(
     versions: &[&'static SupportedProtocolVersion],
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     protocols: Vec<Vec<u8>>,
-    resumes: bool,
+    resumes: Resumption,
 ) -> Option<ServerConfig> {
     let built = || {
         let builder = ServerConfig::builder_with_provider(Arc::new(provider))
@@ -92,11 +100,12 @@ fn config(
         let nobody = Arc::new(ResolvesServerCertUsingSni::new());
         let mut config = builder.with_cert_resolver(nobody);
         config.alpn_protocols = protocols;
-        // Sessions live in tickets, which take no memory here.
+        // Sessions live in tickets, which take no memory here, unless that is asked for.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         match resumes {
-            true => config.ticketer = Ticketer::new()?,
-            false => config.send_tls13_tickets = 0,
+            Resumption::Tickets => config.ticketer = Ticketer::new()?,
+            Resumption::Kept => config.session_storage = ServerSessionMemoryCache::new(SESSIONS),
+            Resumption::Never => config.send_tls13_tickets = 0,
         }
         Ok::<_, rustls::Error>(config)
     };

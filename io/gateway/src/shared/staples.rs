@@ -1,5 +1,5 @@
-//! What signers say of certificates that ask to be shown with it (`must-staple`, RFC 7633): asked
-//! for by a thread of its own, that is there once there is such a certificate.
+//! What signers say of certificates that ask to be shown with it (`must-staple`, RFC 7633), or are
+//! to be: asked for by a thread of its own, that is there once there is such a certificate.
 //!
 //! No handshake waits for it, and none fails for want of it here: where there is no answer, the
 //! certificate is shown without, and that is told.
@@ -24,7 +24,7 @@ pub(crate) struct Staples {
     told: Arc<Told>,
 }
 
-/// All certificates that ask for it.
+/// All certificates that it is asked for.
 type Wishes = Vec<Arc<Keyed>>;
 
 /// What came of asking.
@@ -58,7 +58,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 impl Staples {
     /// Has these looked after from now on, and no others.
     pub(crate) fn follow<'k>(&self, all: impl Iterator<Item = &'k Arc<Keyed>>) {
-        let wishes: Wishes = all.filter(|it| it.must_staple()).cloned().collect();
+        let wishes: Wishes = all.filter(|it| it.is_stapled()).cloned().collect();
         let mut to = locked(&self.to);
         if to.is_none() && !wishes.is_empty() {
             *to = start(self.told.clone());
@@ -141,7 +141,7 @@ impl Wish {
         let lacking = match shown {
             Some(StatusAnswer { is_revoked: true, .. }) => Some(Lacking::Revoked),
             Some(_) => None,
-            None => self.why.map(Lacking::Answer),
+            None => self.why.filter(|_| self.keyed.must_staple()).map(Lacking::Answer),
         };
         self.keyed.staple(shown.map(|answer| answer.der.clone()));
         let mut all = locked(&told.lacking);

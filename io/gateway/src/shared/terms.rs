@@ -10,12 +10,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use steelyard_model::routing::id::{CertificateId, TlsPolicyId, TransportId};
-use steelyard_model::routing::tls::TlsPolicy;
+use steelyard_model::routing::tls::{NGINX_POLICY, TlsPolicy};
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_tls::{CertificateTable, Offer};
 
@@ -27,14 +28,34 @@ use super::policies;
 /// All terms of one configuration.
 #[derive(Default)]
 pub(crate) struct Terms {
-    /// Where no policy is asked for. None where this machine can hold no handshake.
-    default: Option<Arc<ServerConfig>>,
+    /// Where no policy is asked for, and none is the default one. None where this machine can hold
+    /// no handshake.
+    plain: Option<Arc<ServerConfig>>,
+    /// The default one, where there is one.
+    default: Option<TlsPolicyId>,
     policies: HashMap<TlsPolicyId, Kept>,
     /// How TLS is spoken to endpoints.
     origins: HashMap<TransportId, Arc<OriginTerms>>,
     keyed: HashMap<CertificateId, Arc<Keyed>>,
     /// For names that no certificate is for, where there is none for all.
-    made: Option<Arc<CertifiedKey>>,
+    made: Option<Made>,
+}
+
+/// A certificate that was made here, and what it is called.
+#[derive(Clone)]
+struct Made {
+    subject: &'static Subject,
+    /// By an RSA key, which takes longer to make: where no suite is for another.
+    is_rsa: bool,
+    key: Arc<CertifiedKey>,
+}
+
+/// What a certificate for nobody says.
+#[derive(PartialEq)]
+struct Subject {
+    common_name: &'static str,
+    organization: Option<&'static str>,
+    name: Option<&'static str>,
 }
 
 /// A policy, and what it comes to.
@@ -69,14 +90,18 @@ struct Resolver {
     is_strict: bool,
 }
 
-/// The policy that is meant where none is named, if there is one.
-static DEFAULT: LazyLock<TlsPolicyId> = LazyLock::new(|| "default".into());
-
-/// What that asks for where there is none.
+/// What the default policy asks for where there is none.
 static PLAIN: LazyLock<Arc<TlsPolicy>> = LazyLock::new(|| Arc::new(TlsPolicy::plain()));
 
-/// The common name of the certificate that is shown where there is no other.
-const FALLBACK: &str = "STEELYARD DEFAULT CERT";
+/// The certificate that is shown where there is no other.
+static FALLBACK: Subject =
+    Subject { common_name: "STEELYARD DEFAULT CERT", organization: None, name: None };
+/// The same in ingress-nginx's place, where people know it by this.
+static FALLBACK_OF_NGINX: Subject = Subject {
+    common_name: "Kubernetes Ingress Controller Fake Certificate",
+    organization: Some("Acme Co"),
+    name: Some("ingress.local"),
+};
 
 impl Terms {
     /// Those of `routing`, which differs by `delta` from what the present ones are made of; none
@@ -84,16 +109,24 @@ impl Terms {
     pub(crate) fn follow(&self, routing: &RoutingMap, delta: &RoutingDelta) -> Option<Self> {
         let is_as_before = delta.certificates.is_empty() && delta.tls_policies.is_empty();
         let are_origins_as_before = delta.transports.is_empty();
-        if is_as_before && are_origins_as_before && self.default.is_some() {
+        if is_as_before && are_origins_as_before && self.plain.is_some() {
             return None;
         }
         let keyed = self.keyed(routing);
         let for_all = keyed.values().find(|it| it.certificate().is_default).cloned();
-        let made = self.made.clone().or_else(made);
+        let default = routing.default_policy().map(|it| it.id.clone());
+        let subject = match &default {
+            Some(id) if id.as_str() == NGINX_POLICY => &FALLBACK_OF_NGINX,
+            _ => &FALLBACK,
+        };
+        let is_rsa = routing.default_policy().is_some_and(|it| takes_rsa_alone(it));
+        let made = self.made.clone().filter(|it| (it.subject, it.is_rsa) == (subject, is_rsa));
+        let made = made.or_else(|| made_for(subject, is_rsa));
         let table = CertificateTable::new(keyed.values().cloned());
-        let showing = Arc::new(Showing { table, for_all, made: made.clone() });
-        let default = match &self.default {
-            Some(default) => Some(shown(default, &showing, false)),
+        let key = made.as_ref().map(|it| it.key.clone());
+        let showing = Arc::new(Showing { table, for_all, made: key });
+        let plain = match &self.plain {
+            Some(plain) => Some(shown(plain, &showing, false)),
             None => policies::of(&PLAIN).map(|config| shown(&config, &showing, false)),
         };
         let policies = routing.tls_policies.iter().map(|(id, policy)| {
@@ -107,17 +140,17 @@ impl Terms {
         });
         let policies = policies.collect();
         let origins = self.origins(routing);
-        Some(Self { default, policies, origins, keyed, made })
+        Some(Self { plain, default, policies, origins, keyed, made })
     }
 
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
     pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<Held<'_>> {
-        let (policy, config, examiner) =
-            match (policy, self.policies.get(policy.unwrap_or(&DEFAULT))) {
-                (_, Some(it)) => (&it.policy, it.config.as_ref(), it.examiner.as_ref()),
-                (None, None) => (&*PLAIN, self.default.as_ref(), None),
-                (Some(_), None) => return None,
-            };
+        let meant = policy.or(self.default.as_ref()).and_then(|id| self.policies.get(id));
+        let (policy, config, examiner) = match (policy, meant) {
+            (_, Some(it)) => (&it.policy, it.config.as_ref(), it.examiner.as_ref()),
+            (None, None) => (&*PLAIN, self.plain.as_ref(), None),
+            (Some(_), None) => return None,
+        };
         Some(Held { policy, config: config?, examiner })
     }
 
@@ -189,17 +222,30 @@ fn lower(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether no suite of a policy is for a key on an elliptic curve, before TLS 1.3.
+fn takes_rsa_alone(policy: &TlsPolicy) -> bool {
+    let mut of_1_2 = policy.ciphers.iter().filter(|it| it.contains("_WITH_")).peekable();
+    of_1_2.peek().is_some() && of_1_2.all(|it| it.contains("_RSA_"))
+}
+
 /// A certificate for nobody, as long as this process lives.
-fn made() -> Option<Arc<CertifiedKey>> {
+fn made_for(subject: &'static Subject, is_rsa: bool) -> Option<Made> {
     let made = || {
-        let key = rcgen::KeyPair::generate()?;
-        let mut asked = rcgen::CertificateParams::new(Vec::new())?;
-        asked.distinguished_name.push(rcgen::DnType::CommonName, FALLBACK);
+        let kind = if is_rsa { &PKCS_RSA_SHA256 } else { &PKCS_ECDSA_P256_SHA256 };
+        let key = rcgen::KeyPair::generate_for(kind)?;
+        let names: Vec<String> = subject.name.map(str::to_owned).into_iter().collect();
+        let mut asked = rcgen::CertificateParams::new(names)?;
+        let name = &mut asked.distinguished_name;
+        if let Some(organization) = subject.organization {
+            name.push(rcgen::DnType::OrganizationName, organization);
+        }
+        name.push(rcgen::DnType::CommonName, subject.common_name);
         let certificate = asked.self_signed(&key)?;
         Ok::<_, rcgen::Error>((certificate.der().clone(), key.serialize_der()))
     };
     let made = made().inspect_err(|error| tracing::error!(%error, "no default certificate"));
     let (certificate, key) = made.ok()?;
     let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.into())).ok()?;
-    Some(Arc::new(CertifiedKey::new(vec![certificate], key)))
+    let key = Arc::new(CertifiedKey::new(vec![certificate], key));
+    Some(Made { subject, is_rsa, key })
 }

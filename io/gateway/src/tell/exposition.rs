@@ -408,6 +408,7 @@ mod tests {
                 2,
             )],
             headed: vec![((counted, said), requests)],
+            strays: Vec::new(),
             endpoints: vec![(
                 "10.0.0.1:80".into(),
                 EndpointTotals { in_flight: 1, connects: 2, ..EndpointTotals::default() },

@@ -153,7 +153,18 @@ pub(crate) struct Counters {
     handshakes: RefCell<HashMap<Handshaken, u64>>,
     secured: RefCell<HashMap<TlsLabels, u64>>,
     headed: RefCell<HashMap<(Labels, HeadedValues), u64>>,
+    /// Requests that no route took, by what they asked for, where that is wanted.
+    strays: RefCell<HashMap<Stray, Totals>>,
 }
+
+/// A request that no route took: its host, method and status.
+pub(crate) type Stray = (Arc<str>, &'static str, u16);
+
+/// So many of them are counted apart on a core, since clients choose what they ask for; the others
+/// as of one host.
+const MOST_STRAYS: usize = 1_000;
+/// That host.
+const ALL_OTHERS: &str = "_";
 
 /// Kind of a filter, and what came of its question.
 type Asked = (&'static str, &'static str);
@@ -195,6 +206,8 @@ pub(crate) struct Sample {
     pub(crate) headed: Vec<((Labels, HeadedValues), u64)>,
     /// Handshakes, by entry point and why they came to nothing.
     pub(crate) handshakes: Vec<(Handshaken, u64)>,
+    /// Requests that no route took.
+    pub(crate) strays: Vec<(Stray, Totals)>,
     /// Endpoints, by address.
     pub(crate) endpoints: Vec<(Arc<str>, EndpointTotals)>,
 }
@@ -216,6 +229,18 @@ impl Counters {
     /// Counts a request that never got to a route.
     pub(crate) fn count(&self, labels: &LabelsRef<'_>, finished: Finished) {
         finished.add_to(&self.cell(labels.owned()));
+    }
+
+    /// Counts a request that no route took by the host it is for.
+    pub(crate) fn count_stray(&self, host: &str, labels: &LabelsRef<'_>, finished: Finished) {
+        let mut all = self.strays.borrow_mut();
+        let code = code_label(labels.code);
+        let key = (Arc::from(host.to_ascii_lowercase()), labels.method, code);
+        let key = match all.len() < MOST_STRAYS || all.contains_key(&key) {
+            true => key,
+            false => (ALL_OTHERS.into(), labels.method, code),
+        };
+        finished.add(all.entry(key).or_default());
     }
 
     /// Counts a request to a route.
@@ -401,6 +426,7 @@ impl Counters {
             secured: secured.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             headed: headed.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             handshakes: handshakes.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            strays: self.strays.borrow().iter().map(|(it, sums)| (it.clone(), *sums)).collect(),
             endpoints: Vec::new(),
         }
     }
@@ -441,7 +467,10 @@ impl LabelsRef<'_> {
 
 impl Finished {
     fn add_to(self, cell: &RefCell<Totals>) {
-        let mut totals = cell.borrow_mut();
+        self.add(&mut cell.borrow_mut());
+    }
+
+    fn add(self, totals: &mut Totals) {
         totals.requests += 1;
         totals.seconds += self.duration.as_secs_f64();
         totals.bytes_in += self.bytes_in;

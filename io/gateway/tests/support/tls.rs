@@ -189,7 +189,7 @@ pub(crate) fn ask_policy(map: &mut RoutingMap, name: &str, policy: TlsPolicy) {
 
 /// A policy that asks for nothing.
 pub(crate) fn policy(id: &str) -> TlsPolicy {
-    use steelyard_model::routing::tls::{ClientAuthentication, TlsVersion};
+    use steelyard_model::routing::tls::{ClientAuthentication, Resumption, TlsVersion};
     TlsPolicy {
         id: TlsPolicyId::from(id),
         place: None,
@@ -199,7 +199,7 @@ pub(crate) fn policy(id: &str) -> TlsPolicy {
         alpn: vec!["h2".into(), "http/1.1".into()],
         clients: ClientAuthentication::Nothing,
         is_strict: false,
-        resumes: true,
+        resumes: Resumption::Tickets,
     }
 }
 

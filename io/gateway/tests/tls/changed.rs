@@ -7,7 +7,9 @@ use rustls::{ClientConfig, HandshakeKind};
 use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::route::{Manner, Route};
-use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsPolicy, TlsVersion};
+use steelyard_model::routing::tls::{
+    Authorities, ClientAuthentication, Resumption, TlsPolicy, TlsVersion,
+};
 use steelyard_model::routing::world::RoutingMap;
 
 use super::eventually;
@@ -128,7 +130,7 @@ fn a_connection_is_held_to_what_holds_now() {
         ("passed on", &plain, &scene.passing_on(), 421),
         ("the same by another name", &plain, &same, 200),
         ("protocols", &same, &of(|it| it.alpn = vec!["http/1.1".into()]), 200),
-        ("tickets", &same, &of(|it| it.resumes = false), 200),
+        ("tickets", &same, &of(|it| it.resumes = Resumption::Never), 200),
     ] {
         let (gateway, address) = gateway(before);
         let mut secured = Secured::connect(address, "a", &scene.known());

@@ -26,9 +26,6 @@ const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout
 const UNDERSCORES: &str = "`--entrypoints.NAME.http.underscoreheadersstrategy`";
 const TRACES: &str =
     "`--tracing.otlp.http.endpoint`, `--tracing.samplerate`, `--tracing.servicename`";
-const HANDSHAKES: &str = "a TLSOption of Traefik's with the name `default`";
-const STRICT: &str = "`sniStrict` of a TLSOption of Traefik's with the name `default`";
-const OCSP: &str = "nothing: what certificates' signers say of them is shown in any case";
 const WHERE: &str = "nothing: where clients are by their addresses is told nobody";
 const EARLY: &str = "nothing: what comes before a handshake is done could be sent again by others, \
     so it is not taken";
@@ -38,8 +35,6 @@ const TOKENS: &str = "nothing: a line whose name is no token (RFC 9110, section 
 const OWN_TLS: &str = "nothing: what an Ingress says of TLS to backends counts for its own paths, as \
     with \"true\"";
 const HEADS: &str = "nothing: heads of answers of up to 16 KiB are taken in any case";
-const STREAMS: &str = "sessions of UDP would have to end after so many datagrams; they end once nothing \
-    has come for a while";
 const ZONE: &str = "limits would have to count by a text with variables; they count by the client's \
     address";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
@@ -124,7 +119,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
         ),
     ),
     ("enable-multi-accept", Cosmetic),
-    ("enable-ocsp", Elsewhere(OCSP)),
+    ("enable-ocsp", Reads),
     ("enable-opentelemetry", Elsewhere(TRACES)),
     (
         "enable-owasp-modsecurity-crs",
@@ -243,7 +238,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("proxy-stream-next-upstream", Cosmetic),
     ("proxy-stream-next-upstream-timeout", Cosmetic),
     ("proxy-stream-next-upstream-tries", Cosmetic),
-    ("proxy-stream-responses", Awaits(STREAMS)),
+    ("proxy-stream-responses", Reads),
     ("proxy-stream-timeout", Reads),
     ("relative-redirects", Reads),
     ("retry-non-idempotent", Reads),
@@ -255,17 +250,17 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("service-upstream", Reads),
     ("skip-access-log-urls", Reads),
     ("ssl-buffer-size", Cosmetic),
-    ("ssl-ciphers", Elsewhere(HANDSHAKES)),
+    ("ssl-ciphers", Reads),
     ("ssl-dh-param", Elsewhere(CURVES)),
     ("ssl-early-data", Elsewhere(EARLY)),
-    ("ssl-ecdh-curve", Elsewhere(HANDSHAKES)),
-    ("ssl-protocols", Elsewhere(HANDSHAKES)),
+    ("ssl-ecdh-curve", Reads),
+    ("ssl-protocols", Reads),
     ("ssl-redirect", Reads),
-    ("ssl-reject-handshake", Elsewhere(STRICT)),
+    ("ssl-reject-handshake", Reads),
     ("ssl-session-cache", Cosmetic),
     ("ssl-session-cache-size", Cosmetic),
     ("ssl-session-ticket-key", Cosmetic),
-    ("ssl-session-tickets", Cosmetic),
+    ("ssl-session-tickets", Reads),
     ("ssl-session-timeout", Cosmetic),
     ("stream-access-log-path", Reads),
     ("stream-snippet", Snippet),
@@ -280,7 +275,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("use-geoip", Elsewhere(WHERE)),
     ("use-geoip2", Elsewhere(WHERE)),
     ("use-gzip", Reads),
-    ("use-http2", Cosmetic),
+    ("use-http2", Reads),
     ("use-port-in-redirects", Reads),
     ("use-proxy-protocol", Reads),
     ("variables-hash-bucket-size", Cosmetic),

@@ -11,6 +11,24 @@ use crate::codes;
 
 /// Places that are the standard output in ingress-nginx's image.
 const STANDARD: [&str; 3] = ["/var/log/nginx/access.log", "/dev/stdout", "/proc/self/fd/1"];
+/// Folders of what is no file, or that other programs look into.
+const NO_FILES: [&str; 3] = ["/dev", "/proc", "/sys"];
+/// What is there all the same.
+const STANDARD_ERROR: &str = "/dev/stderr";
+
+/// Whether a log may be written there: who may write the ConfigMap chooses the place, and this
+/// program may write more than that one should.
+fn is_place(path: &str) -> bool {
+    if STANDARD.contains(&path) || path == STANDARD_ERROR {
+        return true;
+    }
+    let mut parts = path.split('/').skip(1);
+    let is_plain = path.starts_with('/') && !path.chars().any(char::is_control);
+    is_plain
+        && parts.all(|part| !["", ".", ".."].contains(&part))
+        && !NO_FILES.iter().any(|it| path.strip_prefix(it).is_some_and(|it| it.starts_with('/')))
+}
+
 /// Keys by which the log of requests has a form or a place of its own.
 const ASKED: [&str; 5] = [
     "access-log-path",
@@ -57,8 +75,8 @@ impl Reading<'_> {
 
     /// A file, by its own key or by that of both logs.
     fn place_of_log(&mut self, own: &'static str) -> Option<Arc<str>> {
-        let help = "write the path of a file, from / on";
-        let read = |text: &str| text.starts_with('/').then(|| Arc::from(text));
+        let help = "write the path of a file, from / on, and outside of /dev, /proc and /sys";
+        let read = |text: &str| is_place(text).then(|| Arc::from(text));
         let found =
             self.value(own, read, help).or_else(|| self.value("access-log-path", read, help));
         found.filter(|path: &Arc<str>| !STANDARD.contains(&&**path))

@@ -71,11 +71,27 @@ pub(super) const INSTEAD: [(&str, &str); 4] = [
         "nothing: of TLS 1.2 the suites are offered that are thought safe, of 1.3 all",
     ),
     ("proxy-ssl-verify-depth", "nothing: signatures are followed through six certificates"),
-    ("ssl-ciphers", "a TLSOption of Traefik's with the name `default`, for all hosts"),
+    (
+        "ssl-ciphers",
+        "the setting `ssl-ciphers`, or a TLSOption of Traefik's with the name `default`, for all hosts",
+    ),
 ];
 
 /// Keys of the ConfigMap that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT_KEYS: [(&str, &str); 6] = [
+pub(super) const DIFFERENT_KEYS: [(&str, &str); 11] = [
+    (
+        "proxy-stream-responses",
+        "without it a session of UDP ends once nothing has come for a while, there after one datagram \
+         of the endpoint",
+    ),
+    (
+        "ssl-ciphers",
+        "of TLS 1.2 ECDHE with AES-GCM or ChaCha20-Poly1305 is to be had; a TLSOption of Traefik's \
+         with the name `default` counts before it, as before all keys of handshakes",
+    ),
+    ("ssl-ecdh-curve", "X25519, P-256, P-384 and X25519MLKEM768 are to be had"),
+    ("ssl-protocols", "TLS 1.2 and 1.3 are spoken, none before"),
+    ("ssl-reject-handshake", "also for hosts of Ingresses that no certificate is for"),
     (
         "log-format-escape-none",
         "what would end a line, or change how a terminal shows it, is written as `\\xHH`",

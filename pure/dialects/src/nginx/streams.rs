@@ -31,7 +31,10 @@ pub fn streams(
         let mut say = |severity, code: Code, message: String, help: &str| {
             said.push(Diagnostic::at(severity, code, &place, message, help));
         };
-        let Some(port) = key.trim().parse::<u16>().ok().filter(|port| *port != 0) else {
+        // As an API server takes keys: neither a sign nor a blank.
+        let is_number = key.bytes().all(|byte| byte.is_ascii_digit());
+        let number = key.parse::<u16>().ok().filter(|port| is_number && *port != 0);
+        let Some(port) = number else {
             let message = format!("`{key}` is no port: nothing is opened for it");
             let help = "write a number from 1 to 65535 before the colon";
             say(Severity::Error, codes::INVALID_VALUE, message, help);
@@ -114,6 +117,9 @@ mod tests {
             ("9000", "a/b:1:PROXY", Some("9000 a/b:1 true false")),
             ("9000", "a/b:1:proxy:PROXY", Some("9000 a/b:1 true true")),
             ("9000", "a/b:1::PROXY", Some("9000 a/b:1 false true")),
+            ("09000", "a/b:1", Some("9000 a/b:1 false false")),
+            ("+9000", "a/b:1", None),
+            ("9000 ", "a/b:1", None),
             ("0", "a/b:1", None),
             ("http", "a/b:1", None),
             ("65536", "a/b:1", None),

@@ -1,5 +1,6 @@
 use steelyard_model::routing::belief::NginxBelief;
 use steelyard_model::routing::nginx_log::{LogEscape, LogText, USUAL, USUAL_OF_STREAMS};
+use steelyard_model::routing::tls::{Resumption, TlsVersion};
 use steelyard_model::routing::trust::Trust;
 
 use super::*;
@@ -198,6 +199,62 @@ fn nobody_is_believed_by_mistake() {
 }
 
 #[test]
+fn handshakes_are_held_as_it_says() {
+    let held = |lines: &[(&str, &str)]| {
+        let (settings, said) = read(lines);
+        let handshakes = settings.handshakes.unwrap();
+        ((*handshakes.policy).clone(), handshakes.staples, said)
+    };
+    let (usual, staples, said) = held(&[]);
+    assert_eq!((usual.resumes, usual.is_strict, staples), (Resumption::Kept, false, false));
+    assert!(said.is_empty() && usual.ciphers.is_empty() && usual.groups.is_empty());
+    let (policy, staples, said) = held(&[
+        ("enable-ocsp", "true"),
+        ("ssl-protocols", "TLSv1.2"),
+        ("ssl-ecdh-curve", "X25519:secp384r1"),
+        ("ssl-reject-handshake", "true"),
+        ("ssl-session-tickets", "true"),
+        ("use-http2", "false"),
+    ]);
+    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(policy.versions, (TlsVersion::V1_2, TlsVersion::V1_2));
+    assert_eq!(policy.groups, ["X25519".into(), "secp384r1".into()]);
+    assert_eq!(policy.alpn, ["http/1.1".into()]);
+    assert_eq!((policy.resumes, policy.is_strict, staples), (Resumption::Tickets, true, true));
+    for (written, count) in [("TLSv1 TLSv1.1 TLSv1.2", 1), ("TLSv1", 1), ("tls", 1)] {
+        let (policy, _, said) = held(&[("ssl-protocols", written)]);
+        assert_eq!((policy.versions.0, said.len()), (TlsVersion::V1_2, count), "{written}");
+    }
+}
+
+/// Lists of OpenSSL's: what is named and to be had is offered, nothing else is, and what is not to
+/// be had is told.
+#[test]
+fn lists_of_cipher_suites() {
+    for (written, offered, is_told) in [
+        ("ECDHE-RSA-AES256-GCM-SHA384", &["RSA_WITH_AES_256"][..], false),
+        ("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-SHA", &["RSA_WITH_AES_256"], true),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", &["ECDSA_WITH_CHACHA20"], false),
+        ("EECDH+AESGCM+aRSA:!AES128:!aNULL", &["RSA_WITH_AES_256"], false),
+        ("HIGH:!ECDSA:-AES", &["ECDHE_RSA_WITH_CHACHA20"], false),
+        ("ALL:!AES256:!CHACHA20:@SECLEVEL=0", &["ECDSA_WITH_AES_128", "RSA_WITH_AES_128"], false),
+        // Nothing is left: as if it were not there.
+        ("AES128-SHA", &[], true),
+        ("HIGH:!ECDHE", &[], true),
+    ] {
+        let (settings, said) = read(&[("ssl-ciphers", written)]);
+        let ciphers = settings.handshakes.unwrap().policy.ciphers.clone();
+        let of_1_2: Vec<_> = ciphers.iter().filter(|it| it.contains("_WITH_")).collect();
+        assert_eq!(of_1_2.len(), offered.len(), "{written}: {of_1_2:?}");
+        for part in offered {
+            assert!(of_1_2.iter().any(|it| it.contains(part)), "{written}: {of_1_2:?}");
+        }
+        assert_eq!(ciphers.len() - of_1_2.len(), if offered.is_empty() { 0 } else { 3 });
+        assert_eq!(!said.is_empty(), is_told, "{written}: {said:?}");
+    }
+}
+
+#[test]
 fn what_is_logged_and_where() {
     let logs = |lines: &[(&str, &str)]| {
         let (settings, said) = read(lines);
@@ -243,9 +300,28 @@ fn formats_that_cannot_be_read() {
         let usual = LogText::read(USUAL, LogEscape::Usual).unwrap().0;
         assert_eq!(settings.logs.0.unwrap().text == usual, is_usual, "{format}");
     }
-    let (settings, said) = read(&[("access-log-path", "syslog:server=a")]);
-    assert_eq!(said, ["data.access-log-path", "data.access-log-path"]);
-    assert!(settings.logs.0.unwrap().path.is_none());
+    let no_places = [
+        "syslog:server=a",
+        "log",
+        "/var/../etc/passwd",
+        "/proc/self/fd/2",
+        "/proc/sys/kernel/core_pattern",
+        "/sys/power/state",
+        "/dev/sda",
+        "/var//log",
+        "/var/log/",
+        "/",
+        "/a\nb",
+    ];
+    for place in no_places {
+        let (settings, said) = read(&[("access-log-path", place)]);
+        assert_eq!(said, ["data.access-log-path", "data.access-log-path"], "{place}");
+        assert!(settings.logs.0.unwrap().path.is_none(), "{place}");
+    }
+    for place in ["/var/log/nginx/a..b.log", "/dev/stderr", "/device/log", "/srv/..a/log"] {
+        let (settings, said) = read(&[("access-log-path", place)]);
+        assert_eq!((settings.logs.0.unwrap().path.as_deref(), said.len()), (Some(place), 0));
+    }
 }
 
 /// What is taken for a row of the table of snippets, where that says no value.

@@ -8,6 +8,7 @@ use steelyard_model::router_draft::{
 use steelyard_model::routing::backend::{Algorithm, CopiedBody, HashKey, SameSite, SentHost};
 use steelyard_model::routing::care::CheckProbe;
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::tls::Resumption;
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
 use steelyard_model::{BackendDraft, PolicyDraft, PortRef, RouterSet, TransportDraft};
 
@@ -378,7 +379,7 @@ fn terms_of_handshakes_are_those_that_are_to_be_had() {
     assert_eq!(policy.ciphers.len(), 4);
     assert_eq!(policy.groups, [Arc::from("secp384r1")]);
     assert_eq!(policy.alpn, [Arc::from("http/1.1")]);
-    assert!(policy.is_strict && !policy.resumes);
+    assert!(policy.is_strict && policy.resumes == Resumption::Never);
 }
 
 #[test]

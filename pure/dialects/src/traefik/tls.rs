@@ -11,36 +11,14 @@ use steelyard_manifest::kinds::traefik as raw;
 use steelyard_model::handshake_draft::{
     AskedClients, MaterialHolder, MaterialLink, PolicyDraft, SecretLink, StoreDraft,
 };
-use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion};
+use steelyard_model::routing::tls::{ClientAuthentication, Resumption, TlsPolicy, TlsVersion};
 use steelyard_model::{FieldPath, Item, NamespacedName, Severity, TlsSecret};
 
 use super::Reader;
 use crate::codes;
 use crate::findings::Findings;
+use crate::suites::{GROUPS, SUITES, SUITES_OF_1_3};
 
-/// Cipher suites that are to be had, of TLS 1.2.
-const SUITES: [&str; 6] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-];
-/// Those of TLS 1.3, which no list of Traefik's takes away.
-const SUITES_OF_1_3: [&str; 3] =
-    ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
-/// Key exchange groups as Go has them, and as IANA has those that are to be had.
-const GROUPS: [(&str, &str); 8] = [
-    ("CurveP256", "secp256r1"),
-    ("secp256r1", "secp256r1"),
-    ("CurveP384", "secp384r1"),
-    ("secp384r1", "secp384r1"),
-    ("X25519", "X25519"),
-    ("x25519", "X25519"),
-    ("X25519MLKEM768", "X25519MLKEM768"),
-    ("x25519mlkem768", "X25519MLKEM768"),
-];
 const VERSIONS: [(&str, Option<TlsVersion>); 4] = [
     ("VersionTLS10", None),
     ("VersionTLS11", None),
@@ -115,7 +93,10 @@ impl Reader<'_, '_> {
             alpn,
             clients: ClientAuthentication::Nothing,
             is_strict: spec.sni_strict.unwrap_or_default(),
-            resumes: !spec.disable_session_tickets.unwrap_or_default(),
+            resumes: match spec.disable_session_tickets {
+                Some(true) => Resumption::Never,
+                _ => Resumption::Tickets,
+            },
         };
         let object = reader.findings.object().clone();
         Item::Policy(Box::new(PolicyDraft { object, policy, clients, authorities }))

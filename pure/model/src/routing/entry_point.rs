@@ -53,6 +53,8 @@ pub struct NginxSocket {
     pub belief: NginxBelief,
     /// Where and how requests or connections are logged; none is not at all.
     pub log: Option<Arc<NginxLog>>,
+    /// After how many datagrams of its endpoint a session ends, where that is said.
+    pub answers: Option<u64>,
 }
 
 /// An entry point that is there without being asked for. These are the only places that know

@@ -42,6 +42,8 @@ pub struct LogText {
     pub escape: LogEscape,
     /// Header lines of requests that it says something of, in lower case.
     pub headers: Box<[Arc<str>]>,
+    /// Whether it says something of lines of answers.
+    pub has_answers: bool,
 }
 
 /// A part of one.
@@ -53,6 +55,31 @@ pub enum LogPart {
     Asked(Variable),
     /// What came of it.
     Known(LogWord),
+    /// What an answer has.
+    Answered(AnsweredLine),
+}
+
+/// A line of an answer, by its name in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnsweredLine {
+    /// What the client was sent (`$sent_http_NAME`).
+    Sent(Arc<str>),
+    /// What the endpoint has sent (`$upstream_http_NAME`).
+    Came(Arc<str>),
+    /// A cookie that the endpoint sets (`$upstream_cookie_NAME`).
+    Cookie(Arc<str>),
+}
+
+impl AnsweredLine {
+    /// The one of this name, without `$`.
+    pub fn of(name: &str) -> Option<Self> {
+        let header = |name: &str| Arc::from(name.to_ascii_lowercase().replace('_', "-"));
+        let after = |prefix: &str| name.strip_prefix(prefix).filter(|it| !it.is_empty());
+        let sent = after("sent_http_").map(|it| Self::Sent(header(it)));
+        let came = || after("upstream_http_").map(|it| Self::Came(header(it)));
+        let cookie = || after("upstream_cookie_").map(|it| Self::Cookie(it.into()));
+        sent.or_else(came).or_else(cookie)
+    }
 }
 
 /// How values are spelled, so that nothing in them is taken for a part of the line.
@@ -168,6 +195,7 @@ impl LogText {
         let mut unknown = Vec::new();
         let of = |name: &str| {
             let known = LogWord::of(name).map(LogPart::Known);
+            let known = known.or_else(|| AnsweredLine::of(name).map(LogPart::Answered));
             known.or_else(|| Variable::of(name).map(LogPart::Asked)).unwrap_or_else(|| {
                 unknown.push(name.into());
                 LogPart::Known(LogWord::Unknown)
@@ -183,10 +211,13 @@ impl LogText {
             LogPart::Asked(Variable::Header(name)) => Some(Arc::clone(name)),
             LogPart::Asked(Variable::Cookie(_)) => Some("cookie".into()),
             LogPart::Known(LogWord::RequestId) => Some("x-request-id".into()),
-            LogPart::Plain(_) | LogPart::Asked(_) | LogPart::Known(_) => None,
+            LogPart::Plain(_) | LogPart::Asked(_) | LogPart::Known(_) | LogPart::Answered(_) => {
+                None
+            }
         });
         let headers: BTreeSet<Arc<str>> = named.collect();
-        Self { headers: headers.into_iter().collect(), parts, escape }
+        let has_answers = parts.iter().any(|it| matches!(it, LogPart::Answered(_)));
+        Self { headers: headers.into_iter().collect(), parts, escape, has_answers }
     }
 }
 
@@ -206,6 +237,13 @@ mod tests {
         assert!(unknown.is_empty());
         let (_, unknown) = LogText::read("$a_b ${c}$status", LogEscape::Json).unwrap();
         assert_eq!(unknown, ["a_b".into(), "c".into()]);
+        let format = "$sent_http_X_A $upstream_http_content_type $upstream_cookie_a";
+        let (answers, unknown) = LogText::read(format, LogEscape::Usual).unwrap();
+        let sent = AnsweredLine::Sent("x-a".into());
+        assert!(unknown.is_empty() && answers.has_answers && !usual.has_answers);
+        assert_eq!(answers.parts[0], LogPart::Answered(sent));
+        let (_, unknown) = LogText::read("$sent_http_", LogEscape::Usual).unwrap();
+        assert_eq!(unknown, ["sent_http_".into()]);
         for text in ["$", "${a", "a$-"] {
             assert!(LogText::read(text, LogEscape::Usual).is_err(), "{text}");
         }

@@ -28,9 +28,26 @@ pub struct TlsPolicy {
     pub clients: ClientAuthentication,
     /// Whether a server name that no certificate covers ends the handshake.
     pub is_strict: bool,
-    /// Whether sessions are resumed.
-    pub resumes: bool,
+    /// How sessions are resumed.
+    pub resumes: Resumption,
 }
+
+/// How a session is resumed that a client has had before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resumption {
+    /// It is not.
+    Never,
+    /// By what the client was given, which only we can read.
+    #[default]
+    Tickets,
+    /// By what is kept here for a while, under a name that the client was given.
+    Kept,
+}
+
+/// The policy that is meant where none is named, if there is one.
+pub const DEFAULT_POLICY: &str = "default";
+/// The one that is meant then where there is none of that name: that of ingress-nginx's ConfigMap.
+pub const NGINX_POLICY: &str = "nginx@internal";
 
 impl TlsPolicy {
     /// What holds where nobody asks for anything.
@@ -44,7 +61,7 @@ impl TlsPolicy {
             alpn: vec!["h2".into(), "http/1.1".into()],
             clients: ClientAuthentication::Nothing,
             is_strict: false,
-            resumes: true,
+            resumes: Resumption::Tickets,
         }
     }
 
@@ -124,6 +141,8 @@ pub struct Certificate {
     pub place: Option<Provenance>,
     /// Whether it is shown where none is for the name that is asked for.
     pub is_default: bool,
+    /// Whether it is shown with what its signer says of it, also where it does not ask for that.
+    pub is_stapled: bool,
     /// Names that it is for: exact, or with a wildcard of one label; lower case.
     pub names: Vec<HostPattern>,
     /// Addresses that it is for.

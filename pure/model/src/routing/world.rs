@@ -16,7 +16,7 @@ use crate::routing::id::{
 use crate::routing::listener::Listener;
 use crate::routing::rank::Ladder;
 use crate::routing::route::{Destination, Route};
-use crate::routing::tls::{Certificate, TlsPolicy};
+use crate::routing::tls::{Certificate, DEFAULT_POLICY, NGINX_POLICY, TlsPolicy};
 use crate::routing::transport::Transport;
 use crate::sorted::Sorted;
 
@@ -93,6 +93,12 @@ pub struct RouteEnd<'r> {
 }
 
 impl RoutingMap {
+    /// By which terms handshakes are held where none are named; nothing is what is usual.
+    pub fn default_policy(&self) -> Option<&Arc<TlsPolicy>> {
+        let named = |name: &str| self.tls_policies.get(&name.into());
+        named(DEFAULT_POLICY).or_else(|| named(NGINX_POLICY))
+    }
+
     /// What differs from `former`.
     pub fn since(&self, former: &Self) -> RoutingDelta {
         RoutingDelta {

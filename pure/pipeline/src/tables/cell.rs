@@ -297,11 +297,10 @@ impl Cell {
             | Self::Bgp
             | Self::Set(_)
             | Self::Fallback => 3,
-            Self::Material(_)
+            Self::NginxSettings
             | Self::Policy(_)
             | Self::Transport(..)
             | Self::Announced
-            | Self::NginxSettings
             | Self::Expressions(_)
             | Self::Hosts(_)
             | Self::Locations(_)
@@ -311,7 +310,7 @@ impl Cell {
             | Self::Clients(_)
             | Self::Canaries(_)
             | Self::Slot(..) => 4,
-            Self::LeadsTo(_) | Self::Sockets => 5,
+            Self::Material(_) | Self::LeadsTo(_) | Self::Sockets => 5,
             Self::Service(_) | Self::Claim(_) | Self::Oldest(_) => 6,
             Self::Gateways => 7,
             Self::Stands => 8,

@@ -128,12 +128,19 @@ pub(super) fn material(
         Some(Row::Named(named)) => named.as_ref() == Some(id),
         _ => false,
     };
+    let is_stapled = match reads.row(&Cell::NginxSettings) {
+        Some(Row::NginxSettings(terms)) => terms.settings.handshakes.as_ref().map(|it| it.staples),
+        _ => None,
+    };
+    let is_stapled = is_stapled == Some(true);
+    let shown = |it| Certificate { is_default, is_stapled, ..it };
     if id.name.ends_with(FILE_PROVIDER) {
-        return of_file(id, is_default, reads, diagnostics);
+        let made = of_file(id, reads, diagnostics)?;
+        return Some(Row::Material(Ok(Arc::new(shown(made)))));
     }
     let row = reads.row(&Cell::Object(Tag::Secret, id.clone()));
     let secret = row.as_ref().and_then(Row::secret);
-    let made = secret.map(|it| certificate(it).map(|it| Certificate { is_default, ..it }));
+    let made = secret.map(|it| certificate(it).map(shown));
     if is_default {
         diagnostics.extend(no_default(id, made.as_ref()));
     }
@@ -143,18 +150,16 @@ pub(super) fn material(
 /// The certificate of a file of dynamic configuration.
 fn of_file(
     id: &NamespacedName,
-    is_default: bool,
     reads: &mut Reads<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Row> {
+) -> Option<Certificate> {
     let rows = [Tag::Material, Tag::TlsStore].map(|tag| reads.row(&Cell::Object(tag, id.clone())));
     let mut items = rows.iter().flatten().flat_map(Row::items);
     let draft = items.find_map(|item| match item {
         Item::Material(draft) => Some(draft),
         _ => None,
     })?;
-    let made = looked_up(&draft.parts, certificate, SHOWN, reads, diagnostics)?;
-    Some(Row::Material(Ok(Arc::new(Certificate { is_default, ..made }))))
+    looked_up(&draft.parts, certificate, SHOWN, reads, diagnostics)
 }
 
 /// What is wrong with the certificate for all other names.

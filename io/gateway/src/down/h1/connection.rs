@@ -43,7 +43,6 @@ use crate::wire::secured::Secured;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
 use attempt::{Attempted, Filters};
-use record::shows_headers;
 
 /// Who is connected, and where.
 pub(in crate::down) struct Client {
@@ -417,11 +416,11 @@ impl<C: Wire> Connection<C> {
     }
 
     /// Tells an exchange what kind of client it is for, and lends it what is noted of heads.
-    fn prepare(core: &Core, note: &mut Note, exchange: &mut Exchange<'_>) {
+    fn prepare(shows: bool, note: &mut Note, exchange: &mut Exchange<'_>) {
         if C::IS_DUPLEX {
             exchange.make_duplex();
         }
-        if shows_headers(core) {
+        if shows {
             exchange.keep_heads(note.heads.take().unwrap_or_default());
         }
     }

@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::super::over::{CARRIED, Over, UNREACHED};
 use super::{Goal, Peer, Port, receive};
 use crate::core::Core;
 use crate::core::listener::Listener;
@@ -38,8 +39,27 @@ pub(super) struct Session {
     /// When its endpoint was heard last; at first, when it began.
     answered: Rc<Cell<Instant>>,
     answering: JoinHandle<()>,
+    /// Bytes of its client.
+    up: Cell<u64>,
+    told: Told,
     _counted: Counted,
     _place: TakenPlace,
+}
+
+/// What is told of it once it is over.
+struct Told {
+    port: Rc<Port>,
+    peer: Peer,
+    status: Cell<u16>,
+    /// What its endpoint has answered.
+    answers: Rc<Counts>,
+}
+
+/// What has come of an endpoint.
+#[derive(Default)]
+struct Counts {
+    bytes: Cell<u64>,
+    datagrams: Cell<u64>,
 }
 
 impl Session {
@@ -76,7 +96,13 @@ impl Session {
         let carried = core.counters.count_session(&listener.entry_point, &service.name);
         let begun = Instant::now();
         let answered = Rc::new(Cell::new(begun));
+        let counts = Rc::<Counts>::default();
+        let most = listener.believed(core).answers;
+        let status = Cell::new(CARRIED);
+        let told = Told { port: port.clone(), peer, status, answers: counts.clone() };
         let answers = Answers {
+            counts,
+            most,
             port: port.clone(),
             socket: socket.clone(),
             peer,
@@ -92,6 +118,8 @@ impl Session {
             begun,
             answered,
             answering: spawn_local(answers.run()),
+            up: Cell::default(),
+            told,
             _counted: Counted::new(core, listener),
             _place: place,
         }
@@ -119,7 +147,10 @@ impl Session {
     /// The endpoint has refused an earlier one.
     pub(super) fn send(&self, train: &Train<'_>) -> io::Result<()> {
         match train.send(&*self.socket, None, None) {
-            Ok(()) => self.carried.up.add(train),
+            Ok(()) => {
+                self.carried.up.add(train);
+                self.up.set(self.up.get() + train.bytes.len() as u64);
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(error),
             Err(_) => {}
         }
@@ -138,9 +169,36 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Its endpoint takes nothing.
+    pub(super) fn is_refused(&self) {
+        self.told.status.set(UNREACHED);
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         self.answering.abort();
+        let Told { port, peer, status, answers } = &self.told;
+        if port.is_handed.get() {
+            return;
+        }
+        let (host, number) = &self.endpoint;
+        let endpoint = match host {
+            Host::Ip(ip) => SocketAddr::new(*ip, *number).to_string(),
+            Host::Name(name) => format!("{name}:{number}"),
+        };
+        let over = Over {
+            protocol: "UDP",
+            peer: peer.client,
+            port: None,
+            endpoint: Some(&endpoint),
+            status: status.get(),
+            up: self.up.get(),
+            down: answers.bytes.get(),
+            began: self.begun,
+        };
+        over.log(&port.core, &port.listener);
     }
 }
 
@@ -168,6 +226,9 @@ impl Drop for Counted {
 
 /// Where answers come from, and whom they are for.
 struct Answers {
+    counts: Rc<Counts>,
+    /// After how many of them it is over, where that is said.
+    most: Option<u64>,
     port: Rc<Port>,
     socket: Rc<UdpSocket>,
     peer: Peer,
@@ -180,14 +241,32 @@ impl Answers {
     async fn run(self) {
         // A refusal makes a socket no more readable, but is an error of it.
         let interest = Interest::READABLE | Interest::ERROR;
-        while self.socket.async_io(interest, || self.pass()).await.is_ok() {}
+        while self.socket.async_io(interest, || self.pass()).await.is_ok() {
+            if self.is_over() {
+                return self.port.answered(&self.peer);
+            }
+        }
         self.port.refused(&self.peer);
     }
 
+    fn is_over(&self) -> bool {
+        self.most.is_some_and(|most| self.counts.datagrams.get() >= most)
+    }
+
     fn pass(&self) -> io::Result<()> {
+        let received = self.receive();
+        // Else more would be waited for.
+        if self.is_over() { Ok(()) } else { received }
+    }
+
+    fn receive(&self) -> io::Result<()> {
         receive(&self.socket, |trains| {
             self.answered.set(Instant::now());
             for train in trains {
+                let Counts { bytes, datagrams } = &*self.counts;
+                let length = train.bytes.len();
+                bytes.set(bytes.get() + length as u64);
+                datagrams.set(datagrams.get() + length.div_ceil(train.size.max(1)).max(1) as u64);
                 let Peer { client, reached } = self.peer;
                 if train.send(&self.port.socket, Some(client), reached).is_ok() {
                     self.carried.down.add(&train);

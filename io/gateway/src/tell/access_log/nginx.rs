@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use steelyard_filters::{VariableSource, recall};
 use steelyard_http::push_number;
 use steelyard_model::NamespacedName;
-use steelyard_model::routing::nginx_log::{LogEscape, LogPart, LogText, LogWord};
+use steelyard_model::routing::nginx_log::{AnsweredLine, LogEscape, LogPart, LogText, LogWord};
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::variables::Variable;
 
@@ -54,6 +54,7 @@ pub(crate) struct StreamEntry<'a> {
 pub(super) trait LogSource {
     fn known(&self, word: LogWord, out: &mut Vec<u8>) -> bool;
     fn asked(&self) -> &dyn VariableSource;
+    fn answered(&self, line: &AnsweredLine, out: &mut Vec<u8>) -> bool;
 }
 
 /// Appends a line.
@@ -77,6 +78,7 @@ pub(super) fn line(
             }
             LogPart::Known(word) => of.known(*word, scratch),
             LogPart::Asked(variable) => recall(variable, of.asked(), scratch),
+            LogPart::Answered(line) => of.answered(line, scratch),
         };
         match text.escape {
             LogEscape::Usual if !is_there => out.push(b'-'),
@@ -258,6 +260,40 @@ impl LogSource for NginxEntry<'_> {
     fn asked(&self) -> &dyn VariableSource {
         self
     }
+
+    fn answered(&self, line: &AnsweredLine, out: &mut Vec<u8>) -> bool {
+        let Some(heads) = &self.entry.note.heads else { return false };
+        match line {
+            AnsweredLine::Sent(name) => named(heads.went_lines(), name, out),
+            AnsweredLine::Came(name) => named(heads.came_lines(), name, out),
+            AnsweredLine::Cookie(name) => {
+                let set = heads.came_lines().filter(|it| it.0.eq_ignore_ascii_case(b"set-cookie"));
+                let pair = |value: &'_ [u8]| value.split(|it| *it == b';').next().map(<[u8]>::len);
+                let mut found = set.filter_map(|(_, value)| {
+                    let rest = value[..pair(value)?].strip_prefix(name.as_bytes())?;
+                    rest.strip_prefix(b"=")
+                });
+                let value = found.next();
+                out.extend_from_slice(value.unwrap_or_default());
+                value.is_some()
+            }
+        }
+    }
+}
+
+/// All values of a name, with commas between; whether there is one.
+fn named<'l>(
+    lines: impl Iterator<Item = (&'l [u8], &'l [u8])>,
+    name: &str,
+    out: &mut Vec<u8>,
+) -> bool {
+    let mut is_there = false;
+    for (_, value) in lines.filter(|(it, _)| it.eq_ignore_ascii_case(name.as_bytes())) {
+        out.extend_from_slice(if is_there { b", " } else { b"" });
+        out.extend_from_slice(value);
+        is_there = true;
+    }
+    is_there
 }
 
 impl VariableSource for NginxEntry<'_> {
@@ -311,6 +347,10 @@ impl LogSource for StreamEntry<'_> {
 
     fn asked(&self) -> &dyn VariableSource {
         self
+    }
+
+    fn answered(&self, _: &AnsweredLine, _: &mut Vec<u8>) -> bool {
+        false
     }
 }
 

@@ -1,5 +1,6 @@
 //! The same counters under ingress-nginx's names, for routes of its class: nothing more is counted,
-//! and there are as many series as there are routes, whatever clients ask for.
+//! and there are as many series as there are routes, whatever clients ask for, unless hosts that
+//! nobody has are to be told apart, of which there are so many at most.
 
 use std::collections::BTreeMap;
 
@@ -64,6 +65,11 @@ pub(crate) fn expose(
         let values = ["", host, ingress, method, namespace, path, service, code];
         sums.entry(values).or_default().add(totals);
     }
+    for ((host, method, code), totals) in samples.iter().flat_map(|sample| &sample.strays) {
+        let values = ["", host, "", method, "", "", "", code_text(*code)];
+        sums.entry(values).or_default().add(totals);
+    }
+    process(samples, out);
     put(out, &table::NGINX_REQUESTS, &sums, |totals| totals.requests);
     let mut durations = out.family(&table::NGINX_DURATIONS);
     for (values, Totals { buckets, requests, seconds, .. }) in &sums {
@@ -78,6 +84,15 @@ pub(crate) fn expose(
     out.family(&table::NGINX_RELOADED).put([], 1);
     out.family(&table::NGINX_RELOADED_AT).put([], reloads.last_success);
     expiry(routing, out);
+}
+
+/// What dashboards of ingress-nginx show of its processes, as far as there is such a thing.
+fn process(samples: &[Sample], out: &mut Exposition) {
+    let open = samples.iter().flat_map(|sample| &sample.open).map(|(_, count)| count).sum::<i64>();
+    out.family(&table::NGINX_CONNECTIONS).put([&"active"], open);
+    let series = samples.iter().flat_map(|sample| &sample.series);
+    let requests = series.map(|(_, totals)| totals.requests).sum::<u64>();
+    out.family(&table::NGINX_PROCESS_REQUESTS).put([], requests);
 }
 
 fn sizes(

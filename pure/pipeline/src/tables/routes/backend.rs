@@ -231,7 +231,7 @@ impl Join<'_, '_> {
             self.diagnostics.push(unwanted(written, class));
             return None;
         }
-        let port = self.external_port(written, service)?;
+        let port = self.external_port(written, service, class)?;
         // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
         let number = match port.target {
             TargetPort::Number(number) if !class.asks_as_traefik() => number,
@@ -249,22 +249,36 @@ impl Join<'_, '_> {
     }
 
     /// An ExternalName needs no ports: the number that a route names is the one at the other end.
-    fn external_port(&mut self, written: &BackendRef, service: &Service) -> Option<ServicePort> {
-        match (self.position(written, service), &written.port) {
-            (Some(index), _) => Some(service.ports[index].clone()),
-            (None, PortRef::Number(number)) => Some(ServicePort {
-                name: None,
-                protocol: self.protocol,
-                port: *number,
-                target: TargetPort::Number(*number),
-                node_port: None,
-                scheme: None,
-            }),
-            (None, PortRef::Name(_) | PortRef::First) => {
-                self.report_missing_port(written, service);
-                None
-            }
+    /// For ingress-nginx a name that is a number is that number.
+    fn external_port(
+        &mut self,
+        written: &BackendRef,
+        service: &Service,
+        class: Class,
+    ) -> Option<ServicePort> {
+        if let Some(index) = self.position(written, service) {
+            return Some(service.ports[index].clone());
         }
+        let number = match &written.port {
+            PortRef::Number(number) => Some(*number),
+            PortRef::Name(name) if !class.asks_as_traefik() => {
+                name.parse().ok().filter(|it| *it > 0)
+            }
+            PortRef::Name(_) | PortRef::First => None,
+        };
+        let Some(number) = number else {
+            self.report_missing_port(written, service);
+            return None;
+        };
+        let (protocol, target) = (self.protocol, TargetPort::Number(number));
+        Some(ServicePort {
+            name: None,
+            protocol,
+            port: number,
+            target,
+            node_port: None,
+            scheme: None,
+        })
     }
 
     /// Whether the Service that an ExternalName stands for has the port; there is no DNS of the

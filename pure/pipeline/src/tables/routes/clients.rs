@@ -92,7 +92,12 @@ pub(super) fn define(
     routed.filters.push(node("auth-tls", NginxStep::Clients(judged)));
     routed.filters.push(node("only-tls", NginxStep::OnlyTls));
     let place = Some(draft.place.clone());
-    routed.policies.push(Arc::new(TlsPolicy { id: terms, place, clients, ..TlsPolicy::plain() }));
+    let usual = match reads.row(&Cell::NginxSettings) {
+        Some(Row::NginxSettings(of_all)) => of_all.settings.handshakes.clone(),
+        _ => None,
+    };
+    let usual = usual.map_or_else(TlsPolicy::plain, |it| (*it.policy).clone());
+    routed.policies.push(Arc::new(TlsPolicy { id: terms, place, clients, ..usual }));
 }
 
 type Signers = (Arc<str>, Option<Arc<str>>);

@@ -52,7 +52,7 @@ fn socket(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> NginxSocket {
     let belief = believed(&settings.belief, point, diagnostics);
-    NginxSocket { belief, log: settings.logs.0.clone().map(Arc::new) }
+    NginxSocket { belief, log: settings.logs.0.clone().map(Arc::new), answers: None }
 }
 
 /// What of it counts at an entry point: its own options come first.

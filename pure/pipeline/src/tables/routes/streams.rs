@@ -83,9 +83,10 @@ pub(super) fn entry_point(draft: &StreamDraft, settings: &NginxSettings) -> Entr
     });
     let belief = NginxBelief { proxied, forwarded: None };
     let log = settings.logs.1.clone().map(Arc::new);
+    let answers = settings.streams.answers.filter(|_| draft.protocol == Protocol::Udp);
     EntryPoint {
         protocol: draft.protocol,
-        nginx: Some(Arc::new(NginxSocket { belief, log })),
+        nginx: Some(Arc::new(NginxSocket { belief, log, answers })),
         place: Some(place),
         ..EntryPoint::new(&name(draft), draft.port)
     }

@@ -73,7 +73,7 @@ impl<C: Wire> Connection<C> {
         filters: Filters<'_>,
         trace: &mut Trace,
     ) -> Attempted {
-        let core = self.core.clone();
+        let (core, shows) = (self.core.clone(), self.shows_answers());
         let (body, held) = (request.body.clone(), self.held.take());
         let limits = chosen.route.limits(&self.listener.limits);
         let place = Place {
@@ -98,7 +98,7 @@ impl<C: Wire> Connection<C> {
             said,
             aside: Aside::of(chosen, request.client, request.bytes_in),
         };
-        Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
+        Self::prepare(shows, &mut self.note, &mut dispatch.exchange);
         if self.age.is_over() {
             dispatch.exchange.close_client();
         }

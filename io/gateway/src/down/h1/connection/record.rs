@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use steelyard_http::{AttemptSpan, RequestSpan};
+use steelyard_http::{AttemptSpan, Authority, RequestSpan};
 use steelyard_model::routing::route::Manner;
 
 use super::{Connection, Told};
@@ -33,7 +33,7 @@ struct Called {
 }
 
 /// Whether the log or traces show lines of heads.
-pub(super) fn shows_headers(core: &Core) -> bool {
+fn shows_headers(core: &Core) -> bool {
     core.log.as_ref().is_some_and(|log| log.wanted().is_some())
         || core.tracer.as_ref().is_some_and(|tracer| !tracer.lines[1].is_empty())
 }
@@ -96,7 +96,12 @@ impl<C: Wire> Connection<C> {
         self.count_headed(&labels);
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
-            None => self.core.counters.count(&labels, finished),
+            None => {
+                self.core.counters.count(&labels, finished);
+                if self.core.options().counts_strays {
+                    self.count_stray(&labels, finished);
+                }
+            }
         }
     }
 
@@ -174,9 +179,15 @@ impl<C: Wire> Connection<C> {
         }
     }
 
+    /// Whether anything tells of lines of answers.
+    pub(super) fn shows_answers(&self) -> bool {
+        let log = self.vouching.1.as_ref().and_then(|it| it.log.as_ref());
+        shows_headers(&self.core) || log.is_some_and(|it| it.log.text.has_answers)
+    }
+
     /// What the client is answered by nobody but us.
     pub(super) fn note_answer(&mut self) {
-        if shows_headers(&self.core) {
+        if self.shows_answers() {
             self.note.heads.get_or_insert_default().went(&self.out);
         }
     }
@@ -246,6 +257,13 @@ impl<C: Wire> Connection<C> {
             user_agent: String::from_utf8_lossy(&self.note.user_agent).into_owned(),
             captured: self.captured(),
         }
+    }
+
+    /// Counts it by the host that it is for, as far as it names one.
+    fn count_stray(&self, labels: &LabelsRef<'_>, finished: Finished) {
+        let named = Authority::parse(self.note.host.as_bytes());
+        let host = named.ok().map(|it| it.host).filter(|it| !it.is_empty());
+        self.core.counters.count_stray(host.as_deref().unwrap_or("_"), labels, finished);
     }
 
     /// Lines of heads that traces tell of.

@@ -42,6 +42,8 @@ pub(in crate::tables) fn common_terms(
     let is_said = written.is_some() || !options.nginx.usual.is_empty();
     let object = written.unwrap_or_else(|| settings_object(&options.nginx));
     let mut settings = settings(is_said.then_some((&object, &all)), diagnostics);
+    // Options of Traefik's provider say nothing of handshakes.
+    settings.handshakes = settings.handshakes.filter(|_| written.is_some());
     settings.passes.extend(tells(&settings, reads, diagnostics));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
     let secure = options.entry_points.iter().find(secure_port).map(|it| it.port);
