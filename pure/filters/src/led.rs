@@ -114,8 +114,7 @@ fn own_scheme(is_tls: bool, head: &RequestEdits<'_>) -> &'static str {
 }
 
 fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: bool) -> Enter {
-    let is_url = !url.is_empty() && url.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_url {
+    if !is_url(url) {
         cx.notes.push(Note::Reason("a filter leads to what is no URL"));
         return Enter::Answer(Box::new(Response::bare(502)));
     }
@@ -129,6 +128,44 @@ fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: b
     let mut response = Response::bare(status);
     response.lines.push(("Location".into(), url.as_bytes().into()));
     Enter::Answer(Box::new(response))
+}
+
+/// Whether those who are led there can read it: it is printable, its escapes are whole but in a
+/// query, and where it names a host that may be one (RFC 3986 §2.1, §3.2).
+fn is_url(text: &str) -> bool {
+    let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let is_text = |part: &str| part.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_whole = |part: &str| {
+        let mut escapes = part.split('%').skip(1);
+        escapes.all(|it| it.len() > 1 && it.bytes().take(2).all(|it| it.is_ascii_hexdigit()))
+    };
+    let authority = path.split_once("//").and_then(|(scheme, rest)| {
+        let is_absolute = scheme.is_empty() || scheme.ends_with(':') && !scheme.contains('/');
+        is_absolute.then(|| rest.split('/').next().unwrap_or_default())
+    });
+    [path, query, fragment].into_iter().all(is_text)
+        && !(path.is_empty() && query.is_empty() && fragment.is_empty())
+        && [path, fragment].into_iter().all(is_whole)
+        && !path.starts_with(':')
+        && authority.is_none_or(is_authority)
+}
+
+/// Whether it may name a host, and a port that is a number.
+fn is_authority(text: &str) -> bool {
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let (is_host, port) = match host.strip_prefix('[').map(|it| it.split_once(']')) {
+        Some(Some((address, rest))) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
+        Some(None) => (false, ""),
+        None => {
+            let port = host.find(':').map_or("", |at| &host[at..]);
+            (!host.contains([']', '[', '"', '<', '>', '\\', '^', '`', '{', '|', '}']), port)
+        }
+    };
+    let number = port.strip_prefix(':').unwrap_or(port);
+    is_host
+        && (port.is_empty() || port.starts_with(':'))
+        && number.bytes().all(|it| it.is_ascii_digit())
 }
 
 fn split(authority: &str) -> (&str, Option<&str>) {
@@ -202,6 +239,43 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_can_be_led() {
+        for url in [
+            "http://c.d",
+            "https://c.d:8443/x%20y?q=%zz#f",
+            "//c.d/x",
+            "/only/a//path",
+            "?q",
+            "#f",
+            "http://u:p@c.d/",
+            "http://[::1]:80/",
+            "http://[::1]",
+            "http://c.d:/",
+            "mailto:a@b",
+        ] {
+            assert!(is_url(url), "{url}");
+        }
+        for url in [
+            "",
+            "/a b",
+            "/a\u{e9}",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/x#%z",
+            ":80/x",
+            "http://[::1",
+            "http://[x]/",
+            "http://[::1]80/",
+            "http://c.d:8x/",
+            "http://a<b/",
+            "http://c]d/",
+        ] {
+            assert!(!is_url(url), "{url}");
+        }
+    }
+
+    #[test]
     fn by_an_expression() {
         let www = "^(https?)://[^/:]+(:[0-9]+)?/(.*)";
         for (regex, replacement, asked, expected) in [
@@ -223,6 +297,10 @@ mod tests {
             ),
             (".*", "http://c.d/ x", Asked::get("http://a.b", "/"), Some((502, ""))),
             (".*", "", Asked::get("http://a.b", "/"), Some((502, ""))),
+            ("^.*$", "http://[bad", Asked::get("http://a.b", "/"), Some((502, ""))),
+            ("^.*$", "http://c.d:x/", Asked::get("http://a.b", "/"), Some((502, ""))),
+            ("^.*$", "//c.d/%zz", Asked::get("http://a.b", "/"), Some((502, ""))),
+            ("^.*$", "://c.d", Asked::get("http://a.b", "/"), Some((502, ""))),
         ] {
             let to = RegexRedirection {
                 expression: Expression::new(regex).unwrap(),

@@ -72,3 +72,4 @@ pub use replay::Replay;
 pub use response::Response;
 pub use stack::{Inward, Outward, Stack};
 pub use variables::{VariableSource, recall};
+pub use words::words;

@@ -1,7 +1,7 @@
 //! What statuses are called, as Go's servers write them into bodies (`http.StatusText`).
 
 /// The words; none for what has none.
-pub(crate) fn words(status: u16) -> &'static str {
+pub fn words(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

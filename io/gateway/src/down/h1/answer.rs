@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use steelyard_filters::Response;
+use steelyard_filters::{Response, words};
 use steelyard_http::{
     Asked, Head, LineEdits, Page, RequestHead, ResponseChanges, ResponseEdits, ResponseView,
     push_number, wants_html,
@@ -201,7 +201,11 @@ fn reason(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         508 => "Loop Detected",
-        _ => "Error",
+        // Whatever a filter is told to answer with.
+        _ => match words(status) {
+            "" => "Error",
+            words => words,
+        },
     }
 }
 
@@ -241,6 +245,8 @@ mod tests {
             (504, "Gateway Timeout"),
             (505, "HTTP Version Not Supported"),
             (508, "Loop Detected"),
+            (402, "Payment Required"),
+            (451, "Unavailable For Legal Reasons"),
             (299, "Error"),
         ] {
             assert_eq!(reason(status), phrase, "{status}");
