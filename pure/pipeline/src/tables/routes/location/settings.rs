@@ -39,11 +39,12 @@ pub(in crate::tables) fn common_terms(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Row {
     let (written, all) = lines_of_all(reads, &options.nginx);
-    let is_said = written.is_some() || !options.nginx.usual.is_empty();
+    let is_written = written.is_some();
+    let is_said = is_written || !options.nginx.usual.is_empty();
     let object = written.unwrap_or_else(|| settings_object(&options.nginx));
     let mut settings = settings(is_said.then_some((&object, &all)), diagnostics);
     // Options of Traefik's provider say nothing of handshakes.
-    settings.handshakes = settings.handshakes.filter(|_| written.is_some());
+    settings.handshakes = settings.handshakes.filter(|_| is_written);
     settings.passes.extend(tells(&settings, reads, diagnostics));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
     let secure = options.entry_points.iter().find(secure_port).map(|it| it.port);
