@@ -68,7 +68,7 @@ fn nobody_is_led_to_the_programs_own_sockets() {
         ("six", Host::Ip(Ipv6Addr::LOCALHOST.into()), six.local_addr().unwrap().port()),
         ("nowhere", Host::Ip(Ipv6Addr::UNSPECIFIED.into()), six.local_addr().unwrap().port()),
     ];
-    let mut routes: Vec<Route> = hosts
+    let mut routes: Vec<_> = hosts
         .into_iter()
         .map(|(name, host, port)| {
             let mut led = route(name, name, "/", &[admin.address]);
