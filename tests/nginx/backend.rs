@@ -1,7 +1,7 @@
 //! Backends: an address of loopback each, a thread per connection, answers by role (`reply.rs`).
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ enum Listener {
 impl Listening {
     /// Lets an instance answer at an address.
     pub(crate) fn open(&self, at: SocketAddr, instance: Instance) -> std::io::Result<()> {
-        let listener = TcpListener::bind(at)?;
+        let listener = bound(at)?;
         if instance.role == "blackhole" {
             rustix::net::listen(&listener, 0)?;
             let full = Listener::Full { _waiting: TcpStream::connect(at)?, _queue: listener };
@@ -98,6 +98,20 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.close_all();
+    }
+}
+
+/// A listener; where another thread begins a process, that one has a copy of what was closed for a
+/// moment, until it is another program.
+fn bound(at: SocketAddr) -> std::io::Result<TcpListener> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match TcpListener::bind(at) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            bound => return bound,
+        }
     }
 }
 
