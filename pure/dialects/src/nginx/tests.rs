@@ -33,7 +33,7 @@ fn strict(settings: &NginxSettings) -> Option<&str> {
 #[test]
 fn what_is_so_where_nothing_is_said() {
     let (usual, said) = read(&[]);
-    let none = NginxSettings { logs: (None, None), ..usual.clone() };
+    let none = NginxSettings { logs: (None, None), handshakes: None, ..usual.clone() };
     assert_eq!((settings(None, &mut Vec::new()), said.len()), (none, 0));
     assert!(usual.redirects && !usual.always_redirects && usual.redirect_status == 308);
     assert_eq!(usual.open_paths, [CHALLENGES.into()]);
@@ -100,7 +100,8 @@ fn what_cannot_be_read_is_said() {
         (("limit-conn-zone-variable", "$http_x"), false),
         (("annotations-risk-levle", "Low"), true),
         (("proxy-cookie-domain", "a"), false),
-        (("ssl-protocols", "TLSv1.3"), false),
+        (("ssl-protocols", "TLSv1.1 TLSv1.2"), false),
+        (("proxy-stream-responses", "0"), false),
         (("use-forwarded-headers", "on"), false),
         (("proxy-raed-timeout", "20"), false),
         (("whitelist-source-range", "nobody"), false),
