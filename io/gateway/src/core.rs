@@ -11,6 +11,7 @@ pub(crate) mod listener;
 pub(crate) mod live;
 pub(crate) mod openings;
 pub(crate) mod sheets;
+pub(crate) mod spares;
 pub(crate) mod stock;
 pub(crate) mod waiting;
 mod warnings;

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use steelyard_gateway::Gateway;
 use steelyard_model::Host;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, Endpoints, SentHost};
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::Destination;
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::routing::world::RoutingMap;
-use support::filtering::{Uses, change, edge, leaf, put_backend, told};
+use support::filtering::{Uses, change, edge, leaf, put_backend, put_filters, told};
 use support::h2::{Deed, Endpoint, ask, connect, request, run};
 use support::{
     Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak,
@@ -88,6 +90,15 @@ impl Field {
     }
 
     fn apply_with(&mut self, root: Backend, is_http2: bool) {
+        self.apply_all(root, &[], is_http2);
+    }
+
+    /// The same, with others that it may lead to.
+    fn apply_among(&mut self, root: Backend, others: &[(&str, Backend)]) {
+        self.apply_all(root, others, false);
+    }
+
+    fn apply_all(&mut self, root: Backend, others: &[(&str, Backend)], is_http2: bool) {
         let addresses = [
             ("a", vec![self.a.server.address]),
             ("b", vec![self.b.server.address]),
@@ -103,6 +114,9 @@ impl Field {
         }
         change(&mut map, "app", |route| route.to = Destination::Backend("root".into()));
         put_backend(&mut map, "root", root);
+        for (name, backend) in others {
+            put_backend(&mut map, name, backend.clone());
+        }
         self.generation += 1;
         self.gateway.apply(&map, self.generation);
     }
@@ -474,4 +488,179 @@ fn it_goes_back_and_forth_and_nothing_is_lost() {
         }
     }
     assert_eq!(counts, BTreeMap::from([("a".into(), 2_500), ("b".into(), 2_500)]));
+}
+
+/// The first way and the second, each with filters.
+fn filtered(first: (&str, Uses<'_>), second: (&str, Uses<'_>), replay: Option<u64>) -> Backend {
+    Backend::Failover {
+        primary: edge(first.0, 1, first.1),
+        fallback: Box::new(edge(second.0, 1, second.1)),
+        statuses: vec![(502, 504)],
+        replay,
+    }
+}
+
+/// Who is asked second passes what is on that way, with the request as it came to the fork: nothing
+/// that the first one has passed is left of it, and nothing of its body is missing.
+#[test]
+fn who_is_asked_second_by_a_status_passes_what_is_on_that_way() {
+    let mut it = Field::new();
+    let (a, b) = (leaf("a"), leaf("b"));
+    let second: Uses<'_> = &[("redirect", "led-2"), ("mark", "m"), ("edit", "second")];
+    it.apply(filtered(
+        (&a, &[("set=X-First:1", "set-1"), ("edit", "first")]),
+        (&b, second),
+        Some(20),
+    ));
+    let mut client = Client::connect(it.address);
+    let answer = client.get("app", "/x?y");
+    assert_eq!((answer.text(), answer.header("x-trial")), ("a".into(), Some("first")));
+    it.a.status.store(503, Ordering::SeqCst);
+    let answer = client.get("app", "/x?y");
+    assert_eq!((answer.text(), answer.header("x-trial")), ("mb".into(), Some("second")));
+    assert_eq!(post(&mut client, "twenty bytes at most").text(), "mb");
+    assert_eq!(post_in_parts(&mut client, ["abc", "def"]).text(), "mb");
+    // What is more than is kept has the first one's answer.
+    assert_eq!(post(&mut client, "more than twenty bytes").status(), 503);
+    assert_eq!(it.b.bodies(), ["", "mtwenty bytes at most", "mabcdef"]);
+    let heard = it.b.heard.lock().unwrap().clone();
+    assert_eq!(heard[0].0, "PATCH /elsewhere?y HTTP/1.1");
+    assert!(heard.iter().all(|(line, _)| line.starts_with("PATCH /elsewhere")), "{heard:?}");
+    run(async {
+        let mut sender = connect(it.address).await;
+        for _ in 0..2 {
+            let mut asked = request("POST", "/x");
+            *asked.uri_mut() = "http://app/x".parse().unwrap();
+            let answer = ask(&mut sender, asked, b"over HTTP/2").await.unwrap();
+            assert_eq!((answer.status, answer.text()), (200, "mb".into()));
+        }
+    });
+    it.a.status.store(200, Ordering::SeqCst);
+    assert_eq!(client.get("app", "/").text(), "a");
+}
+
+/// Each frame on either way is left and told its end once, and what the second way's filters say
+/// holds: they keep out whom they keep out.
+#[test]
+fn filters_of_both_ways_have_their_word() {
+    let mut it = Field::new();
+    let (a, b, gone) = (leaf("a"), leaf("b"), leaf("dead"));
+    let mut client = Client::connect(it.address);
+    it.a.status.store(503, Ordering::SeqCst);
+    it.apply(filtered((&a, &[("edit", "fork-1")]), (&b, &[("answer=401", "fork-2")]), None));
+    assert_eq!(post(&mut client, "body").status(), 401);
+    told("fork-1", &["enter", "leave 503 by backend", "done Replaced"]);
+    told("fork-2", &["enter", "leave 401 by 0", "done Finished"]);
+    assert_eq!((it.a.count(), it.b.count()), (1, 0));
+    // A filter that answers for the first one is as the first one's answer.
+    it.apply(filtered((&a, &[("answer=503", "fork-3")]), (&b, &[("edit", "fork-4")]), None));
+    assert_eq!(post(&mut client, "body").text(), "b");
+    assert_eq!((it.a.count(), it.b.bodies()), (1, vec!["body".to_owned()]));
+    // And so is what becomes of a connection, or of whom there is nobody.
+    it.apply(filtered((&gone, &[]), (&b, &[("edit", "fork-5")]), None));
+    assert_eq!(post(&mut client, "body").text(), "b");
+    it.apply(filtered((&leaf("down"), &[]), (&b, &[("edit", "fork-6")]), None));
+    assert_eq!(post(&mut client, "body").text(), "b");
+    told("fork-6", &["enter", "leave 200 by backend", "done Finished"]);
+    // Both fail: the last one's answer it is.
+    it.apply(filtered((&a, &[("edit", "fork-7")]), (&gone, &[("edit", "fork-8")]), None));
+    assert_eq!(post(&mut client, "body").status(), 502);
+    it.apply(filtered((&a, &[]), (&leaf("down"), &[("edit", "fork-9")]), None));
+    assert_eq!(client.get("app", "/").status(), 503);
+    // A filter that cannot be had closes the route, as everywhere.
+    let (came, asked) = (it.a.count(), it.b.count());
+    it.apply(filtered((&a, &[]), (&b, &[("unknown", "x")]), None));
+    assert_eq!(client.get("app", "/").status(), 503);
+    assert_eq!((it.a.count(), it.b.count()), (came, asked));
+}
+
+/// Forks within forks, copies before them and attempts around them.
+#[test]
+fn forks_stand_within_others() {
+    let mut it = Field::new();
+    let (a, b) = (leaf("a"), leaf("b"));
+    let inner = || filtered((&a, &[("edit", "in-1")]), (&b, &[("edit", "in-2")]), None);
+    let all = |it: &mut Field, root: Backend| {
+        let extra = [("inner", inner())];
+        it.apply_among(root, &extra);
+    };
+    let mut client = Client::connect(it.address);
+    it.a.status.store(503, Ordering::SeqCst);
+    all(&mut it, filtered(("inner", &[]), (&leaf("dead"), &[]), None));
+    assert_eq!(post(&mut client, "body").text(), "b", "the inner one's second");
+    it.b.status.store(504, Ordering::SeqCst);
+    assert_eq!(post(&mut client, "body").status(), 502, "the outer one's second");
+    assert_eq!((it.a.count(), it.b.count()), (2, 2));
+    // A copy is sent once, whichever way is gone.
+    it.b.status.store(200, Ordering::SeqCst);
+    let copies = vec![(to("b"), 100)];
+    all(
+        &mut it,
+        Backend::Mirror { main: edge("inner", 1, &[]), copies, body: CopiedBody::UpTo(None) },
+    );
+    assert_eq!(post(&mut client, "copied").text(), "b");
+    eventually("it is copied", || it.copies("answered") == 1);
+    assert_eq!((it.a.count(), it.b.count()), (3, 4));
+    // Another attempt begins before the fork.
+    it.b.status.store(503, Ordering::SeqCst);
+    all(&mut it, filtered(("inner", &[("again=100", "around")]), (&leaf("dead"), &[]), None));
+    assert_eq!(post(&mut client, "again").status(), 502);
+    assert!(it.a.bodies()[3..].iter().all(|body| body == "again"));
+    assert!(it.a.count() > 4 && it.a.count() - 3 == it.b.count() - 4, "each time both were asked");
+}
+
+/// A password that was checked goes where the endpoint's own request goes: a copy, and who is asked
+/// second, hear of it what the endpoint hears, and no client's word for a name.
+#[test]
+fn a_password_goes_to_nobody_who_is_not_to_have_it() {
+    let mut it = Field::new();
+    let heads = Arc::new(Mutex::new(Vec::<String>::new()));
+    let to_heads = heads.clone();
+    let third = Server::answering(move |asked| {
+        to_heads.lock().unwrap().push(asked.head.clone());
+        ok("third")
+    });
+    let of = |edges: Backend, removes_header: bool| {
+        let mut routes = vec![route("app", "app", "/", &[])];
+        routes.push(route("a", "a", "/", &[it.a.server.address]));
+        routes.push(route("third", "third", "/", &[third.address]));
+        let mut map = routing(&routes);
+        let ann = "ann:$2y$04$ZESAkIYfpjLKBay1CSAZnex8juwQ8tl6.zQ9nU.y54.1bzZzUc2qi";
+        let auth = Filter::BasicAuth(PasswordAuth {
+            users: vec![ann.into()].into(),
+            realm: "copies".into(),
+            removes_header,
+            user_header: Some("X-User".into()),
+            manner: PasswordManner::Traefik,
+        });
+        put_filters(&mut map, "app", vec![auth]);
+        change(&mut map, "app", |route| route.to = Destination::Backend("root".into()));
+        put_backend(&mut map, "root", edges);
+        map
+    };
+    let (copies, body) = (vec![(to("third"), 100)], CopiedBody::UpTo(None));
+    let copied = Backend::Mirror { main: to("a"), copies, body };
+    let second = |uses: Uses<'_>| filtered((&leaf("a"), &[]), (&leaf("third"), uses), None);
+    let mut expected = 0;
+    for (status, root) in [(200, copied), (503, second(&[])), (503, second(&[("edit", "auth")]))] {
+        it.a.status.store(status, Ordering::SeqCst);
+        for removes in [true, false] {
+            let map = of(root.clone(), removes);
+            it.generation += 1;
+            it.gateway.apply(&map, it.generation);
+            let ask = |password: &str| {
+                let lines =
+                    format!("Authorization: Basic {password}\r\nX-User: eve\r\nX_User: eve");
+                let mut client = Client::connect(it.address);
+                client.send(format!("GET / HTTP/1.1\r\nHost: app\r\n{lines}\r\n\r\n")).receive()
+            };
+            assert_eq!(ask("YW5uOndyb25n").status(), 401);
+            assert_eq!(ask("YW5uOnNlY3JldA==").status(), 200);
+            expected += 1;
+            eventually("it has come", || heads.lock().unwrap().len() == expected);
+            let head = heads.lock().unwrap()[expected - 1].to_ascii_lowercase();
+            assert_eq!(head.contains("authorization:"), !removes, "{head}");
+            assert!(head.contains("x-user: ann") && !head.contains("eve"), "{head}");
+        }
+    }
 }

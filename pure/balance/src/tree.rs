@@ -3,7 +3,8 @@
 //! [`choose`] walks from the root to a leaf: weights, cookies, the client's address and words of
 //! the request decide at each node, and what leads to nothing is no choice. It says as well what
 //! else is to be done: who gets copies, who is asked when the first fails, and which cookies lead
-//! back. What it does not: it knows no endpoint, and keeps no turns; both are the [`Tree`]'s.
+//! back. It waits where a request must pass filters before it can be known where it goes. What it
+//! does not: it knows no endpoint, and keeps no turns; both are the [`Tree`]'s.
 //!
 //! Invariants: a choice ends after a bounded number of nodes, whatever shape the tree has, also one
 //! that leads back to itself; an edge of weight 0 takes nothing that is chosen by weight.
@@ -57,6 +58,12 @@ pub trait Tree {
 
     /// Whether this request is one of the so many of so many that an edge takes.
     fn is_drawn(&self, node: &Self::Node, edge: usize, share: (u32, u32)) -> bool;
+
+    /// Whether requests pass filters on ways below this node: then who is asked second, by what the
+    /// first one answers, is chosen once it has answered.
+    fn is_filtered(&self, _: &Self::Node) -> bool {
+        false
+    }
 }
 
 /// What stands at a node.
@@ -168,6 +175,11 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
             Backend::Failover { statuses, replay, .. } => {
                 if !self.leads(node, 0, path) {
                     return Some(1);
+                }
+                if !statuses.is_empty() && self.tree.is_filtered(node) {
+                    let (node, statuses) = (node.clone(), statuses.clone());
+                    choice.fork = Some(Rescue { node, path, statuses, replay: *replay });
+                    return None;
                 }
                 if let Some(path) = path.then(1).filter(|_| !statuses.is_empty()) {
                     let (node, statuses) = (self.tree.follow(node, 1), statuses.clone());

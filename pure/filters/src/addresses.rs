@@ -31,6 +31,10 @@ impl RefusedAddresses {
 }
 
 impl Frame for AllowedAddresses {
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         if self.lets_in(cx.journey.peer, head) {
             return Enter::Next;
@@ -45,6 +49,10 @@ impl Frame for AllowedAddresses {
 pub(crate) struct RefusedAddresses(pub(crate) Arc<AllowedClients>);
 
 impl Frame for RefusedAddresses {
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         if self.lets_in(cx.journey.peer, head) {
             return Enter::Next;

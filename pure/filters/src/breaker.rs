@@ -56,6 +56,10 @@ impl Frame for Breaker {
         Some(self.kept.lifespan())
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, _: &mut RequestEdits<'_>, _: Got) -> Enter {
         if self.kept.lets_in(&self.terms, cx.now) {
             self.begin = Some(cx.now);

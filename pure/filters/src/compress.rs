@@ -105,6 +105,10 @@ impl Frame for Compress {
         Needs { response, ..Needs::default() }
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, _: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         let is_excluded = media_type(head).is_some_and(|it| self.is_excluded(it));
         self.is_asked = head.method() != "HEAD" && !is_excluded;

@@ -1,21 +1,17 @@
 //! Filters that ask for nothing, keep nothing and look at no response, folded into one walk: what
 //! most requests pass costs no stack of frames then.
 //!
-//! Each step is what its frame does when it lets a request in, by the same code. Where one of them
-//! does not, nothing is answered here: the request passes the frames, as if nobody had looked. What
-//! is changed about responses hangs on nothing but whether the request came over TLS, so it is made
-//! once. A property holds all of it equal to the frames (`folded/tests.rs`).
+//! Where one of them does not let a request in, nothing is answered here: it passes the frames, as
+//! if nobody had looked. What is changed about responses hangs on nothing but whether the request
+//! came over TLS, so it is made once. A property holds all of it equal to the frames
+//! (`folded/tests.rs`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_http::{RequestChanges, RequestEdits, RequestView, ResponseChanges, Scheme};
 
-use crate::addresses::{AllowedAddresses, RefusedAddresses};
-use crate::headers::WrittenLines;
-use crate::led::{ByRegex, ToScheme};
-use crate::redirect::Redirect;
-use crate::rewrite::Rewritten;
+use crate::step::Step;
 
 /// Filters, from outside in, as one.
 #[derive(Debug)]
@@ -26,35 +22,17 @@ pub struct Folded {
     responses: [Option<Arc<ResponseChanges>>; 2],
 }
 
-/// What one of them does.
-#[derive(Debug)]
-pub(crate) enum Step {
-    Allowed(AllowedAddresses),
-    Refused(RefusedAddresses),
-    Lines(Arc<WrittenLines>),
-    Strip(Rewritten),
-    Redirect(Redirect),
-    ByRegex(ByRegex),
-    ToScheme(ToScheme),
-}
-
 /// A request has passed all of them: what is changed about its response, if anything is.
 pub type PassedFolded = Option<Arc<ResponseChanges>>;
 
 impl Folded {
-    /// The same as all of these.
-    pub(crate) fn of(steps: Box<[Step]>) -> Self {
-        let responses = [false, true].map(|is_secure| {
-            let mut changes = ResponseChanges::default();
-            // Responses pass the innermost first.
-            for step in steps.iter().rev() {
-                if let Step::Lines(lines) = step {
-                    lines.answer_with(is_secure, &mut changes.lines);
-                }
-            }
-            (!changes.is_empty()).then(|| changes.into())
-        });
-        Self { steps, responses }
+    /// The same as all of these; none where one of them counts.
+    pub(crate) fn of(steps: Box<[Step]>) -> Option<Self> {
+        if steps.iter().any(Step::counts) {
+            return None;
+        }
+        let responses = responses(&steps).map(|it| (!it.is_empty()).then(|| it.into()));
+        Some(Self { steps, responses })
     }
 
     /// Lets a request in that came from `peer`, perhaps over TLS; what is changed about it is added
@@ -62,23 +40,11 @@ impl Folded {
     pub fn pass(
         &self,
         head: &dyn RequestView,
-        (peer, is_tls): (IpAddr, bool),
+        from @ (_, is_tls): (IpAddr, bool),
         changes: &mut RequestChanges,
     ) -> Option<PassedFolded> {
         let mut head = RequestEdits::over(head, changes);
-        let lets_in = |step: &Step| match step {
-            Step::Allowed(it) => it.lets_in(peer, &head),
-            Step::Refused(it) => it.lets_in(peer, &head),
-            Step::Lines(it) => {
-                it.tell(&mut head);
-                true
-            }
-            Step::Strip(it) => it.lets_in(&mut head),
-            Step::Redirect(it) => it.leads(&head).is_none(),
-            Step::ByRegex(it) => it.leads(is_tls, &head).is_none(),
-            Step::ToScheme(it) => it.leads(is_tls, &head).is_none(),
-        };
-        if !self.steps.iter().all(lets_in) {
+        if !self.steps.iter().all(|step| step.lets_in(from, &mut head)) {
             return None;
         }
         let is_secure = is_tls || head.scheme() == Scheme::Https;
@@ -86,5 +52,17 @@ impl Folded {
     }
 }
 
+/// What these change about responses to what came plain, and to what came over TLS.
+pub(crate) fn responses(steps: &[Step]) -> [ResponseChanges; 2] {
+    [false, true].map(|is_secure| {
+        let mut changes = ResponseChanges::default();
+        // Responses pass the innermost first.
+        for step in steps.iter().rev() {
+            step.answer_with(is_secure, &mut changes.lines);
+        }
+        changes
+    })
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -53,6 +53,21 @@ pub trait Frame {
         Flow::Go
     }
 
+    /// Whether it may change something about the head of a request that comes in.
+    fn writes(&self) -> bool {
+        true
+    }
+
+    /// Whether what is inside of it is reached by another way from now on.
+    fn takes_detour(&self) -> bool {
+        false
+    }
+
+    /// Which of those that it stands for is at work, or has answered.
+    fn at(&self) -> usize {
+        0
+    }
+
     /// Bytes of bodies that it keeps by now.
     fn kept(&self) -> usize {
         0
@@ -76,6 +91,16 @@ pub trait Blueprint {
     /// Whether what it keeps counts no more, and it is to be made again.
     fn has_lapsed(&self) -> bool {
         false
+    }
+
+    /// How many uses of filters it stands for.
+    fn count(&self) -> usize {
+        1
+    }
+
+    /// One of those.
+    fn part(&self, _: usize) -> &Self {
+        self
     }
 }
 

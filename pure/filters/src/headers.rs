@@ -167,20 +167,22 @@ impl Frame for HeaderFrame {
         }
         let lines = &*self.lines;
         lines.answer_with(self.is_secure, head.lines());
-        if lines.has_cors {
-            lines.admit(self.origin.as_deref(), head);
+        lines.admit(self.origin.as_deref(), head.lines());
+        if lines.rules.cors.adds_vary {
+            vary(head);
         }
         Leave::Next
     }
 }
 
 impl WrittenLines {
-    /// Whether it says the same of all requests, and of all responses to those that came plain, and
-    /// to those that did not.
+    /// Whether it says the same of all requests that name no page of another site, and of all
+    /// responses to those of them that came plain, and to those that did not.
     pub(crate) fn is_plain(&self) -> bool {
         let security = &self.rules.security;
         let lets_all_in = security.allowed_hosts.is_empty() || security.is_development;
-        lets_all_in && !self.has_cors && self.host.is_none() && security.tls_headers.is_empty()
+        let is_alike = security.tls_headers.is_empty() && !self.rules.cors.adds_vary;
+        lets_all_in && is_alike && self.host.is_none()
     }
 
     /// What endpoints are told, whoever asks.
@@ -197,6 +199,17 @@ impl WrittenLines {
         if is_secure {
             set(lines, self.public_key.as_ref());
         }
+    }
+
+    /// The same, with what pages of other sites are told whose origin is not known.
+    pub(crate) fn answer_to_all(&self, is_secure: bool, lines: &mut LineEdits) {
+        self.answer_with(is_secure, lines);
+        self.admit(None, lines);
+    }
+
+    /// Whether something is said of pages of other sites.
+    pub(crate) fn has_cors(&self) -> bool {
+        self.has_cors
     }
 
     /// The answer to a browser that asks what a page of `origin` may do.
@@ -223,22 +236,13 @@ impl WrittenLines {
     }
 
     /// Says which page may read the answer.
-    fn admit(&self, origin: Option<&[u8]>, head: &mut ResponseEdits<'_>) {
+    fn admit(&self, origin: Option<&[u8]>, lines: &mut LineEdits) {
         if let Some(origin) = self.allowed(origin) {
-            write(head.lines(), "Access-Control-Allow-Origin", origin);
+            write(lines, "Access-Control-Allow-Origin", origin);
         }
         for (name, value) in &self.cors {
-            write(head.lines(), name, value);
+            write(lines, name, value);
         }
-        if !self.rules.cors.adds_vary {
-            return;
-        }
-        let varies = match head.first("vary") {
-            Some(b"Origin") => return,
-            Some(varies) if !varies.is_empty() => [varies, b",Origin"].concat(),
-            _ => b"Origin".to_vec(),
-        };
-        write(head.lines(), "Vary", &varies);
     }
 
     /// Which origin is said to be let in. With cookies a star is no star to browsers.
@@ -256,6 +260,16 @@ impl WrittenLines {
         let text = text?;
         cors.origin_expressions.iter().any(|it| it.is_found_in(text)).then_some(origin?)
     }
+}
+
+/// Says that the answer hangs on the page that asks.
+fn vary(head: &mut ResponseEdits<'_>) {
+    let varies = match head.first("vary") {
+        Some(b"Origin") => return,
+        Some(varies) if !varies.is_empty() => [varies, b",Origin"].concat(),
+        _ => b"Origin".to_vec(),
+    };
+    write(head.lines(), "Vary", &varies);
 }
 
 /// These lines, each in the place of all of its name.

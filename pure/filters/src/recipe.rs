@@ -20,9 +20,10 @@ use crate::characters::AllowedCharacters;
 use crate::compress::Compress;
 use crate::content_type::ContentType;
 use crate::context::{Context, Ending};
+use crate::detour::Detour;
 use crate::either::Either;
 use crate::exempt::Exempt;
-use crate::folded::{Folded, Step};
+use crate::folded::Folded;
 use crate::forward::ForwardAuth;
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::grpc_web::GrpcWeb;
@@ -42,7 +43,9 @@ use crate::proof::Proof;
 use crate::redirect::Redirect;
 use crate::retry::Retry;
 use crate::rewrite::Rewritten;
+use crate::run::Run;
 use crate::signed::Signed;
+use crate::step::Step;
 use crate::token::Token;
 #[cfg(feature = "trial")]
 use crate::trial::TrialFrame;
@@ -92,6 +95,7 @@ frames! {
     Certificate(ToldCertificate),
     Characters(AllowedCharacters),
     ContentType(ContentType),
+    Detour(Detour),
     GrpcWeb(Box<GrpcWeb>),
     Forward(Box<ForwardAuth>),
     Headers(HeaderFrame),
@@ -106,6 +110,7 @@ frames! {
     Redirect(Redirect),
     Retry(Retry),
     Rewrite(Rewritten),
+    Run(Run<Recipe>),
     Signed(Signed),
     Token(Token),
     ToScheme(ToScheme),
@@ -219,6 +224,12 @@ impl Recipe {
         Self { made: Made::Own(Own::new(service, answers.clone())), kind: "own" }
     }
 
+    /// What has a request go another way after these statuses (ranges), of whose body so many bytes
+    /// are kept for that, or as many as are kept at all.
+    pub fn detour(statuses: &[(u16, u16)], most: Option<u64>) -> Self {
+        Self { made: Made::Detour(Detour::new(statuses, most)), kind: "detour" }
+    }
+
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
         each!(&self.made, frame => frame.has_lapsed())
@@ -226,7 +237,43 @@ impl Recipe {
 
     /// All of these as one; none where one of them is more than a step.
     pub fn folded(recipes: &[Self]) -> Option<Folded> {
-        recipes.iter().map(Self::step).collect::<Option<_>>().map(Folded::of)
+        let all = recipes.iter().flat_map(Self::parts);
+        all.map(Self::step).collect::<Option<_>>().and_then(Folded::of)
+    }
+
+    /// The same, where those that are steps and stand beside each other are one.
+    pub fn in_runs(recipes: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let (mut runs, mut steps) = (Vec::new(), Vec::new());
+        for recipe in recipes {
+            for part in recipe.parts() {
+                match part.step() {
+                    Some(step) => steps.push((part.clone(), step)),
+                    None => {
+                        runs.extend(Self::run(std::mem::take(&mut steps)));
+                        runs.push(part.clone());
+                    }
+                }
+            }
+        }
+        runs.extend(Self::run(steps));
+        runs
+    }
+
+    /// Steps as one; none where there is none.
+    fn run(mut steps: Vec<(Self, Step)>) -> Option<Self> {
+        match steps.len() {
+            0 | 1 => steps.pop().map(|(alone, _)| alone),
+            _ => Some(Self { made: Made::Run(Run::of(steps)), kind: RUN }),
+        }
+    }
+
+    /// What it stands for.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Self> {
+        let (run, alone) = match &self.made {
+            Made::Run(run) => (Some(run.members()), None),
+            _ => (None, Some(self)),
+        };
+        run.into_iter().flatten().chain(alone)
     }
 
     /// The same as a step of what is folded; none where it is more than that.
@@ -235,7 +282,9 @@ impl Recipe {
             Made::Addresses(it) => Step::Allowed(it.clone()),
             Made::RefusedAddresses(it) => Step::Refused(it.clone()),
             Made::Headers(it) => Step::Lines(it.plain()?.clone()),
-            Made::Rewrite(it) if it.strips() => Step::Strip(it.clone()),
+            Made::InFlight(it) => Step::InFlight(it.clone()),
+            Made::Rate(it) => Step::Rate(it.clone()),
+            Made::Rewrite(it) => Step::Rewrite(it.clone()),
             Made::Redirect(it) => Step::Redirect(it.clone()),
             Made::ByRegex(it) => Step::ByRegex(it.clone()),
             Made::ToScheme(it) => Step::ToScheme(it.clone()),
@@ -252,6 +301,9 @@ impl Recipe {
 /// What one of several is.
 const ANY_OF: &str = "any-of";
 
+/// What several are that stand beside each other.
+const RUN: &str = "run";
+
 impl Blueprint for Recipe {
     type Frame = AnyFrame;
 
@@ -261,6 +313,22 @@ impl Blueprint for Recipe {
 
     fn has_lapsed(&self) -> bool {
         Self::has_lapsed(self)
+    }
+
+    fn count(&self) -> usize {
+        match &self.made {
+            Made::Run(run) => run.members().len(),
+            // No use of a filter stands for it.
+            Made::Detour(_) => 0,
+            _ => 1,
+        }
+    }
+
+    fn part(&self, at: usize) -> &Self {
+        match &self.made {
+            Made::Run(run) => run.members().nth(at).unwrap_or(self),
+            _ => self,
+        }
     }
 }
 
@@ -297,6 +365,18 @@ impl Frame for AnyFrame {
 
     fn response(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
         each!(&mut self.0, frame => frame.response(cx, piece, out))
+    }
+
+    fn writes(&self) -> bool {
+        each!(&self.0, frame => frame.writes())
+    }
+
+    fn takes_detour(&self) -> bool {
+        each!(&self.0, frame => frame.takes_detour())
+    }
+
+    fn at(&self) -> usize {
+        each!(&self.0, frame => frame.at())
     }
 
     fn kept(&self) -> usize {

@@ -58,6 +58,10 @@ impl Frame for Retry {
         Needs { request: if again { kept } else { Direction::Untouched }, ..Needs::default() }
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         self.begin = Some(cx.now);
         let may_change = matches!(head.method(), "POST" | "PATCH" | "LOCK");

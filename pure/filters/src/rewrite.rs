@@ -20,6 +20,8 @@ const PREFIX: &str = "X-Forwarded-Prefix";
 
 const NO_PATH: &str = "the path is none once a filter has changed it";
 
+const UNWRITTEN: Refused = (500, "a filter made no path");
+
 /// What is told of a path that was replaced.
 const REPLACED: &str = "X-Replaced-Path";
 
@@ -51,17 +53,13 @@ impl Rewritten {
 }
 
 impl Rewritten {
-    /// Whether it takes prefixes off and does nothing else.
-    pub(crate) fn strips(&self) -> bool {
-        matches!(self.0.rewrite, Rewrite::StripPrefix(_))
-    }
-
-    /// Takes a prefix off where there is one; whether the request passes.
-    pub(crate) fn lets_in(&self, head: &mut RequestEdits<'_>) -> bool {
+    /// Changes the path. What becomes of a request that has none then, which is left as it is, and
+    /// why, is told.
+    pub(crate) fn lets_in(&self, head: &mut RequestEdits<'_>) -> Result<(), Refused> {
         match &self.0.rewrite {
-            Rewrite::StripPrefix(_) if head.path() == "*" => true,
-            Rewrite::StripPrefix(prefixes) => self.0.strip(prefixes, head).is_ok(),
-            _ => false,
+            _ if head.path() == "*" => Ok(()),
+            Rewrite::StripPrefix(prefixes) => self.0.strip(prefixes, head),
+            rewrite => change(rewrite, head),
         }
     }
 }
@@ -78,28 +76,13 @@ struct Changed<'p> {
 
 impl Frame for Rewritten {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        if head.path() == "*" {
-            return Enter::Next;
+        match self.lets_in(head) {
+            Ok(()) => Enter::Next,
+            Err((status, why)) => {
+                cx.notes.push(Note::Reason(why));
+                Enter::Answer(Box::new(Response::bare(status)))
+            }
         }
-        if let Rewrite::StripPrefix(prefixes) = &self.0.rewrite {
-            return match self.0.strip(prefixes, head) {
-                Ok(()) => Enter::Next,
-                Err((status, why)) => refused(cx, status, why),
-            };
-        }
-        let before = head.path().to_owned();
-        let Some(changed) = changed(&self.0.rewrite, &before) else { return Enter::Next };
-        if !is_normal(&changed.path) {
-            return refused(cx, 400, NO_PATH);
-        }
-        let mut is_written = head.set_path(&*changed.path).is_ok();
-        if let Some(query) = &changed.query {
-            is_written &= head.set_query(Some(query)).is_ok();
-        }
-        if let Some((name, value)) = changed.told {
-            is_written &= head.lines().add(name, value.as_bytes()).is_ok();
-        }
-        if is_written { Enter::Next } else { refused(cx, 500, "a filter made no path") }
     }
 }
 
@@ -115,7 +98,7 @@ impl Rewriting {
             return Err((400, NO_PATH));
         }
         let rest: Box<str> = rest.into();
-        head.set_path(rest).map_err(|_| (500, "a filter made no path"))?;
+        head.set_path(rest).map_err(|_| UNWRITTEN)?;
         head.lines().apply(&self.told[at]);
         Ok(())
     }
@@ -124,9 +107,21 @@ impl Rewriting {
 /// A status, and why a request is answered with it.
 type Refused = (u16, &'static str);
 
-fn refused(cx: &mut Context<'_>, status: u16, why: &'static str) -> Enter {
-    cx.notes.push(Note::Reason(why));
-    Enter::Answer(Box::new(Response::bare(status)))
+/// Changes the path in another way than by taking a prefix off.
+fn change(rewrite: &Rewrite, head: &mut RequestEdits<'_>) -> Result<(), Refused> {
+    let before = head.path().to_owned();
+    let Some(Changed { path, query, told }) = changed(rewrite, &before) else { return Ok(()) };
+    if !is_normal(&path) {
+        return Err((400, NO_PATH));
+    }
+    // A query that is none is seen before anything is changed, and paths are normal by now.
+    if let Some(query) = &query {
+        head.set_query(Some(query)).map_err(|_| UNWRITTEN)?;
+    }
+    head.set_path(&*path).map_err(|_| UNWRITTEN)?;
+    // What came as a path may stand in a line.
+    told.map_or(Ok(()), |(name, value)| head.lines().add(name, value.as_bytes()))
+        .map_err(|_| UNWRITTEN)
 }
 
 /// What becomes of a path; none where it stays. Prefixes are taken off otherwise.

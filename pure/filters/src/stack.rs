@@ -37,18 +37,37 @@ pub struct Stack<B: Blueprint> {
     inbound: Inbound,
     /// It is a tunnel: no body passes.
     is_tunnel: bool,
-    /// What the request is when it comes in for another attempt.
+    /// What the request is when it comes in for another attempt, where that is not what it is.
     anew: Option<RequestChanges>,
+    /// Of some frames it is not kept yet how they have let the request in: it is still so.
+    is_as_let_in: bool,
+}
+
+/// Room for the layers of a stack, kept from another one that is over.
+pub struct SpareLayers<B: Blueprint>(Vec<Layer<B::Frame>>);
+
+impl<B: Blueprint> Default for SpareLayers<B> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
 /// A frame that was entered.
 struct Layer<F> {
     frame: F,
     needs: Needs,
-    /// What has come out of it of the request's body, where it may be sent again.
-    replay: Option<Replay>,
-    /// The request as it was when the frame let it in, where it may be sent again.
-    let_in: Option<Box<RequestChanges>>,
+    /// What has come out of it of the request's body, where it may be sent again; none where
+    /// nothing has.
+    replay: Option<Box<Replay>>,
+    let_in: LetIn,
+}
+
+/// The request as it was when a frame let it in, where it may be sent again.
+enum LetIn {
+    Unkept,
+    /// As it still is.
+    AsItIs,
+    So(Box<RequestChanges>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +108,16 @@ pub enum Outward {
 impl<B: Blueprint> Stack<B> {
     /// Frames made of these, from outside in.
     pub fn new(blueprints: impl Into<Rc<[B]>>) -> Self {
+        Self::within(blueprints, SpareLayers::default())
+    }
+
+    /// The same, in the room that another one has left.
+    pub fn within(blueprints: impl Into<Rc<[B]>>, SpareLayers(mut layers): SpareLayers<B>) -> Self {
         let blueprints = blueprints.into();
+        layers.clear();
+        layers.reserve(blueprints.len());
         Self {
-            layers: Vec::with_capacity(blueprints.len()),
+            layers,
             blueprints,
             added: Vec::new(),
             depth: 0,
@@ -101,6 +127,7 @@ impl<B: Blueprint> Stack<B> {
             inbound: Inbound::default(),
             is_tunnel: false,
             anew: None,
+            is_as_let_in: false,
         }
     }
 
@@ -134,11 +161,15 @@ impl<B: Blueprint> Stack<B> {
                 self.layers.push(Layer::new(frame));
             }
             let got = std::mem::replace(&mut got, Got::Nothing);
+            if self.is_as_let_in && self.layers[at].frame.writes() {
+                self.keep_as_let_in(request.changes());
+            }
             match self.layers[at].frame.enter(cx, request, got) {
                 Enter::Next => {
                     let layer = &mut self.layers[at];
-                    if layer.replay.is_some() {
-                        layer.let_in = Some(Box::new(request.changes().clone()));
+                    if layer.may_repeat() {
+                        layer.let_in = LetIn::AsItIs;
+                        self.is_as_let_in = true;
                     }
                     self.phase = Phase::Entering(at + 1);
                 }
@@ -154,9 +185,35 @@ impl<B: Blueprint> Stack<B> {
         }
     }
 
+    /// The request may be changed from now on: those that may send it again keep it as it is.
+    fn keep_as_let_in(&mut self, changes: &RequestChanges) {
+        for layer in &mut self.layers {
+            if let LetIn::AsItIs = layer.let_in {
+                layer.let_in = LetIn::So(Box::new(changes.clone()));
+            }
+        }
+        self.is_as_let_in = false;
+    }
+
     /// The frame that has answered, counted from outside; none where none has.
     pub fn answered(&self) -> Option<usize> {
-        self.answered
+        self.answered.map(|at| self.place(at))
+    }
+
+    /// The place of who is at work in a layer, among all that frames stand for.
+    fn place(&self, layer: usize) -> usize {
+        let outside = (0..layer).filter_map(|at| self.blueprint(at)).map(B::count);
+        outside.sum::<usize>() + self.member(layer)
+    }
+
+    /// The same among those that the layer's frame stands for.
+    fn member(&self, layer: usize) -> usize {
+        self.layers.get(layer).map_or(0, |layer| layer.frame.at())
+    }
+
+    /// What the one is made of that is at work in a layer.
+    fn made_of(&self, layer: usize) -> Option<&B> {
+        self.blueprint(layer).map(|blueprint| blueprint.part(self.member(layer)))
     }
 
     /// The frame that the request is at on its way in; none where it is not on its way in.
@@ -183,7 +240,7 @@ impl<B: Blueprint> Stack<B> {
             self.phase = Phase::Leaving(self.layers.len());
         }
         if let Some(at) = self.answered {
-            cx.cause = Answerer::Frame(at);
+            cx.cause = Answerer::Frame(self.place(at));
         }
         loop {
             let Phase::Leaving(left) = self.phase else { panic!("a response is on its way out") };
@@ -216,16 +273,21 @@ impl<B: Blueprint> Stack<B> {
 
     /// What the frame is made of that has answered; none where none has.
     pub fn answerer(&self) -> Option<&B> {
-        self.answered.and_then(|at| self.blueprint(at))
+        self.answered.and_then(|at| self.made_of(at))
     }
 
     /// What the frame is made of whose turn it is; none where none has one.
     pub fn at_work(&self) -> Option<&B> {
         match self.phase {
-            Phase::Entering(at) => self.blueprint(at),
-            Phase::Leaving(left) => self.blueprint(left.checked_sub(1)?),
+            Phase::Entering(at) => self.made_of(at),
+            Phase::Leaving(left) => self.made_of(left.checked_sub(1)?),
             Phase::Inside | Phase::Through | Phase::Over => None,
         }
+    }
+
+    /// Whether the request is right inside of a frame that has it go another way.
+    pub fn takes_detour(&self) -> bool {
+        self.layers.last().is_some_and(|layer| layer.frame.takes_detour())
     }
 
     /// Adds frames inside of all others: [`Stack::enter`] again, where there are any.
@@ -346,7 +408,7 @@ impl<B: Blueprint> Stack<B> {
     /// Bytes of bodies that are kept for frames, or by them.
     pub fn kept(&self) -> usize {
         let by = |layer: &Layer<B::Frame>| {
-            layer.frame.kept() + layer.replay.as_ref().map_or(0, Replay::kept)
+            layer.frame.kept() + layer.replay.as_deref().map_or(0, Replay::kept)
         };
         self.inbound.kept() + self.layers.iter().map(by).sum::<usize>()
     }
@@ -355,7 +417,9 @@ impl<B: Blueprint> Stack<B> {
     /// let go what need not be whole.
     pub fn let_go(&mut self) {
         for layer in &mut self.layers {
-            layer.replay.iter_mut().for_each(Replay::let_go);
+            if let Some(replay) = layer.replay() {
+                replay.let_go();
+            }
             layer.frame.let_go();
         }
     }
@@ -369,6 +433,12 @@ impl<B: Blueprint> Stack<B> {
     pub fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
         self.end_from(0, cx, ending);
         self.phase = Phase::Over;
+    }
+
+    /// What room it leaves, once it is over: nothing stands there any more.
+    pub fn leave_room(&mut self) -> SpareLayers<B> {
+        let is_over = self.layers.is_empty();
+        SpareLayers(if is_over { std::mem::take(&mut self.layers) } else { Vec::new() })
     }
 
     fn answer(&mut self, at: usize, response: Box<Response>) -> Box<Response> {
@@ -418,8 +488,9 @@ impl<B: Blueprint> Stack<B> {
 
     /// Whether what is inside the frame at `at` can be given the request's body once more.
     fn has_at_hand(&self, at: usize) -> bool {
-        let replay = self.layers[at].replay.as_ref();
-        !self.is_tunnel && replay.is_some_and(Replay::is_at_hand)
+        let layer = &self.layers[at];
+        let is_there = layer.replay.as_deref().is_none_or(Replay::is_at_hand);
+        !self.is_tunnel && layer.may_repeat() && is_there
     }
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
@@ -427,9 +498,13 @@ impl<B: Blueprint> Stack<B> {
         let within = at.checked_sub(self.blueprints.len());
         self.depth = within.and_then(|within| self.added.get(within)).map_or(0, |(it, _)| *it);
         self.added.retain(|(depth, _)| *depth <= self.depth);
-        let kept = self.layers[at].replay.as_mut().and_then(Replay::pieces);
+        let layer = &mut self.layers[at];
+        let kept = layer.replay.as_mut().and_then(|replay| replay.pieces());
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
-        self.anew = self.layers[at].let_in.as_deref().cloned();
+        self.anew = match &layer.let_in {
+            LetIn::So(changes) => Some((**changes).clone()),
+            LetIn::AsItIs | LetIn::Unkept => None,
+        };
         self.phase = Phase::Entering(at + 1);
         self.is_inside = false;
         self.answered = None;
@@ -441,12 +516,18 @@ type Failure = (usize, Box<Response>);
 
 impl<F: Frame> Layer<F> {
     fn new(frame: F) -> Self {
-        let needs = frame.needs();
-        let replay = match needs.request {
-            Direction::Replay(max) => Some(Replay::up_to(max)),
-            Direction::Untouched | Direction::Transform => None,
-        };
-        Self { frame, needs, replay, let_in: None }
+        Self { needs: frame.needs(), frame, replay: None, let_in: LetIn::Unkept }
+    }
+
+    /// Whether what is inside may be sent the request once more.
+    fn may_repeat(&self) -> bool {
+        matches!(self.needs.request, Direction::Replay(_))
+    }
+
+    /// What is kept of the body for that.
+    fn replay(&mut self) -> Option<&mut Replay> {
+        let Direction::Replay(max) = self.needs.request else { return None };
+        Some(self.replay.get_or_insert_with(|| Box::new(Replay::up_to(max))))
     }
 }
 
@@ -470,7 +551,9 @@ fn pass_in<F: Frame>(
             }
             pieces = next;
         }
-        if let Some(replay) = &mut layer.replay {
+        if !pieces.is_empty()
+            && let Some(replay) = layer.replay()
+        {
             pieces.iter().for_each(|piece| replay.keep(piece));
         }
     }

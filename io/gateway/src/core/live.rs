@@ -38,7 +38,7 @@ use crate::wire::secured::Secured;
 use backend::Wood;
 pub(crate) use backend::{BackendState, Carriage, Standing, unserved};
 pub(crate) use caller::Caller;
-pub(crate) use choice::Picked;
+pub(crate) use choice::{Fork, Picked};
 use endpoints::SetState;
 pub(crate) use endpoints::Target;
 pub(crate) use leaf::Leaf;
@@ -280,6 +280,14 @@ impl Scene<'_> {
         let to = Wood(self).follow(&copied.from, copied.edge);
         match to.pick(copied.path, self, caller, &mut recipes).for_requests() {
             Picked::Leaf(leaf) => Some((leaf, recipes)),
+            // Nobody looks at what a copy is answered.
+            Picked::Fork(fork) => {
+                recipes.pop();
+                match fork.pick(false, self, caller, &mut recipes) {
+                    Picked::Leaf(leaf) => Some((leaf, recipes)),
+                    _ => None,
+                }
+            }
             Picked::Refused(..) | Picked::Nothing => None,
         }
     }
@@ -295,7 +303,7 @@ impl Scene<'_> {
         let picked = from.clone().pick(path, self, caller, &mut recipes).for_requests();
         match picked {
             Picked::Leaf(leaf) if recipes.is_empty() => Some(leaf),
-            Picked::Leaf(_) | Picked::Refused(..) | Picked::Nothing => None,
+            Picked::Leaf(_) | Picked::Fork(_) | Picked::Refused(..) | Picked::Nothing => None,
         }
     }
 }

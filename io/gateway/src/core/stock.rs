@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::spares::{Spare, Spares};
+
 /// Copies under way at a time.
 const MOST_COPIES: usize = 256;
 
@@ -20,6 +22,7 @@ pub(crate) struct Stock {
 struct Taken {
     copies: Cell<usize>,
     bytes: Cell<usize>,
+    spares: Spares,
 }
 
 /// A part of it, until it is dropped.
@@ -40,8 +43,18 @@ impl Stock {
         self.take(1, bytes)
     }
 
+    /// Room for a request on its way through filters.
+    pub(crate) fn spare(&self) -> Spare {
+        self.taken.spares.take()
+    }
+
+    /// A request is over, which has left this.
+    pub(crate) fn put_back(&self, spare: Spare) {
+        self.taken.spares.put(spare);
+    }
+
     fn take(&self, copies: usize, bytes: usize) -> Option<Stocked> {
-        let Taken { copies: all_copies, bytes: all_bytes } = &*self.taken;
+        let Taken { copies: all_copies, bytes: all_bytes, .. } = &*self.taken;
         let now = (all_copies.get() + copies, all_bytes.get() + bytes);
         if now.0 > MOST_COPIES || now.1 > MOST_BYTES {
             return None;

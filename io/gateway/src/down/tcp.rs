@@ -163,7 +163,7 @@ pub(super) fn pick(core: &Core, client: IpAddr, route: &RouteState) -> Result<Le
         Picked::Leaf(leaf) if recipes.is_empty() => return Ok(leaf),
         Picked::Leaf(..) => (Fault::Refused, Some("its filters are for requests".into())),
         Picked::Refused(_, why) => (Fault::Refused, Some(why)),
-        Picked::Nothing => (Fault::NoEndpoints, None),
+        Picked::Fork(_) | Picked::Nothing => (Fault::NoEndpoints, None),
     };
     match why {
         Some(why) => core.refused(&route.name, &why),

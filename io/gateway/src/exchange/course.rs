@@ -17,6 +17,7 @@ use steelyard_http::{
 
 use steelyard_model::routing::id::RouteId;
 
+use crate::core::spares::Spare;
 use crate::core::stock::{Stock, Stocked};
 use crate::shared::flights::Lead;
 use crate::tell::date;
@@ -34,6 +35,10 @@ pub(crate) struct Course {
     notes: Vec<Note>,
     /// What is changed about the request's head.
     changes: RequestChanges,
+    /// Room for its head.
+    text: Vec<u8>,
+    /// When filters were last asked about its head.
+    seen: Instant,
     /// The lines that say which gateways the request has passed (RFC 8586): they stay with what
     /// is asked for its sake, or a circle by way of filters would have no end.
     passed: Vec<u8>,
@@ -69,11 +74,14 @@ impl Course {
         passed: Vec<u8>,
         stock: &Stock,
     ) -> Self {
+        let Spare { layers, changes, text } = stock.spare();
         Self {
-            stack: Stack::new(recipes),
+            stack: Stack::within(recipes, layers),
             journey,
             notes: Vec::new(),
-            changes: RequestChanges::default(),
+            changes,
+            text,
+            seen: Instant::now(),
             passed,
             has_body: false,
             stocked: None,
@@ -90,7 +98,8 @@ impl Course {
         let view: &dyn RequestView = head.map_or(&Unread, |head| head);
         let mut edits = RequestEdits::over(view, &mut self.changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Self::context(journey, Answerer::Gateway, notes);
+        self.seen = Instant::now();
+        let mut cx = Self::context(self.seen, journey, Answerer::Gateway, notes);
         let inward = self.stack.enter(&mut cx, &mut edits, got);
         self.publish();
         inward
@@ -107,7 +116,8 @@ impl Course {
     ) -> Outward {
         let mut edits = ResponseEdits::resume(response, std::mem::take(changes));
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Self::context(journey, cause, notes);
+        self.seen = Instant::now();
+        let mut cx = Self::context(self.seen, journey, cause, notes);
         let outward = self.stack.leave(&mut cx, &mut edits, got, is_repeatable);
         *changes = edits.into_changes();
         self.publish();
@@ -127,9 +137,19 @@ impl Course {
         self.stack.deepen(recipes);
     }
 
+    /// Whether it is to go another way than before.
+    pub(crate) fn takes_detour(&self) -> bool {
+        self.stack.takes_detour()
+    }
+
     /// Where its connection comes from.
     pub(crate) fn client(&self) -> IpAddr {
         self.journey.peer
+    }
+
+    /// Room for the request's head, as long as nobody has taken it.
+    pub(crate) fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.text
     }
 
     /// The lines that say which gateways the request has passed.
@@ -266,13 +286,21 @@ impl Course {
     /// It is over.
     pub(crate) fn finish(&mut self, ending: Ending) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.with_context(|stack, cx| stack.done(cx, ending));
+            let (journey, notes) = (&self.journey, &mut self.notes);
+            let mut cx = Self::context(self.seen, journey, Answerer::Gateway, notes);
+            self.stack.done(&mut cx, ending);
+            self.publish();
         }
         self.leads.clear();
     }
 
-    fn context<'c>(journey: &'c Journey, cause: Answerer, notes: &'c mut Vec<Note>) -> Context<'c> {
-        let (now, clock, random) = (Instant::now(), date::unix_now, random_bytes);
+    fn context<'c>(
+        now: Instant,
+        journey: &'c Journey,
+        cause: Answerer,
+        notes: &'c mut Vec<Note>,
+    ) -> Context<'c> {
+        let (clock, random) = (date::unix_now, random_bytes);
         Context { now, clock, random, journey, cause, notes }
     }
 
@@ -281,7 +309,7 @@ impl Course {
         run: impl FnOnce(&mut Stack<Recipe>, &mut Context<'_>) -> T,
     ) -> T {
         let (journey, notes) = (&self.journey, &mut self.notes);
-        let mut cx = Self::context(journey, Answerer::Gateway, notes);
+        let mut cx = Self::context(Instant::now(), journey, Answerer::Gateway, notes);
         let outcome = run(&mut self.stack, &mut cx);
         self.publish();
         outcome
@@ -323,6 +351,9 @@ fn pass(
 impl Drop for Course {
     fn drop(&mut self) {
         self.finish(Ending::Aborted);
+        let layers = self.stack.leave_room();
+        let (changes, text) = (std::mem::take(&mut self.changes), std::mem::take(&mut self.text));
+        self.stock.put_back(Spare { layers, changes, text });
     }
 }
 

@@ -15,7 +15,7 @@ use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::{Manner, Route};
 
 use crate::core::Core;
-use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, States};
+use crate::core::live::{Caller, Chosen, Fork, Live, Picked, RouteState, Scene, States};
 use crate::shared::Config;
 
 /// Most routes on the way of a request.
@@ -35,6 +35,8 @@ pub(crate) enum Onward {
     Route(Rc<RouteState>),
     /// To a backend.
     Backend(Chosen),
+    /// On one of two ways, by what the first one answers.
+    Fork(Rc<RouteState>, Box<Fork>),
     /// Nowhere: it is refused with this status, for this reason.
     Refused(u16, Arc<str>),
     /// Nowhere: none of the routes that it leads to matches. The nearest of them, if clients may
@@ -108,6 +110,35 @@ pub(crate) fn onward(
     }
 }
 
+/// The same from where the way of a request forks.
+pub(crate) fn beyond(
+    core: &Core,
+    (route, fork): (&Rc<RouteState>, &Fork),
+    is_second: bool,
+    Made { head, changes, client }: Made<'_>,
+) -> (Onward, Vec<Recipe>) {
+    let (live, mut recipes) = (core.live(), Vec::new());
+    let picked = head.map_or(Picked::Nothing, |head| {
+        let changed = RequestEdits::seen(head, changes);
+        let caller = Caller::of(&changed, client);
+        fork.pick(is_second, &core.scene(&live), &caller, &mut recipes)
+    });
+    (Onward::to(picked, route, core), recipes)
+}
+
+impl Onward {
+    fn to(picked: Picked, route: &Rc<RouteState>, core: &Core) -> Self {
+        match picked {
+            Picked::Refused(status, why) => {
+                core.refused(&route.name, &why);
+                Self::Refused(status, why)
+            }
+            Picked::Fork(fork) => Self::Fork(route.clone(), fork),
+            picked => Self::Backend(Chosen { route: route.clone(), picked }),
+        }
+    }
+}
+
 fn from(
     core: &Core,
     scene: &Scene<'_>,
@@ -120,13 +151,7 @@ fn from(
             let changed = RequestEdits::seen(head, changes);
             route.pick(scene, &Caller::of(&changed, client), &mut recipes)
         });
-        let onward = match picked.unwrap_or(Picked::Nothing) {
-            Picked::Refused(status, why) => {
-                core.refused(&route.name, &why);
-                Onward::Refused(status, why)
-            }
-            picked => Onward::Backend(Chosen { route: route.clone(), picked }),
-        };
+        let onward = Onward::to(picked.unwrap_or(Picked::Nothing), route, core);
         return (onward, recipes);
     }
     let found = head.and_then(|head| {

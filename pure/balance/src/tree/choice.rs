@@ -26,6 +26,9 @@ pub struct LeafChoice<N> {
     pub copies: Vec<Copied<N>>,
     /// Who is asked if what was chosen fails: the last first.
     pub rescues: Vec<Rescue<N>>,
+    /// Where the choice waits, in the place of a leaf: the node itself, of which the first edge is
+    /// taken, and the second one after such a status.
+    pub fork: Option<Rescue<N>>,
 }
 
 /// A cookie that is to be set.
@@ -89,7 +92,8 @@ impl EdgePath {
 
 impl<N> LeafChoice<N> {
     pub(super) fn new(path: EdgePath) -> Self {
-        Self { path, leaf: None, pins: Vec::new(), copies: Vec::new(), rescues: Vec::new() }
+        let (pins, copies, rescues) = (Vec::new(), Vec::new(), Vec::new());
+        Self { path, leaf: None, pins, copies, rescues, fork: None }
     }
 }
 

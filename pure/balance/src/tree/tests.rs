@@ -13,6 +13,8 @@ use super::*;
 struct Wood {
     backends: BTreeMap<u32, Backend>,
     shapes: Cell<usize>,
+    /// Filters stand on all ways.
+    is_filtered: bool,
 }
 
 impl Tree for Wood {
@@ -41,6 +43,10 @@ impl Tree for Wood {
     fn is_drawn(&self, _: &u32, _: usize, share: (u32, u32)) -> bool {
         share.0 > 0
     }
+
+    fn is_filtered(&self, _: &u32) -> bool {
+        self.is_filtered
+    }
 }
 
 struct Nobody;
@@ -68,7 +74,7 @@ fn answer() -> Backend {
 }
 
 fn wood(backends: impl IntoIterator<Item = (u32, Backend)>) -> Wood {
-    Wood { backends: backends.into_iter().collect(), shapes: Cell::new(0) }
+    Wood { backends: backends.into_iter().collect(), shapes: Cell::new(0), is_filtered: false }
 }
 
 #[test]
@@ -86,6 +92,31 @@ fn a_wide_choice_has_all_its_edges() {
     let far = u32::try_from(MOST_LOOKS).expect("a small number") + 1;
     let it = wood([(0, Backend::Weighted { edges, sticky: None }), (far, answer())]);
     assert_eq!(choose(&it, 0, &Nobody).leaf, Some(far));
+}
+
+#[test]
+fn a_choice_waits_where_filters_stand_on_its_ways() {
+    let failover = |statuses: &[(u16, u16)]| Backend::Failover {
+        primary: edge(1, 1),
+        fallback: Box::new(edge(2, 1)),
+        statuses: statuses.to_vec(),
+        replay: Some(9),
+    };
+    for (is_filtered, statuses, is_there, leaf, rescues, waits) in [
+        (true, &[(500, 599)][..], true, None, 0, true),
+        (false, &[(500, 599)], true, Some(1), 1, false),
+        (true, &[], true, Some(1), 0, false),
+        (true, &[(500, 599)], false, Some(2), 0, false),
+    ] {
+        let first = is_there.then(|| (1, answer()));
+        let above = Backend::Weighted { edges: vec![edge(3, 1)], sticky: None };
+        let rest = [(0, above), (3, failover(statuses)), (2, answer())];
+        let it = Wood { is_filtered, ..wood(rest.into_iter().chain(first)) };
+        let choice = choose(&it, 0, &Nobody);
+        assert_eq!((choice.leaf, choice.rescues.len()), (leaf, rescues), "{statuses:?}");
+        let fork = choice.fork.map(|fork| (fork.node, fork.path.edges().collect(), fork.replay));
+        assert_eq!(fork, waits.then(|| (3, vec![0], Some(9))), "{statuses:?}");
+    }
 }
 
 fn backend(nodes: u32) -> impl Strategy<Value = Backend> {

@@ -19,17 +19,15 @@ enum What {
 
 /// The coding for a client; none where the response stays as it is.
 pub(super) fn coding(head: &dyn Head, terms: &Compression) -> Option<ContentCoding> {
+    if head.first("accept-encoding").is_none() {
+        return terms.default;
+    }
     let mut taken = Vec::new();
-    let mut says_something = false;
     head.each(&mut |name, value| {
         if name.eq_ignore_ascii_case("accept-encoding") {
-            says_something = true;
             taken.extend(value.split(|byte| *byte == b',').filter_map(|it| read(it, terms)));
         }
     });
-    if !says_something {
-        return terms.default;
-    }
     match best(&taken, terms)? {
         What::Coding(coding) => Some(coding),
         What::Any => usual(terms),

@@ -27,7 +27,15 @@ pub(crate) struct Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     /// Its place.
-    place: usize,
+    place: u32,
+}
+
+impl Ticket {
+    fn at(place: usize) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "there are not so many places")]
+        let place = place as u32;
+        Self { place }
+    }
 }
 
 impl Default for Counts {
@@ -43,13 +51,18 @@ impl Counts {
         let tag = source & !MOST;
         let (begin, window) = self.window(source);
         loop {
-            let is_own = |it: &&AtomicU64| {
+            let is_own = |value: u64| value & MOST > 0 && value & !MOST == tag;
+            let mut free = None;
+            let own = window.iter().enumerate().find_map(|(at, it)| {
                 let value = it.load(Ordering::Acquire);
-                value & MOST > 0 && value & !MOST == tag
-            };
-            if let Some(at) = window.iter().position(|it| is_own(&it)) {
+                if value & MOST == 0 && free.is_none() {
+                    free = Some((at, value));
+                }
+                is_own(value).then_some(at)
+            });
+            if let Some(at) = own {
                 match add(&window[at], tag, amount) {
-                    Added::Yes => return Some(Ticket { place: begin + at }),
+                    Added::Yes => return Some(Ticket::at(begin + at)),
                     Added::Full => return None,
                     Added::Gone => continue,
                 }
@@ -57,29 +70,26 @@ impl Counts {
             if amount == 0 {
                 return None;
             }
-            let at = window.iter().position(|it| it.load(Ordering::Acquire) & MOST == 0)?;
-            let free = window[at].load(Ordering::Acquire);
-            let taken = free & MOST == 0
-                && window[at]
-                    .compare_exchange(free, tag | 1, Ordering::AcqRel, Ordering::Acquire)
-                    .is_ok();
-            if !taken {
+            let (at, value) = free?;
+            let (done, failed) = (Ordering::AcqRel, Ordering::Acquire);
+            if window[at].compare_exchange(value, tag | 1, done, failed).is_err() {
                 continue;
             }
             // Of two that come at once each may have taken a place.
             let mut others = window.iter().enumerate().filter(|(place, _)| *place != at);
-            if others.any(|(_, it)| is_own(&it)) {
+            if others.any(|(_, it)| is_own(it.load(Ordering::Acquire))) {
                 window[at].fetch_sub(1, Ordering::AcqRel);
                 continue;
             }
-            return Some(Ticket { place: begin + at });
+            return Some(Ticket::at(begin + at));
         }
     }
 
     /// It is under way no more.
     pub(crate) fn leave(&self, it: Ticket) {
-        if let Some(shelf) = self.shelves[it.place / SHELF].get() {
-            shelf[it.place % SHELF].fetch_sub(1, Ordering::AcqRel);
+        let place = it.place as usize;
+        if let Some(shelf) = self.shelves[place / SHELF].get() {
+            shelf[place % SHELF].fetch_sub(1, Ordering::AcqRel);
         }
     }
 

@@ -36,6 +36,18 @@ impl InFlight {
         let InFlightLimit { amount, of, status } = limit.clone();
         Self { terms: Arc::new(FlightTerms { of, amount, status, kept, seed }), ticket: None }
     }
+
+    /// Lets a request in, if it may come; its ticket is to be let go.
+    pub(crate) fn ticket_for(&self, cx: &Context<'_>, head: &RequestEdits<'_>) -> Option<Ticket> {
+        let terms = &*self.terms;
+        let source = number(&terms.of, cx.journey.peer, head, terms.seed);
+        terms.kept.enter(source, terms.amount)
+    }
+
+    /// One that was let in is under way no more.
+    pub(crate) fn give_back(&self, ticket: Ticket) {
+        self.terms.kept.leave(ticket);
+    }
 }
 
 impl Frame for InFlight {
@@ -43,20 +55,22 @@ impl Frame for InFlight {
         Some(self.terms.kept.lifespan())
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
-        let terms = &*self.terms;
-        let source = number(&terms.of, cx.journey.peer, head, terms.seed);
-        self.ticket = terms.kept.enter(source, terms.amount);
+        self.ticket = self.ticket_for(cx, head);
         if self.ticket.is_some() {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("as many requests of this source are under way as may be"));
-        Enter::Answer(Box::new(Response::bare(terms.status)))
+        Enter::Answer(Box::new(Response::bare(self.terms.status)))
     }
 
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {
         if let Some(ticket) = self.ticket.take() {
-            self.terms.kept.leave(ticket);
+            self.give_back(ticket);
         }
     }
 }

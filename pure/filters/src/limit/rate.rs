@@ -40,9 +40,23 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// Lets a request in whose turn it is; of any other nothing is taken.
+    pub(crate) fn lets_in_now(&self, cx: &Context<'_>, head: &RequestEdits<'_>) -> bool {
+        let terms = &*self.terms;
+        let Some(pace) = terms.pace else { return true };
+        let source = number(&terms.of, cx.journey.peer, head, terms.seed);
+        terms.kept.take(source, Pace { patience: 0, ..pace }, cx.now).is_ok()
+    }
+}
+
 impl Frame for Rate {
     fn lifespan(&self) -> Option<&Lifespan> {
         Some(self.terms.kept.lifespan())
+    }
+
+    fn writes(&self) -> bool {
+        false
     }
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {

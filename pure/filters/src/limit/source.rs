@@ -14,7 +14,14 @@ pub(crate) fn number(of: &Counted, peer: IpAddr, head: &dyn RequestView, seed: u
     match of {
         Counted::Client(source) => hashed(client::address(source, peer, head), seed),
         Counted::Header(name) => hashed(head.first(name).unwrap_or_default(), seed),
-        Counted::Host => hashed(host(head.authority()).to_ascii_lowercase(), seed),
+        Counted::Host => {
+            let host = host(head.authority());
+            // Most are spelled so already.
+            match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                true => hashed(&*host.to_ascii_lowercase(), seed),
+                false => hashed(host, seed),
+            }
+        }
     }
 }
 

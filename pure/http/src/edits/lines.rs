@@ -42,6 +42,11 @@ impl LineEdits {
         self.edits.is_empty()
     }
 
+    /// Bytes of lines that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// No edit any more; memory stays.
     pub(super) fn clear(&mut self) {
         self.text.clear();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_balance::budget::RetryBudget;
 use steelyard_balance::pick::Attempts;
-use steelyard_balance::tree::{Portion, Shape, Tree, token};
+use steelyard_balance::tree::{DEEPEST, Portion, Shape, Tree, token};
 use steelyard_balance::{Lot, SmoothWeighted};
 use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{
@@ -28,6 +28,9 @@ use crate::options::OwnAnswers;
 use crate::shared::origins::OriginHandshakes;
 use crate::shared::standing::{EndpointStanding, EndpointStandings, Line, Lineup, Spot};
 use crate::up::upstream::Upstream;
+
+/// Backends below one that are looked at for filters on the way, at most.
+const MOST_LOOKS: usize = 256;
 
 /// Status where a backend asks for what is not built yet.
 const UNSERVED: u16 = 503;
@@ -425,6 +428,30 @@ impl Tree for Wood<'_> {
         }
         portions.get(key).is_some_and(|portion| portion.draws(share))
     }
+
+    fn is_filtered(&self, node: &Standing) -> bool {
+        self.has_filters(node, DEEPEST, &mut 0)
+    }
+}
+
+impl Wood<'_> {
+    /// Whether a request may pass filters on its way from a node on, as far as that can be seen;
+    /// who looks no further says so.
+    fn has_filters(&self, node: &Standing, depth: usize, looks: &mut usize) -> bool {
+        *looks += 1;
+        if depth == 0 || *looks > MOST_LOOKS {
+            return true;
+        }
+        match &*node.form {
+            Form::Inner(_, edges) => (0..edges.len()).any(|edge| {
+                let to = || self.follow(node, edge);
+                !edges[edge].recipes.is_empty() || self.has_filters(&to(), depth - 1, looks)
+            }),
+            // It answers in a frame.
+            Form::Own(..) => true,
+            Form::Leaf(..) | Form::Refused(..) | Form::Nothing => false,
+        }
+    }
 }
 
 impl Form {
@@ -436,7 +463,7 @@ impl Form {
                 Self::Leaf(node.clone(), leaf.set.clone(), set)
             }
             inner if !inner.edges().is_empty() || matches!(inner, Backend::Weighted { .. }) => {
-                let edges = scene.branches(inner).filter(|_| is_straight(inner));
+                let edges = scene.branches(inner);
                 edges.map_or_else(Self::unserved, |edges| Self::Inner(node.clone(), edges))
             }
             Backend::Refused { why: RefusalReason::Reference(_), status: UNSERVED, .. } => {
@@ -469,17 +496,6 @@ impl Scene<'_> {
             Some(Branch { key, to: self.link(&edge.backend), recipes, token })
         };
         edges.iter().enumerate().map(branch).collect()
-    }
-}
-
-/// Whether nobody who is asked after another one has answered passes filters of its own: that is
-/// not built.
-fn is_straight(backend: &Backend) -> bool {
-    match backend {
-        Backend::Failover { fallback, statuses, .. } => {
-            statuses.is_empty() || fallback.uses.is_empty()
-        }
-        _ => true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_balance::tree::{EdgePath, LeafChoice, Tree, choose_from};
+use steelyard_balance::tree::{Copied, EdgePath, LeafChoice, Pin, Tree, choose_from};
 use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::Backend;
 
@@ -15,10 +15,40 @@ use super::leaf::{Beside, Leaf};
 pub(crate) enum Picked {
     /// Endpoints of a backend.
     Leaf(Leaf),
+    /// Who that is hangs on what the first one answers; what has it asked is the innermost frame.
+    Fork(Box<Fork>),
     /// Nobody: it is refused with this status, for this reason.
     Refused(u16, Arc<str>),
     /// Nobody: there is no endpoint.
     Nothing,
+}
+
+/// A backend from which a request goes one of two ways, each with filters of its own.
+pub(crate) struct Fork {
+    node: Standing,
+    path: EdgePath,
+    /// Cookies of backends before it, to be set.
+    pins: Vec<Pin>,
+    /// Who gets copies, since a backend before it says so: once.
+    copies: Vec<Copied<Standing>>,
+}
+
+impl Fork {
+    /// Who takes a request that goes on the first way, or on the second.
+    pub(crate) fn pick(
+        &self,
+        is_second: bool,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
+        let edge = usize::from(is_second);
+        let Some(path) = self.path.then(edge) else { return Picked::Nothing };
+        self.node.extend(edge, scene, recipes);
+        let to = Wood(scene).follow(&self.node, edge);
+        let copies = if is_second { Vec::new() } else { self.copies.clone() };
+        to.pick_with((path, self.pins.clone(), copies), scene, caller, recipes).for_requests()
+    }
 }
 
 impl Standing {
@@ -36,19 +66,46 @@ impl Standing {
         caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
+        self.pick_with((path, Vec::new(), Vec::new()), scene, caller, recipes)
+    }
+
+    /// The same where backends before it have said what else is to be done.
+    fn pick_with(
+        self,
+        (path, mut pins, mut copies): (EdgePath, Vec<Pin>, Vec<Copied<Self>>),
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
         let Form::Inner(..) = &*self.form else {
-            return self.pick_here(scene, caller, None, recipes);
+            let beside = Beside::of(pins, copies, Vec::new());
+            return self.pick_here(scene, caller, beside, recipes);
         };
         let wood = Wood(scene);
-        let choice = choose_from(&wood, self.clone(), path, caller);
-        let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
-        let Some(leaf) = leaf else { return Picked::Nothing };
+        let LeafChoice { path: way, leaf, pins: more, copies: others, rescues, fork } =
+            choose_from(&wood, self.clone(), path, caller);
+        pins.extend(more);
+        copies.extend(others);
         let mut standing = self;
-        for edge in way.edges().skip(path.len()) {
-            standing.extend(edge, scene, recipes);
-            standing = wood.follow(&standing, edge);
+        let way = fork.as_ref().map_or(way, |fork| fork.path);
+        let mut go = |recipes: &mut Vec<Recipe>| {
+            for edge in way.edges().skip(path.len()) {
+                standing.extend(edge, scene, recipes);
+                standing = wood.follow(&standing, edge);
+            }
+        };
+        match (leaf, fork) {
+            (_, Some(fork)) => {
+                go(recipes);
+                recipes.push(Recipe::detour(&fork.statuses, fork.replay));
+                Picked::Fork(Box::new(Fork { node: fork.node, path: fork.path, pins, copies }))
+            }
+            (Some(leaf), None) => {
+                go(recipes);
+                leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues), recipes)
+            }
+            (None, None) => Picked::Nothing,
         }
-        leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues), recipes)
     }
 
     /// The same at a leaf. What answers by itself does so in a frame: it is the innermost of all,
@@ -93,7 +150,11 @@ impl Picked {
 
     /// The same, if it can take a connection.
     pub(super) fn for_bytes(self) -> Self {
-        self.if_fit(|backend| backend.carriage().is_some())
+        match self {
+            // No status is heard of those.
+            Self::Fork(_) => Self::unserved(),
+            other => other.if_fit(|backend| backend.carriage().is_some()),
+        }
     }
 
     fn if_fit(self, is_fit: impl Fn(&BackendState) -> bool) -> Self {

@@ -55,7 +55,7 @@ impl Deref for Recipes {
 
 impl FromIterator<Recipe> for Recipes {
     fn from_iter<I: IntoIterator<Item = Recipe>>(all: I) -> Self {
-        let all: Rc<[Recipe]> = all.into_iter().collect();
+        let all: Rc<[Recipe]> = Recipe::in_runs(all).into();
         Self { folded: Recipe::folded(&all).map(Rc::new), all }
     }
 }

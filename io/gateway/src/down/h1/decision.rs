@@ -204,6 +204,9 @@ impl Context<'_> {
             self.core.refused(&state.name, why);
             return answer(Answer::refused(*status, why, wants_html), state, recipes);
         }
+        if let Picked::Fork(fork) = picked {
+            return Direct::Done(Inside::Fork(state, fork), recipes);
+        }
         let chosen = Chosen { route: state, picked };
         match recipes {
             None => Direct::Straight(chosen),

@@ -12,9 +12,9 @@ use steelyard_model::routing::route::Manner;
 
 use super::answer::Answer;
 use super::request::{Context, Request};
-use crate::core::live::{Chosen, Live, Recipes, RouteState};
+use crate::core::live::{Chosen, Fork, Live, Recipes, RouteState};
 use crate::exchange::course::Course;
-use crate::exchange::way::{DEEPEST, Made, Onward, onward};
+use crate::exchange::way::{DEEPEST, Made, Onward, beyond, onward};
 use crate::tell::fault::Fault;
 
 /// A request that passes filters, and where it comes to then.
@@ -64,6 +64,8 @@ pub(crate) enum Inside {
     Route(Rc<RouteState>),
     /// A backend.
     Backend(Chosen),
+    /// A backend with two ways: which one is gone is asked once more when the first has answered.
+    Fork(Rc<RouteState>, Box<Fork>),
     /// We answer ourselves, perhaps for a route that refuses.
     Answer(Answer, Option<Rc<RouteState>>),
 }
@@ -72,7 +74,7 @@ impl Inside {
     /// The route that has led there.
     pub(crate) fn route(&self) -> Option<&Rc<RouteState>> {
         match self {
-            Self::Route(route) => Some(route),
+            Self::Route(route) | Self::Fork(route, _) => Some(route),
             Self::Backend(chosen) => Some(&chosen.route),
             Self::Answer(_, route) => route.as_ref(),
         }
@@ -107,18 +109,19 @@ impl Context<'_> {
         request.end_bare();
         let manner = to.route().map(|route| route.manner()).unwrap_or_default();
         let semicolons = self.listener.hop(self.client_lines, self.port, manner).semicolons;
-        let mut text = text.to_vec();
-        let is_respelled = !head.query.is_empty() && respell_query(&mut text, semicolons);
         let journey = self.journey(to.route().map(|route| route.id()), request.client);
         let recipes = recipes.unwrap_or_default();
         let mut course = Course::new(recipes, journey, head.passed(), &self.core.stock);
+        let mut room = std::mem::take(course.text());
+        room.extend_from_slice(text);
+        let is_respelled = !head.query.is_empty() && respell_query(&mut room, semicolons);
         let limit = self.listener.terms.answer;
         course.due = to.route().and_then(|route| route.times(request.started, limit).due);
         let mut steps = Vec::with_capacity(2);
         steps.push(to);
         let way = Way { steps, taken: Some(live.clone()) };
         let came = Came::To(Entered::Inside);
-        let mut filtered = Box::new(Filtered { course, way, head: text, came });
+        let mut filtered = Box::new(Filtered { course, way, head: room, came });
         filtered.came = if is_respelled {
             self.resume(&mut filtered, request, Got::Nothing, out)
         } else {
@@ -210,22 +213,27 @@ impl Context<'_> {
     ) -> bool {
         // What was decided inside of a filter that wants another attempt is decided anew.
         way.steps.truncate(course.stack().depth() + 1);
-        let Some(Inside::Route(route)) = way.steps.last() else { return false };
+        let made = Made { head, changes: course.changes(), client: request.client };
+        let (route, (onward, recipes)) = match way.steps.last() {
+            Some(Inside::Route(route)) if way.steps.len() >= DEEPEST && route.leads_to_routes() => {
+                self.core.refused(&route.name, "it leads to routes without end");
+                let refused = Onward::Refused(503, "it leads to routes without end".into());
+                (route, (refused, Vec::new()))
+            }
+            Some(Inside::Route(route)) => {
+                (route, onward(self.core, way.taken.as_ref(), route, made))
+            }
+            Some(Inside::Fork(route, fork)) => {
+                (route, beyond(self.core, (route, fork), course.takes_detour(), made))
+            }
+            _ => return false,
+        };
         let answer = |answer| Inside::Answer(answer, Some(route.clone()));
         let html = request.wants_html;
-        let (onward, recipes) = match way.steps.len() {
-            DEEPEST.. if route.leads_to_routes() => {
-                self.core.refused(&route.name, "it leads to routes without end");
-                (Onward::Refused(503, "it leads to routes without end".into()), Vec::new())
-            }
-            _ => {
-                let made = Made { head, changes: course.changes(), client: request.client };
-                onward(self.core, way.taken.as_ref(), route, made)
-            }
-        };
         let step = match onward {
             Onward::Route(route) => Inside::Route(route),
             Onward::Backend(chosen) => Inside::Backend(chosen),
+            Onward::Fork(route, fork) => Inside::Fork(route, fork),
             Onward::Refused(status, why) => answer(Answer::refused(status, &why, html)),
             Onward::Nothing(near) => {
                 let not_found = head.map(|head| Answer::not_found(head, near));

@@ -114,10 +114,11 @@ impl<C: Wire> Connection<C> {
     fn end(
         &mut self,
         request: &Request,
-        Filtered { course, way, .. }: &mut Filtered,
+        Filtered { course, way, head, .. }: &mut Filtered,
         mut over: Over,
         trace: &Trace,
     ) -> After {
+        *course.text() = std::mem::take(head);
         over.told.frame = course.answered();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
@@ -252,7 +253,7 @@ impl<C: Wire> Connection<C> {
                     self.details.clone_from(&answer.details);
                     return Inner::Leaving(leaving(answer.to_response(), request, answer.why));
                 }
-                Some(Inside::Route(_)) | None => Fault::GivenUp,
+                Some(Inside::Route(_) | Inside::Fork(..)) | None => Fault::GivenUp,
             },
             Err(Fault::ClientGone) => return Inner::Over(Over::cut(Fault::ClientGone)),
             Err(fault) => fault,

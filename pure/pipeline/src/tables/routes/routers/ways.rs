@@ -43,10 +43,7 @@ impl Maker<'_, '_> {
             BackendShape::Failover { ways, statuses, replay } => {
                 let [primary, fallback] = &**ways;
                 let primary = self.edge(primary, &owner, 0);
-                let fallback = Box::new(match statuses.is_empty() {
-                    true => self.edge(fallback, &owner, 1),
-                    false => self.aside(fallback, &owner, 1),
-                });
+                let fallback = Box::new(self.edge(fallback, &owner, 1));
                 Backend::Failover { primary, fallback, statuses: statuses.clone(), replay: *replay }
             }
         }
@@ -111,22 +108,6 @@ impl Maker<'_, '_> {
             closed = closed.or(why);
         }
         (uses, closed)
-    }
-
-    /// Who is asked second by a status, when the request has passed what the first one has: it
-    /// passes no filters of its own.
-    fn aside(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
-        let mut edge = self.edge(way, owner, at);
-        let first = self.on_way(way).first().map(|(link, _)| link.clone());
-        if let Some(link) = first.filter(|_| !edge.uses.is_empty()) {
-            let why = self.unbuilt(&link, "it is used for who is asked second by a status");
-            let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
-            let backend =
-                Backend::Refused { status: 503, why, instead_of: Some(edge.backend.clone()) };
-            self.describe(id.clone(), &way.place, backend);
-            edge = Edge { backend: id, weight: way.weight, uses: Vec::new() };
-        }
-        edge
     }
 
     pub(super) fn describe(&mut self, id: BackendId, place: &Provenance, backend: Backend) {
