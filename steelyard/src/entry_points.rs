@@ -46,7 +46,8 @@ pub struct StaticOptions {
     spelled: BTreeMap<String, String>,
     /// What there is to say of others.
     remarks: Vec<String>,
-    /// Entry points are there that are declared, and no others: so a file has it that declares some.
+    /// Entry points are there that are declared, and no others: so a file has it that declares
+    /// some.
     has_only_declared: bool,
     /// Whom files say to believe.
     roots: NamedRoots,

@@ -26,8 +26,8 @@ impl StaticOptions {
     }
 
     /// Every entry point: the built-in ones unless moved, and those of the user's own. Where a file
-    /// declares some, they are those of it alone, as with Traefik: nothing listens that nobody asked
-    /// for. `fallback` gives the ports of the built-in ones.
+    /// declares some, they are those of it alone, as with Traefik: nothing listens that nobody
+    /// asked for. `fallback` gives the ports of the built-in ones.
     pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
         let mut points = BTreeMap::new();
         let built_in = [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)];

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use steelyard_admin::{Admin, AdminOptions, HealthOptions, Published, StartError};
 use steelyard_filters::OwnServices;
 use steelyard_forward::ForwardOptions;
-use steelyard_gateway::{GatewayOptions, OwnAnswers};
+use steelyard_gateway::{GatewayOptions, OwnAnswers, OwnSockets};
 use steelyard_speaker::{ConflictPolicy, Expectation, Formers, Gate, Membership, SpeakerOptions};
 
 use super::Settings;
@@ -90,7 +90,7 @@ pub(super) fn speaker_options(
 pub(super) fn gateway_options(
     settings: &Settings,
     rooms: &Rooms,
-    own: &Arc<Own>,
+    (own, own_sockets): (&Arc<Own>, &OwnSockets),
 ) -> Result<GatewayOptions> {
     let fixed = &settings.world.fixed;
     Ok(GatewayOptions {
@@ -107,6 +107,7 @@ pub(super) fn gateway_options(
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),
+        own_sockets: own_sockets.clone(),
         own: Some(OwnAnswers(Arc::clone(own) as Arc<dyn OwnServices>)),
         return_memory: steelyard_host::memory::give_back,
         waits: settings.inheritance.is_heir,

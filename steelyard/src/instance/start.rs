@@ -8,7 +8,7 @@ use steelyard_admin::{Admin, LiveParts, Metrics, Published};
 use steelyard_forward::{
     ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
 };
-use steelyard_gateway::{Gateway, GatewayOptions, OwnSockets};
+use steelyard_gateway::{Gateway, OwnSockets};
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
@@ -55,10 +55,8 @@ impl Instance {
         let own_sockets = OwnSockets::default();
         let gateway = match settings.duties.routes {
             true => {
-                let options = GatewayOptions {
-                    own_sockets: own_sockets.clone(),
-                    ..gateway_options(&settings, &descriptors.rooms, &own_services)?
-                };
+                let told = (&own_services, &own_sockets);
+                let options = gateway_options(&settings, &descriptors.rooms, told)?;
                 Some(Arc::new(Gateway::start(options)?))
             }
             false => None,

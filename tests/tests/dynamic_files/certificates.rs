@@ -167,8 +167,9 @@ fn certificates_stand_while_what_names_them_cannot_be_read() -> Result<()> {
     };
     let covered = ("mount --bind $4 $1", "umount $1");
     let moved = ("mv $1 $2", "mv $2 $1");
-    let dangling = ("mv $3 $4/kept; ln -s nowhere.yml $3", "mv $4/kept $3");
-    let pipe = ("mv $3 $4/kept; mkfifo $3", "mv $4/kept $3");
+    // In one step each: it is never seen to be gone.
+    let dangling = ("cp $3 $4/kept; ln -s nowhere.yml $4/new; mv -T $4/new $3", "mv -T $4/kept $3");
+    let pipe = ("cp $3 $4/kept; mkfifo $4/new; mv -T $4/new $3", "mv -T $4/kept $3");
     for (hurt, heal) in [covered, moved, dangling, pipe] {
         shell(hurt)?;
         let place = folder.display().to_string();

@@ -13,13 +13,11 @@
 //!
 //! All else is taken in at once.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::files::{Content, File, Reading};
+use super::files::{ByName, Content, File, Reading};
 use super::owed::owed;
 use crate::key::Key;
 use crate::sight::{Sight, Unseen, is_under};
@@ -80,9 +78,6 @@ struct Loss<'a, T> {
     /// It has stood for its moment.
     is_believed: bool,
 }
-
-/// Files by name.
-pub(super) type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
 
 /// How much less there is in a file that was read again.
 pub(super) struct Less {

@@ -1,6 +1,8 @@
 //! The files as last read, in the order given: of two objects with one name the first counts.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use steelyard_model::Diagnostic;
@@ -39,6 +41,9 @@ pub(super) struct Content<T> {
     /// Some document could not be read as an object.
     pub(super) is_broken: bool,
 }
+
+/// Files by name.
+pub(super) type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
 
 /// What differs between the files and those of before.
 pub(super) struct Edit<T> {

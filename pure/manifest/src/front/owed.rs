@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::doubt::ByName;
-use super::files::{File, Reading};
+use super::files::{ByName, File, Reading};
 use crate::followed::files_named;
 use crate::source::{Source, SourceText};
 use crate::written::Extract;
