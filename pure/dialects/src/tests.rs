@@ -19,6 +19,7 @@ mod injections;
 mod metallb;
 mod middlewares;
 mod rules;
+mod sold;
 mod traefik;
 
 /// What the objects of `yaml` lower to, all together. The text must be in order.
