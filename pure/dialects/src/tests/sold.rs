@@ -76,7 +76,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("jwt", KEYS),
     (
         "jwt",
-        "jwksFile: '{\"keys\": [{\"kty\": \"oct\", \"k\": \"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE\"}]}'",
+        "jwksFile: '{\"keys\": [{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'",
     ),
     ("hmac", SIGNED),
     ("hmac", "keys: [{id: b, key: secret}]"),
