@@ -22,7 +22,6 @@ use steelyard_model::router_draft::{
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::rank::FILE;
 use steelyard_model::routing::route::RouteKind;
-use steelyard_model::routing::rule::Rule;
 use steelyard_model::{
     FieldPath, Item, NamespacedName, RouterSet, SecretValue, Severity, TlsSecret,
 };
@@ -248,7 +247,7 @@ impl Reader<'_, '_> {
             ..WrittenRouter::default()
         };
         let read = match kind {
-            RouteKind::Udp => ReadRule { rule: Rule::always(), mistakes: Vec::new(), number: 0 },
+            RouteKind::Udp => ReadRule::always(),
             _ => self.rule(&written, (kind, raw.tls.is_some()), &root)?,
         };
         let wrong = (!read.mistakes.is_empty())

@@ -12,7 +12,6 @@ use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::rank::{KUBERNETES_CRD, Ladder, Rank};
 use steelyard_model::routing::route::RouteKind;
-use steelyard_model::routing::rule::Rule;
 use steelyard_model::{ClassName, FieldPath, Item, NamespacedName, RouterSet, Severity, TlsSecret};
 
 use super::Reader;
@@ -217,7 +216,7 @@ impl Reader<'_, '_> {
         }
         let text = written.rule.as_deref().unwrap_or_default();
         let read = match kind {
-            RouteKind::Udp => ReadRule { rule: Rule::always(), mistakes: Vec::new(), number: 0 },
+            RouteKind::Udp => ReadRule::always(),
             _ => self.rule(written, (kind, is_tls), path)?,
         };
         let mut refusal = (!read.mistakes.is_empty())
@@ -267,8 +266,12 @@ impl Reader<'_, '_> {
                 return None;
             }
         };
+        let so = if read.is_of_nobody { "there is no such route" } else { "the route answers 503" };
         for mistake in &read.mistakes {
-            self.mistake(text, mistake, "the route answers 503", path);
+            self.mistake(text, mistake, so, path);
+        }
+        if read.is_of_nobody {
+            return None;
         }
         let names = read.rule.server_name().is_some_and(|it| it.as_exact().is_some());
         if kind == RouteKind::Tcp && names && !is_tls {

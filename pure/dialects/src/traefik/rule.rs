@@ -3,7 +3,7 @@
 //! Text that cannot be read as a rule is an error. What can be read, but has an argument (or a
 //! matcher) that means nothing, becomes a rule with a condition that counts as true everywhere, and
 //! says so: its route is refused, and opens to nobody what it was to guard. Where nothing of it
-//! says any more whose requests it is about (`scope`), it is an error too: it would close all
+//! says any more whose requests it is about (`scope`), there is to be no route: it would close all
 //! hosts.
 //!
 //! Differs from Traefik: white space may stand everywhere, ends of lines too.
@@ -54,9 +54,18 @@ pub struct ReadRule {
     pub rule: Rule,
     /// What in it means nothing, in the order it is written.
     pub mistakes: Vec<RuleMistake>,
+    /// Nothing that means something says whose requests it is about: no route is to have it.
+    pub is_of_nobody: bool,
     /// Its number among others where users give none: the bytes of its text; less than nothing
     /// for connections to any name.
     pub number: i64,
+}
+
+impl ReadRule {
+    /// What has no rule, and takes everything.
+    pub(super) fn always() -> Self {
+        Self { rule: Rule::always(), mistakes: Vec::new(), is_of_nobody: false, number: 0 }
+    }
 }
 
 /// What a matcher becomes; else what is wrong with its arguments.
@@ -72,12 +81,10 @@ pub fn rule(text: &str, about: RuleSubject, syntax: RuleSyntax) -> Result<ReadRu
     let tree = tree::read(text)?;
     let mut mistakes = Vec::new();
     let Part { rule, scope } = meaning(tree, true, text, rows(about, syntax), &mut mistakes);
-    if !mistakes.is_empty() && !scope.is_known {
-        return Err(mistakes.swap_remove(0));
-    }
+    let is_of_nobody = !mistakes.is_empty() && !scope.is_known;
     let is_any = rule == Rule::One(Matcher::Sni(HostPattern::Any));
     let number = if is_any { -1 } else { i64::try_from(text.len()).unwrap_or(i64::MAX) };
-    Ok(ReadRule { rule, mistakes, number })
+    Ok(ReadRule { rule, mistakes, is_of_nobody, number })
 }
 
 /// Matchers there are, by their names.
