@@ -3,6 +3,7 @@
 
 mod issuer;
 mod known;
+mod mark;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::response::Response;
 use crate::told;
 use issuer::Issuer;
 pub(crate) use known::TokenMemory;
-use known::{KeyMark, mark};
+use mark::{KeyMark, mark};
 
 /// What is asked for, and what is known.
 #[derive(Clone, Debug)]

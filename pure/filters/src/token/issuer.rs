@@ -10,7 +10,7 @@ use steelyard_model::routing::filter::token::KeyAddress;
 use steelyard_tokens::KeyRing;
 
 use super::TokenMemory;
-use super::known::{KeyMark, mark};
+use super::mark::{KeyMark, mark};
 use crate::ask::{Ask, Flight, Got, Letter};
 use crate::context::{Context, Note};
 use crate::response::Response;

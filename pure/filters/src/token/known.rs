@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest::{Context, SHA256};
 use steelyard_tokens::Claims;
 
 use super::issuer::IssuerKeys;
-
-/// What tells keys from others: whoever was believed by those that are no more is asked anew.
-pub(super) type KeyMark = [u8; 32];
+use super::mark::{KeyMark, mark};
 
 /// Tokens that are remembered.
 const PLACES: usize = 1 << 12;
@@ -61,13 +58,4 @@ impl TokenMemory {
     fn place(&self, digest: [u8; 32]) -> &ArcSwapOption<KnownToken> {
         &self.tokens[usize::from(u16::from_be_bytes([digest[0], digest[1]])) % PLACES]
     }
-}
-
-/// A digest of all of these together.
-pub(super) fn mark(parts: &[&[u8]]) -> KeyMark {
-    let mut sum = Context::new(&SHA256);
-    parts.iter().for_each(|part| sum.update(part));
-    let mut bytes = KeyMark::default();
-    bytes.copy_from_slice(sum.finish().as_ref());
-    bytes
 }
