@@ -235,8 +235,7 @@ impl Reader<'_, '_> {
             self.is_name(name, &at.index(index))?;
         }
         let mut lines = texts(it.headers.as_ref());
-        let says_who = |name: &Arc<str>| WHO.iter().any(|who| who.eq_ignore_ascii_case(name));
-        if !lines.is_empty() && !lines.iter().any(says_who) {
+        if !lines.is_empty() {
             lines.extend(WHO.map(Arc::from));
         }
         Some(AskedCache { lines, durations: vec![((200, 299), duration)] })
