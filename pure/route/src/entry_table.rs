@@ -17,6 +17,7 @@ use steelyard_model::routing::id::{ListenerId, TlsPolicyId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::subject::Subject;
+use steelyard_model::routing::tls::TlsPolicy;
 
 use crate::candidate::{Candidate, Indexed};
 use crate::choice::Choice;
@@ -332,9 +333,17 @@ impl<T: Candidate> EntryTable<T> {
         }
     }
 
-    /// Whether handshakes for `server_name` are held by this policy.
-    pub fn is_held_by(&self, server_name: &str, policy: &TlsPolicyId) -> bool {
-        self.policy(server_name) == Ok(Some(policy))
+    /// Whether a route that names `wanted` wants certificates of clients which a handshake for
+    /// `server_name` does not ask for, since another route says more exactly how those are held.
+    /// `policy` is what `wanted` stands for; where that is not known, it may want some.
+    pub fn is_unasked(
+        &self,
+        server_name: &str,
+        wanted: &TlsPolicyId,
+        policy: Option<&TlsPolicy>,
+    ) -> bool {
+        let shuts_out = policy.is_none_or(|it| it.clients.shuts_out());
+        shuts_out && self.policy(server_name) != Ok(Some(wanted))
     }
 
     /// Whether a request for `host` came over a handshake for `server_name` that it does not

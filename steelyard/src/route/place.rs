@@ -114,10 +114,9 @@ impl Way<'_> {
     /// another route says of it.
     fn is_unasked(&self, point: &EntryPointId, host: &str, route: &Route) -> bool {
         let Some(wanted) = &route.tls_policy else { return false };
-        let policy = self.routing.tls_policies.get(wanted);
-        let shuts_out = policy.is_none_or(|it| it.clients.shuts_out());
+        let policy = self.routing.tls_policies.get(wanted).map(|it| &**it);
         let table = self.table.entry_point(point);
-        shuts_out && table.is_none_or(|it| !it.is_held_by(host, wanted))
+        table.is_none_or(|it| it.is_unasked(host, wanted, policy))
     }
 
     /// Why its path is read in several ways, if it is.

@@ -317,12 +317,9 @@ impl Context<'_> {
         let (Some(tls), Some(wanted)) = (self.tls, &route.made_of().tls_policy) else {
             return false;
         };
-        let terms = live.config.terms.of(Some(wanted));
-        if terms.is_some_and(|it| !it.policy.clients.shuts_out()) {
-            return false;
-        }
+        let policy = live.config.terms.of(Some(wanted)).map(|it| &**it.policy);
         let table = live.config.table.entry_point(&self.listener.point);
-        table.is_none_or(|it| !it.is_held_by(&tls.server_name, wanted))
+        table.is_none_or(|it| it.is_unasked(&tls.server_name, wanted, policy))
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.
