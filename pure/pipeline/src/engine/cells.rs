@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 
 use super::Tables;
-use super::ids::{ByHash, Id, Ids, hash};
+use super::ids::{ByHash, Id, Ids, KeyHash};
 
 /// All cells, by number. Places of cells that nobody needs any more are used again.
 #[derive(Clone)]
@@ -88,12 +88,17 @@ impl<T: Tables> Cell<T> {
 
 impl<T: Tables> Cells<T> {
     pub(super) fn find(&self, key: &T::Key) -> Option<Id> {
-        self.by_hash.find(hash(key), |id| self[id].key == *key)
+        self.of_hash(KeyHash::of(key), key)
+    }
+
+    fn of_hash(&self, hash: KeyHash, key: &T::Key) -> Option<Id> {
+        self.by_hash.find(hash, |id| self[id].key == *key)
     }
 
     /// The number of a key, which need not have a row.
     pub(super) fn intern(&mut self, key: &T::Key) -> Id {
-        if let Some(known) = self.find(key) {
+        let hash = KeyHash::of(key);
+        if let Some(known) = self.of_hash(hash, key) {
             return known;
         }
         let cell = Cell {
@@ -122,18 +127,15 @@ impl<T: Tables> Cells<T> {
                 Id::at(last * PIECE + self.pieces[last].len() - 1)
             }
         };
-        let pieces = &self.pieces;
-        let hash_of = |id: Id| hash(&pieces[id.place() / PIECE][id.place() % PIECE].key);
-        self.by_hash.add(hash(key), id, hash_of);
+        self.by_hash.add(hash, id);
         id
     }
 
     /// Forgets a cell that nobody needs.
     pub(super) fn release(&mut self, id: Id) {
-        if self[id].is_idle() && self.find(&self[id].key) == Some(id) {
-            let pieces = &self.pieces;
-            let hash_of = |id: Id| hash(&pieces[id.place() / PIECE][id.place() % PIECE].key);
-            self.by_hash.remove(hash_of(id), id, hash_of);
+        let hash = KeyHash::of(&self[id].key);
+        if self[id].is_idle() && self.of_hash(hash, &self[id].key) == Some(id) {
+            self.by_hash.remove(hash, id);
             self.free.push(id);
         }
     }

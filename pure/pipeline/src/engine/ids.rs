@@ -1,6 +1,7 @@
 //! Cells as small numbers.
 
 use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroU32;
 use std::ops::Deref;
 
 use foldhash::fast::FixedState;
@@ -95,8 +96,9 @@ impl Deref for Ids {
     }
 }
 
-/// Cells by the hash of their key, four bytes for each place. The keys themselves lie in the cells,
-/// once, so whoever asks says what a key's hash is, and which cell is meant.
+/// Cells by the hash of their key, eight bytes for each place. The keys themselves lie in the
+/// cells, once, so whoever asks says which cell is meant; those of other hashes are not looked at,
+/// since each lies somewhere else in memory.
 ///
 /// Open addressing: a cell lies at the first free place from that of its hash on, and none between
 /// is free, also after others left.
@@ -107,49 +109,66 @@ pub(super) struct ByHash {
     len: usize,
 }
 
-/// A cell's number, plus one.
-type Place = std::num::NonZeroU32;
+/// Where a cell lies.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its number, plus one.
+    cell: NonZeroU32,
+    hash: KeyHash,
+}
+
+/// The hash of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyHash(u32);
+
+impl KeyHash {
+    #[expect(clippy::cast_possible_truncation, reason = "each half of a good hash is one")]
+    pub(super) fn of(key: &impl Hash) -> Self {
+        Self(FixedState::default().hash_one(key) as u32)
+    }
+}
+
+impl Place {
+    fn id(self) -> Id {
+        Id(self.cell.get() - 1)
+    }
+}
 
 /// Places of the smallest table.
 const SMALLEST: usize = 16;
 
-pub(super) fn hash(key: &impl Hash) -> u64 {
-    FixedState::default().hash_one(key)
-}
-
 impl ByHash {
     /// The cell of this hash that `is_meant`.
-    pub(super) fn find(&self, hash: u64, is_meant: impl Fn(Id) -> bool) -> Option<Id> {
+    pub(super) fn find(&self, hash: KeyHash, is_meant: impl Fn(Id) -> bool) -> Option<Id> {
         if self.places.is_empty() {
             return None;
         }
         let mut at = self.home(hash);
         while let Some(place) = self.places[at] {
-            if is_meant(id(place)) {
-                return Some(id(place));
+            if place.hash == hash && is_meant(place.id()) {
+                return Some(place.id());
             }
             at = self.next(at);
         }
         None
     }
 
-    /// Takes in a cell that is not in it. `hash_of` is of any cell that is.
-    pub(super) fn add(&mut self, hash: u64, cell: Id, hash_of: impl Fn(Id) -> u64) {
+    /// Takes in a cell that is not in it.
+    pub(super) fn add(&mut self, hash: KeyHash, cell: Id) {
         if (self.len + 1) * 4 > self.places.len() * 3 {
             let larger = vec![None; (self.places.len() * 2).max(SMALLEST)].into_boxed_slice();
             let smaller = std::mem::replace(&mut self.places, larger);
-            for place in smaller.into_iter().flatten() {
-                self.put(hash_of(id(place)), place);
-            }
+            smaller.into_iter().flatten().for_each(|place| self.put(place));
         }
-        self.put(hash, Place::new(cell.0 + 1).expect("one more than a number"));
+        let cell = NonZeroU32::new(cell.0 + 1).expect("one more than a number");
+        self.put(Place { cell, hash });
         self.len += 1;
     }
 
     /// Takes out a cell that is in it.
-    pub(super) fn remove(&mut self, hash: u64, cell: Id, hash_of: impl Fn(Id) -> u64) {
+    pub(super) fn remove(&mut self, hash: KeyHash, cell: Id) {
         let mut free = self.home(hash);
-        while self.places[free].map(id) != Some(cell) {
+        while self.places[free].map(Place::id) != Some(cell) {
             free = self.next(free);
         }
         self.len -= 1;
@@ -160,7 +179,7 @@ impl ByHash {
             loop {
                 at = self.next(at);
                 let Some(place) = self.places[at] else { return };
-                let home = self.home(hash_of(id(place)));
+                let home = self.home(place.hash);
                 if self.distance(home, free) < self.distance(home, at) {
                     self.places[free] = Some(place);
                     free = at;
@@ -170,17 +189,16 @@ impl ByHash {
         }
     }
 
-    fn put(&mut self, hash: u64, place: Place) {
-        let mut at = self.home(hash);
+    fn put(&mut self, place: Place) {
+        let mut at = self.home(place.hash);
         while self.places[at].is_some() {
             at = self.next(at);
         }
         self.places[at] = Some(place);
     }
 
-    fn home(&self, hash: u64) -> usize {
-        let mask = self.places.len() as u64 - 1;
-        usize::try_from(hash & mask).expect("there are so many places")
+    fn home(&self, hash: KeyHash) -> usize {
+        hash.0 as usize & (self.places.len() - 1)
     }
 
     fn next(&self, at: usize) -> usize {
@@ -192,10 +210,6 @@ impl ByHash {
     }
 }
 
-fn id(place: Place) -> Id {
-    Id(place.get() - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -203,8 +217,8 @@ mod tests {
     use super::*;
 
     /// Hashes that often meet.
-    fn hash_of(id: Id) -> u64 {
-        (id.place() as u64).wrapping_mul(0x9e37_79b9) % 61
+    fn hash_of(id: Id) -> KeyHash {
+        KeyHash(id.0.wrapping_mul(0x9e37_79b9) % 61)
     }
 
     #[test]
@@ -235,10 +249,10 @@ mod tests {
             number ^= number << 17;
             let cell = Id::at(usize::try_from(number % 97).unwrap());
             if there.remove(&cell) {
-                known.remove(hash_of(cell), cell, hash_of);
+                known.remove(hash_of(cell), cell);
             } else {
                 there.insert(cell);
-                known.add(hash_of(cell), cell, hash_of);
+                known.add(hash_of(cell), cell);
             }
             assert_eq!(known.len, there.len());
             for cell in (0..97).map(Id::at) {
