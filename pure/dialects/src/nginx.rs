@@ -357,7 +357,7 @@ impl<'a> Reading<'a> {
         let tries = self.number("proxy-next-upstream-tries").unwrap_or(3);
         let timeout = self.number("proxy-next-upstream-timeout").filter(|it| *it > 0);
         let tries = i64::try_from(tries).unwrap_or(0);
-        passed_on::next_upstream(&words, tries, timeout.map(Duration::from_secs))
+        Some(passed_on::next_upstream(&words, tries, timeout.map(Duration::from_secs)))
     }
 
     /// What is changed of answers of backends.

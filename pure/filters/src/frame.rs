@@ -63,6 +63,11 @@ pub trait Frame {
         false
     }
 
+    /// Whether it alone says how often a request that an endpoint has got is sent again.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     /// Which of those that it stands for is at work, or has answered.
     fn at(&self) -> usize {
         0

@@ -375,6 +375,10 @@ impl Frame for AnyFrame {
         each!(&self.0, frame => frame.takes_detour())
     }
 
+    fn repeats(&self) -> bool {
+        each!(&self.0, frame => frame.repeats())
+    }
+
     fn at(&self) -> usize {
         each!(&self.0, frame => frame.at())
     }

@@ -62,6 +62,10 @@ impl Frame for Retry {
         false
     }
 
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         self.begin = Some(cx.now);
         let may_change = matches!(head.method(), "POST" | "PATCH" | "LOCK");

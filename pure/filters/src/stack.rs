@@ -290,6 +290,12 @@ impl<B: Blueprint> Stack<B> {
         self.layers.last().is_some_and(|layer| layer.frame.takes_detour())
     }
 
+    /// Whether one of them says how often a request that an endpoint has got is sent again: nobody
+    /// inside of it sends it again by himself then.
+    pub fn repeats(&self) -> bool {
+        self.layers.iter().any(|layer| layer.frame.repeats())
+    }
+
     /// Adds frames inside of all others: [`Stack::enter`] again, where there are any.
     ///
     /// # Panics

@@ -41,7 +41,7 @@ pub(crate) use caller::Caller;
 pub(crate) use choice::{Fork, Picked};
 use endpoints::SetState;
 pub(crate) use endpoints::Target;
-pub(crate) use leaf::Leaf;
+pub(crate) use leaf::{Leaf, PastAttempts};
 pub(crate) use times::RequestTimes;
 use times::RouteTimes;
 use uses::RouteUses;

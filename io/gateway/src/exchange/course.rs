@@ -142,6 +142,11 @@ impl Course {
         self.stack.takes_detour()
     }
 
+    /// Whether a filter says how often a request that an endpoint has got is sent again.
+    pub(crate) fn repeats(&self) -> bool {
+        self.stack.repeats()
+    }
+
     /// Where its connection comes from.
     pub(crate) fn client(&self) -> IpAddr {
         self.journey.peer

@@ -12,7 +12,7 @@ use steelyard_http::{After, Break, Clean, Verdict};
 
 use crate::core::Core;
 use crate::core::listener::Listener;
-use crate::core::live::{BackendState, Chosen, Leaf, Picked, RequestTimes, Target};
+use crate::core::live::{BackendState, Chosen, Leaf, PastAttempts, Picked, RequestTimes, Target};
 use crate::exchange::aside::Aside;
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
@@ -60,6 +60,8 @@ pub(crate) struct Trace {
     pub(crate) service: Option<Rc<BackendState>>,
     pub(crate) endpoint: Option<Rc<Upstream>>,
     pub(crate) retries: u32,
+    /// Where it came to nothing.
+    pub(crate) past: Option<Rc<PastAttempts>>,
     /// What became of attempts that failed: the first few of them.
     pub(crate) failed: Vec<FailedAttempt>,
     /// When the request was sent to the endpoint; known when it is logged.
@@ -147,7 +149,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Tries those of the endpoints that may be asked, each once at most.
     async fn at_any(&mut self, leaf: &Leaf) -> Attempt {
         let (mut last, mut attempts) = (None, 0_u32);
-        for index in leaf.attempts() {
+        let past = self.trace.past.clone();
+        for index in leaf.attempts_after(past.as_deref()) {
             let Some(seat) = leaf.seat(index) else {
                 last = last.or_else(|| Some(Failed::new(Fault::Full)));
                 continue;
@@ -171,6 +174,9 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 leaf.standing(index).answered_in(took, now);
             }
             drop(seat);
+            if !matches!(&attempt, Ok(Done::Passed(_) | Done::Tunnelled(_))) {
+                leaf.note(index, &mut self.trace.past);
+            }
             match attempt {
                 Err(failed) => last = Some(failed),
                 done => return done,

@@ -63,8 +63,8 @@ fn timeouts(asked: &mut Asked<'_, '_>) {
     }
 }
 
-/// Endpoints that take no connection are passed over in any case; a request that one has got is
-/// sent to another where that is asked for.
+/// Endpoints that take no connection are passed over in any case. A request that one has got is
+/// sent to another as it is asked for here; where nothing is said the gateway's own rule holds.
 fn again(asked: &mut Asked<'_, '_>) {
     let help = "write error, timeout, http_502 and the like, non_idempotent, or off";
     let Some(words) = asked.value("proxy-next-upstream", value::next_upstream, help) else {
@@ -73,22 +73,20 @@ fn again(asked: &mut Asked<'_, '_>) {
     asked.without("next-upstream");
     let tries = asked.number("proxy-next-upstream-tries").unwrap_or(ATTEMPTS.0);
     let timeout = asked.number_above_0("proxy-next-upstream-timeout").map(Duration::from_secs);
-    asked.reading.passes.extend(next_upstream(&words, tries, timeout));
+    asked.reading.passes.push(next_upstream(&words, tries, timeout));
 }
 
-/// What asks again; none where nothing is to be asked again.
+/// What asks again, or sees to it that nobody does.
 pub(crate) fn next_upstream(
     words: &value::NextUpstream,
     tries: i64,
     timeout: Option<Duration>,
-) -> Option<OwnFilter> {
+) -> OwnFilter {
     let attempts = match u32::try_from(tries) {
+        _ if words.is_off => 1,
         Ok(0) | Err(_) => ATTEMPTS.1,
         Ok(tries) => tries.min(ATTEMPTS.1),
     };
-    if words.is_off || attempts < 2 {
-        return None;
-    }
     let rule = RetryRule {
         attempts,
         timeout,
@@ -98,7 +96,7 @@ pub(crate) fn next_upstream(
         is_by_status_alone: !words.after_faults,
         is_for_all_methods: words.for_all_methods,
     };
-    Some(OwnFilter::new(PassPhase::Content, "next-upstream", Filter::Retry(rule)))
+    OwnFilter::new(PassPhase::Content, "next-upstream", Filter::Retry(rule))
 }
 
 fn cookies(asked: &mut Asked<'_, '_>) {

@@ -40,8 +40,8 @@ pub(super) const DIFFERENT: [(&str, &str); 18] = [
     ("proxy-http-version", "with `1.0` a request whose body has more than 1 MiB is sent in 1.1"),
     (
         "proxy-next-upstream",
-        "an endpoint that takes no connection is passed over in any case; what one has got is sent \
-         to another only where this is written, ten times at most and up to 1 MiB of body",
+        "an endpoint that takes no connection is passed over in any case; without it what one has got goes \
+         to each other one once, if its method lets it; with it ten times at most, up to 1 MiB of body",
     ),
     ("proxy-ssl-protocols", "without it TLS 1.3 is spoken too, there 1.2 alone"),
     ("rewrite-target", "what endpoints would take for another path (`..`) is answered 400"),

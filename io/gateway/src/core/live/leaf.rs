@@ -39,6 +39,18 @@ pub(crate) struct Tries<'l> {
     others: Option<Attempts>,
     /// So many of the shunned have been told.
     shunned: usize,
+    /// Those that come last, and how many of them have been told.
+    past: &'l [usize],
+    repeated: usize,
+}
+
+/// Endpoints that a request was tried at and came to nothing: when a filter has it sent again,
+/// they come last.
+#[derive(Clone, Default)]
+pub(crate) struct PastAttempts {
+    /// By their places in this.
+    roster: Option<Rc<Roster>>,
+    all: Vec<usize>,
 }
 
 /// What else is to be done about a request.
@@ -142,12 +154,33 @@ impl Leaf {
     /// The endpoints in the order in which a request tries them, each once: those that are shunned
     /// last, and never those whose check fails.
     pub(crate) fn attempts(&self) -> Tries<'_> {
-        Tries { leaf: self, is_led: false, others: None, shunned: 0 }
+        Tries { leaf: self, is_led: false, others: None, shunned: 0, past: &[], repeated: 0 }
     }
 
-    /// Where a cookie leads, if it leads to somebody who may be asked.
-    fn led(&self) -> Option<usize> {
-        self.beside.as_deref()?.lead.filter(|at| self.lineup.is_fit(*at))
+    /// The same of a request that was tried before.
+    pub(crate) fn attempts_after<'l>(&'l self, past: Option<&'l PastAttempts>) -> Tries<'l> {
+        let past = past.filter(|past| past.is_of(&self.roster));
+        Tries { past: past.map_or(&[], |past| &past.all), ..self.attempts() }
+    }
+
+    /// Notes that a request has come to nothing there.
+    pub(crate) fn note(&self, at: usize, past: &mut Option<Rc<PastAttempts>>) {
+        let past = Rc::make_mut(past.get_or_insert_default());
+        if !past.is_of(&self.roster) {
+            *past = PastAttempts { roster: Some(self.roster.clone()), all: Vec::new() };
+        }
+        if !past.all.contains(&at) {
+            past.all.push(at);
+        }
+    }
+
+    /// Where a cookie leads, if it leads to somebody who may be asked: also where that has come to
+    /// nothing, if it is one that stays.
+    fn led(&self, past: &[usize]) -> Option<usize> {
+        let beside = self.beside.as_deref()?;
+        let stays = beside.own.as_ref().is_some_and(|own| own.sticky.stays_on_failure);
+        let is_due = |at: &usize| self.lineup.is_fit(*at) && (stays || !past.contains(at));
+        beside.lead.filter(is_due)
     }
 
     /// What all cores share of an endpoint.
@@ -247,11 +280,11 @@ impl Iterator for Tries<'_> {
 
     fn next(&mut self) -> Option<usize> {
         let Leaf { backend, roster, lineup, lot, .. } = self.leaf;
-        let led = self.leaf.led();
+        let led = self.leaf.led(self.past);
         if !std::mem::replace(&mut self.is_led, true) && led.is_some() {
             return led;
         }
-        let is_due = |at: &usize| Some(*at) != led;
+        let is_due = |at: &usize| Some(*at) != led && !self.past.contains(at);
         let others = self.others.get_or_insert_with(|| backend.attempts(roster, lineup, *lot));
         if let Some(at) = others.filter(|at| lineup.is_fit(*at)).find(is_due) {
             return Some(at);
@@ -259,7 +292,21 @@ impl Iterator for Tries<'_> {
         let mut shunned = lineup.last[self.shunned..].iter().copied();
         let found = shunned.find(is_due);
         self.shunned = lineup.last.len() - shunned.len();
+        if found.is_some() {
+            return found;
+        }
+        let may_be_asked = |at: &usize| lineup.is_fit(*at) || lineup.last.contains(at);
+        let mut past = self.past[self.repeated..].iter().copied();
+        let found = past.find(|at| Some(*at) != led && may_be_asked(at));
+        self.repeated = self.past.len() - past.len();
         found
+    }
+}
+
+impl PastAttempts {
+    /// Whether it was at these endpoints, and since they are as they are.
+    fn is_of(&self, roster: &Rc<Roster>) -> bool {
+        self.roster.as_ref().is_some_and(|it| Rc::ptr_eq(it, roster))
     }
 }
 

@@ -84,7 +84,10 @@ impl<C: Wire> Connection<C> {
         };
         let mut terms = Terms::from(&*request);
         let (said, filters) = filters.parts();
-        terms.idempotent &= filters.as_ref().is_none_or(|(_, opened)| opened.is_as_asked);
+        // Sent again by one alone: by who tries endpoints, or by the filter that asks for it.
+        let may_repeat =
+            |(course, opened): &(&mut Course, Opened)| opened.is_as_asked && !course.repeats();
+        terms.idempotent &= filters.as_ref().is_none_or(may_repeat);
         let mut dispatch = Dispatch {
             place,
             client: &self.stream,
