@@ -240,7 +240,7 @@ impl<'w> AuthWords<'w> {
             address,
             backend: "".into(),
             trusts_forwarded: false,
-            patience: PATIENCE,
+            patience: self.patience(),
             response_headers: self.response_headers()?,
             response_headers_regex: None,
             request_headers: Vec::new(),
@@ -266,6 +266,13 @@ impl<'w> AuthWords<'w> {
             always_cookies: cookies == Some(Some(true)),
         };
         Ok((auth, asking))
+    }
+
+    /// For as long as for endpoints of the same place (its `proxy_read_timeout`).
+    fn patience(&self) -> Duration {
+        let written = self.written("proxy-read-timeout").and_then(|it| it.trim().parse().ok());
+        let seconds = written.filter(|it: &u32| *it > 0);
+        seconds.map_or(PATIENCE, |it| Duration::from_secs(it.into()))
     }
 
     /// Lines of its answer that endpoints are told.

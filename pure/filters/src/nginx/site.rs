@@ -45,10 +45,7 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
     let server = site.server.as_ref().map(|it| (SERVER, it.as_bytes()));
     let status = head.status();
     if matches!(cx.cause, Answerer::Gateway | Answerer::Nobody) && status >= 400 {
-        let mut page = Response::of_nginx(status);
-        let lines = strict.into_iter().chain(server);
-        page.lines.extend(lines.map(|(name, value)| (name.into(), value.into())));
-        return Leave::Replace(Box::new(page));
+        return Leave::Replace(Box::new(page(head, status, strict.into_iter().chain(server))));
     }
     if server.is_none() && cx.cause == Answerer::Backend && !site.keeps_server {
         _ = head.lines().remove(SERVER);
@@ -58,6 +55,27 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
         _ = head.lines().set(name, value);
     }
     Leave::Next
+}
+
+/// The page of a status, with what filters further in say of all answers (CORS, headers of one's
+/// own): they have said it of the one whose place it takes.
+fn page<'l>(
+    head: &ResponseEdits<'_>,
+    status: u16,
+    lines: impl Iterator<Item = (&'static str, &'l [u8])>,
+) -> Response {
+    let mut page = Response::of_nginx(status);
+    head.each(&mut |name, value| {
+        let is_of_body = ["Content-Type", "Content-Length"].map(|it| it.eq_ignore_ascii_case(name));
+        if is_of_body == [false; 2] {
+            page.lines.push((name.into(), value.into()));
+        }
+    });
+    for (name, value) in lines {
+        page.lines.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        page.lines.push((name.into(), value.into()));
+    }
+    page
 }
 
 #[cfg(test)]
@@ -101,6 +119,25 @@ mod tests {
             assert_eq!((page.status, page.first("server")), (status, Some(&b"s"[..])));
             assert!(String::from_utf8_lossy(&page.body).contains(words), "{page:?}");
         }
+    }
+
+    #[test]
+    fn what_filters_say_of_all_answers_is_on_such_a_page_too() {
+        let mut world = World::new();
+        let mut answer = Response::bare(503);
+        answer.lines.push(("Server".into(), (*b"a").into()));
+        let mut cx = Context { cause: Answerer::Nobody, ..world.context() };
+        let mut head = ResponseEdits::new(&answer);
+        assert!(head.lines().set("Access-Control-Allow-Origin", b"*").is_ok());
+        let site = NginxSite { server: Some("s".into()), ..NginxSite::default() };
+        let left = super::leave(&site, &mut cx, &mut head);
+        let Leave::Replace(page) = left else { panic!("{left:?}") };
+        let mut lines: Vec<String> = Vec::new();
+        page.each(&mut |name, value| {
+            lines.push(format!("{name}: {}", String::from_utf8_lossy(value)));
+        });
+        let expected = ["Content-Type: text/html", "Access-Control-Allow-Origin: *", "Server: s"];
+        assert_eq!(lines, expected);
     }
 
     #[test]
