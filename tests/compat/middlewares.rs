@@ -289,6 +289,10 @@ fn of_backend(backend: &Value) -> Response {
             response.lines.push((name.as_str().into(), value.as_bytes().into()));
         }
     }
+    // So is a short answer of Go's servers, which say how long it is.
+    if let Some(length) = backend["bodyBytes"].as_u64() {
+        response.lines.push(("Content-Length".into(), length.to_string().into_bytes().into()));
+    }
     let body = backend["body"].as_str().unwrap_or_default();
     Response { body: body.to_owned().into(), ..response }
 }

@@ -3,6 +3,7 @@
 //! Where it leads is text of the configuration and of the request, which becomes a header line:
 //! what no URL has is answered 502, and written nowhere.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use steelyard_http::{Head, RequestEdits, RequestView, Scheme};
@@ -42,9 +43,6 @@ impl ToScheme {
         });
         let scheme = asked.unwrap_or_else(|| own_scheme(is_tls, head));
         let (host, port) = split(head.authority());
-        if host.is_empty() {
-            return None;
-        }
         let to = &self.0;
         let asked_port = port.filter(|port| !is_usual(scheme, port));
         let port = to.port.as_deref().filter(|port| !is_usual(&to.scheme, port));
@@ -114,7 +112,8 @@ fn own_scheme(is_tls: bool, head: &RequestEdits<'_>) -> &'static str {
 }
 
 fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: bool) -> Enter {
-    if !is_url(url) {
+    let url = spelled(url);
+    if !is_url(&url) {
         cx.notes.push(Note::Reason("a filter leads to what is no URL"));
         return Enter::Answer(Box::new(Response::bare(502)));
     }
@@ -128,6 +127,31 @@ fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: b
     let mut response = Response::bare(status);
     response.lines.push(("Location".into(), url.as_bytes().into()));
     Enter::Answer(Box::new(response))
+}
+
+/// With what no URL has encoded, as Go writes one that it has read (RFC 3986 §2.1): blanks, and what
+/// is no ASCII; in a path also what only stands beside URLs. What ends a line stays, and is none.
+fn spelled(url: &str) -> Cow<'_, str> {
+    let path = url.find(['?', '#']).unwrap_or(url.len());
+    let host = url.find("//").map_or(0, |at| at + 2);
+    let host = url[host..path].find('/').map_or(path, |at| host + at);
+    let is_odd = |at: usize, byte: u8| match byte {
+        0x80.. => true,
+        b' ' => at >= host,
+        b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => at >= host && at < path,
+        _ => false,
+    };
+    if !url.bytes().enumerate().any(|(at, byte)| is_odd(at, byte)) {
+        return Cow::Borrowed(url);
+    }
+    let mut out = String::with_capacity(url.len() + 16);
+    for (at, byte) in url.bytes().enumerate() {
+        match is_odd(at, byte) {
+            true => out.push_str(&format!("%{byte:02X}")),
+            false => out.push(char::from(byte)),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Whether those who are led there can read it: it is printable, its escapes are whole but in a
@@ -218,7 +242,7 @@ mod tests {
             (None, false, Asked::get("https://a.b:443", "/"), None),
             (Some("443"), false, Asked::get("https://a.b", "/"), None),
             (None, false, Asked::get("https://a.b:80", "/"), Some((302, "https://a.b/"))),
-            (None, false, Asked::get("http://", "/"), None),
+            (None, false, Asked::get("http://", "/"), Some((302, "https:///"))),
             (None, false, Asked::get("http://a.b", "/").with("X-Forwarded-Proto", "https"), None),
             (None, false, Asked::get("http://a.b", "/").with("X-Forwarded-Proto", "wss"), None),
             (
@@ -295,7 +319,22 @@ mod tests {
                 Asked::get("https://a.b", "/").with("X-Forwarded-Proto", "http"),
                 None,
             ),
-            (".*", "http://c.d/ x", Asked::get("http://a.b", "/"), Some((502, ""))),
+            (".*", "http://c.d/ x", Asked::get("http://a.b", "/"), Some((302, "http://c.d/%20x"))),
+            (
+                ".*",
+                "http://c.d/ü|?q=a b",
+                Asked::get("http://a.b", "/"),
+                Some((302, "http://c.d/%C3%BC%7C?q=a%20b")),
+            ),
+            (
+                ".*",
+                "http://bücher.d",
+                Asked::get("http://a.b", "/"),
+                Some((302, "http://b%C3%BCcher.d")),
+            ),
+            (".*", "http://c.d/\r\nx", Asked::get("http://a.b", "/"), Some((502, ""))),
+            (".*", "http://c<d/", Asked::get("http://a.b", "/"), Some((502, ""))),
+            (".*", "http://c d/", Asked::get("http://a.b", "/"), Some((502, ""))),
             (".*", "", Asked::get("http://a.b", "/"), Some((502, ""))),
             ("^.*$", "http://[bad", Asked::get("http://a.b", "/"), Some((502, ""))),
             ("^.*$", "http://c.d:x/", Asked::get("http://a.b", "/"), Some((502, ""))),

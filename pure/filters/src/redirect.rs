@@ -31,14 +31,18 @@ impl Redirect {
     pub(crate) fn leads<'h>(&'h self, head: &'h RequestEdits<'_>) -> Option<Location<'h>> {
         let asked = Location::asked(head);
         let wanted = asked.led(&self.0);
-        // Who names no host cannot be led to one.
-        (wanted != asked && !wanted.host.is_empty()).then_some(wanted)
+        (wanted != asked).then_some(wanted)
     }
 }
 
 impl Frame for Redirect {
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, _: Got) -> Enter {
         let Some(wanted) = self.leads(head) else { return Enter::Next };
+        // Who names no host cannot be led to one, and passes no more than others do.
+        if wanted.host.is_empty() {
+            cx.notes.push(Note::Reason("the request names no host, and cannot be led elsewhere"));
+            return Enter::Answer(Box::new(Response::bare(400)));
+        }
         cx.notes.push(Note::Reason("the request is led elsewhere"));
         let mut response = Response::of(self.0.status);
         let location = wanted.to_string().into_bytes();
@@ -158,7 +162,7 @@ mod tests {
             (Asked(Http, "a.b:9999", "/", None), Some("https://a.b/")),
             (Asked(Http, "[fd00::1]:8080", "/", Some("")), Some("https://[fd00::1]:8443/?")),
             (Asked(Http, "[fd00::1]", "/", None), Some("https://[fd00::1]/")),
-            (Asked(Http, "", "/", None), None),
+            (Asked(Https, "", "/", None), None),
             (Asked(Https, "a.b", "/", None), None),
             (Asked(Https, "a.b:8443", "/", None), None),
         ] {
@@ -176,5 +180,23 @@ mod tests {
             };
             assert_eq!(location.as_deref(), expected, "{} {}", asked.1, asked.2);
         }
+    }
+
+    #[test]
+    fn who_names_no_host_does_not_pass() {
+        let to = Redirection {
+            scheme: Some("https".into()),
+            host: None,
+            port: None,
+            beside: Vec::new(),
+            path: None,
+            status: 308,
+        };
+        let asked = Asked(Scheme::Http, "", "/", None);
+        let (mut world, mut request) = (World::new(), RequestEdits::new(&asked));
+        let mut frame = Redirect(Arc::new(to));
+        let entered = frame.enter(&mut world.context(), &mut request, Got::Nothing);
+        let Enter::Answer(answer) = entered else { panic!("{entered:?}") };
+        assert_eq!((answer.status, answer.first("location")), (400, None));
     }
 }

@@ -1,7 +1,8 @@
 //! Changes the path that is sent on, in Traefik's manner.
 //!
 //! Paths are changed as they are spelled: normal and encoded, so that an encoded slash stays what
-//! it is. What comes of it is looked at once more: what is no normal path, and would mean another
+//! it is. What is taken off may be written as it is read, too: `/my app` is `/my%20app` there. What
+//! comes of it is looked at once more: what is no normal path, and would mean another
 //! one to an endpoint, is answered 400 and goes nowhere.
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use steelyard_http::{LineEdits, RequestEdits, RequestView};
 use steelyard_model::routing::filter::Rewrite;
+use steelyard_model::routing::pattern::Expression;
 
 use crate::ask::Got;
 use crate::context::{Context, Note};
@@ -68,10 +70,8 @@ impl Rewritten {
 #[derive(Debug, PartialEq, Eq)]
 struct Changed<'p> {
     path: Cow<'p, str>,
-    /// A query in the place of the one that came.
-    query: Option<String>,
     /// A line that tells of it.
-    told: Option<(&'static str, &'p str)>,
+    told: Option<(&'static str, Cow<'p, str>)>,
 }
 
 impl Frame for Rewritten {
@@ -91,9 +91,10 @@ impl Rewriting {
     /// has no path then, and why, is told.
     fn strip(&self, prefixes: &[Arc<str>], head: &mut RequestEdits<'_>) -> Result<(), Refused> {
         let path = head.path();
-        let is_it = |prefix: &Arc<str>| !prefix.is_empty() && path.starts_with(&**prefix);
-        let Some(at) = prefixes.iter().position(is_it) else { return Ok(()) };
-        let rest = rooted(Cow::Borrowed(&path[prefixes[at].len()..]));
+        let ends = |prefix: &Arc<str>| end_of(prefix, path).filter(|end| *end > 0);
+        let found = prefixes.iter().enumerate().find_map(|(at, it)| Some((at, ends(it)?)));
+        let Some((at, end)) = found else { return Ok(()) };
+        let rest = rooted(Cow::Borrowed(&path[end..]));
         if !is_normal(&rest) {
             return Err((400, NO_PATH));
         }
@@ -110,13 +111,12 @@ type Refused = (u16, &'static str);
 /// Changes the path in another way than by taking a prefix off.
 fn change(rewrite: &Rewrite, head: &mut RequestEdits<'_>) -> Result<(), Refused> {
     let before = head.path().to_owned();
-    let Some(Changed { path, query, told }) = changed(rewrite, &before) else { return Ok(()) };
+    let Some(Changed { path, told }) = changed(rewrite, &before) else { return Ok(()) };
+    if !has_whole_escapes(path.as_bytes()) {
+        return Err(UNWRITTEN);
+    }
     if !is_normal(&path) {
         return Err((400, NO_PATH));
-    }
-    // A query that is none is seen before anything is changed, and paths are normal by now.
-    if let Some(query) = &query {
-        head.set_query(Some(query)).map_err(|_| UNWRITTEN)?;
     }
     head.set_path(&*path).map_err(|_| UNWRITTEN)?;
     // What came as a path may stand in a line.
@@ -128,16 +128,26 @@ fn change(rewrite: &Rewrite, head: &mut RequestEdits<'_>) -> Result<(), Refused>
 fn changed<'p>(rewrite: &'p Rewrite, path: &'p str) -> Option<Changed<'p>> {
     match rewrite {
         Rewrite::AddPrefix(prefix) => {
-            let path = rooted(Cow::Owned(format!("{prefix}{path}")));
-            Some(Changed { path, query: None, told: None })
+            let path = rooted(Cow::Owned(spelled(format!("{prefix}{path}"))));
+            Some(Changed { path, told: None })
         }
         Rewrite::StripPrefix(_) => None,
         Rewrite::StripExpression(expressions) => {
-            let mut ends = expressions.iter().filter_map(|it| match it.first_in(path)? {
+            let end_in = |it: &Expression, text: &str| match it.first_in(text)? {
                 (0, end) if end > 0 => Some(end),
                 _ => None,
-            });
-            Some(stripped(path, ends.next()?))
+            };
+            let read = read(path);
+            let as_read = |it| {
+                let (text, ends) = read.as_ref()?;
+                let end = end_in(it, text)?;
+                Some(stripped(path, ends[end], Cow::Owned(text[..end].to_owned())))
+            };
+            let as_spelled = |it| {
+                let end = end_in(it, path)?;
+                Some(stripped(path, end, Cow::Borrowed(&path[..end])))
+            };
+            expressions.iter().find_map(|it| as_read(it).or_else(|| as_spelled(it)))
         }
         Rewrite::Replace(to) => Some(replaced(to.to_string(), path)),
         Rewrite::Expression(expression, replacement) => {
@@ -148,20 +158,76 @@ fn changed<'p>(rewrite: &'p Rewrite, path: &'p str) -> Option<Changed<'p>> {
 }
 
 /// Without so many bytes at its begin; a path begins with a slash all the same.
-fn stripped(path: &str, end: usize) -> Changed<'_> {
-    let (prefix, rest) = path.split_at(end);
-    Changed { path: rooted(Cow::Borrowed(rest)), query: None, told: Some((PREFIX, prefix)) }
+fn stripped<'p>(path: &'p str, end: usize, prefix: Cow<'p, str>) -> Changed<'p> {
+    Changed { path: rooted(Cow::Borrowed(&path[end..])), told: Some((PREFIX, prefix)) }
 }
 
-/// What stands behind a question mark is a query.
-fn replaced(to: String, path: &str) -> Changed<'_> {
-    let told = Some((REPLACED, path));
-    match to.split_once('?') {
-        Some((to, query)) => {
-            Changed { path: rooted(Cow::Owned(to.to_owned())), query: Some(query.to_owned()), told }
-        }
-        None => Changed { path: rooted(Cow::Owned(to)), query: None, told },
+/// Where a path goes on behind a prefix that it begins with, as it is spelled or as it is read.
+fn end_of(prefix: &str, path: &str) -> Option<usize> {
+    if path.starts_with(prefix) {
+        return Some(prefix.len());
     }
+    let mut rest = path.as_bytes();
+    for wanted in prefix.bytes() {
+        let (byte, behind) = first(rest)?;
+        if byte != wanted {
+            return None;
+        }
+        rest = behind;
+    }
+    Some(path.len() - rest.len())
+}
+
+/// A path as it is read, and for each byte of that where it is spelled, the end too; none where it
+/// is read as it is spelled, or is no text.
+fn read(path: &str) -> Option<(String, Vec<usize>)> {
+    if !path.contains('%') {
+        return None;
+    }
+    let (mut text, mut at, mut rest) = (Vec::new(), Vec::new(), path.as_bytes());
+    while let Some((byte, behind)) = first(rest) {
+        text.push(byte);
+        at.push(path.len() - rest.len());
+        rest = behind;
+    }
+    at.push(path.len());
+    Some((String::from_utf8(text).ok()?, at))
+}
+
+/// What a path begins with. An encoded slash is none; what no line has stays encoded.
+fn first(path: &[u8]) -> Option<(u8, &[u8])> {
+    let (byte, behind) = path.split_first()?;
+    let hex = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+    let decoded = (*byte == b'%').then(|| u8::try_from(hex(0)? * 16 + hex(1)?).ok()).flatten();
+    match decoded.filter(|it| *it != b'/' && !it.is_ascii_control()) {
+        Some(decoded) => Some((decoded, &behind[2..])),
+        None => Some((*byte, behind)),
+    }
+}
+
+/// A question mark in it is a part of the path, as with Traefik: the query that came goes on.
+fn replaced(to: String, path: &str) -> Changed<'_> {
+    Changed { path: rooted(Cow::Owned(spelled(to))), told: Some((REPLACED, Cow::Borrowed(path))) }
+}
+
+/// With what may not stand in a path encoded (RFC 3986 §3.3), as Go writes one. What many take for
+/// a slash stays, and is no path.
+fn spelled(path: String) -> String {
+    let is_odd = |byte: u8| !byte.is_ascii_graphic() || b"?#\"<>^`{|}".contains(&byte);
+    if !path.bytes().any(is_odd) {
+        return path;
+    }
+    let mut out = String::with_capacity(path.len() + 16);
+    for letter in path.chars() {
+        let mut bytes = [0; 4];
+        for byte in letter.encode_utf8(&mut bytes).bytes() {
+            match is_odd(byte) {
+                true => out.push_str(&format!("%{byte:02X}")),
+                false => out.push(char::from(byte)),
+            }
+        }
+    }
+    out
 }
 
 fn rooted(path: Cow<'_, str>) -> Cow<'_, str> {
@@ -175,10 +241,8 @@ fn is_normal(path: &str) -> bool {
     if is_plain(bytes) {
         return true;
     }
-    let escapes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%');
-    let mut whole = escapes.map(|(at, _)| bytes.get(at + 1..at + 3));
-    let is_hex = |two: Option<&[u8]>| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-    if !whole.all(is_hex) || !bytes.iter().all(u8::is_ascii_graphic) || path.contains(['\\', '#']) {
+    let is_spelled = bytes.iter().all(u8::is_ascii_graphic) && !path.contains(['\\', '#', '?']);
+    if !is_spelled || !has_whole_escapes(bytes) {
         return false;
     }
     let undotted = |element: &str| element.replace("%2e", ".").replace("%2E", ".");
@@ -188,6 +252,13 @@ fn is_normal(path: &str) -> bool {
         false => is_dots(element),
     };
     !path.split('/').any(is_up) && !path.starts_with("//")
+}
+
+/// Whether each `%` is that of a byte (RFC 3986 §2.1).
+fn has_whole_escapes(path: &[u8]) -> bool {
+    let escapes = path.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    let mut whole = escapes.map(|(at, _)| path.get(at + 1..at + 3));
+    whole.all(|two| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// Whether a path is so plainly normal that one look tells: letters, digits and a few signs, no
@@ -207,7 +278,6 @@ fn is_plain(path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use steelyard_http::Head;
-    use steelyard_model::routing::pattern::Expression;
 
     use super::*;
     use crate::tests::{Asked, World};
@@ -251,13 +321,25 @@ mod tests {
             (strip(&["/a"]), "/abc", "/bc", Some("/a")),
             (strip(&["/a"]), "/b", "/b", None),
             (strip(&[]), "/b", "/b", None),
+            (strip(&["/fo o"]), "/fo%20o/z", "/z", Some("/fo o")),
+            (strip(&["/müller"]), "/m%C3%BCller/z", "/z", Some("/müller")),
+            (strip(&["/fo%20o"]), "/fo%20o/z", "/z", Some("/fo%20o")),
+            (strip(&["/a"]), "/%61/b", "/b", Some("/a")),
+            (strip_regex("/t /x+"), "/t%20/xx/a%2Fb", "/a%2Fb", Some("/t /xx")),
+            (strip_regex("/t%20"), "/t%20/x", "/x", Some("/t%20")),
+            (strip_regex("/a/b"), "/a%2Fb/c", "/a%2Fb/c", None),
+            (strip(&["/a\r\n"]), "/a%0D%0A/c", "/a%0D%0A/c", None),
             // An encoded slash is none.
             (strip(&["/a/"]), "/a%2Fb", "/a%2Fb", None),
             (strip(&["/a"]), "/a%2Fb", "/%2Fb", Some("/a")),
             (strip_regex("/b/([a-z0-9]+)/"), "/b/api/", "/", Some("/b/api/")),
             (strip_regex("/b/([a-z0-9]+)/"), "/x/b/api/", "/x/b/api/", None),
             (Rewrite::Replace("/r".into()), "/a%2Fb?q", "/r?q", Some("/a%2Fb")),
-            (Rewrite::Replace("/r?x=1".into()), "/a?q", "/r?x=1", Some("/a")),
+            (Rewrite::Replace("/r?x=1".into()), "/a?q", "/r%3Fx=1?q", Some("/a")),
+            (replace("^/(.*)$", "/$1?x=1"), "/x?y=2", "/x%3Fx=1?y=2", Some("/x")),
+            (replace("(.*)", "/a b"), "/x", "/a%20b", Some("/x")),
+            (Rewrite::AddPrefix("/fo o".into()), "/b", "/fo%20o/b", None),
+            (Rewrite::AddPrefix("/ü".into()), "/b", "/%C3%BC/b", None),
             (replace("^/foo/(.*)", "/bar/$1"), "/foo/x%20y", "/bar/x%20y", Some("/foo/x%20y")),
             (replace("/who", "/i"), "/who/and/who", "/i/and/i", Some("/who/and/who")),
             (replace("/no", "/i"), "/who", "/who", None),
@@ -277,9 +359,9 @@ mod tests {
             (strip(&["/a/b"]), "/a/b//evil.example", 400),
             (strip_regex("^/a"), "/a%2E%2E/x", 400),
             (Rewrite::AddPrefix("/x/..".into()), "/a", 400),
-            (Rewrite::AddPrefix("/x%".into()), "/a", 400),
+            (Rewrite::AddPrefix("/x%".into()), "/a", 500),
+            (replace("^/(.*)$", "/%zz$1"), "/x", 500),
             (replace("^/(.*)$", "//$1"), "/evil.example", 400),
-            (replace("(.*)", "/a b"), "/x", 400),
             (replace("(.*)", "/a\\b"), "/x", 400),
         ] {
             assert_eq!(pass(rewrite, path), Err(status), "{path}");

@@ -88,11 +88,29 @@ pub(super) fn too_many(pace: Pace, wait: Duration) -> Response {
         response.body = "No bursty traffic allowed".into();
         return response;
     }
-    let (seconds, millis) =
-        (wait.as_nanos().div_ceil(1_000_000_000), wait.as_nanos().div_ceil(1_000_000));
+    let seconds = wait.as_nanos().div_ceil(1_000_000_000);
     response.lines.push(("Retry-After".into(), seconds.to_string().into_bytes().into()));
-    response.lines.push(("X-Retry-In".into(), format!("{millis}ms").into_bytes().into()));
+    response.lines.push(("X-Retry-In".into(), printed(wait).into_bytes().into()));
     response
+}
+
+/// As Go prints a duration (`1h0m2.5s`, `150ms`), in whole milliseconds.
+fn printed(time: Duration) -> String {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    if millis < 1_000 {
+        return format!("{millis}ms");
+    }
+    let (minutes, rest) = (millis / 60_000, millis % 60_000);
+    let part = match rest % 1_000 {
+        0 => String::new(),
+        part => format!(".{part:03}").trim_end_matches('0').to_owned(),
+    };
+    let seconds = format!("{}{part}s", rest / 1_000);
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+    }
 }
 
 #[cfg(test)]

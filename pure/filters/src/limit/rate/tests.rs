@@ -75,8 +75,13 @@ fn what_is_refused_is_told_when_to_come_again() {
     let second = Duration::from_secs(1);
     assert_eq!(
         told(1, second, 1, Duration::from_micros(1_000_400)),
-        (Some("2".into()), Some("1001ms".into()), "Too Many Requests".into())
+        (Some("2".into()), Some("1.001s".into()), "Too Many Requests".into())
     );
+    for (millis, printed) in
+        [(0, "0ms"), (150, "150ms"), (59_957, "59.957s"), (61_000, "1m1s"), (3_602_500, "1h0m2.5s")]
+    {
+        assert_eq!(told(1, second, 1, Duration::from_millis(millis)).1.as_deref(), Some(printed));
+    }
     assert_eq!(told(1, second, 0, second), (None, None, "No bursty traffic allowed".into()));
 }
 
