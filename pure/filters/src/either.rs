@@ -24,7 +24,8 @@ pub(crate) struct Either<B: Blueprint> {
     frame: Option<Box<B::Frame>>,
     /// The request as it came.
     before: Option<RequestChanges>,
-    /// How much was noted before any of them was asked, and before the one was that is asked now.
+    /// How much was noted before any of them was asked, and before the one was that is asked now,
+    /// without what others wait for: that goes to them while something is waited for here.
     noted: [usize; 2],
     refusal: Option<Box<Response>>,
 }
@@ -65,10 +66,12 @@ impl<B: Blueprint> Either<B> {
     fn let_in(&self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>) {
         // Who did not let it in has nothing to say of it; what others wait for stays.
         let [first, last] = self.noted;
-        let own = cx.notes.split_off(last.max(first));
-        let others = cx.notes.split_off(first);
-        let is_kept = |note: &Note| matches!(note, Note::Found(..));
-        cx.notes.extend(others.into_iter().filter(is_kept).chain(own));
+        let mut at = 0;
+        cx.notes.retain(|note| {
+            let is_of_others = is_own(note) && (first..last).contains(&at);
+            at += usize::from(is_own(note));
+            !is_of_others
+        });
         let own = &self.members[self.at].1;
         for (at, (_, told)) in self.members.iter().enumerate() {
             if at != self.at {
@@ -80,6 +83,15 @@ impl<B: Blueprint> Either<B> {
     }
 }
 
+/// Whether it is about this request, and nobody else waits for it.
+fn is_own(note: &Note) -> bool {
+    !matches!(note, Note::Found(..))
+}
+
+fn noted(cx: &Context<'_>) -> usize {
+    cx.notes.iter().filter(|note| is_own(note)).count()
+}
+
 impl<B: Blueprint> Frame for Either<B> {
     fn needs(&self) -> Needs {
         self.frame.as_ref().map_or_else(Needs::default, |frame| frame.needs())
@@ -87,7 +99,7 @@ impl<B: Blueprint> Frame for Either<B> {
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, mut got: Got) -> Enter {
         if self.before.is_none() {
-            (self.before, self.noted) = (Some(head.changes().clone()), [cx.notes.len(); 2]);
+            (self.before, self.noted) = (Some(head.changes().clone()), [noted(cx); 2]);
         }
         loop {
             let Some((recipe, _)) = self.members.get(self.at) else {
@@ -102,7 +114,7 @@ impl<B: Blueprint> Frame for Either<B> {
                 Enter::Ask(ask) => return Enter::Ask(ask),
                 Enter::Answer(response) => {
                     head.reset(self.before.clone().unwrap_or_default());
-                    self.noted[1] = cx.notes.len();
+                    self.noted[1] = noted(cx);
                     if !self.turn(response, cx) {
                         let refusal = self.refusal.take();
                         return Enter::Answer(
@@ -147,5 +159,70 @@ impl<B: Blueprint> Frame for Either<B> {
 
     fn has_lapsed(&self) -> bool {
         self.members.iter().any(|(recipe, _)| recipe.has_lapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ask::Ask;
+    use crate::tests::{Asked, World};
+
+    /// The first finds something out for others, and refuses; the second waits, and lets in.
+    #[derive(Clone)]
+    enum Member {
+        Refusing,
+        Waiting { has_waited: bool },
+    }
+
+    impl Blueprint for Member {
+        type Frame = Self;
+
+        fn frame(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    impl Frame for Member {
+        fn enter(&mut self, cx: &mut Context<'_>, _: &mut RequestEdits<'_>, _: Got) -> Enter {
+            match self {
+                Self::Refusing => {
+                    cx.notes.push(Note::Found("of all".into(), bytes::Bytes::new()));
+                    cx.notes.push(Note::Reason("refused"));
+                    Enter::Answer(Box::new(Response::bare(401)))
+                }
+                Self::Waiting { has_waited: true } => {
+                    cx.notes.push(Note::User("ann".into()));
+                    Enter::Next
+                }
+                Self::Waiting { has_waited } => {
+                    *has_waited = true;
+                    Enter::Ask(Ask::Sleep(Duration::ZERO))
+                }
+            }
+        }
+    }
+
+    /// Who waits for it is told what was found out while something is waited for here.
+    #[test]
+    fn what_others_wait_for_may_be_gone_when_one_lets_in() {
+        let members = [Member::Refusing, Member::Waiting { has_waited: false }];
+        for is_told in [false, true] {
+            let members = members.clone().map(|it| (it, ToldLines::default())).to_vec();
+            let (mut either, mut world) = (Either::new(members).unwrap(), World::new());
+            world.notes.push(Note::Reason("of another filter"));
+            let asked = Asked::get("http://a.b", "/");
+            let mut head = RequestEdits::new(&asked);
+            let entered = either.enter(&mut world.context(), &mut head, Got::Nothing);
+            assert!(matches!(entered, Enter::Ask(_)));
+            world.notes.retain(|note| !is_told || is_own(note));
+            let entered = either.enter(&mut world.context(), &mut head, Got::Nothing);
+            assert!(matches!(entered, Enter::Next));
+            let own = world.notes.iter().filter(|note| is_own(note)).cloned().collect::<Vec<_>>();
+            assert_eq!(own, [Note::Reason("of another filter"), Note::User("ann".into())]);
+            assert_eq!(world.notes.len() == 3, !is_told);
+        }
     }
 }
