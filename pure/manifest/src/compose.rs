@@ -70,6 +70,12 @@ impl<'a> Documents<'a> {
         }
     }
 
+    /// The same, whose booleans are `true` and `false` alone, as Traefik reads its files.
+    pub(crate) fn in_yaml_1_2(mut self) -> Self {
+        self.builder.is_core = true;
+        self
+    }
+
     /// The part of `text` that follows `cut`, as far as it is needed for the documents up to where
     /// it can be cut again.
     pub(crate) fn part(text: &str, cut: Cut) -> &str {

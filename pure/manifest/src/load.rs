@@ -99,9 +99,9 @@ pub fn load_unnamed(source: &Source, limits: &ReadLimits) -> Vec<Object> {
     loading.loaded.objects
 }
 
-/// The object at `spot`, as if the text began where it was cut. Of a text that can be cut no more
-/// is looked at than the part that it is in, or each of many places would cost the file.
-pub(crate) fn again(spot: &Spot) -> Option<Object> {
+/// The objects of the part that `spot` is in, as if the text began where it was cut. Of a text that
+/// can be cut no more is looked at, or each of many places would cost the file.
+pub(crate) fn again(spot: &Spot) -> Option<Vec<Object>> {
     let source = &spot.text.source;
     let cut = Cut { start: usize::try_from(spot.start).ok()?, line: spot.line };
     let part = match cut == Cut::default() {
@@ -110,9 +110,8 @@ pub(crate) fn again(spot: &Spot) -> Option<Object> {
     };
     let mut words = Words::default();
     let mut loading = Loading::new(&spot.text, &mut words);
-    let index = usize::try_from(spot.index).ok()?;
-    loading.documents(part, |loaded| loaded.objects.len() > index);
-    loading.loaded.objects.into_iter().nth(index)
+    loading.documents(part);
+    Some(loading.loaded.objects)
 }
 
 impl<'a> Loading<'a> {
@@ -134,7 +133,7 @@ impl<'a> Loading<'a> {
             let Unfit { code, message, help, .. } = unfit;
             return self.fault(Fault { mark, code, message, help }, text);
         }
-        self.documents(text, |_| false);
+        self.documents(text);
     }
 
     /// Reads the one document of a file of dynamic configuration, as a whole or not at all.
@@ -143,7 +142,8 @@ impl<'a> Loading<'a> {
             Some(fault) => Err(fault),
             None if is_toml(self.file()) => toml_text::document(text, &self.text.limits),
             None => {
-                let mut documents = Documents::new(text, self.file(), &self.text.limits);
+                let documents = Documents::new(text, self.file(), &self.text.limits);
+                let mut documents = documents.in_yaml_1_2();
                 match (documents.next(), documents.next()) {
                     (None, _) => return,
                     (Some(_), Some(Ok(second))) => Err(second_document(second.mark)),
@@ -167,8 +167,7 @@ impl<'a> Loading<'a> {
         wrong.into_iter().for_each(|wrong| self.nameless(wrong, None));
     }
 
-    /// Reads documents until it is `enough`.
-    fn documents(&mut self, text: &str, enough: impl Fn(&Loaded) -> bool) {
+    fn documents(&mut self, text: &str) {
         let mut documents = Documents::new(text, self.file(), &self.text.limits);
         while let Some(document) = documents.next() {
             if documents.cut() != self.cut {
@@ -180,9 +179,6 @@ impl<'a> Loading<'a> {
             }
             if self.is_hopeless() {
                 self.loaded.broken = true;
-                return;
-            }
-            if enough(&self.loaded) {
                 return;
             }
         }

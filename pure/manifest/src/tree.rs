@@ -171,6 +171,12 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 impl<'a> Plain<'a> {
+    /// Whether it is a boolean that is none in YAML 1.2.
+    pub(crate) fn is_word_of_yaml_1_1(text: &str) -> bool {
+        let is_core = ["true", "false"].iter().any(|it| it.eq_ignore_ascii_case(text));
+        matches!(Plain::of(text), Plain::Bool(_)) && !is_core
+    }
+
     /// As the API server's YAML (1.1 scalars, without base 60; times stay text) resolves it.
     pub(crate) fn of(text: &'a str) -> Self {
         match text {

@@ -5,6 +5,7 @@
 //! once more: the bytes that it was read from are kept, so that the place is the same whatever
 //! became of the file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use steelyard_model::{FieldPath, Location, MarkedPart};
@@ -14,7 +15,7 @@ use crate::key::Key;
 use crate::load::again;
 use crate::object::{Object, place_at};
 use crate::origin::ClusterOrigin;
-use crate::spot::Site;
+use crate::spot::{Site, Spot, Text};
 use crate::tree::Mark;
 
 /// Where an object is written, and a digest of what is written there. Cheap to clone.
@@ -74,12 +75,7 @@ impl Written {
 
     /// As [`Object::locate`]. Reads the object's document again.
     pub fn locate(&self, path: &FieldPath) -> Location {
-        self.reread().locate(path, None)
-    }
-
-    /// The same of many places, for which the document is read again once.
-    pub fn reread(&self) -> Reread {
-        Reread { written: self.clone(), object: None }
+        Reread::default().locate(self, path, None)
     }
 
     /// What an API server knows it by; none of what is in a file.
@@ -104,22 +100,27 @@ impl Written {
     }
 }
 
-/// An object in whose document places are looked for.
+/// Documents in which places are looked for, each read again once: a document may be long, and so
+/// may be what is found in it.
+#[derive(Default)]
 pub struct Reread {
-    written: Written,
-    /// As it was read again, once somebody has asked; none where that failed.
-    object: Option<Option<Object>>,
+    /// Those of many objects.
+    lists: HashMap<Part, Box<[Object]>>,
+    /// The last one of another kind.
+    last: Option<(Part, Option<Object>)>,
 }
 
-impl Reread {
-    /// Which object.
-    pub fn key(&self) -> &Key {
-        &self.written.key
-    }
+/// A document: of which text, which is there as long as what was read of it, and where it begins.
+type Part = (*const Text, u32);
 
+impl Reread {
     /// As [`Object::locate_part`].
-    pub fn locate(&mut self, path: &FieldPath, part: Option<MarkedPart>) -> Location {
-        let Self { written, object } = self;
+    pub fn locate(
+        &mut self,
+        written: &Written,
+        path: &FieldPath,
+        part: Option<MarkedPart>,
+    ) -> Location {
         if path.is_root() {
             return written.location();
         }
@@ -127,10 +128,27 @@ impl Reread {
         if let Some(tree) = &spot.kept {
             return place_at(tree, written.mark, (path, part)).in_file(spot.file());
         }
-        let is_it = |object: &Object| object.reference == written.key.reference;
-        match object.get_or_insert_with(|| again(spot).filter(is_it)) {
+        let is_it = |object: &&Object| object.reference == written.key.reference;
+        match self.object(spot).filter(is_it) {
             Some(object) => spot.shifted(object.locate_part(path, part)),
             None => written.location(),
+        }
+    }
+
+    fn object(&mut self, spot: &Spot) -> Option<&Object> {
+        let part = (Arc::as_ptr(&spot.text), spot.start);
+        let index = usize::try_from(spot.index).ok()?;
+        let is_last = self.last.as_ref().is_some_and(|(last, _)| *last == part);
+        if !is_last && !self.lists.contains_key(&part) {
+            let mut objects = again(spot).unwrap_or_default();
+            match objects.len() {
+                0 | 1 => self.last = Some((part, objects.pop())),
+                _ => drop(self.lists.insert(part, objects.into())),
+            }
+        }
+        match self.lists.get(&part) {
+            Some(objects) => objects.get(index),
+            None => self.last.as_ref()?.1.as_ref().filter(|_| index == 0),
         }
     }
 }
@@ -139,5 +157,30 @@ impl Reread {
 impl PartialEq for Written {
     fn eq(&self, other: &Self) -> bool {
         self.is_like(other) && self.mark == other.mark && self.file() == other.file()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::load;
+    use crate::source::{ReadLimits, Source};
+
+    /// Whatever is looked for in between.
+    #[test]
+    fn a_list_is_read_again_once() {
+        let item =
+            |name: &str| format!("- {{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}}}\n");
+        let list = |names: [&str; 2]| format!("kind: List\nitems:\n{}", names.map(item).concat());
+        let text = format!("{}---\n{}", list(["a", "b"]), list(["c", "d"]));
+        let objects = load(&Source::new("a.yaml", text.as_bytes()), &ReadLimits::default()).objects;
+        let sites = objects.iter().map(|object| match &object.site {
+            Site::Text(spot) => spot.clone(),
+            Site::Cluster(..) => panic!("it is of a file"),
+        });
+        let (spots, mut reread) = (sites.collect::<Vec<_>>(), Reread::default());
+        let [a, c, b, d] =
+            [0, 2, 1, 3].map(|at| std::ptr::from_ref(reread.object(&spots[at]).unwrap()));
+        assert_eq!((a.wrapping_add(1), c.wrapping_add(1)), (b, d), "beside each other in one list");
     }
 }

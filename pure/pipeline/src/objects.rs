@@ -63,20 +63,17 @@ impl Extract for LoweredObject {
     }
 }
 
-/// Finds where findings are written. What is said of one object is asked for one after the other,
-/// and its document is read again once: it may be long, and so may be the list.
+/// Finds where findings are written.
 pub(crate) struct Finder<'o> {
     objects: &'o Objects,
-    last: Option<Reread>,
+    reread: Reread,
 }
 
 impl Finder<'_> {
     /// Where a finding is written, if that is known.
     pub(crate) fn place(&mut self, found: &Diagnostic) -> Option<Location> {
-        let (key, lowered) = self.objects.named(found.object.as_ref()?).next()?;
-        let last = self.last.take().filter(|last| last.key() == key);
-        let last = self.last.insert(last.unwrap_or_else(|| lowered.written.reread()));
-        Some(last.locate(&found.path, found.part))
+        let (_, lowered) = self.objects.named(found.object.as_ref()?).next()?;
+        Some(self.reread.locate(&lowered.written, &found.path, found.part))
     }
 }
 
@@ -115,7 +112,7 @@ impl Objects {
 
     /// Looks for places where findings are written.
     pub(crate) fn finder(&self) -> Finder<'_> {
-        Finder { objects: self, last: None }
+        Finder { objects: self, reread: Reread::default() }
     }
 
     /// Where the first object is that was taken from a cluster, if any was.

@@ -406,6 +406,25 @@ fn ways_of_speaking_to_endpoints() {
     assert!(transport(others.items.into_iter().next().unwrap()).tls.unwrap().client.is_some());
 }
 
+/// In Traefik's files `n`, `on` and `yes` are texts, as in YAML 1.2; in objects they are booleans.
+#[test]
+fn words_that_were_booleans_are_texts_in_files() {
+    let read = |name: &str, health: &str| {
+        let text = format!(
+            "http: {{services: {{s: {{loadBalancer: {{servers: [{{url: 'http://10.0.0.1'}}], \
+             passHostHeader: {health}, sticky: {{cookie: {{name: {name}}}}}}}}}}}}}"
+        );
+        let source = Source::new("/dyn.yml", text.as_bytes());
+        let loaded = load_dynamic(&source, &ReadLimits::default());
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        lower(&loaded.objects[0], &LowerOptions::default()).diagnostics
+    };
+    for name in ["n", "on", "Yes", "'off'"] {
+        assert_eq!(read(name, "true"), [], "{name}");
+    }
+    assert_eq!((read("true", "True").len(), read("lb", "yes").len()), (1, 1));
+}
+
 /// Traefik reads its files without a look at case, and an API server its objects with one.
 #[test]
 fn names_of_fields_in_files_have_no_case() {

@@ -22,6 +22,8 @@ pub(super) struct Builder {
     /// Values so far, those of aliases unfolded, over all documents of the file.
     spent: usize,
     limits: ReadLimits,
+    /// `yes`, `on`, `n` and the like are texts, as in YAML 1.2.
+    pub(super) is_core: bool,
 }
 
 /// A collection that is not closed yet.
@@ -56,7 +58,8 @@ struct Done {
 
 impl Builder {
     pub(super) fn new(limits: &ReadLimits) -> Self {
-        Self { stack: Vec::new(), root: None, anchors: BTreeMap::new(), spent: 0, limits: *limits }
+        let (stack, anchors) = (Vec::new(), BTreeMap::new());
+        Self { stack, root: None, anchors, spent: 0, limits: *limits, is_core: false }
     }
 
     /// Ready for the next document.
@@ -82,7 +85,13 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(1 + text.len() / TEXT_UNIT, mark)?;
-                let value = scalar(text, *style, tag.as_deref(), lead(text, *style, span));
+                let mut value = scalar(text, *style, tag.as_deref(), lead(text, *style, span));
+                if let Value::Scalar { plain, .. } = &mut value
+                    && self.is_core
+                    && tag.is_none()
+                {
+                    *plain &= !Plain::is_word_of_yaml_1_1(text);
+                }
                 let below = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let at_key = below || (span.is_empty() && matches!(value, Value::Null));
                 let node = Node { mark, value };

@@ -1,7 +1,7 @@
 //! What becomes of files.
 
 use super::{loaded, outcome};
-use crate::{ReadLimits, Source, SourceText, Written, load, merge, place};
+use crate::{ReadLimits, Reread, Source, SourceText, Written, load, merge, place};
 use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
@@ -315,10 +315,13 @@ fn places_are_found_again_without_the_tree() {
     for text in cases {
         let objects = loaded(text.as_bytes()).objects;
         assert!(objects.len() > 1, "{text}");
-        for object in objects {
-            let written = Written::of(&object);
-            for path in ["", "x", "kind", "metadata", "metadata.name"].map(FieldPath::from) {
-                assert_eq!(written.locate(&path), object.locate(&path), "{path} in {text}");
+        // One after the other, and now of this one and now of that.
+        let mut reread = Reread::default();
+        for path in ["", "x", "kind", "metadata", "metadata.name"].map(FieldPath::from) {
+            for object in objects.iter().chain(objects.iter().rev()) {
+                let (written, place) = (Written::of(object), object.locate(&path));
+                assert_eq!(written.locate(&path), place, "{path} in {text}");
+                assert_eq!(reread.locate(&written, &path, None), place, "{path} in {text}");
             }
         }
     }
