@@ -34,7 +34,7 @@ impl View<'_> {
         let middlewares = self.middlewares(&object.namespace, route)?;
         let name = words(&key(object, rule));
         let service = self.target(object, route, &name, services)?;
-        let tls = self.tls(object)?;
+        let tls = self.tls(object, false)?;
         let router = Shape::default()
             .with("entryPoints", object.spec().raw("entryPoints"))
             .with("middlewares", middlewares)
@@ -85,7 +85,8 @@ impl View<'_> {
                 return None;
             }
             let parent = self.cluster.one("IngressRoute", namespace, parent.text("name"))?;
-            let rules = parent.spec().items("routes").filter_map(rule);
+            // Also of those that come to no router: who names a parent is no root.
+            let rules = parent.spec().items("routes").map(|route| route.text("match"));
             names.extend(rules.map(|rule| words(&key(parent, rule))));
         }
         Some(names)

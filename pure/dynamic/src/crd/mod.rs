@@ -58,8 +58,8 @@ impl<'v> View<'v> {
     }
 
     /// `tls` of a router, of what an object says of it; none where the TLSOption must not be
-    /// named. Empty means TLS all the same.
-    fn tls(self, object: &Written) -> Option<Value> {
+    /// named. Empty means TLS all the same. Only connections have a `passthrough`.
+    fn tls(self, object: &Written, passthrough: bool) -> Option<Value> {
         let Some(tls) = object.spec().there("tls") else { return Some(Value::Null) };
         let options = tls.at("options");
         let options = match options.text("name") {
@@ -67,7 +67,7 @@ impl<'v> View<'v> {
             _ => reference::named(self.options, &object.namespace, options)?,
         };
         let shape = Shape::default()
-            .with("passthrough", tls.is("passthrough"))
+            .with("passthrough", passthrough)
             .with("options", options)
             .with("certResolver", tls.text("certResolver"))
             .with("domains", domains(tls));

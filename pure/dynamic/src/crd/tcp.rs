@@ -36,7 +36,7 @@ impl View<'_> {
         let name = key(object, rule);
         let services_of = |way| self.bytes(&object.namespace, way);
         spread(&name, route, services_of, services);
-        let tls = self.tls(object)?;
+        let tls = self.tls(object, object.spec().at("tls").is("passthrough"))?;
         let router = Shape::default()
             .with("entryPoints", object.spec().raw("entryPoints"))
             .with("middlewares", middlewares)

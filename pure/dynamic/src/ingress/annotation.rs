@@ -45,7 +45,11 @@ fn under<'t>(annotations: Tree<'t>, part: &str) -> Vec<(String, &'t str)> {
     named.collect()
 }
 
+/// The items of a list; an empty text is one of none.
 fn listed(text: &str) -> Vec<String> {
+    if text.is_empty() {
+        return Vec::new();
+    }
     text.split(',').map(|it| it.trim().to_owned()).collect()
 }
 
@@ -71,6 +75,7 @@ impl RouterWish {
                 "middlewares" => wish.middlewares = listed(value),
                 "priority" => wish.priority = value.parse().ok()?,
                 "rulesyntax" => value.clone_into(&mut wish.syntax),
+                "pathmatcher" if value.is_empty() => {}
                 "pathmatcher" => value.clone_into(&mut wish.matcher),
                 "tls" => has_tls = Some(switch(value)?),
                 "tls.certresolver" => tls = tls.with("certResolver", value),

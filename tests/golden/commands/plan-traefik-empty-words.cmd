@@ -1,0 +1,1 @@
+plan tests/golden/commands/empty-words -o traefik
