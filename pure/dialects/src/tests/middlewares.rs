@@ -29,6 +29,19 @@ fn every_option_is_read() {
     assert_eq!(kinds.len(), 27, "{kinds:?}");
 }
 
+/// What Traefik 3 does nothing for does nothing here, where nothing else is written too.
+#[test]
+fn what_makes_no_difference_since_traefik_3_passes_everything() {
+    for field in ["sslRedirect: true", "sslHost: a.example", "featurePolicy: 'x'"] {
+        let lowered = lowered(&object(&format!("headers: {{{field}}}")));
+        let [found] = &lowered.diagnostics[..] else { panic!("{:?}", lowered.diagnostics) };
+        assert_eq!((found.severity, found.code), (Severity::Warning, codes::FIELD_NOT_HONOURED));
+        let [Item::Filter(draft)] = &lowered.items[..] else { panic!("{field}") };
+        assert_eq!(draft.filter, Filter::Chain(Vec::new()), "{field}");
+    }
+    assert!(lowered(&object("headers: {sslRedirect: false}")).items.is_empty());
+}
+
 #[test]
 fn what_would_not_do_what_it_says_is_refused() {
     for (spec, code) in [

@@ -86,13 +86,18 @@ fn lines(auth: &AskedAuth, cx: &Context<'_>, head: &RequestEdits<'_>) -> LineEdi
     clients.push(cx.journey.peer.to_canonical().to_string());
     let scheme = if cx.journey.is_tls { "https" } else { "http" };
     let uri = uri(head);
+    // The port is that of the scheme which is believed.
+    let believed = head.first("x-forwarded-proto").filter(|_| auth.trusts_forwarded);
+    let is_secure = believed.filter(|it| !it.is_empty()).map_or(cx.journey.is_tls, |it| {
+        [&b"https"[..], b"wss"].iter().any(|secure| it.eq_ignore_ascii_case(secure))
+    });
     let own = [
         clients.join(", "),
         head.method().to_owned(),
         scheme.to_owned(),
         head.authority().to_owned(),
         uri,
-        port(head.authority(), scheme),
+        port(head.authority(), is_secure),
     ];
     for (at, (name, own)) in TOLD.into_iter().zip(own).enumerate() {
         let said = head.first(name).filter(|it| at > 0 && auth.trusts_forwarded && !it.is_empty());
@@ -104,13 +109,13 @@ fn lines(auth: &AskedAuth, cx: &Context<'_>, head: &RequestEdits<'_>) -> LineEdi
     lines
 }
 
-fn port(authority: &str, scheme: &str) -> String {
+fn port(authority: &str, is_secure: bool) -> String {
     let after = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
     match after.rsplit_once(':') {
         Some((_, port)) if port.bytes().all(|it| it.is_ascii_digit()) && !port.is_empty() => {
             port.to_owned()
         }
-        _ if scheme == "https" => "443".to_owned(),
+        _ if is_secure => "443".to_owned(),
         _ => "80".to_owned(),
     }
 }

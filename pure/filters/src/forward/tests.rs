@@ -132,6 +132,27 @@ fn a_request_is_told_about_as_traefik_does() {
     );
 }
 
+/// Where nobody says which, the port is that of the scheme, which may be one that is believed.
+#[test]
+fn the_port_is_that_of_the_scheme() {
+    for (said, trusts_forwarded, expected) in [
+        (None, true, "80"),
+        (Some("https"), true, "443"),
+        (Some("wss"), true, "443"),
+        (Some("http"), true, "80"),
+        (Some("https"), false, "80"),
+    ] {
+        let asked = Asked::get("http://a.test", "/");
+        let asked = match said {
+            Some(said) => asked.with("X-Forwarded-Proto", said),
+            None => asked,
+        };
+        let told = shown(&letter(&AskedAuth { trusts_forwarded, ..auth() }, &asked));
+        let port = format!("X-Forwarded-Port: {expected}");
+        assert!(told.contains(&port), "{said:?} {trusts_forwarded}: {told:?}");
+    }
+}
+
 /// What clients say of themselves is not sent to whoever says who they are, unless he wants it.
 #[test]
 fn who_is_asked_is_told_nothing_that_is_made_up() {

@@ -13,6 +13,18 @@ use crate::codes;
 
 type Lines = BTreeMap<Arc<str>, Arc<str>>;
 
+/// What is written that has made no difference since Traefik 3.
+fn older(it: &HeadersSpec) -> impl Iterator<Item = &'static str> {
+    let all = [
+        ("featurePolicy", it.feature_policy.is_some()),
+        ("sslRedirect", is(it.ssl_redirect)),
+        ("sslTemporaryRedirect", is(it.ssl_temporary_redirect)),
+        ("sslHost", it.ssl_host.is_some()),
+        ("sslForceHost", is(it.ssl_force_host)),
+    ];
+    all.into_iter().filter_map(|(key, is_written)| is_written.then_some(key))
+}
+
 impl Reader<'_, '_> {
     pub(super) fn headers(&mut self, it: &HeadersSpec, path: &FieldPath) -> Option<Filter> {
         let request = self.lines(
@@ -33,6 +45,10 @@ impl Reader<'_, '_> {
             cors: self.cors(it, path)?,
             security: SecurityHeaders { tls_headers, ..self.security(it, path)? },
         };
+        if rules == HeaderRules::default() && older(it).next().is_some() {
+            // It passes everything, as with Traefik.
+            return Some(Filter::Chain(Vec::new()));
+        }
         if rules == HeaderRules::default() {
             let message = "the middleware writes no header line";
             let help = "say which, or remove it";
@@ -87,14 +103,7 @@ impl Reader<'_, '_> {
         for (index, name) in it.hosts_proxy_headers.iter().flatten().enumerate() {
             self.is_name(name, &path.key("hostsProxyHeaders").index(index))?;
         }
-        let older = [
-            ("featurePolicy", it.feature_policy.is_some()),
-            ("sslRedirect", is(it.ssl_redirect)),
-            ("sslTemporaryRedirect", is(it.ssl_temporary_redirect)),
-            ("sslHost", it.ssl_host.is_some()),
-            ("sslForceHost", is(it.ssl_force_host)),
-        ];
-        for (key, _) in older.iter().filter(|(_, is)| *is) {
+        for key in older(it) {
             let path = path.key(key);
             let message = format!("{path} makes no difference, as since Traefik 3");
             let help = "use redirectScheme, or permissionsPolicy";
