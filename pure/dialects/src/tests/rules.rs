@@ -24,6 +24,8 @@ fn and_binds_closer_than_or_and_not_closest() {
         ("!!Host(`a`)", "a/ a/x"),
         ("  Host ( \"a\" , )\n  && Path(`/x`) ", "a/x"),
         ("HOST(`A.`) && path(`/x`)", "a/x"),
+        ("Host(`a:8010`)", "a/ a/x"),
+        ("Host(`A.:80`) || Host(`[::1]:80`)", "a/ a/x"),
     ];
     for (text, expected) in rows {
         let rule = read(text, V3);
@@ -114,6 +116,12 @@ fn mistakes_are_seen_where_they_are() {
         ("Header(`a`)", "Header(`a`)", "`Header` has 2 arguments", "as many"),
         ("Header(`a`, ``)", "``", "the argument is empty", "compared"),
         ("Host(`ü`)", "`ü`", "not in ASCII", "xn--"),
+        ("Host(`*.*.x`)", "`*.*.x`", "no host has a `*`", "*.example.com"),
+        ("Host(`a*.x`)", "`a*.x`", "no host has a `*`", "HostRegexp"),
+        ("Host(`a, b`)", "`a, b`", "not the name of a host", "by ||"),
+        ("Host(`http://a`)", "`http://a`", "not the name of a host", "alone"),
+        ("Host(`:80`)", "`:80`", "not the name of a host", "alone"),
+        ("hOST(`a`)", "hOST", "no matcher `hOST`", "did you mean `Host`?"),
         ("Path(`a`)", "`a`", "does not begin with `/`", "begin"),
         ("PathRegexp(`(`)", "`(`", "the regular expression cannot be used", "RE2"),
         ("PathRegexp(`(a{1000}){1000}`)", "`(a{1000}){1000}`", "too large", "RE2"),
@@ -135,6 +143,10 @@ fn mistakes_are_seen_where_they_are() {
     }
     let rows = [
         ("ALPN(`acme-tls/1`)", Connections, V3, "challenges"),
+        ("HostSNI(`a.b:5432`)", Connections, V3, "has a port"),
+        ("HostSNI(`a.b:5432`)", Connections, V2, "has a port"),
+        ("HostSNI(`a*.b`)", Connections, V3, "no host has a `*`"),
+        ("Host(`*.b`)", Requests, V2, "no host has a `*`"),
         ("Query(`a`)", Requests, V2, "name=value"),
         ("Path(`/{}`)", Requests, V2, "braces"),
         ("Path(`/{a:}`)", Requests, V2, "braces"),
@@ -166,6 +178,10 @@ fn what_means_nothing_takes_no_other_hosts() {
         ("Host(`ü`) && PathPrefix(`/`)", none),
         ("(HostRegexp(`(`) && Path(`/x`)) || Host(`ü`)", none),
         ("!(!Host(`ü`) || !Path(`/x`))", none),
+        ("Host(`a*`) && Path(`/x`)", none),
+        // A matcher that is likely to be of hosts, however it is misspelt.
+        ("Hots(`a`) && Path(`/x`)", none),
+        ("hOST(`a`) && Path(`/x`)", none),
         ("Host(`ü`) || Host(`a`)", &["a/", "a/x"]),
         ("!(Pth(`/`) || Host(`a`))", &["b/", "b/x"]),
         ("Hots(`a`) && Host(`a`)", &["a/", "a/x"]),

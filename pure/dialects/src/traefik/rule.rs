@@ -124,17 +124,22 @@ fn meaning(
         Tree::Call(call) => match of_call(&call, rows) {
             Ok(rule) => Part { scope: Scope::of(&rule, wanted), rule },
             Err(mistake) => {
+                let is_of_hosts = is_of_hosts(&call.name.1, &mistake.what);
                 mistakes.push(mistake);
                 let rule = Rule::One(Matcher::Invalid(text[call.at.clone()].into()));
-                Part { rule, scope: Scope::lost(wanted && is_of_hosts(&call.name.1)) }
+                Part { rule, scope: Scope::lost(wanted && is_of_hosts) }
             }
         },
     }
 }
 
-/// Whether a matcher, by its name, is about whom requests are for.
-fn is_of_hosts(name: &str) -> bool {
-    HOSTS.iter().any(|host| is_written_so(host, name))
+/// Whether a matcher, by its name or the one that is meant, is about whom requests are for.
+fn is_of_hosts(name: &str, wrong: &RuleProblem) -> bool {
+    let meant = match wrong {
+        RuleProblem::UnknownMatcher { meant, .. } => *meant,
+        _ => None,
+    };
+    HOSTS.iter().any(|host| is_written_so(host, name) || meant == Some(host))
 }
 
 fn of_call(call: &Call, rows: &[Row]) -> Meaning {

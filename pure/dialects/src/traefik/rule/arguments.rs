@@ -71,14 +71,41 @@ impl Argument<'_> {
         RuleMistake { at: self.at.clone(), what }
     }
 
-    /// A host in letters of DNS, as requests are compared: in lower case, without the dot of the
-    /// root, an IPv6 address in brackets.
+    /// A host in letters of DNS, as requests are compared: in lower case, without its port and the
+    /// dot of the root, an IPv6 address in brackets.
     pub(super) fn host(&self) -> Result<Arc<str>, RuleMistake> {
         let host = self.ascii()?.to_ascii_lowercase();
         if host.parse::<Ipv6Addr>().is_ok() {
             return Ok(format!("[{host}]").into());
         }
-        Ok(host.strip_suffix('.').unwrap_or(&host).into())
+        self.name_of_host(without_port(&host))
+    }
+
+    /// The same of a server name, which comes without a port.
+    pub(super) fn server_name(&self) -> Result<Arc<str>, RuleMistake> {
+        let host = self.ascii()?.to_ascii_lowercase();
+        let is_address = host.parse::<Ipv6Addr>().is_ok();
+        if !is_address && without_port(&host).len() < host.len() {
+            return Err(self.wrong(RuleProblem::Port));
+        }
+        self.host()
+    }
+
+    /// A host that there may be, without the dot of the root.
+    fn name_of_host(&self, host: &str) -> Result<Arc<str>, RuleMistake> {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_address = inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
+        match () {
+            () if host == "*" || is_address => {}
+            () if name.contains('*') => return Err(self.wrong(RuleProblem::Wildcard)),
+            () if name.is_empty() || name.contains(is_of_no_host) => {
+                return Err(self.wrong(RuleProblem::NoHost));
+            }
+            () => {}
+        }
+        Ok(host.into())
     }
 
     pub(super) fn ascii(&self) -> Result<&str, RuleMistake> {
@@ -114,4 +141,18 @@ impl Argument<'_> {
         }
         Ok(Matcher::Alpn(self.text.into()))
     }
+}
+
+/// A host without the port behind it, if there is one.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Characters that stand beside hosts, where several are written or more than a host, but never in
+/// one.
+fn is_of_no_host(character: char) -> bool {
+    character.is_ascii_whitespace() || character.is_ascii_control() || "/\\:,;@?#{}[]()|<>\"`".contains(character)
 }

@@ -1,5 +1,7 @@
 //! The matchers of version 3.
 
+use std::sync::Arc;
+
 use steelyard_http::path::spelled;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
@@ -10,7 +12,7 @@ use super::{Arguments, Meaning, Row, RuleMistake};
 
 /// Of requests.
 pub(super) const REQUESTS: &[Row] = &[
-    ("Host", |it| one(Matcher::Host(host(it.one()?)?))),
+    ("Host", |it| one(Matcher::Host(pattern(it.one()?.host()?)))),
     ("HostRegexp", |it| {
         let argument = it.one()?;
         argument.ascii()?;
@@ -38,7 +40,7 @@ pub(super) const REQUESTS: &[Row] = &[
 
 /// Of connections.
 pub(super) const CONNECTIONS: &[Row] = &[
-    ("HostSNI", |it| one(Matcher::Sni(host(it.one()?)?))),
+    ("HostSNI", |it| one(Matcher::Sni(pattern(it.one()?.server_name()?)))),
     ("HostSNIRegexp", |it| {
         let argument = it.one()?;
         argument.ascii()?;
@@ -57,13 +59,12 @@ fn path(shape: PathShape) -> Meaning {
 }
 
 /// `*` is every host, `*.` one label.
-fn host(argument: Argument<'_>) -> Result<HostPattern, RuleMistake> {
-    let host = argument.host()?;
-    Ok(match host.strip_prefix("*.") {
+fn pattern(host: Arc<str>) -> HostPattern {
+    match host.strip_prefix("*.") {
         _ if *host == *"*" => HostPattern::Any,
         Some(suffix) => HostPattern::Label(suffix.into()),
         None => HostPattern::Exact(host),
-    })
+    }
 }
 
 /// A parameter that is there without a value, or one with such a value. Names of parameters are

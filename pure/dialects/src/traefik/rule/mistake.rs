@@ -51,6 +51,12 @@ pub enum RuleProblem {
     EmptyArgument,
     /// A host in other letters than those of DNS.
     NotAscii,
+    /// A wildcard that is not the whole first label.
+    Wildcard,
+    /// A server name with a port.
+    Port,
+    /// What no host is written like.
+    NoHost,
     /// No regular expression.
     BadPattern(BadPattern),
     /// A path that does not begin with `/`.
@@ -88,6 +94,9 @@ impl fmt::Display for RuleProblem {
             }
             Self::EmptyArgument => f.write_str("the argument is empty"),
             Self::NotAscii => f.write_str("the host is not in ASCII"),
+            Self::Wildcard => f.write_str("no host has a `*` in its name"),
+            Self::Port => f.write_str("no server name has a port"),
+            Self::NoHost => f.write_str("it is not the name of a host"),
             Self::BadPattern(why) => write!(f, "the regular expression cannot be used: {why}"),
             Self::NoSlash => f.write_str("the path does not begin with `/`"),
             Self::NoAddress => f.write_str("it is neither an address nor a range of addresses"),
@@ -122,6 +131,15 @@ impl RuleProblem {
             Self::Count { .. } => "give it as many",
             Self::EmptyArgument => "say what is to be compared with",
             Self::NotAscii => "write it in punycode (xn--…)",
+            Self::Wildcard => {
+                "write *.example.com for one label, `*` for every host, or a HostRegexp \
+                 (HostSNIRegexp) for others"
+            }
+            Self::Port => "leave the port out",
+            Self::NoHost => {
+                "write the name alone, and join several by ||: Host(`a.example`) || \
+                 Host(`b.example`)"
+            }
             Self::BadPattern(_) => "correct the expression (RE2, as Go has it)",
             Self::NoSlash => "begin it with `/`",
             Self::NoAddress => "write 10.0.0.1, 10.0.0.0/8 or fd00::/8",

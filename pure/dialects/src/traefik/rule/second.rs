@@ -1,6 +1,8 @@
 //! The matchers of version 2: several arguments mean any of them, and what stands in braces is an
 //! expression.
 
+use std::sync::Arc;
+
 use steelyard_http::path::spelled;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{
@@ -41,9 +43,11 @@ pub(super) const REQUESTS: &[Row] = &[
 pub(super) const CONNECTIONS: &[Row] = &[
     ("HostSNI", |it| {
         it.any(|it| {
-            let name = it.host()?;
-            let pattern = if *name == *"*" { HostPattern::Any } else { HostPattern::Exact(name) };
-            Ok(Matcher::Sni(pattern))
+            let name = it.server_name()?;
+            if *name == *"*" {
+                return Ok(Matcher::Sni(HostPattern::Any));
+            }
+            Ok(Matcher::Sni(HostPattern::Exact(whole(it, name)?)))
         })
     }),
     ("HostSNIRegexp", |it| it.any(|it| Ok(Matcher::SniRegex(host_template(it)?)))),
@@ -52,7 +56,12 @@ pub(super) const CONNECTIONS: &[Row] = &[
 ];
 
 fn host(argument: Argument<'_>) -> Result<Matcher, RuleMistake> {
-    Ok(Matcher::Host(HostPattern::Exact(argument.host()?)))
+    Ok(Matcher::Host(HostPattern::Exact(whole(argument, argument.host()?)?)))
+}
+
+/// A name without a wildcard, which this version writes as a template.
+fn whole(argument: Argument<'_>, host: Arc<str>) -> Result<Arc<str>, RuleMistake> {
+    if host.contains('*') { Err(argument.wrong(RuleProblem::Wildcard)) } else { Ok(host) }
 }
 
 /// A host; a part without an expression is one label.
@@ -66,7 +75,7 @@ fn host_template(argument: Argument<'_>) -> Result<Expression, RuleMistake> {
 /// A path; a part without an expression is one element.
 fn path(
     argument: Argument<'_>,
-    plain: fn(std::sync::Arc<str>) -> PathShape,
+    plain: fn(Arc<str>) -> PathShape,
     end: &str,
 ) -> Result<Matcher, RuleMistake> {
     let text = argument.path()?;
