@@ -225,6 +225,56 @@ fn connections_and_services_pass_what_files_say() -> Result<()> {
     })
 }
 
+/// At a first start there is no version before: what a faulty router's rule names is closed, and
+/// not led to a wider one; so is whatever names something faulty.
+#[test]
+fn what_is_faulty_from_the_start_opens_nothing() -> Result<()> {
+    let home = Home::new()?;
+    let nas = home.nas.address;
+    let router = |name: &str, more: &str| {
+        format!(
+            "    {name}: {{rule: 'Host(`nas.test`) && PathPrefix(`/{name}`)', service: nas{more}}}\n"
+        )
+    };
+    let faulty = [
+        router("field", ", middleware: [deny]"),
+        router("text", ", middlewares: deny"),
+        router("number", ", priority: x"),
+        router("filter", ", middlewares: [broken]"),
+        router("options", ", middlewares: [gone]"),
+        router("behind", "").replace("service: nas", "service: broken"),
+        router("by", "").replace("service: nas", "service: spoken"),
+    ];
+    let rest = format!(
+        "  middlewares: {{broken: {{ipAllowList: {{sourceRanges: [192.0.2.0/24]}}}}}}\n  services:\n    \
+         broken: {{loadBalancer: {{server: [{{url: 'http://{nas}'}}]}}}}\n    \
+         spoken: {{loadBalancer: {{serversTransport: t, servers: [{{url: 'http://{nas}'}}]}}}}\n  \
+         serversTransports: {{t: {{insecureSkipVerify: {{}}}}}}\n"
+    );
+    home.write("faulty.yml", &format!("http:\n  routers:\n{}{rest}", faulty.concat()))?;
+    home.folder.write(
+        "route.yaml",
+        "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: kind}\nspec: \
+         {entryPoints: [web], routes: [{match: 'Host(`nas.test`) && PathPrefix(`/kind`)', \
+         middlewares: deny, services: [{name: shop, port: 80}]}]}\n",
+    )?;
+    let up = home.start(&[])?;
+    up.wait_for("nas.test", 200)?;
+    for name in ["field", "text", "number", "filter", "options", "behind", "by", "kind"] {
+        let answer = up.get("nas.test", &format!("/{name}/x"))?;
+        ensure!(answer.status == 503, "{name}: {answer:?}");
+    }
+    let told = up.read("diagnostics")?.to_string();
+    ensure!(told.matches("closed-until-mended").count() >= 4, "{told}");
+    // Mended, it is served.
+    home.write("faulty.yml", &format!("http:\n  routers:\n{}", router("field", "")))?;
+    wait::until("the router is served", || {
+        up.get("nas.test", "/field/x").is_ok_and(|it| it.status == 200)
+    })?;
+    ensure!(up.get("nas.test", "/kind/x")?.status == 503, "what was not mended");
+    Ok(())
+}
+
 /// Rules are in Traefik's second language where that is said for all.
 #[test]
 fn rules_are_in_the_language_that_is_said() -> Result<()> {

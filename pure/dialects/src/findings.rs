@@ -16,6 +16,10 @@ use steelyard_model::{
 
 use crate::{Lowered, codes};
 
+/// Where objects say whose they are.
+const CLASS_FIELD: &str = "spec.ingressClassName";
+pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+
 /// Said of names that nothing comes of.
 const DOES_NOTHING: [Code; 4] = [
     UNKNOWN_FIELD,
@@ -52,8 +56,11 @@ impl<'a> Findings<'a> {
     }
 
     pub(crate) fn finish(self, items: Vec<Item>) -> Lowered {
-        let items = if self.invalid { Vec::new() } else { items };
-        Lowered { items, diagnostics: without_ignored(self.diagnostics) }
+        let (mut made, mut stand_in) = (items, Vec::new());
+        if self.invalid {
+            stand_in = made.drain(..).filter_map(Item::stand_in).collect();
+        }
+        Lowered { items: made, stand_in, diagnostics: without_ignored(self.diagnostics) }
     }
 
     /// What comes of one of several readings of the object, and what it has to say.
@@ -67,6 +74,26 @@ impl<'a> Findings<'a> {
     pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
         let read = self.source.read::<T>();
         self.take(read)
+    }
+
+    /// What comes of an object with mistakes, if it is read as it is likely to be meant: whom its
+    /// rules name, and nothing else of it, counts. Nothing is said of it. Nothing comes of one whose
+    /// class cannot be read: it may be another controller's.
+    pub(crate) fn as_meant<T: DeserializeOwned, U>(
+        &mut self,
+        read: impl FnOnce(&mut Self, T) -> Option<U>,
+    ) -> Option<U> {
+        let class = [FieldPath::from(CLASS_FIELD), FieldPath::annotation(CLASS_ANNOTATION)];
+        if self.diagnostics.iter().any(|found| found.is_error() && class.contains(&found.path)) {
+            return None;
+        }
+        let meant = self.source.read_as_meant::<T>()?;
+        self.apart(|findings| read(findings, meant)).0
+    }
+
+    /// Whether the object is to lower to nothing.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.invalid
     }
 
     /// The same for kinds of which we name only the fields we read.

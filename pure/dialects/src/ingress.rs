@@ -46,7 +46,13 @@ pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
 }
 
 pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
-    let raw: raw::Ingress = findings.read()?;
+    match findings.read() {
+        Some(raw) => Some(of_written(raw, findings, options)),
+        None => findings.as_meant(|findings, raw| Some(of_written(raw, findings, options))),
+    }
+}
+
+fn of_written(raw: raw::Ingress, findings: &mut Findings<'_>, options: &LowerOptions) -> Item {
     let path = FieldPath::from("spec");
     let annotations = raw.metadata.annotations.unwrap_or_default();
     let spec = raw.spec.unwrap_or_default();
@@ -64,7 +70,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let written = WrittenIngress { annotations, suspects, routes: drafts, paths };
     let readings = readings(written, findings, options);
     let (tls, tls_secrets) = tls(&spec, findings);
-    Some(Item::Routes(Box::new(RouteSet {
+    Item::Routes(Box::new(RouteSet {
         object: findings.object().clone(),
         created,
         class,
@@ -74,7 +80,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         readings,
         tls_secrets,
         tls,
-    })))
+    }))
 }
 
 /// `spec.ingressClassName` is tried first; the annotation counts only where it is absent.

@@ -4,7 +4,8 @@
 //! two objects (does that Service exist?) is the join's. It returns a value *and* diagnostics:
 //!
 //! - What the API server or MetalLB would refuse is an error, and the object lowers to nothing,
-//!   so that its last good version can stay in force. All of its faults are reported.
+//!   so that its last good version can stay in force. All of its faults are reported. Whom its
+//!   rules name, as far as they can be read, is answered by nobody where there is no such version.
 //! - What asks for something we do not do yet lowers all the same, with a diagnostic. If it
 //!   restricts access, what it lowers to is closed: a route that answers 503, never an open one.
 
@@ -52,6 +53,9 @@ pub struct LowerOptions {
 pub struct Lowered {
     /// Valid items; none if the object is not valid or of a kind that is not read.
     pub items: Vec<Item>,
+    /// What stands in for an object that is not valid, until a valid version of it comes: it
+    /// answers nobody whom its rules name.
+    pub stand_in: Vec<Item>,
     /// What there is to say about it.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -20,6 +20,7 @@ mod metallb;
 mod middlewares;
 mod rules;
 mod sold;
+mod stood_in;
 mod traefik;
 
 /// What the objects of `yaml` lower to, all together. The text must be in order.

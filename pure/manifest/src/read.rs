@@ -62,6 +62,8 @@ struct Session<'a> {
     strict: bool,
     /// Names of fields have no case: so Traefik reads its files, unlike an API server its objects.
     folds: bool,
+    /// Mistakes are taken for what they are likely to mean.
+    mends: bool,
     /// Values that did not fit, and are passed over.
     set_aside: RefCell<BTreeSet<Address>>,
     unknown: RefCell<Unknown>,
@@ -81,6 +83,16 @@ impl Object {
         Session::new(self, true).read()
     }
 
+    /// What the object is most likely meant to be, where it has mistakes: fields whose names are
+    /// nearly those of others are those, one value where a list is wanted is a list of it, one where
+    /// a mapping is wanted says that there is one, and what fits nowhere is left out. Nothing is to
+    /// be opened to anybody by that.
+    pub fn read_as_meant<T: DeserializeOwned>(&self) -> Option<T> {
+        let mut session = Session::new(self, false);
+        session.mends = true;
+        session.rounds::<T>().0
+    }
+
     /// Reads the object as a `T` that knows only some of its fields: others say nothing.
     pub fn read_lenient<T: DeserializeOwned>(&self) -> Read<T> {
         Session::new(self, false).read()
@@ -91,15 +103,16 @@ impl<'a> Session<'a> {
     fn new(object: &'a Object, strict: bool) -> Self {
         let (set_aside, unknown) = (RefCell::default(), RefCell::default());
         let folds = *object.api_version == *FILE_VERSION;
-        Self { object, strict, folds, set_aside, unknown }
+        Self { object, strict, folds, mends: false, set_aside, unknown }
     }
 
-    fn read<T: DeserializeOwned>(self) -> Read<T> {
+    /// The value without what was set aside, and why that was.
+    fn rounds<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Diagnostic>) {
         let mut errors = Vec::new();
         let mut value = None;
         for _ in 0..ROUNDS {
             let root = self.object.tree.resolved();
-            match T::deserialize(Cursor::root(&self, root)) {
+            match T::deserialize(Cursor::root(self, root)) {
                 Ok(read) => {
                     value = Some(read);
                     break;
@@ -117,6 +130,11 @@ impl<'a> Session<'a> {
                 }
             }
         }
+        (value, errors)
+    }
+
+    fn read<T: DeserializeOwned>(self) -> Read<T> {
+        let (value, mut errors) = self.rounds::<T>();
         let Unknown { fields, reports, .. } = self.unknown.into_inner();
         let value = value.filter(|_| errors.is_empty());
         for (index, (mut diagnostic, stray)) in reports.into_iter().enumerate() {

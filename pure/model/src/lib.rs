@@ -37,6 +37,7 @@ pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod sorted;
+mod stand_in;
 mod stream_draft;
 pub mod suggest;
 

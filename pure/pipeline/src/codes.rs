@@ -52,6 +52,8 @@ pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused
 pub const NETWORK_POLICY_CLOSES: Code = Code::new("network-policy-closes");
 /// A Service is the gateway's by inference.
 pub const GATEWAY_INFERRED: Code = Code::new("gateway-inferred");
+/// A faulty object of which no version is known that has no mistake: its rules answer 503.
+pub const CLOSED_UNTIL_MENDED: Code = Code::new("closed-until-mended");
 /// A faulty edit: the version before it stays in force.
 pub const LAST_GOOD_KEPT: Code = Code::new("last-good-kept");
 /// An Ingress names files of ingress-nginx, or its directives, and is left out.

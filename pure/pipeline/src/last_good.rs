@@ -3,6 +3,9 @@
 //! A version that asks for something that is not honoured is not a mistake in this sense: it is
 //! taken at once, so that a restriction it adds closes its routes.
 //!
+//! Where no version is known that has no mistake, something that answers nobody stands in for what
+//! has rules that can be read: what it names is not to be led elsewhere, where more may pass.
+//!
 //! A batch is derived with what is written; an object that the join refuses goes back to the
 //! version that was in force before, and it is derived again. Within a batch none goes forth
 //! again, so that ends. With the next batch what is written is tried again.
@@ -116,7 +119,7 @@ impl InForce {
         let Some(chosen) = self.chosen(key, objects) else { return };
         if let Some(name) = chosen.name() {
             let is_established = is_established && name.0 == Tag::Pool;
-            joined.set(&name, Some(chosen.items.clone()), is_established);
+            joined.set(&name, Some(chosen.counting().clone()), is_established);
         }
     }
 
@@ -175,7 +178,10 @@ impl InForce {
 
     /// Why an older version of an object is in force; nothing where none is.
     pub(crate) fn why_kept(&self, key: &Key, objects: &Objects) -> Vec<Diagnostic> {
-        let Some(good) = self.kept.get(key) else { return Vec::new() };
+        let Some(good) = self.kept.get(key) else {
+            let written = objects.get(key).filter(|it| it.is_stood_in_for());
+            return written.map(|it| closed(&it.written.key.reference)).into_iter().collect();
+        };
         let mut said = self.taken_back.get(key).cloned().unwrap_or_default();
         said.push(kept(
             &good.written.key.reference,
@@ -184,6 +190,20 @@ impl InForce {
         ));
         said
     }
+}
+
+fn closed(reference: &ObjectRef) -> Diagnostic {
+    Diagnostic::new(
+        Severity::Warning,
+        codes::CLOSED_UNTIL_MENDED,
+        reference,
+        "",
+        format!(
+            "{reference} has a mistake, and no version of it without one is known: what its rules \
+             name is answered 503, and led nowhere else"
+        ),
+        "mend what is said about it; it is served as soon as it is right",
+    )
 }
 
 fn kept(reference: &ObjectRef, file: &Arc<str>, is_there: bool) -> Diagnostic {

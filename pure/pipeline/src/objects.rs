@@ -14,6 +14,8 @@ use crate::tables::row::Items;
 pub struct LoweredObject {
     pub(crate) written: Written,
     pub(crate) items: Items,
+    /// What stands in for it where it is faulty, and no version before it is known.
+    stand_in: Items,
     pub(crate) diagnostics: Box<[Diagnostic]>,
 }
 
@@ -27,14 +29,24 @@ impl LoweredObject {
         self.items.is_empty() && self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
+    /// What comes of it where it is chosen.
+    pub(crate) fn counting(&self) -> &Items {
+        if self.is_stood_in_for() { &self.stand_in } else { &self.items }
+    }
+
+    /// Whether something stands in for it, which answers nobody.
+    pub(crate) fn is_stood_in_for(&self) -> bool {
+        !self.stand_in.is_empty()
+    }
+
     /// What others know it by; none where it became nothing.
     pub(crate) fn name(&self) -> Option<Name> {
-        Some((Tag::of(self.items.first()?), self.written.key.reference.id()))
+        Some((Tag::of(self.counting().first()?), self.written.key.reference.id()))
     }
 
     /// Whether both became the same, wherever they are written.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.items == other.items
+        self.items == other.items && self.stand_in == other.stand_in
     }
 }
 
@@ -43,10 +55,11 @@ impl Extract for LoweredObject {
 
     fn of(object: &Object, how: &LowerOptions) -> Self {
         let mut lowered = lower(object, how);
-        lowered.items.iter_mut().for_each(Item::shrink);
+        lowered.items.iter_mut().chain(&mut lowered.stand_in).for_each(Item::shrink);
         Self {
             written: Written::of(object),
             items: lowered.items.into(),
+            stand_in: lowered.stand_in.into(),
             diagnostics: lowered.diagnostics.into(),
         }
     }
@@ -57,8 +70,8 @@ impl Extract for LoweredObject {
 
     /// What there is to say has places.
     fn moved(&self, written: &Written) -> Option<Self> {
-        let (items, diagnostics) = (self.items.clone(), Box::default());
-        let moved = Self { written: written.clone(), items, diagnostics };
+        let (items, stand_in) = (self.items.clone(), self.stand_in.clone());
+        let moved = Self { written: written.clone(), items, stand_in, diagnostics: Box::default() };
         self.diagnostics.is_empty().then_some(moved)
     }
 }

@@ -57,13 +57,14 @@ pub(crate) fn lower(
     paths: &mut Vec<WrittenPath>,
     findings: &mut Findings<'_>,
 ) -> Option<PathPattern> {
-    if written.path_type.is_none() {
-        findings.missing(
-            &path.key("pathType"),
-            "add `pathType: Prefix` (or Exact, or ImplementationSpecific)",
-        );
-    }
-    let kind = findings.choice(&path.key("pathType"), written.path_type.as_deref(), &PATH_TYPES)?;
+    let kind = match written.path_type.as_deref() {
+        None => {
+            let help = "add `pathType: Prefix` (or Exact, or ImplementationSpecific)";
+            findings.missing(&path.key("pathType"), help);
+            PathType::ImplementationSpecific
+        }
+        text => findings.choice(&path.key("pathType"), text, &PATH_TYPES)?,
+    };
     let text = written.path.as_deref().unwrap_or_default();
     let path = path.key("path");
     if text.is_empty() && kind != PathType::ImplementationSpecific {

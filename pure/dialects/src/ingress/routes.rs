@@ -75,10 +75,13 @@ impl Routes<'_> {
         let number = self.paths;
         self.paths += 1;
         let matched = path::lower(written, path, &mut self.written, findings);
-        let Some(backend) = &written.backend else {
-            return findings.missing(&path.key("backend"), "name a Service and its port");
+        let backend = match &written.backend {
+            Some(backend) => self::backend(backend, &path.key("backend"), findings),
+            None => {
+                findings.missing(&path.key("backend"), "name a Service and its port");
+                None
+            }
         };
-        let backend = self::backend(backend, &path.key("backend"), findings);
         if let (Some(host), Some(matched)) = (host, matched) {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
             let is_open = written.path_type.as_deref() == Some("ImplementationSpecific");

@@ -104,6 +104,7 @@ fn ingresses_that_the_api_server_refuses() {
             vec![
                 "error host-invalid spec.rules[0].host".into(),
                 format!("error missing-field {at}.pathType"),
+                format!("error path-invalid {at}.path"),
             ],
         ),
         (

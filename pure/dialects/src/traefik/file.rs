@@ -67,9 +67,13 @@ fn kind_of(findings: &Findings<'_>) -> RouteKind {
 
 /// Reads a router.
 pub(crate) fn router(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
-    let raw: raw::FileRouter = read(findings)?;
     let kind = kind_of(findings);
-    Reader { findings }.file_router(raw, kind, syntax)
+    let raw: Option<raw::FileRouter> = read(findings);
+    let made = raw.and_then(|raw| Reader { findings }.file_router(raw, kind, syntax));
+    if !findings.is_invalid() {
+        return made;
+    }
+    findings.as_meant(|findings, raw| Reader { findings }.file_router(raw, kind, syntax)).or(made)
 }
 
 /// Reads a middleware.

@@ -17,11 +17,8 @@ use steelyard_model::{ClassName, FieldPath, Item, NamespacedName, RouterSet, Sev
 use super::Reader;
 use super::rule::{ReadRule, RuleMistake, RuleSubject, RuleSyntax, rule};
 use crate::codes;
-use crate::findings::Findings;
+use crate::findings::{CLASS_ANNOTATION, Findings};
 use crate::ingress::specificity;
-
-/// The annotation that says whose an object is, where its field does not.
-const CLASS: &str = "kubernetes.io/ingress.class";
 
 /// The highest number that users may give: above it are the program's own.
 const MOST_NUMBER: i64 = i64::MAX - 1000;
@@ -70,8 +67,19 @@ struct WrittenSet {
 
 /// Reads an IngressRoute.
 pub(crate) fn http(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
-    let (metadata, spec) = read::<raw::IngressRouteSpec>(findings)?;
-    let router = |it: raw::HttpRoute| WrittenRouter {
+    read(findings, |metadata, spec: raw::IngressRouteSpec| WrittenSet {
+        kind: RouteKind::Http,
+        metadata,
+        class: spec.ingress_class_name,
+        entry_points: spec.entry_points,
+        parents: spec.parent_refs,
+        routers: spec.routes.into_iter().flatten().map(|it| of_requests(it, syntax)).collect(),
+        tls: spec.tls,
+    })
+}
+
+fn of_requests(it: raw::HttpRoute, syntax: RuleSyntax) -> WrittenRouter {
+    WrittenRouter {
         spelling: OF_OBJECTS,
         kind: it.kind,
         rule: it.rule,
@@ -81,23 +89,24 @@ pub(crate) fn http(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<It
         middlewares: it.middlewares,
         services: it.services,
         observability: it.observability,
-    };
-    let written = WrittenSet {
-        kind: RouteKind::Http,
-        metadata,
-        class: spec.ingress_class_name,
-        entry_points: spec.entry_points,
-        parents: spec.parent_refs,
-        routers: spec.routes.into_iter().flatten().map(router).collect(),
-        tls: spec.tls,
-    };
-    Some(Reader { findings }.set(written))
+    }
 }
 
 /// Reads an IngressRouteTCP.
 pub(crate) fn tcp(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Item> {
-    let (metadata, spec) = read::<raw::IngressRouteTcpSpec>(findings)?;
-    let router = |it: raw::TcpRoute| WrittenRouter {
+    read(findings, |metadata, spec: raw::IngressRouteTcpSpec| WrittenSet {
+        kind: RouteKind::Tcp,
+        metadata,
+        class: spec.ingress_class_name,
+        entry_points: spec.entry_points,
+        parents: None,
+        routers: spec.routes.into_iter().flatten().map(|it| of_connections(it, syntax)).collect(),
+        tls: spec.tls,
+    })
+}
+
+fn of_connections(it: raw::TcpRoute, syntax: RuleSyntax) -> WrittenRouter {
+    WrittenRouter {
         spelling: OF_OBJECTS,
         kind: None,
         rule: it.rule,
@@ -107,25 +116,14 @@ pub(crate) fn tcp(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<Ite
         middlewares: it.middlewares,
         services: it.services,
         observability: None,
-    };
-    let written = WrittenSet {
-        kind: RouteKind::Tcp,
-        metadata,
-        class: spec.ingress_class_name,
-        entry_points: spec.entry_points,
-        parents: None,
-        routers: spec.routes.into_iter().flatten().map(router).collect(),
-        tls: spec.tls,
-    };
-    Some(Reader { findings }.set(written))
+    }
 }
 
 /// Reads an IngressRouteUDP.
 pub(crate) fn udp(findings: &mut Findings<'_>) -> Option<Item> {
-    let (metadata, spec) = read::<raw::IngressRouteUdpSpec>(findings)?;
     let router =
         |it: raw::UdpRoute| WrittenRouter { services: it.services, ..WrittenRouter::default() };
-    let written = WrittenSet {
+    read(findings, |metadata, spec: raw::IngressRouteUdpSpec| WrittenSet {
         kind: RouteKind::Udp,
         metadata,
         class: spec.ingress_class_name,
@@ -133,14 +131,20 @@ pub(crate) fn udp(findings: &mut Findings<'_>) -> Option<Item> {
         parents: None,
         routers: spec.routes.into_iter().flatten().map(router).collect(),
         tls: None,
-    };
-    Some(Reader { findings }.set(written))
+    })
 }
 
-fn read<S: DeserializeOwned + Default>(findings: &mut Findings<'_>) -> Option<(ObjectMeta, S)> {
-    let raw: raw::Routed<S> = findings.read()?;
-    let spec = raw.spec.unwrap_or_default();
-    Some((raw.metadata, spec))
+/// What an object comes to; where it cannot be read as it stands, what it is likely to be meant
+/// for, by which whom it names is answered by nobody.
+fn read<S: DeserializeOwned + Default>(
+    findings: &mut Findings<'_>,
+    written: impl Fn(ObjectMeta, S) -> WrittenSet,
+) -> Option<Item> {
+    let written = |raw: raw::Routed<S>| written(raw.metadata, raw.spec.unwrap_or_default());
+    match findings.read() {
+        Some(raw) => Some(Reader { findings }.set(written(raw))),
+        None => findings.as_meant(|findings, raw| Some(Reader { findings }.set(written(raw)))),
+    }
 }
 
 impl Reader<'_, '_> {
@@ -187,8 +191,8 @@ impl Reader<'_, '_> {
             written.class.clone().map(|name| (name, FieldPath::from("spec.ingressClassName")));
         let annotations = written.metadata.annotations.as_ref();
         let annotated = || {
-            let name = annotations?.get(CLASS)?;
-            Some((name.to_string(), FieldPath::annotation(CLASS)))
+            let name = annotations?.get(CLASS_ANNOTATION)?;
+            Some((name.to_string(), FieldPath::annotation(CLASS_ANNOTATION)))
         };
         let (name, path) = field.filter(|(name, _)| !name.is_empty()).or_else(annotated)?;
         (!name.is_empty()).then(|| ClassName { name, place: self.findings.place(&path) })

@@ -51,6 +51,11 @@ impl<'t, 'de> Cursor<'t, 'de> {
         }
     }
 
+    /// Whether a value that is no mapping is meant to say that there is one: `tls: true`.
+    fn is_said_by_being_there(self) -> bool {
+        self.session.mends && !matches!(self.node.scalar(), Some(Plain::Bool(false)))
+    }
+
     fn entries<V: Visitor<'de>>(
         self,
         fields: Option<&'static [&'static str]>,
@@ -58,6 +63,9 @@ impl<'t, 'de> Cursor<'t, 'de> {
     ) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::Map(entries) => visitor.visit_map(Entries::new(self, entries, fields)),
+            Value::Scalar { .. } if fields.is_some() && self.is_said_by_being_there() => {
+                visitor.visit_map(Entries::new(self, &[], fields))
+            }
             // Only at the root or in a list; elsewhere null was taken as absent.
             _ => Err(Error::wants("a mapping")),
         }
@@ -178,6 +186,9 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items::new(self, items)),
+            Value::Scalar { .. } if self.session.mends => {
+                visitor.visit_seq(Items::new(self, std::slice::from_ref(self.node)))
+            }
             _ => Err(Error::wants("a list")),
         }
     }

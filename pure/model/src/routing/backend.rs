@@ -345,6 +345,8 @@ pub enum RefusalReason {
     Filter(Provenance),
     /// What is named does not exist or may not be named: the place that names it.
     Reference(Provenance),
+    /// The object has a mistake, and no version of it is known that has none: its place.
+    Mistake(Provenance),
     /// TLS policies of one host disagree, and one of them asks for clients' certificates.
     TlsPolicies(Arc<str>),
 }
@@ -401,6 +403,7 @@ impl fmt::Display for RefusalReason {
             Self::Reference(place) => {
                 write!(f, "{} {} leads to nothing", place.object, place.field.0)
             }
+            Self::Mistake(place) => write!(f, "{} has a mistake", place.object),
             Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
         }
     }

@@ -4,6 +4,7 @@ use std::slice::Iter;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+use steelyard_model::suggest::nearest;
 
 use super::Cursor;
 use crate::read::problem::Error;
@@ -20,6 +21,7 @@ pub(super) struct Items<'t, 'de> {
 /// The entries of a mapping; of a struct only those it has, `fields`.
 pub(super) struct Entries<'t, 'de> {
     of: Cursor<'t, 'de>,
+    all: &'de [Entry],
     entries: Iter<'de, Entry>,
     fields: Option<&'static [&'static str]>,
     /// The one that is read, and its name as the type has it.
@@ -38,7 +40,7 @@ impl<'t, 'de> Entries<'t, 'de> {
         entries: &'de [Entry],
         fields: Option<&'static [&'static str]>,
     ) -> Self {
-        Self { of, entries: entries.iter(), fields, current: None }
+        Self { of, all: entries, entries: entries.iter(), fields, current: None }
     }
 }
 
@@ -79,6 +81,9 @@ impl<'de> Entries<'_, 'de> {
             let is_there = !matches!(entry.node.resolved().value, Value::Null);
             return own.filter(|_| is_there);
         }
+        if session.mends {
+            return self.meant(&entry.key, fields);
+        }
         let always = self.of.trail.always();
         if session.strict && !always.contains(&&*entry.key) {
             let mut known: Vec<&'static str> = fields.to_vec();
@@ -86,6 +91,15 @@ impl<'de> Entries<'_, 'de> {
             session.unknown_field(entry, self.of.trail, &known);
         }
         None
+    }
+}
+
+impl Entries<'_, '_> {
+    /// The field that an unknown one is likely to be, unless that one is there too.
+    fn meant(&self, key: &str, fields: &'static [&'static str]) -> Option<&'static str> {
+        let meant = nearest(key, fields.iter().copied())?;
+        let is_there = self.all.iter().any(|entry| entry.key.eq_ignore_ascii_case(meant));
+        (!is_there).then_some(meant)
     }
 }
 

@@ -1,0 +1,110 @@
+//! What stands in for objects with mistakes: whom their rules name, and nothing that leads anywhere.
+
+use steelyard_manifest::load_dynamic;
+use steelyard_model::router_draft::WayTarget;
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_testbed::probe::get;
+
+use super::*;
+
+/// What the first object of a file of dynamic configuration, or else of a manifest, comes to.
+fn of(text: &str, is_dynamic: bool) -> Lowered {
+    let source = Source::new("/dyn.yml", text.as_bytes());
+    let loaded = match is_dynamic {
+        true => load_dynamic(&source, &ReadLimits::default()),
+        false => load(&source, &ReadLimits::default()),
+    };
+    lower(&loaded.objects[0], &LowerOptions::default())
+}
+
+/// Checks that what stands in for an object closes `/admin` of `a.test`, over TLS if `is_tls`, or
+/// that nothing does.
+fn closes(text: &str, is_dynamic: bool, expected: Option<bool>) {
+    let lowered = of(text, is_dynamic);
+    assert!(lowered.items.is_empty(), "{text}");
+    assert!(lowered.diagnostics.iter().any(|it| it.severity == Severity::Error), "{text}");
+    let found = match &lowered.stand_in[..] {
+        [] => None,
+        [Item::Routers(set)] => {
+            let [router] = &set.routers[..] else { panic!("{text}: {:?}", set.routers) };
+            assert!(matches!(router.refusal, Some(RefusalReason::Mistake(_))), "{text}");
+            assert!(router.ways.iter().all(|way| way.to == WayTarget::Nowhere), "{text}");
+            let holds = |host, path| router.rule.holds(&get(host, path));
+            assert!(holds("a.test", "/admin") && !holds("a.test", "/"), "{text}");
+            assert_eq!(set.entry_points, ["web".into()], "{text}");
+            Some(set.tls.is_some())
+        }
+        [Item::Routes(set)] => {
+            assert!(matches!(set.refusal, Some(RefusalReason::Mistake(_))), "{text}");
+            let holds = |path| set.routes.iter().any(|it| it.rule.holds(&get("a.test", path)));
+            assert!(holds("/admin") && !holds("/"), "{text}");
+            Some(set.tls.is_some())
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(found, expected, "{text}");
+}
+
+const RULE: &str = "Host(`a.test`) && PathPrefix(`/admin`)";
+
+#[test]
+fn a_router_of_a_file() {
+    let rows = [
+        ("middleware: [deny], entryPoints: [web]", Some(false)),
+        ("middlewares: deny, entryPoints: [web]", Some(false)),
+        ("middlewares: {deny: 1}, entryPoints: web", Some(false)),
+        ("priority: x, entryPoint: [web]", Some(false)),
+        ("entryPoints: [web], service: [s]", Some(false)),
+        ("entryPoints: [web, {}], observability: 5", Some(false)),
+        ("entryPoints: [web], tls: true", Some(true)),
+        ("entryPoints: [web], tsl: {}", Some(true)),
+        ("entryPoints: [web], tls: {option: mtls}", Some(true)),
+        ("entryPoints: [web], ruleSyntax: v4", Some(false)),
+    ];
+    for (more, expected) in rows {
+        let text = format!("http: {{routers: {{r: {{rule: '{RULE}', {more}}}}}}}\n");
+        closes(&text, true, expected);
+        // Whose rule is nearly called so.
+        let text = text.replace("rule:", "rulez:");
+        closes(&text, true, expected);
+    }
+    for rule in ["5", "[x]", "Host(`a", "'Hots(`a.test`)'"] {
+        let text = format!("http: {{routers: {{r: {{rule: {rule}, middleware: [deny]}}}}}}\n");
+        closes(&text, true, None);
+    }
+    // Who names what has a mistake is refused without it.
+    closes("http: {services: {s: {loadBalancer: {server: []}}}}\n", true, None);
+    closes("http: {middlewares: {m: {ipAllowList: {sourceRanges: [x]}}}}\n", true, None);
+}
+
+#[test]
+fn an_object_of_traefiks_kinds_and_an_ingress() {
+    let rows = [
+        ("middlewares: deny", "", Some(false)),
+        ("middlewares: [{name: 5}]", "", Some(false)),
+        ("priority: x", ", tls: {}", Some(true)),
+        ("services: [{name: s, port: [80]}]", ", tls: true", Some(true)),
+        ("syntax: v4", "", Some(false)),
+    ];
+    for (route, more, expected) in rows {
+        let text = format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: x}}\n\
+             spec: {{entryPoints: [web], routes: [{{match: '{RULE}', {route}}}]{more}}}\n"
+        );
+        closes(&text, false, expected);
+    }
+    let backend = "backend: {service: {name: s, port: {number: 80}}}";
+    let rows = [
+        (format!("{{path: /admin, pathType: Prefix, {backend}}}"), "ingressClassName: 5"),
+        (format!("{{path: /admin, {backend}}}"), "ingressClassName: traefik"),
+        ("{path: /admin, pathType: Exact}".to_owned(), "ingressClassName: traefik"),
+    ];
+    for (path, class) in rows {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: x}}\n\
+             spec: {{{class}, rules: [{{host: a.test, http: {{paths: [{path}]}}}}]}}\n"
+        );
+        let whose = class.ends_with('5');
+        closes(&text, false, (!whose).then_some(false));
+    }
+}

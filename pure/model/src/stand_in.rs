@@ -1,0 +1,71 @@
+//! What stands in for an object that has a mistake, as long as no version of it without one is
+//! known: it answers nobody, so that what its rules name is not led elsewhere, to where more may
+//! pass.
+
+use std::sync::Arc;
+
+use crate::item::Item;
+use crate::object::Provenance;
+use crate::route_draft::{ClassReading, ClassReadings, RouteDraft, RouteSet};
+use crate::router_draft::{RouterDraft, RouterSet, WayDraft, WayTarget};
+use crate::routing::backend::RefusalReason;
+
+impl Item {
+    /// What stands in for it; none where nobody is led by it, and who names it is refused without
+    /// it.
+    pub fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::Routers(set) if !set.routers.is_empty() => {
+                Some(Self::Routers(Box::new(of_routers(*set))))
+            }
+            Self::Routes(set) if !set.routes.is_empty() => {
+                Some(Self::Routes(Box::new(of_routes(*set))))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn of_routers(mut set: RouterSet) -> RouterSet {
+    set.routers = set.routers.into_iter().map(of_router).collect();
+    set
+}
+
+fn of_router(draft: RouterDraft) -> RouterDraft {
+    let place = draft.place.clone();
+    let nowhere = WayDraft { to: WayTarget::Nowhere, weight: 1, filters: Vec::new(), place };
+    RouterDraft {
+        refusal: Some(RefusalReason::Mistake(draft.place.clone())),
+        filters: Vec::new(),
+        ways: vec![nowhere],
+        ..draft
+    }
+}
+
+fn of_routes(set: RouteSet) -> RouteSet {
+    let whole = Provenance::new(&set.object, "");
+    let ClassReadings { traefik, nginx, both } = &set.readings;
+    let readings = ClassReadings {
+        traefik: of_reading(traefik),
+        nginx: of_reading(nginx),
+        both: of_reading(both),
+    };
+    let routes = set.routes.into_iter().map(|draft| RouteDraft { backend: None, ..draft });
+    let routes = routes.collect();
+    RouteSet { refusal: Some(RefusalReason::Mistake(whole)), readings, routes, ..set }
+}
+
+/// Of what annotations come to only where the routes are, and how they are compared.
+fn of_reading(reading: &ClassReading) -> Arc<ClassReading> {
+    ClassReading {
+        entry_points: reading.entry_points.clone(),
+        is_tls: reading.is_tls,
+        has_expressions: reading.has_expressions,
+        open_paths: reading.open_paths,
+        is_unserved: reading.is_unserved,
+        number: reading.number,
+        observability: reading.observability,
+        ..ClassReading::default()
+    }
+    .shared()
+}
