@@ -55,16 +55,10 @@ impl<'a> Faults<'a> {
         self.0.get(&object.to_string()).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Objects of a kind of which something is said.
-    pub(crate) fn of_kind<'s>(
-        &'s self,
-        kind: &'s str,
-    ) -> impl Iterator<Item = &'s [&'a Diagnostic]> {
-        let is_it = move |found: &Vec<&Diagnostic>| {
-            let object = found.first().and_then(|it| it.object.as_ref());
-            object.is_some_and(|object| *object.kind == *kind)
-        };
-        self.0.values().filter(move |found| is_it(found)).map(Vec::as_slice)
+    /// What is said, by object.
+    pub(crate) fn by_object(&self) -> impl Iterator<Item = (&'a ObjectRef, &[&'a Diagnostic])> {
+        let of = |found: &'a Diagnostic| found.object.as_ref();
+        self.0.values().filter_map(move |found| Some((of(found.first()?)?, &**found)))
     }
 }
 
@@ -79,6 +73,6 @@ pub(crate) fn sentences(found: &[&Diagnostic]) -> Vec<String> {
     all
 }
 
-fn is_below(path: &str, field: &str) -> bool {
+pub(crate) fn is_below(path: &str, field: &str) -> bool {
     path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

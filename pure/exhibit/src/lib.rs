@@ -11,6 +11,7 @@
 //! is made by putting texts together.
 
 mod answer;
+mod broken;
 mod certificate;
 mod fault;
 mod hidden;
@@ -18,6 +19,7 @@ mod listing;
 mod middleware;
 mod names;
 mod overview;
+mod reached;
 mod router;
 mod row;
 mod service;
@@ -83,11 +85,13 @@ impl Exhibit {
     /// What there is to show now.
     pub fn of(exhibited: Exhibited<'_>) -> Self {
         let faults = fault::Faults::of(exhibited.findings);
-        let mut sections = router::all(exhibited.routing, &faults);
-        service::add(exhibited.routing, &faults, exhibited.down, &mut sections);
-        middleware::add(exhibited.routing, &faults, &mut sections);
+        let (routing, mut known) = (exhibited.routing, broken::Known::default());
+        let mut sections = router::all(routing, &faults, &mut known);
+        service::add(routing, (&faults, exhibited.down), &mut known, &mut sections);
+        middleware::add(routing, &faults, &mut known, &mut sections);
+        broken::add(&known, &faults, &mut sections);
         let entry_points = exhibited.entry_points.iter().map(row::Row::of_entry_point).collect();
-        let shown = exhibited.routing.certificates.iter().map(|(_, it)| &**it);
+        let shown = routing.certificates.iter().map(|(_, it)| &**it);
         let certificates = certificate::all(shown, exhibited.now);
         let overview = overview::overview(&sections, &certificates, exhibited.features);
         let raw = row::raw(&sections);

@@ -1,6 +1,6 @@
 //! Middlewares: filters, as Traefik shows them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -14,30 +14,23 @@ use steelyard_model::routing::filter::{Filter, FilterNode, Rewrite};
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::pattern::Expression;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{ObjectRef, Severity};
 
+use crate::broken::Known;
 use crate::fault::{Faults, Status, sentences};
 use crate::hidden;
 use crate::names::{backend, filter};
-use crate::router::disabled;
 use crate::row::{Draft, Row, Rows};
 use crate::service::{ranges, seconds};
 use crate::{Part, Section};
 
-/// Kinds of objects that filters are made of.
-const KINDS: [(&str, Section); 2] = [
-    ("Middleware", Section::Http(Part::Middlewares)),
-    ("MiddlewareTCP", Section::Tcp(Part::Middlewares)),
-];
-
 /// Adds all middlewares.
-pub(crate) fn add(
-    routing: &RoutingMap,
+pub(crate) fn add<'r>(
+    routing: &'r RoutingMap,
     faults: &Faults<'_>,
+    known: &mut Known<'r>,
     sections: &mut BTreeMap<Section, Rows>,
 ) {
     let users = users(routing);
-    let mut known: HashSet<&ObjectRef> = HashSet::new();
     for node in routing.filters.values() {
         let id = node.id.as_str();
         // One of the program's own is shown where somebody uses it.
@@ -45,34 +38,13 @@ pub(crate) fn add(
         if id.contains("#get@") || is_idle {
             continue;
         }
-        known.extend(node.place.as_ref().map(|place| &*place.object));
+        node.place.iter().for_each(|place| known.add(place));
         let is_tcp = id.contains("#tcp") || id.contains("@tcp@");
         let part = Part::Middlewares;
         let section = if is_tcp { Section::Tcp(part) } else { Section::Http(part) };
         let name = filter(&node.id);
         let row = row(&name, node, users.get(&node.id), faults, is_tcp);
         sections.entry(section).or_default().insert((&*name).into(), row);
-    }
-    broken(&known, faults, sections);
-}
-
-/// Objects that no filter came of.
-fn broken(
-    known: &HashSet<&ObjectRef>,
-    faults: &Faults<'_>,
-    sections: &mut BTreeMap<Section, Rows>,
-) {
-    for (kind, section) in KINDS {
-        for found in faults.of_kind(kind) {
-            let Some(object) = found.first().and_then(|it| it.object.as_ref()) else { continue };
-            let is_wrong = found.iter().any(|it| it.severity == Severity::Error);
-            if known.contains(object) || !is_wrong {
-                continue;
-            }
-            let name = format!("{}-{}@kubernetescrd", object.namespace, object.name);
-            let rows = sections.entry(section).or_default();
-            rows.insert((&*name).into(), disabled(&name, found).done());
-        }
     }
 }
 

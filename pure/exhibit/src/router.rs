@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use steelyard_model::routing::backend::{Backend, RefusalReason};
-use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::backend::Backend;
+use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, ObjectRef};
-use steelyard_tls::HeldHandshakes;
 
+use crate::broken::Known;
 use crate::fault::{Faults, Status, sentences};
 use crate::names::{backend, filter};
+use crate::reached::{Idle, Reached};
 use crate::row::{Draft, Row, Rows};
 use crate::{Part, Section};
 
-/// Kinds of objects that routes are made of, and whose routes these are.
-const KINDS: [(&str, Section); 3] = [
-    ("IngressRoute", Section::Http(Part::Routers)),
-    ("IngressRouteTCP", Section::Tcp(Part::Routers)),
-    ("IngressRouteUDP", Section::Udp(Part::Routers)),
-];
+/// What is said of a route that nobody gets to.
+const UNREACHED: &str = "nobody gets here: it is at no entry point, and no route that serves \
+                         anybody leads here";
 
 /// All sections, the routers among them filled.
-pub(crate) fn all(routing: &RoutingMap, faults: &Faults<'_>) -> BTreeMap<Section, Rows> {
+pub(crate) fn all<'r>(
+    routing: &'r RoutingMap,
+    faults: &Faults<'_>,
+    known: &mut Known<'r>,
+) -> BTreeMap<Section, Rows> {
     let mut sections = BTreeMap::new();
     for part in [Part::Routers, Part::Services, Part::Middlewares] {
         sections.insert(Section::Http(part), Rows::new());
@@ -35,7 +35,7 @@ pub(crate) fn all(routing: &RoutingMap, faults: &Faults<'_>) -> BTreeMap<Section
         sections.insert(Section::Udp(part), Rows::new());
     }
     let parents = parents(routing);
-    let held = HeldHandshakes::new(routing);
+    let reached = Reached::of(routing);
     for route in routing.routes.values() {
         // Of two routes that stand for one router of Traefik's, one is shown.
         if route.id.as_str().ends_with("#get@internal") {
@@ -47,9 +47,9 @@ pub(crate) fn all(routing: &RoutingMap, faults: &Faults<'_>) -> BTreeMap<Section
             name = route.id.to_string();
         }
         let parents = parents.get(&route.id).map(Vec::as_slice).unwrap_or_default();
-        rows.insert((&*name).into(), row(&name, route, parents, (routing, &held), faults));
+        known.add(&route.place);
+        rows.insert((&*name).into(), row(&name, route, parents, (routing, &reached), faults));
     }
-    broken(routing, faults, &mut sections);
     sections
 }
 
@@ -62,46 +62,30 @@ pub(crate) fn section(kind: RouteKind, part: Part) -> Section {
     }
 }
 
-/// Why routes serve nobody, whatever is written of themselves.
-fn closed<'r>(route: &Route, routing: &'r RoutingMap) -> Option<&'r Listener> {
-    let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
-    let is_there = |usage: &Use| routing.filters.get(&usage.filter).is_some();
-    let mut closed = listeners.filter(|it| !it.uses.iter().all(is_there));
-    closed.next().map(|it| &**it).filter(|_| route.kind.is_of_requests())
-}
-
-/// Why a route is refused.
-fn refused<'r>(route: &Route, routing: &'r RoutingMap) -> Option<&'r RefusalReason> {
-    let Destination::Backend(id) = &route.to else { return None };
-    match &routing.backends.get(id)?.backend {
-        Backend::Refused { why, .. } => Some(why),
-        _ => None,
-    }
-}
-
 fn row(
     name: &str,
     route: &Route,
     parents: &[String],
-    (routing, held): (&RoutingMap, &HeldHandshakes<'_>),
+    (routing, reached): (&RoutingMap, &Reached<'_>),
     faults: &Faults<'_>,
 ) -> Row {
-    let found = faults.at(&route.place);
-    let mut errors = sentences(&found);
-    let refused = refused(route, routing);
-    let closed = closed(route, routing);
-    let unheld = held.lacking(route);
-    let serves_nobody = refused.is_some() || closed.is_some() || held.are_none(route);
-    let status = match serves_nobody {
-        true => Status::Disabled,
-        false if errors.is_empty() && unheld.is_empty() => Status::Enabled,
-        false => Status::Warning,
+    let idle = reached.idle(route);
+    let unheld = reached.held.lacking(route);
+    let mut errors = sentences(&faults.at(&route.place));
+    let status = match idle {
+        Some(_) => Status::Disabled,
+        None if errors.is_empty() && unheld.is_empty() => Status::Enabled,
+        None => Status::Warning,
     };
-    errors.extend(closed.map(|it| format!("entry point {} is closed", it.entry_point)));
+    if let Some(Idle::Closed(it)) = idle {
+        errors.push(format!("entry point {} is closed", it.entry_point));
+    }
     let unheld = unheld.into_iter();
     errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
-    if errors.is_empty() {
-        errors.extend(refused.map(ToString::to_string));
+    match idle {
+        Some(Idle::Refused(why)) if errors.is_empty() => errors.push(why.to_string()),
+        Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
+        _ => {}
     }
     let points: Vec<String> =
         routing.entry_points_of(route).iter().map(ToString::to_string).collect();
@@ -179,28 +163,4 @@ fn parents(routing: &RoutingMap) -> BTreeMap<steelyard_model::routing::id::Route
         }
     }
     parents
-}
-
-/// Objects that no route came of: shown by their name, with what is wrong.
-fn broken(routing: &RoutingMap, faults: &Faults<'_>, sections: &mut BTreeMap<Section, Rows>) {
-    let known: std::collections::HashSet<&ObjectRef> =
-        routing.routes.values().map(|route| &*route.place.object).collect();
-    for (kind, section) in KINDS {
-        for found in faults.of_kind(kind) {
-            let Some(object) = found.first().and_then(|it| it.object.as_ref()) else { continue };
-            if known.contains(object) {
-                continue;
-            }
-            let name = format!("{}-{}@kubernetescrd", object.namespace, object.name);
-            let rows = sections.entry(section).or_default();
-            rows.insert((&*name).into(), disabled(&name, found).done());
-        }
-    }
-}
-
-/// What there is to show of what is not there.
-pub(crate) fn disabled(name: &str, found: &[&Diagnostic]) -> Draft {
-    let mut draft = Draft::new(name, Status::Disabled);
-    draft.set("error", sentences(found));
-    draft
 }

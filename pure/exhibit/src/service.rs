@@ -14,6 +14,7 @@ use steelyard_model::routing::transport::{OriginProtocol, Transport};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ObjectRef, Provenance};
 
+use crate::broken::Known;
 use crate::fault::{Faults, Status, sentences};
 use crate::names::backend;
 use crate::router::section;
@@ -27,10 +28,10 @@ type Users = BTreeMap<BackendId, BTreeSet<String>>;
 type Down<'a> = HashSet<(&'a str, &'a str)>;
 
 /// Adds all services.
-pub(crate) fn add(
-    routing: &RoutingMap,
-    faults: &Faults<'_>,
-    down: &[(String, String)],
+pub(crate) fn add<'r>(
+    routing: &'r RoutingMap,
+    (faults, down): (&Faults<'_>, &[(String, String)]),
+    known: &mut Known<'r>,
     sections: &mut BTreeMap<Section, Rows>,
 ) {
     let down: Down<'_> = down.iter().map(|(backend, at)| (&**backend, &**at)).collect();
@@ -43,6 +44,7 @@ pub(crate) fn add(
         if is_stand_in || is_idle && node.id.as_str() != "noop@internal" {
             continue;
         }
+        node.place.iter().for_each(|place| known.add(place));
         let name = backend(&node.id);
         let kind = kinds.get(&node.id).copied().unwrap_or_else(|| kind_of(node, routing));
         let rows = sections.entry(section(kind, Part::Services)).or_default();

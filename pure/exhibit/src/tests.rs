@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use steelyard_model::routing::backend::{
-    Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints,
+    Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
 };
 use steelyard_model::routing::entry_point::PLAIN;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
@@ -259,4 +259,103 @@ fn what_is_not_there_is_said_so() {
     }
     assert_eq!(names(&exhibit, "/api/entrypoints"), ["web"]);
     assert_eq!(names(&exhibit, "/api/certificates"), [""; 0]);
+}
+
+/// An error at a field of an object.
+fn wrong(kind: &str, namespace: &str, name: &str, path: &str) -> Diagnostic {
+    let object = ObjectRef::new(kind, namespace, name);
+    let message = format!("{path} is wrong");
+    Diagnostic::new(Severity::Error, Code::new("x"), &object, path, message, "mend it")
+}
+
+#[test]
+fn what_nothing_came_of_is_shown_by_the_name_of_its_object() {
+    let mut routing = routing(1, RouteKind::Http);
+    // One route of two came of this object.
+    let id = RouteId::from("default/half/0@kubernetescrd");
+    let mut half = Route::clone(&routing.routes.values().next().unwrap().clone());
+    half.id = id.clone();
+    half.place = Provenance {
+        object: Arc::new(ObjectRef::new("IngressRoute", "default", "half")),
+        field: "spec.routes[0]".into(),
+    };
+    routing.routes.insert(id, Arc::new(half));
+    let found = [
+        wrong("router", "http", "hots@file", "rule"),
+        wrong("router", "tcp", "db@file", "rule"),
+        wrong("router", "udp", "dns@file", "servic"),
+        wrong("service", "http", "ftp@file", "loadBalancer.servers[0].url"),
+        wrong("service", "tcp", "db@file", "loadBalancer"),
+        wrong("service", "udp", "dns@file", "loadBalancer"),
+        wrong("middleware", "http", "limit@file", "rateLimit.average"),
+        wrong("middleware", "tcp", "lan@file", "ipAllowList.sourceRange[0]"),
+        wrong("IngressRoute", "default", "whole", "spec.routes[0].match"),
+        wrong("IngressRoute", "default", "half", "spec.routes[1].match"),
+        wrong("IngressRouteTCP", "default", "db", "spec.routes[0].match"),
+        wrong("IngressRouteUDP", "default", "dns", "spec.routes"),
+        wrong("TraefikService", "default", "shared", "spec"),
+        wrong("Middleware", "default", "limit", "spec.rateLimit"),
+        wrong("MiddlewareTCP", "default", "lan", "spec.ipAllowList"),
+        // What is no part of Traefik's API, and what is no mistake that costs its object.
+        wrong("transport", "http", "plain@file", "minVersion"),
+        Diagnostic { severity: Severity::Warning, ..wrong("service", "http", "odd@file", "x") },
+    ];
+    let found: Vec<&Diagnostic> = found.iter().collect();
+    let exhibit = exhibit(&routing, &found);
+    for (list, expected) in [
+        (
+            "http/routers",
+            &["default-half@kubernetescrd", "default-whole@kubernetescrd", "hots@file"][..],
+        ),
+        ("http/services", &["default-shared@kubernetescrd", "ftp@file"]),
+        ("http/middlewares", &["default-limit@kubernetescrd", "limit@file"]),
+        ("tcp/routers", &["db@file", "default-db@kubernetescrd"]),
+        ("tcp/services", &["db@file"]),
+        ("tcp/middlewares", &["default-lan@kubernetescrd", "lan@file"]),
+        ("udp/routers", &["default-dns@kubernetescrd", "dns@file"]),
+        ("udp/services", &["dns@file"]),
+    ] {
+        assert_eq!(names(&exhibit, &format!("/api/{list}?status=disabled")), expected, "{list}");
+        let (protocol, part) = list.split_once('/').unwrap();
+        let overview = json(&ask(&exhibit, "/api/overview"));
+        assert_eq!(overview[protocol][part]["errors"], expected.len(), "{list}: {overview:#}");
+        for name in expected {
+            let row = json(&ask(&exhibit, &format!("/api/{list}/{name}")));
+            assert!(row["error"][0].as_str().unwrap().ends_with(" is wrong"), "{row:#}");
+        }
+    }
+    let whole = names(&exhibit, "/api/http/routers?status=enabled");
+    assert_eq!(whole, ["default-half-0@kubernetescrd", "r000@file"], "what came is as it was");
+}
+
+#[test]
+fn a_route_that_nobody_gets_to_is_disabled() {
+    // `r000` leads to `r001`, that to `r002` and itself; `r003` is at no entry point.
+    let mut routing = routing(4, RouteKind::Http);
+    let lead = |routing: &mut RoutingMap, from: &str, to: Destination| {
+        let mut route = Route::clone(routing.routes.get(&from.into()).unwrap());
+        route.to = to;
+        routing.routes.insert(from.into(), Arc::new(route));
+    };
+    for orphan in ["r001@file", "r002@file", "r003@file"] {
+        let mut route = Route::clone(routing.routes.get(&orphan.into()).unwrap());
+        route.listeners.clear();
+        routing.routes.insert(orphan.into(), Arc::new(route));
+    }
+    lead(&mut routing, "r000@file", Destination::Routes(vec!["r001@file".into()]));
+    let both = vec!["r001@file".into(), "r002@file".into()];
+    lead(&mut routing, "r001@file", Destination::Routes(both));
+    let disabled = |routing: &RoutingMap| {
+        names(&exhibit(routing, &[]), "/api/http/routers?status=disabled")
+    };
+    assert_eq!(disabled(&routing), ["r003@file"]);
+    lead(&mut routing, "r000@file", Destination::Routes(Vec::new()));
+    assert_eq!(disabled(&routing), ["r001@file", "r002@file", "r003@file"], "only in a circle");
+    lead(&mut routing, "r000@file", Destination::Routes(vec!["r001@file".into()]));
+    lead(&mut routing, "r001@file", Destination::Backend("closed".into()));
+    let why = RefusalReason::Reference(place("r001@file"));
+    let backend = Backend::Refused { status: 503, why, instead_of: None };
+    let node = BackendNode { id: "closed".into(), place: None, service: None, backend };
+    routing.backends.insert("closed".into(), Arc::new(node));
+    assert_eq!(disabled(&routing), ["r001@file", "r002@file", "r003@file"]);
 }

@@ -1,0 +1,77 @@
+//! Which routes anybody gets to: those of entry points, and those that they lead to.
+
+use std::collections::HashSet;
+
+use steelyard_model::routing::backend::{Backend, RefusalReason};
+use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::listener::Listener;
+use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_tls::HeldHandshakes;
+
+/// Who gets where.
+pub(crate) struct Reached<'r> {
+    routing: &'r RoutingMap,
+    pub(crate) held: HeldHandshakes<'r>,
+    routes: HashSet<&'r RouteId>,
+}
+
+/// Why a route serves nobody, whatever else is found of it.
+pub(crate) enum Idle<'r> {
+    /// It is not to be served.
+    Refused(&'r RefusalReason),
+    /// All who come in at its entry point are refused.
+    Closed(&'r Listener),
+    /// No handshake is held for it.
+    Unheld,
+    /// It is at no entry point, and no route that serves anybody leads there.
+    Unreached,
+}
+
+impl<'r> Reached<'r> {
+    pub(crate) fn of(routing: &'r RoutingMap) -> Self {
+        let held = HeldHandshakes::new(routing);
+        let mut reached = Self { routing, held, routes: HashSet::new() };
+        let roots = routing.routes.values().filter(|route| !route.listeners.is_empty());
+        let mut open: Vec<&'r Route> = roots.map(|route| &**route).collect();
+        while let Some(route) = open.pop() {
+            if !reached.routes.insert(&route.id) || reached.own_reason(route).is_some() {
+                continue;
+            }
+            if let Destination::Routes(children) = &route.to {
+                open.extend(children.iter().filter_map(|id| Some(&**routing.routes.get(id)?)));
+            }
+        }
+        reached
+    }
+
+    /// Why it serves nobody, if it does not.
+    pub(crate) fn idle(&self, route: &Route) -> Option<Idle<'r>> {
+        let unreached = || (!self.routes.contains(&route.id)).then_some(Idle::Unreached);
+        self.own_reason(route).or_else(unreached)
+    }
+
+    fn own_reason(&self, route: &Route) -> Option<Idle<'r>> {
+        let closed = || Some(Idle::Closed(self.closed(route)?));
+        let unheld = || self.held.are_none(route).then_some(Idle::Unheld);
+        self.refused(route).map(Idle::Refused).or_else(closed).or_else(unheld)
+    }
+
+    fn closed(&self, route: &Route) -> Option<&'r Listener> {
+        if !route.kind.is_of_requests() {
+            return None;
+        }
+        let is_there = |usage: &Use| self.routing.filters.get(&usage.filter).is_some();
+        let mut listeners = route.listeners.iter().filter_map(|id| self.routing.listeners.get(id));
+        listeners.find(|it| !it.uses.iter().all(is_there)).map(|it| &**it)
+    }
+
+    fn refused(&self, route: &Route) -> Option<&'r RefusalReason> {
+        let Destination::Backend(id) = &route.to else { return None };
+        match &self.routing.backends.get(id)?.backend {
+            Backend::Refused { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+}
