@@ -447,8 +447,16 @@ fn another_is_asked_by_status_with_all_of_the_body() {
     it.a.status.store(500, Ordering::SeqCst);
     assert_eq!(post(&mut client, "twenty bytes at most").text(), "b");
     assert_eq!(post_in_parts(&mut client, ["abc", "def"]).text(), "b");
-    // What is more than is kept has the first one's answer.
-    assert_eq!(post(&mut client, "more than twenty bytes").status(), 500);
+    // Who sends more is refused, whether it is known beforehand or not, and nobody is asked.
+    let before = it.a.count();
+    for answer in [
+        post(&mut client, "more than twenty bytes"),
+        post_in_parts(&mut Client::connect(it.address), ["more than ", "twenty bytes"]),
+    ] {
+        assert_eq!((answer.status(), answer.text()), (413, "Request Entity Too Large".into()));
+    }
+    assert_eq!(it.a.count(), before);
+    let mut client = Client::connect(it.address);
     assert_eq!(it.b.bodies()[2..], ["twenty bytes at most".to_owned(), "abcdef".into()]);
     // By what becomes of a connection, where its status is one of these.
     it.apply(failover("dead", &[(502, 504)], Some(20)));
@@ -520,8 +528,9 @@ fn who_is_asked_second_by_a_status_passes_what_is_on_that_way() {
     assert_eq!((answer.text(), answer.header("x-trial")), ("mb".into(), Some("second")));
     assert_eq!(post(&mut client, "twenty bytes at most").text(), "mb");
     assert_eq!(post_in_parts(&mut client, ["abc", "def"]).text(), "mb");
-    // What is more than is kept has the first one's answer.
-    assert_eq!(post(&mut client, "more than twenty bytes").status(), 503);
+    // Who sends more than is kept is refused.
+    assert_eq!(post(&mut client, "more than twenty bytes").status(), 413);
+    let mut client = Client::connect(it.address);
     assert_eq!(it.b.bodies(), ["", "mtwenty bytes at most", "mabcdef"]);
     let heard = it.b.heard.lock().unwrap().clone();
     assert_eq!(heard[0].0, "PATCH /elsewhere?y HTTP/1.1");

@@ -176,14 +176,16 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                 if !self.leads(node, 0, path) {
                     return Some(1);
                 }
-                if !statuses.is_empty() && self.tree.is_filtered(node) {
+                // Who may send more than is kept is known before anybody is asked.
+                let is_fork = self.tree.is_filtered(node) || replay.is_some();
+                if !statuses.is_empty() && is_fork {
                     let (node, statuses) = (node.clone(), statuses.clone());
                     choice.fork = Some(Rescue { node, path, statuses, replay: *replay });
                     return None;
                 }
                 if let Some(path) = path.then(1).filter(|_| !statuses.is_empty()) {
                     let (node, statuses) = (self.tree.follow(node, 1), statuses.clone());
-                    choice.rescues.push(Rescue { node, path, statuses, replay: *replay });
+                    choice.rescues.push(Rescue { node, path, statuses, replay: None });
                 }
                 Some(0)
             }

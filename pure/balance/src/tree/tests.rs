@@ -95,27 +95,30 @@ fn a_wide_choice_has_all_its_edges() {
 }
 
 #[test]
-fn a_choice_waits_where_filters_stand_on_its_ways() {
-    let failover = |statuses: &[(u16, u16)]| Backend::Failover {
+fn a_choice_waits_where_filters_stand_on_its_ways_or_bodies_have_a_bound() {
+    let failover = |statuses: &[(u16, u16)], replay| Backend::Failover {
         primary: edge(1, 1),
         fallback: Box::new(edge(2, 1)),
         statuses: statuses.to_vec(),
-        replay: Some(9),
+        replay,
     };
-    for (is_filtered, statuses, is_there, leaf, rescues, waits) in [
-        (true, &[(500, 599)][..], true, None, 0, true),
-        (false, &[(500, 599)], true, Some(1), 1, false),
-        (true, &[], true, Some(1), 0, false),
-        (true, &[(500, 599)], false, Some(2), 0, false),
+    for (is_filtered, statuses, replay, is_there, leaf, rescues, waits) in [
+        (true, &[(500, 599)][..], None, true, None, 0, true),
+        (false, &[(500, 599)], None, true, Some(1), 1, false),
+        (true, &[], None, true, Some(1), 0, false),
+        (true, &[(500, 599)], None, false, Some(2), 0, false),
+        (false, &[(500, 599)], Some(9), true, None, 0, true),
+        (false, &[], Some(9), true, Some(1), 0, false),
+        (false, &[(500, 599)], Some(9), false, Some(2), 0, false),
     ] {
         let first = is_there.then(|| (1, answer()));
         let above = Backend::Weighted { edges: vec![edge(3, 1)], sticky: None };
-        let rest = [(0, above), (3, failover(statuses)), (2, answer())];
+        let rest = [(0, above), (3, failover(statuses, replay)), (2, answer())];
         let it = Wood { is_filtered, ..wood(rest.into_iter().chain(first)) };
         let choice = choose(&it, 0, &Nobody);
         assert_eq!((choice.leaf, choice.rescues.len()), (leaf, rescues), "{statuses:?}");
         let fork = choice.fork.map(|fork| (fork.node, fork.path.edges().collect(), fork.replay));
-        assert_eq!(fork, waits.then(|| (3, vec![0], Some(9))), "{statuses:?}");
+        assert_eq!(fork, waits.then(|| (3, vec![0], replay)), "{statuses:?}");
     }
 }
 
