@@ -345,9 +345,8 @@ fn a_route_that_nobody_gets_to_is_disabled() {
     lead(&mut routing, "r000@file", Destination::Routes(vec!["r001@file".into()]));
     let both = vec!["r001@file".into(), "r002@file".into()];
     lead(&mut routing, "r001@file", Destination::Routes(both));
-    let disabled = |routing: &RoutingMap| {
-        names(&exhibit(routing, &[]), "/api/http/routers?status=disabled")
-    };
+    let disabled =
+        |routing: &RoutingMap| names(&exhibit(routing, &[]), "/api/http/routers?status=disabled");
     assert_eq!(disabled(&routing), ["r003@file"]);
     lead(&mut routing, "r000@file", Destination::Routes(Vec::new()));
     assert_eq!(disabled(&routing), ["r001@file", "r002@file", "r003@file"], "only in a circle");

@@ -60,8 +60,10 @@ struct Session<'a> {
     object: &'a Object,
     /// Whether unknown fields are reported.
     strict: bool,
-    /// Names of fields have no case: so Traefik reads its files, unlike an API server its objects.
-    folds: bool,
+    /// It is of a file of Traefik's, which are read otherwise than an API server reads objects: names
+    /// of fields have no case, and values are texts, read by what is wanted where they stand. So
+    /// `"12"` is a number, `1` a text, `a,b` a list, and `true` a mapping with nothing in it.
+    is_of_traefik: bool,
     /// Mistakes are taken for what they are likely to mean.
     mends: bool,
     /// Values that did not fit, and are passed over.
@@ -102,8 +104,8 @@ impl Object {
 impl<'a> Session<'a> {
     fn new(object: &'a Object, strict: bool) -> Self {
         let (set_aside, unknown) = (RefCell::default(), RefCell::default());
-        let folds = *object.api_version == *FILE_VERSION;
-        Self { object, strict, folds, mends: false, set_aside, unknown }
+        let is_of_traefik = *object.api_version == *FILE_VERSION;
+        Self { object, strict, is_of_traefik, mends: false, set_aside, unknown }
     }
 
     /// The value without what was set aside, and why that was.

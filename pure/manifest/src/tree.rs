@@ -124,6 +124,14 @@ impl Node {
         }
     }
 
+    /// A scalar as it is written.
+    pub(crate) fn written(&self) -> Option<&str> {
+        match &self.resolved().value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// Of a scalar.
     pub(crate) fn lead(&self) -> Lead {
         match &self.resolved().value {

@@ -167,8 +167,26 @@ fn what_routes_nothing() {
                    defaultBackend: {resource: {apiGroup: x, kind: Bucket, name: files}}}";
     let lowered =
         taken(&ingress("", default), &["error resource-backend spec.defaultBackend.resource"]);
-    let routes = routes(lowered);
-    assert!(routes.routes.len() == 1 && routes.routes[0].backend.is_none());
+    let made = routes(lowered).routes;
+    assert!(made.len() == 2 && made.iter().all(|it| it.backend.is_none()));
+}
+
+/// All of a host without paths goes to the default backend, whoever else has one.
+#[test]
+fn a_host_without_paths_is_the_default_backends() {
+    let spec =
+        "{rules: [{host: a.b}, {}], defaultBackend: {service: {name: d, port: {number: 1}}}}";
+    let made = routes(taken(&ingress("", spec), &[])).routes;
+    let seen: Vec<String> =
+        made.iter().map(|it| format!("{} {} {}", it.id, it.rule, it.place.field)).collect();
+    assert_eq!(
+        seen,
+        [
+            "default/web/0@ingress Host(`a.b`) && PathPrefix(`/`) spec.rules[0]",
+            "default/web/1@ingress PathPrefix(`/`) spec.defaultBackend",
+        ]
+    );
+    assert_eq!(made[0].backend, made[1].backend);
 }
 
 /// Annotation name, value, start of the finding, whether the routes are closed.

@@ -51,12 +51,11 @@ const RULE: &str = "Host(`a.test`) && PathPrefix(`/admin`)";
 fn a_router_of_a_file() {
     let rows = [
         ("middleware: [deny], entryPoints: [web]", Some(false)),
-        ("middlewares: deny, entryPoints: [web]", Some(false)),
         ("middlewares: {deny: 1}, entryPoints: web", Some(false)),
         ("priority: x, entryPoint: [web]", Some(false)),
         ("entryPoints: [web], service: [s]", Some(false)),
         ("entryPoints: [web, {}], observability: 5", Some(false)),
-        ("entryPoints: [web], tls: true", Some(true)),
+        ("entryPoints: [web], tls: 5", Some(true)),
         ("entryPoints: [web], tsl: {}", Some(true)),
         ("entryPoints: [web], tls: {option: mtls}", Some(true)),
         ("entryPoints: [web], ruleSyntax: v4", Some(false)),

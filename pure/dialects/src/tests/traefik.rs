@@ -422,7 +422,49 @@ fn words_that_were_booleans_are_texts_in_files() {
     for name in ["n", "on", "Yes", "'off'"] {
         assert_eq!(read(name, "true"), [], "{name}");
     }
-    assert_eq!((read("true", "True").len(), read("lb", "yes").len()), (1, 1));
+    assert_eq!((read("true", "True").len(), read("lb", "yes").len()), (0, 1));
+}
+
+/// Whatever is written, it is read by what is wanted where it stands.
+#[test]
+fn values_of_files_are_texts() {
+    let text = "
+http:
+  routers: {w: {rule: 'Host(`a`)', entryPoints: 'web, websecure', middlewares: m, service: s, priority: '12', tls: true}}
+  services:
+    s: {loadBalancer: {servers: [{url: 'http://10.0.0.1', weight: '3'}], passHostHeader: 'false', sticky: {cookie: {maxAge: '5', secure: 1}}}}
+  middlewares:
+    m: {headers: {customRequestHeaders: {X-A: 1, X-B: on, X-C: 1.50, X-D: true}, stsSeconds: '31536000', forceSTSHeader: 'true'}}
+    i: {ipAllowList: {sourceRange: '127.0.0.1,10.0.0.0/8'}}
+    c: {compress: true}
+";
+    let usual = "
+http:
+  routers: {w: {rule: 'Host(`a`)', entryPoints: [web, websecure], middlewares: [m], service: s, priority: 12, tls: {}}}
+  services:
+    s: {loadBalancer: {servers: [{url: 'http://10.0.0.1', weight: 3}], passHostHeader: false, sticky: {cookie: {maxAge: 5, secure: true}}}}
+  middlewares:
+    m: {headers: {customRequestHeaders: {X-A: '1', X-B: 'on', X-C: '1.50', X-D: 'true'}, stsSeconds: 31536000, forceSTSHeader: true}}
+    i: {ipAllowList: {sourceRange: ['127.0.0.1', '10.0.0.0/8']}}
+    c: {compress: {}}
+";
+    let read = |text: &str| {
+        let loaded =
+            load_dynamic(&Source::new("/dyn.yml", text.as_bytes()), &ReadLimits::default());
+        let all = loaded.objects.iter().map(|object| {
+            let lowered = lower(object, &LowerOptions::default());
+            assert!(lowered.diagnostics.is_empty(), "{:?}", lowered.diagnostics);
+            (object.reference.to_string(), lowered.items)
+        });
+        all.collect::<Vec<_>>()
+    };
+    let found = read(text);
+    assert_eq!(found.len(), 5);
+    assert_eq!(found, read(usual));
+    let wrong = "http: {services: {s: {loadBalancer: {servers: 'http://10.0.0.1'}}}}";
+    let loaded = load_dynamic(&Source::new("/dyn.yml", wrong.as_bytes()), &ReadLimits::default());
+    let found = lower(&loaded.objects[0], &LowerOptions::default()).diagnostics;
+    assert!(found.iter().any(|it| it.message.contains("a list")), "{found:?}");
 }
 
 /// Traefik reads its files without a look at case, and an API server its objects with one.

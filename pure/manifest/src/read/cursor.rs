@@ -11,7 +11,7 @@ use super::problem::{Address, Error};
 use super::trail::Trail;
 use crate::tree::{Node, Plain, Value};
 
-use access::{Entries, Items};
+use access::{Entries, Items, Words};
 
 /// A node to deserialize.
 #[derive(Clone, Copy)]
@@ -32,6 +32,7 @@ impl<'t, 'de> Cursor<'t, 'de> {
         let value = match self.node.scalar() {
             Some(Plain::Int(value)) => Some(value),
             Some(Plain::Float(value)) => whole(value),
+            Some(Plain::Text(text)) if self.session.is_of_traefik => text.parse().ok(),
             _ => None,
         };
         value.filter(|value| (low..=high).contains(value)).ok_or_else(|| {
@@ -47,8 +48,29 @@ impl<'t, 'de> Cursor<'t, 'de> {
         match self.node.scalar() {
             Some(Plain::Text(text)) => Ok(text),
             Some(Plain::Null) if self.blank => Ok(""),
+            Some(Plain::Bool(value)) if self.session.is_of_traefik => {
+                Ok(if value { "true" } else { "false" })
+            }
+            Some(_) if self.session.is_of_traefik => Ok(self.node.written().unwrap_or_default()),
             _ => Err(Error::wants("a string")),
         }
+    }
+
+    fn boolean(self) -> Option<bool> {
+        match self.node.scalar()? {
+            Plain::Bool(value) => Some(value),
+            _ if self.session.is_of_traefik => match self.node.written()? {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a mapping with nothing in it is meant.
+    fn is_empty_mapping(self) -> bool {
+        self.session.is_of_traefik && self.boolean() == Some(true)
     }
 
     /// Whether a value that is no mapping is meant to say that there is one: `tls: true`.
@@ -63,7 +85,10 @@ impl<'t, 'de> Cursor<'t, 'de> {
     ) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::Map(entries) => visitor.visit_map(Entries::new(self, entries, fields)),
-            Value::Scalar { .. } if fields.is_some() && self.is_said_by_being_there() => {
+            Value::Scalar { .. }
+                if fields.is_some()
+                    && (self.is_empty_mapping() || self.is_said_by_being_there()) =>
+            {
                 visitor.visit_map(Entries::new(self, &[], fields))
             }
             // Only at the root or in a list; elsewhere null was taken as absent.
@@ -126,10 +151,7 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.node.scalar() {
-            Some(Plain::Bool(value)) => visitor.visit_bool(value),
-            _ => Err(Error::wants("a boolean")),
-        }
+        visitor.visit_bool(self.boolean().ok_or_else(|| Error::wants("a boolean"))?)
     }
 
     whole_numbers! {
@@ -144,6 +166,9 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
             Some(Plain::Float(value)) => visitor.visit_f64(value),
             #[allow(clippy::cast_precision_loss, reason = "a float was asked for")]
             Some(Plain::Int(value)) => visitor.visit_f64(value as f64),
+            Some(Plain::Text(text)) if self.session.is_of_traefik => {
+                visitor.visit_f64(text.parse().map_err(|_| Error::wants("a number"))?)
+            }
             _ => Err(Error::wants("a number")),
         }
     }
@@ -186,6 +211,9 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items::new(self, items)),
+            Value::Scalar { text, .. } if self.session.is_of_traefik => {
+                visitor.visit_seq(Words::of(text))
+            }
             Value::Scalar { .. } if self.session.mends => {
                 visitor.visit_seq(Items::new(self, std::slice::from_ref(self.node)))
             }

@@ -154,5 +154,7 @@ fn without_port(host: &str) -> &str {
 /// Characters that stand beside hosts, where several are written or more than a host, but never in
 /// one.
 fn is_of_no_host(character: char) -> bool {
-    character.is_ascii_whitespace() || character.is_ascii_control() || "/\\:,;@?#{}[]()|<>\"`".contains(character)
+    character.is_ascii_whitespace()
+        || character.is_ascii_control()
+        || "/\\:,;@?#{}[]()|<>\"`".contains(character)
 }

@@ -1,6 +1,7 @@
 //! The items of a list and the entries of a mapping, one after the other.
 
 use std::slice::Iter;
+use std::str::Split;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
@@ -26,6 +27,29 @@ pub(super) struct Entries<'t, 'de> {
     fields: Option<&'static [&'static str]>,
     /// The one that is read, and its name as the type has it.
     current: Option<(&'de str, &'de Entry)>,
+}
+
+/// The items of a list that is written as one text, with commas between them.
+pub(super) struct Words<'de>(Option<Split<'de, char>>);
+
+impl<'de> Words<'de> {
+    pub(super) fn of(text: &'de str) -> Self {
+        Self((!text.trim().is_empty()).then(|| text.split(',')))
+    }
+}
+
+impl<'de> SeqAccess<'de> for Words<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let Some(word) = self.0.as_mut().and_then(Iterator::next) else { return Ok(None) };
+        let word = seed.deserialize(BorrowedStrDeserializer::<Error>::new(word.trim()));
+        // What is more than a word is not written so.
+        word.map(Some).map_err(|_| Error::wants("a list"))
+    }
 }
 
 impl<'t, 'de> Items<'t, 'de> {
@@ -74,7 +98,7 @@ impl<'de> Entries<'_, 'de> {
             return None;
         }
         let Some(fields) = self.fields else { return Some(&entry.key) };
-        let is_folded = |it: &&str| session.folds && it.eq_ignore_ascii_case(&entry.key);
+        let is_folded = |it: &&str| session.is_of_traefik && it.eq_ignore_ascii_case(&entry.key);
         let own = fields.iter().copied().find(|it| **it == *entry.key);
         let own = own.or_else(|| fields.iter().copied().find(is_folded));
         if own.is_some() {

@@ -1,0 +1,1 @@
+check tests/golden/commands/nginx-own-class --as nginx
