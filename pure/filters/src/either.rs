@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
+use steelyard_http::{Head as _, RequestChanges, RequestEdits, ResponseEdits};
 use steelyard_model::routing::filter::told::ToldLines;
 
 use crate::ask::Got;
@@ -14,6 +14,8 @@ use crate::context::{Context, Ending, Note};
 use crate::frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::response::Response;
 use crate::spellings;
+
+const ASKS: &str = "WWW-Authenticate";
 
 /// Several filters, and what each tells endpoints.
 #[derive(Clone)]
@@ -50,13 +52,18 @@ impl<B: Blueprint> Either<B> {
     }
 
     /// The next one is asked, where there is one.
-    fn turn(&mut self, response: Box<Response>, cx: &mut Context<'_>) -> bool {
+    fn turn(&mut self, mut response: Box<Response>, cx: &mut Context<'_>) -> bool {
         if let Some(mut frame) = self.frame.take() {
             frame.done(cx, Ending::Replaced);
         }
         self.at += 1;
         let asks = |it: &Response| it.status == 401;
         if self.refusal.as_ref().is_none_or(|former| !asks(former) || asks(&response)) {
+            // How one may ask for something is said, also where the last one does not say it.
+            if asks(&response) && response.first(ASKS).is_none() {
+                let former = self.refusal.iter_mut().flat_map(|it| it.lines.drain(..));
+                response.lines.extend(former.filter(|(name, _)| name.eq_ignore_ascii_case(ASKS)));
+            }
             self.refusal = Some(response);
         }
         self.at < self.members.len()
@@ -202,6 +209,46 @@ mod tests {
                     Enter::Ask(Ask::Sleep(Duration::ZERO))
                 }
             }
+        }
+    }
+
+    /// Who only asks for it lets nobody in: a browser has to hear how it may ask.
+    #[derive(Clone)]
+    struct Asking(Option<&'static str>);
+
+    impl Blueprint for Asking {
+        type Frame = Self;
+
+        fn frame(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    impl Frame for Asking {
+        fn enter(&mut self, _: &mut Context<'_>, _: &mut RequestEdits<'_>, _: Got) -> Enter {
+            let mut answer = Response::bare(401);
+            let line = self.0.map(|how| (ASKS.into(), how.as_bytes().into()));
+            answer.lines.extend(line);
+            Enter::Answer(Box::new(answer))
+        }
+    }
+
+    #[test]
+    fn how_one_may_ask_is_said() {
+        for (members, expected) in [
+            ([Some("Basic"), None], Some("Basic")),
+            ([Some("Basic"), Some("Bearer")], Some("Bearer")),
+            ([None, Some("Bearer")], Some("Bearer")),
+            ([None, None], None),
+        ] {
+            let members = members.map(|it| (Asking(it), ToldLines::default())).to_vec();
+            let (mut either, mut world) = (Either::new(members).unwrap(), World::new());
+            let asked = Asked::get("http://a.b", "/");
+            let mut head = RequestEdits::new(&asked);
+            let entered = either.enter(&mut world.context(), &mut head, Got::Nothing);
+            let Enter::Answer(answer) = entered else { panic!("{entered:?}") };
+            let said = answer.first(ASKS).map(|it| String::from_utf8_lossy(it).into_owned());
+            assert_eq!((answer.status, said.as_deref()), (401, expected));
         }
     }
 

@@ -51,8 +51,9 @@ impl Routes<'_> {
     fn rule(&mut self, rule: &raw::IngressRule, path: &FieldPath, findings: &mut Findings<'_>) {
         let host = host_of(rule, path, findings);
         let Some(http) = &rule.http else {
-            if self.spec.default_backend.is_none() {
-                rule_without_http(rule, path, findings);
+            match &self.spec.default_backend {
+                Some(default) => self.bare(host.as_ref(), default, path, findings),
+                None => rule_without_http(rule, path, findings),
             }
             return;
         };
@@ -93,6 +94,27 @@ impl Routes<'_> {
             let (id, place) = (route_id(number, findings), findings.place(path));
             self.made.push(RouteDraft { id, place, rule, rank, path: text, is_open, backend });
         }
+    }
+
+    /// A rule of a host without paths: all of it goes to the default backend.
+    fn bare(
+        &mut self,
+        host: Option<&HostPattern>,
+        default: &raw::IngressBackend,
+        path: &FieldPath,
+        findings: &mut Findings<'_>,
+    ) {
+        let Some(host) = host.filter(|host| **host != HostPattern::Any) else { return };
+        // What is wrong with it is said once.
+        let at = FieldPath::from("spec.defaultBackend");
+        let (backend, _) = findings.apart(|findings| backend(default, &at, findings));
+        let number = self.paths;
+        self.paths += 1;
+        let everything = PathPattern::normal(PathShape::elements("/"));
+        let rank = self.ranking.of_path(host, &everything, Some("/"), number);
+        let rule = Arc::new(rank::rule(host, everything));
+        let (id, place) = (route_id(number, findings), findings.place(path));
+        self.made.push(RouteDraft { id, place, rule, rank, path: None, is_open: false, backend });
     }
 
     fn default_backend(&mut self, written: &raw::IngressBackend, findings: &mut Findings<'_>) {

@@ -36,12 +36,10 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
             let prefix: Option<Arc<str>> = prefix.map(Into::into);
             let rewrite = NginxRewrite { expression, to: to.into(), prefix };
             let name = format!("rewrite/{index}");
-            asked.pass(
-                PassPhase::Content,
-                &name,
-                NginxStep::Rewrite(rewrite),
-                Some(route.id.clone()),
-            );
+            // Who is led elsewhere is so before anybody is asked who he is.
+            let is_led = ["http://", "https://"].iter().any(|it| to.starts_with(it));
+            let phase = if is_led { PassPhase::Return } else { PassPhase::Content };
+            asked.pass(phase, &name, NginxStep::Rewrite(rewrite), Some(route.id.clone()));
         }
     }
 }

@@ -148,7 +148,11 @@ fn joined(
         };
         let mut http = route(draft, &read, free, backend, options);
         let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter)).next();
-        http.uses = location.uses(&read, draft, (pages, asked), (join.reads, &mut routed));
+        let is_denied = why.is_some() || read.refusal().is_some();
+        http.uses = match location.uses_of_denied().filter(|_| is_denied) {
+            Some(uses) => uses,
+            None => location.uses(&read, draft, (pages, asked), (join.reads, &mut routed)),
+        };
         http.timeouts = location.timeouts(&read);
         location::express(draft, join.reads, &mut http);
         http.rank.specific.is_fallback |= index.is_none();

@@ -231,6 +231,10 @@ impl Join<'_, '_> {
             self.diagnostics.push(unwanted(written, class));
             return None;
         }
+        if class == Class::Nginx && is_local(host) {
+            self.diagnostics.push(local(written, host));
+            return None;
+        }
         let port = self.external_port(written, service, class)?;
         // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
         let number = match port.target {
@@ -417,6 +421,24 @@ fn unwanted(written: &BackendRef, class: Class) -> Diagnostic {
         Class::Nginx => "start without disable-svc-external-name",
         _ => "start with allowexternalnameservices=true of the provider",
     };
+    let place = field(&written.place, "name");
+    Diagnostic::at(Severity::Error, codes::BACKEND_EXTERNAL_NAME, &place, message, help)
+}
+
+/// Whether a name is that of whoever asks: ingress-nginx leads nobody there.
+fn is_local(host: &Host) -> bool {
+    let Host::Name(name) = host else { return false };
+    &**name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Says of a Service that stands for such a name that nobody is led there.
+fn local(written: &BackendRef, host: &Host) -> Diagnostic {
+    let message = format!(
+        "Service {} stands for `{host}`, to which ingress-nginx leads nobody: the route answers 503",
+        written.service
+    );
+    let help =
+        "write the address of the machine, or annotate the Service with steelyard.dev/endpoints";
     let place = field(&written.place, "name");
     Diagnostic::at(Severity::Error, codes::BACKEND_EXTERNAL_NAME, &place, message, help)
 }

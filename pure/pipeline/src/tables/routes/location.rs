@@ -173,6 +173,15 @@ impl Location {
             .collect()
     }
 
+    /// What the requests of a route pass that is closed, where it is one in words of ingress-nginx:
+    /// there its 503 comes before redirections of the place, and before anybody is asked for
+    /// anything.
+    pub(super) fn uses_of_denied(&self) -> Option<Vec<Use>> {
+        let is_early = |it: &&Passed| it.of.is_none() && it.phase <= PassPhase::Before;
+        let early = self.passes.iter().filter(is_early).map(|it| it.usage.clone());
+        self.is_nginx.then(|| early.collect())
+    }
+
     /// How long what may take.
     pub(super) fn timeouts(&self, read: &ReadSet<'_>) -> Option<Box<RouteTimeouts>> {
         let own = read.nginx().map(|it| it.timeouts).unwrap_or_default();
