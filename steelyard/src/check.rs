@@ -116,7 +116,11 @@ fn counted(plugins: &BTreeMap<Arc<str>, PluginClosure>) -> BTreeMap<&str, usize>
 /// When a path cannot be read.
 pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    let Input { world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
+    let Input { mut world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
+    let is_of_nginx = args.came_from == Some(Program::Nginx);
+    if is_of_nginx && args.world.fixed.follow_nginx(nginx::flags(&sources)) {
+        world = load::again(&sources, &args.paths, &args.world);
+    }
     let is_empty = world.is_empty();
     let known = world.known.clone();
     let (snapshot, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
@@ -127,9 +131,8 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let least = args.severity.into();
     let mut found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
     found.iter_mut().for_each(|it| count_closed(it, &snapshot.routing));
-    if args.came_from == Some(Program::Nginx) {
-        let settings = args.world.fixed.nginx().settings;
-        steelyard_terminal::put(&nginx::report(&sources, &found, &settings))?;
+    if is_of_nginx {
+        steelyard_terminal::put(&nginx::report(&sources, &found, &args.world.fixed.nginx()))?;
         return Ok(load::status(&diagnostics, is_empty));
     }
     match args.output {

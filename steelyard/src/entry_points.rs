@@ -146,6 +146,21 @@ impl StaticOptions {
         provider_of_nginx::idle(&self.values)
     }
 
+    /// Takes flags of an ingress-nginx, by their own names, where nothing else is said; whether
+    /// any of them counts.
+    pub(crate) fn follow_nginx(&mut self, flags: Vec<(String, String)>) -> bool {
+        let mut counts = false;
+        for (name, value) in flags {
+            let is_understood = flag_of_nginx(&name, &value) == Ok(None);
+            let name = format!("{}{name}", nginx::PREFIX);
+            if is_understood && !self.values.contains_key(&name) {
+                self.values.insert(name, value);
+                counts = true;
+            }
+        }
+        counts
+    }
+
     /// Flags of ingress-nginx.
     pub fn nginx(&self) -> NginxOptions {
         nginx::chosen(&self.values)

@@ -58,9 +58,18 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
 pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
     let roots = SourceRoots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
     let sources = steelyard_sources::read(&roots)?.into_sources();
+    Ok((world_of(&sources, &roots, args), sources))
+}
+
+/// The same again, of what was read, by other options.
+pub(crate) fn again(sources: &[Source], paths: &[PathBuf], args: &WorldArgs) -> World {
+    let roots = SourceRoots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
+    world_of(sources, &roots, args)
+}
+
+fn world_of(sources: &[Source], roots: &SourceRoots, args: &WorldArgs) -> World {
     let pipeline = Pipeline::new(resolve_options(args, PORTS));
-    let world = pipeline.with_dynamic(roots.dynamic_names()).update(&sources);
-    Ok((world, sources))
+    pipeline.with_dynamic(roots.dynamic_names()).update(sources)
 }
 
 /// What there is to judge.

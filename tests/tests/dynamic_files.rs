@@ -238,7 +238,7 @@ fn what_is_faulty_from_the_start_opens_nothing() -> Result<()> {
     };
     let faulty = [
         router("field", ", middleware: [deny]"),
-        router("text", ", middlewares: deny"),
+        router("text", ", middlewares: {deny: 1}"),
         router("number", ", priority: x"),
         router("filter", ", middlewares: [broken]"),
         router("options", ", middlewares: [gone]"),

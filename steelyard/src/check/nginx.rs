@@ -7,13 +7,12 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use steelyard_dialects::nginx::{self, NginxVerdict};
 use steelyard_manifest::{Object, ReadLimits, Source, load};
-use steelyard_model::{Diagnostic, FieldPath, Location, NamespacedName, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Location, NginxOptions, Severity};
 
 use crate::entry_points::flag_of_nginx;
 
 /// What annotations begin with.
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
-const CONTROLLER: &str = "k8s.io/ingress-nginx";
 /// The class annotation of old.
 const CLASS: &str = "kubernetes.io/ingress.class";
 /// What runs in the containers that have the flags.
@@ -45,21 +44,33 @@ enum Place {
     MustChange,
 }
 
-/// The report; `found` is what is said of the objects in `sources`.
-pub(super) fn report(
-    sources: &[Source],
-    found: &[Diagnostic],
-    settings: &NamespacedName,
-) -> String {
+/// The flags that the controllers in `sources` are started with, by their names.
+pub(super) fn flags(sources: &[Source]) -> Vec<(String, String)> {
+    let all = objects(sources);
+    let all = all.iter().filter(|it| is_workload(it)).filter_map(arguments).flatten();
+    all.map(|Argument { name, given, .. }| (name, given)).collect()
+}
+
+fn objects(sources: &[Source]) -> Vec<Object> {
     let limits = ReadLimits::default();
-    let objects: Vec<Object> = sources.iter().flat_map(|it| load(it, &limits).objects).collect();
-    let classes = classes(&objects);
+    sources.iter().flat_map(|it| load(it, &limits).objects).collect()
+}
+
+fn is_workload(object: &Object) -> bool {
+    matches!(&*object.reference.kind, "Deployment" | "DaemonSet")
+}
+
+/// The report; `found` is what is said of the objects in `sources`, by the options of the
+/// installation.
+pub(super) fn report(sources: &[Source], found: &[Diagnostic], options: &NginxOptions) -> String {
+    let objects = objects(sources);
+    let classes = Classes::of(&objects, options);
     let mut all: Vec<Judged> = objects
         .iter()
         .filter_map(|object| match &*object.reference.kind {
             "Ingress" => ingress(object, &classes, found),
-            "ConfigMap" if object.reference.id() == *settings => Some(configured(object)),
-            "Deployment" | "DaemonSet" => started(object),
+            "ConfigMap" if object.reference.id() == options.settings => Some(configured(object)),
+            _ if is_workload(object) => started(object),
             _ => None,
         })
         .collect();
@@ -97,27 +108,45 @@ fn summary(all: &[Judged]) -> String {
     out
 }
 
-/// Names of classes that are ingress-nginx's.
-fn classes(objects: &[Object]) -> BTreeSet<String> {
-    let of_it = objects.iter().filter(|it| &*it.reference.kind == "IngressClass");
-    let of_it = of_it.filter(|it| value(it)["spec"]["controller"] == CONTROLLER);
-    let named = of_it.map(|it| it.reference.name.to_string());
-    named.chain(["nginx".to_owned()]).collect()
+/// Whose Ingresses are the installation's.
+struct Classes<'o> {
+    names: BTreeSet<String>,
+    options: &'o NginxOptions,
+}
+
+impl<'o> Classes<'o> {
+    fn of(objects: &[Object], options: &'o NginxOptions) -> Self {
+        let of_it = objects.iter().filter(|it| &*it.reference.kind == "IngressClass");
+        let is_its = |it: &&Object| {
+            let by_name = options.is_by_name && *it.reference.name == *options.class;
+            by_name || value(it)["spec"]["controller"] == *options.controller
+        };
+        let named = of_it.filter(is_its).map(|it| it.reference.name.to_string());
+        Self { names: named.chain([options.class.clone()]).collect(), options }
+    }
+
+    /// Whether an Ingress of this class is; of one without a class it is `likely` where nothing is
+    /// said of those.
+    fn has(&self, object: &Object, class: Option<&str>, likely: bool) -> bool {
+        let namespace = &*object.reference.namespace;
+        let is_seen = self.options.namespace.as_deref().is_none_or(|it| it == namespace);
+        let takes_unnamed = self.options.takes_unnamed.unwrap_or(likely);
+        is_seen && class.map_or(takes_unnamed, |class| self.names.contains(class))
+    }
 }
 
 fn value(object: &Object) -> Value {
     object.read_lenient().value.unwrap_or_default()
 }
 
-fn ingress(object: &Object, classes: &BTreeSet<String>, found: &[Diagnostic]) -> Option<Judged> {
+fn ingress(object: &Object, classes: &Classes<'_>, found: &[Diagnostic]) -> Option<Judged> {
     let written = value(object);
     let annotations = &written["metadata"]["annotations"];
     let class =
         written["spec"]["ingressClassName"].as_str().or_else(|| annotations[CLASS].as_str());
     let entries = annotations.as_object().into_iter().flatten();
     let own: Vec<&str> = entries.filter_map(|(key, _)| key.strip_prefix(PREFIX)).collect();
-    let is_its = class.map_or(!own.is_empty(), |class| classes.contains(class));
-    if !is_its {
+    if !classes.has(object, class, !own.is_empty()) {
         return None;
     }
     let mut lines = Vec::new();
@@ -154,40 +183,61 @@ fn configured(object: &Object) -> Judged {
     of(object, Sort::Settings, lines)
 }
 
+/// A flag that a controller is started with.
+struct Argument {
+    at: FieldPath,
+    name: String,
+    given: String,
+}
+
 /// The flags of a controller, if it is one.
-fn started(object: &Object) -> Option<Judged> {
+fn arguments(object: &Object) -> Option<Vec<Argument>> {
     let written = value(object);
     let containers = written["spec"]["template"]["spec"]["containers"].as_array()?.iter();
     let texts = |it: &Value| -> Vec<String> {
         let list = it.as_array().into_iter().flatten();
         list.filter_map(|it| it.as_str().map(str::to_owned)).collect()
     };
-    let mut lines = None;
+    let mut all = None;
     for (index, container) in containers.enumerate() {
         let arguments = texts(&container["args"]);
         let is_it = |it: &String| it.contains(PROGRAM);
         if !arguments.iter().chain(&texts(&container["command"])).any(is_it) {
             continue;
         }
-        let lines = lines.get_or_insert_with(Vec::new);
+        let all = all.get_or_insert_with(Vec::new);
         for (at, argument) in arguments.iter().enumerate() {
             let Some(flag) = argument.strip_prefix("--") else { continue };
             let (name, given) = flag.split_once('=').unwrap_or((flag, "true"));
             let path = FieldPath::from("spec.template.spec.containers").index(index);
-            let path = path.key("args").index(at);
             // Names of the pod's own namespace are filled in by the kubelet.
             let given = given.replace("$(POD_NAMESPACE)", &object.reference.namespace);
-            let (is, why) = match flag_of_nginx(name, &given) {
-                Ok(None) => (Place::Different, format!("start with --nginx.{name}={given}")),
-                Ok(Some(why)) => (Place::Same, why),
-                Err(why) => (Place::MustChange, why),
-            };
-            if is != Place::Same {
-                lines.push((is, line(object, &path, name, &why)));
-            }
+            all.push(Argument { at: path.key("args").index(at), name: name.to_owned(), given });
         }
     }
-    lines.map(|lines| of(object, Sort::Flags, lines))
+    all
+}
+
+fn started(object: &Object) -> Option<Judged> {
+    let mut lines = Vec::new();
+    for Argument { at, name, given } in arguments(object)? {
+        let (is, why) = match (&*name, flag_of_nginx(&name, &given)) {
+            ("annotations-prefix", _) if !PREFIX.starts_with(&format!("{given}/")) => {
+                let why = format!("write nginx.ingress.kubernetes.io/ for {given}/ everywhere");
+                (Place::MustChange, why)
+            }
+            ("enable-annotation-validation", _) if given == "false" => {
+                (Place::Different, "values are validated in any case".to_owned())
+            }
+            (_, Ok(None)) => (Place::Different, format!("start with --nginx.{name}={given}")),
+            (_, Ok(Some(why))) => (Place::Same, why),
+            (_, Err(why)) => (Place::MustChange, why),
+        };
+        if is != Place::Same {
+            lines.push((is, line(object, &at, &name, &why)));
+        }
+    }
+    Some(of(object, Sort::Flags, lines))
 }
 
 fn of(object: &Object, sort: Sort, mut lines: Vec<(Place, String)>) -> Judged {
