@@ -17,7 +17,7 @@ use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{CertificateHeader, CertificateParts, NameParts};
 use steelyard_model::routing::filter::content::{Compression, ContentCoding};
 use steelyard_model::routing::filter::limit::RetryRule;
-use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::routing::times::{ReuseTerms, RouteTimeouts};
 use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsPolicy};
 use support::filtering::{change, echoed, put_filters};
 use support::tls::{Authority, Secured, provider, secure, secure_gateway};
@@ -312,8 +312,14 @@ fn millis(time: u64) -> Option<Duration> {
     Some(Duration::from_millis(time))
 }
 
-const NO_TIMES: RouteTimeouts =
-    RouteTimeouts { total: None, attempt: None, connect: None, idle_read: None, idle_send: None };
+const NO_TIMES: RouteTimeouts = RouteTimeouts {
+    total: None,
+    attempt: None,
+    connect: None,
+    idle_read: None,
+    idle_send: None,
+    reuse: ReuseTerms { idle: None, age: None, requests: None },
+};
 
 /// Says this, and then nothing, for as long as it is let.
 fn stuck(says: &'static str) -> Server {

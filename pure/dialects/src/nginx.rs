@@ -27,7 +27,7 @@ use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxSite, NginxStep
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::Expression;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::routing::times::{ReuseTerms, RouteTimeouts};
 use steelyard_model::routing::variables::{Variable, VariableText};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
@@ -53,6 +53,11 @@ const BODY: u64 = 1 << 20;
 const CHALLENGES: &str = "/.well-known/acme-challenge";
 /// What this program calls itself, where it is to say so.
 const SERVER: &str = "steelyard";
+/// How many requests a connection to an endpoint carries, for how long, and how long it may be
+/// idle, where nothing is said.
+const REUSED: u32 = 10_000;
+const REUSED_FOR: Duration = Duration::from_hours(1);
+const KEPT: Duration = Duration::from_mins(1);
 /// Statuses by which requests may be led to TLS, the usual one first.
 const LED: [u16; 4] = [308, 301, 302, 307];
 /// What to do with text for nginx that may keep somebody out.
@@ -314,7 +319,24 @@ impl<'a> Reading<'a> {
             connect: seconds("proxy-connect-timeout", 5),
             idle_read: seconds("proxy-read-timeout", 60),
             idle_send: seconds("proxy-send-timeout", 60),
+            reuse: self.reuse(),
             ..RouteTimeouts::default()
+        }
+    }
+
+    /// How long connections to endpoints are used. Who keeps none has each carry one request.
+    fn reuse(&mut self) -> ReuseTerms {
+        let kept = self.number("upstream-keepalive-connections");
+        let most = |it: u64| u32::try_from(it).unwrap_or(u32::MAX).max(1);
+        let requests = self.number("upstream-keepalive-requests").map_or(REUSED, most);
+        let idle = self.number("upstream-keepalive-timeout").map(Duration::from_secs);
+        let help = "write a time: 1h, 90m";
+        ReuseTerms {
+            idle: Some(idle.unwrap_or(KEPT)),
+            age: Some(
+                self.value("upstream-keepalive-time", belief::time, help).unwrap_or(REUSED_FOR),
+            ),
+            requests: Some(if kept == Some(0) { 1 } else { requests }),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 use steelyard_filters::Response;
 use steelyard_model::Host;
 use steelyard_model::routing::care::{CheckProbe, HealthCheck, HttpProbe};
+use steelyard_model::routing::times::ReuseTerms;
 use steelyard_model::routing::transport::OriginProtocol;
 
 use crate::core::Core;
@@ -213,7 +214,7 @@ async fn answer(
         .map_err(broken);
     }
     let now = core.tick.get();
-    let doubt = Doubt { is_repeatable: false, now, most_idle: None };
+    let doubt = Doubt { is_repeatable: false, now, terms: ReuseTerms::default() };
     if let Some(kept) = upstream.checkout(doubt)
         && let Ok(response) = said(core, upstream, kept.into_inner(), question, method).await
     {

@@ -256,7 +256,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             let doubt = Doubt {
                 is_repeatable: self.exchange.is_repeatable(),
                 now: core.tick.get(),
-                most_idle: tried.service.times().idle,
+                terms: self.times.reuse(tried.service.times().idle),
             };
             let mut kept = upstream.checkout(doubt).map(Clean::into_inner);
             loop {
@@ -288,7 +288,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     async fn at_sessions(&mut self, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
         let limit = self.connect_limit(tried.service);
         for _ in 0..MOST_DECLINED {
-            let (now, most_idle) = (self.place.core.tick.get(), tried.service.times().idle);
+            let now = self.place.core.tick.get();
+            let most_idle = self.times.reuse(tried.service.times().idle).idle;
             let errand = match upstream.sessions.kept(now, most_idle) {
                 Some(errand) => errand,
                 None => match upstream.reach(limit).await {

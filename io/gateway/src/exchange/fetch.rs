@@ -13,6 +13,7 @@ use steelyard_http::{
     Asked, Body, Head, ResponseHead, Reuse, Seen, Slots, Upgrades, push_number, release,
 };
 use steelyard_model::routing::id::BackendId;
+use steelyard_model::routing::times::ReuseTerms;
 use steelyard_model::routing::transport::ForwardingTimes;
 
 use crate::core::live::{Caller, Picked, Target};
@@ -202,7 +203,8 @@ async fn connection(
     upstream: &Upstream,
     times: ForwardingTimes,
 ) -> io::Result<(Stream, bool)> {
-    let doubt = Doubt { is_repeatable: false, now: core.tick.get(), most_idle: times.idle };
+    let terms = ReuseTerms { idle: times.idle, ..ReuseTerms::default() };
+    let doubt = Doubt { is_repeatable: false, now: core.tick.get(), terms };
     if let Some(kept) = upstream.checkout(doubt) {
         return Ok((kept.into_inner(), false));
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use steelyard_http::Clean;
+use steelyard_model::routing::times::ReuseTerms;
 
 use super::h2::Sessions;
 use super::security::Security;
@@ -55,8 +56,8 @@ pub(crate) struct Doubt {
     pub(crate) is_repeatable: bool,
     /// The core's tick.
     pub(crate) now: Instant,
-    /// How long it may have been idle, where somebody says it.
-    pub(crate) most_idle: Option<Duration>,
+    /// How long it may be used, where somebody says it.
+    pub(crate) terms: ReuseTerms,
 }
 
 /// How many connections one core keeps, to all addresses.
@@ -148,7 +149,7 @@ impl Upstream {
     pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
         loop {
             let idle = self.take()?;
-            if doubt.is_too_old(&idle) {
+            if doubt.is_worn(&idle) {
                 continue;
             }
             let stream = idle.connection.get();
@@ -170,6 +171,7 @@ impl Upstream {
     /// Keeps a connection for later. What an exchange left unclean cannot be given back.
     pub(crate) fn give_back(&self, connection: Clean<Stream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
+        connection.get().carry_one();
         if !self.kept.is_full() {
             idle.push(Idle { connection, since: now, _counted: Counted::new(&self.kept) });
         }
@@ -231,10 +233,13 @@ impl Upstream {
 }
 
 impl Doubt {
-    /// Whether `idle` has been that for too long.
-    fn is_too_old(self, idle: &Idle) -> bool {
-        let age = self.now.saturating_duration_since(idle.since);
-        self.most_idle.is_some_and(|most| age >= most)
+    /// Whether `idle` has been that for too long, or was used for long enough.
+    fn is_worn(self, idle: &Idle) -> bool {
+        let stream = idle.connection.get();
+        let since = |from| self.now.saturating_duration_since(from);
+        self.terms.idle.is_some_and(|most| since(idle.since) >= most)
+            || self.terms.age.is_some_and(|most| since(stream.made()) >= most)
+            || self.terms.requests.is_some_and(|most| stream.carried() >= most)
     }
 
     /// Whether the kernel is to be asked about `idle`. That is one system call more, 2 to 3 % of
@@ -347,9 +352,9 @@ mod tests {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
         let doubts = [
-            (Doubt { is_repeatable: false, now: start, most_idle: None }, true),
-            (Doubt { is_repeatable: true, now: later, most_idle: None }, true),
-            (Doubt { is_repeatable: true, now: start, most_idle: None }, false),
+            (Doubt { is_repeatable: false, now: start, terms: ReuseTerms::default() }, true),
+            (Doubt { is_repeatable: true, now: later, terms: ReuseTerms::default() }, true),
+            (Doubt { is_repeatable: true, now: start, terms: ReuseTerms::default() }, false),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
@@ -401,7 +406,7 @@ mod tests {
     }
 
     fn doubt(now: Instant) -> Doubt {
-        Doubt { is_repeatable: true, now, most_idle: None }
+        Doubt { is_repeatable: true, now, terms: ReuseTerms::default() }
     }
 
     #[tokio::test]
@@ -466,6 +471,39 @@ mod tests {
         }
         upstreams.prune(start, limit);
         assert_eq!(upstream.idle.borrow().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_used_for_long_enough_is_not_used_again() {
+        let start = Instant::now();
+        let mut endpoint = Endpoint::new();
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
+        let upstream = endpoint.at(&upstreams);
+        let seconds = |count| Some(Duration::from_secs(count));
+        let fresh = |now, terms| Doubt { now, terms, ..doubt(now) };
+        let by = |idle, age, requests| ReuseTerms { idle, age, requests };
+        for (after, terms, is_used) in [
+            (5, by(seconds(6), None, None), true),
+            (5, by(seconds(5), None, None), false),
+            (5, by(None, seconds(90), None), true),
+            (90, by(None, seconds(60), None), false),
+            (0, by(None, None, Some(2)), true),
+            (0, by(None, None, Some(1)), false),
+        ] {
+            endpoint.give_back(&upstream, start).await;
+            let now = start + Duration::from_secs(after);
+            let taken = upstream.checkout(fresh(now, terms));
+            assert_eq!(taken.is_some(), is_used, "{after} s, {terms:?}");
+            assert_eq!(upstream.idle.borrow().len(), 0);
+        }
+        // Each time it is given back it has carried one more.
+        endpoint.give_back(&upstream, start).await;
+        for carried in 1..4 {
+            let most = |most| fresh(start, by(None, None, Some(most)));
+            let taken = upstream.checkout(most(carried + 1)).unwrap();
+            upstream.give_back(taken, start);
+        }
+        assert!(upstream.checkout(fresh(start, by(None, None, Some(4)))).is_none());
     }
 
     #[tokio::test]

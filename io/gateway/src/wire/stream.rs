@@ -1,11 +1,12 @@
 //! A connection's bytes, and reading and writing as the gateway does it: by reference, so that both
 //! ways are used at a time, and with buffers only when there is something to read.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{Interest, Ready};
@@ -25,6 +26,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 pub(crate) struct Stream {
     socket: Socket,
     session: Option<Box<Session>>,
+    made: Instant,
+    /// How many exchanges it has carried to their end.
+    carried: Cell<u32>,
 }
 
 impl Stream {
@@ -70,6 +74,21 @@ impl Stream {
             None => self.socket.poll_bytes(room, cx),
             Some(session) => session.poll_read(&self.socket, room, cx),
         }
+    }
+
+    /// Since when there is it.
+    pub(crate) fn made(&self) -> Instant {
+        self.made
+    }
+
+    /// How many exchanges it has carried to their end.
+    pub(crate) fn carried(&self) -> u32 {
+        self.carried.get()
+    }
+
+    /// One exchange more has come to its end.
+    pub(crate) fn carry_one(&self) {
+        self.carried.set(self.carried.get().saturating_add(1));
     }
 
     /// The address of our side.
@@ -164,7 +183,8 @@ impl Wire for Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { socket: Socket(stream), session: None }
+        let (made, carried) = (Instant::now(), Cell::default());
+        Self { socket: Socket(stream), session: None, made, carried }
     }
 }
 

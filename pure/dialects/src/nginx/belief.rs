@@ -103,7 +103,7 @@ impl Reading<'_> {
 }
 
 /// A time of nginx or Go: a number, and `ms`, `s`, `m` or `h`.
-fn time(text: &str) -> Option<Duration> {
+pub(super) fn time(text: &str) -> Option<Duration> {
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1_000)];
     let found = units.iter().find_map(|(unit, of)| Some((text.strip_suffix(unit)?, *of)));
     let (number, of) = found?;

@@ -78,7 +78,7 @@ pub(super) const INSTEAD: [(&str, &str); 4] = [
 ];
 
 /// Keys of the ConfigMap that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT_KEYS: [(&str, &str); 11] = [
+pub(super) const DIFFERENT_KEYS: [(&str, &str); 13] = [
     (
         "proxy-stream-responses",
         "without it a session of UDP ends once nothing has come for a while, there after one datagram \
@@ -118,6 +118,8 @@ pub(super) const DIFFERENT_KEYS: [(&str, &str); 11] = [
          services with `PROXY`; options of the entry point count before it",
     ),
     ("proxy-real-ip-cidr", "what is no range lets nobody speak for others"),
+    ("upstream-keepalive-connections", "`0` keeps none; another number makes no difference"),
+    ("upstream-keepalive-requests", "calls of gRPC share connections, however many they are"),
 ];
 
 /// Annotations that are refused: why, and what to do instead.

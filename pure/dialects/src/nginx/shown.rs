@@ -103,7 +103,7 @@ pub(super) const ANNOTATIONS: [(&str, &str); 88] = [
 ];
 
 /// Keys of the ConfigMap, by name.
-pub(super) const SETTINGS: [(&str, &str); 55] = [
+pub(super) const SETTINGS: [(&str, &str); 57] = [
     ("access-log-path", "settings/access-log-path"),
     ("add-headers", "settings/add-headers-one"),
     ("annotation-value-word-blocklist", "settings/blocklisted-character-drops-the-ingress"),
@@ -159,6 +159,8 @@ pub(super) const SETTINGS: [(&str, &str); 55] = [
     ("server-tokens", "settings/server-header-removed-by-default"),
     ("stream-access-log-path", "settings/stream-access-log-path"),
     ("use-forwarded-headers", "settings/ssl-redirect-to-the-forwarded-host-without-port"),
+    ("upstream-keepalive-connections", "own/connections-to-endpoints"),
+    ("upstream-keepalive-requests", "settings/upstream-keepalive-requests"),
     ("use-gzip", "settings/gzip-level"),
     ("use-proxy-protocol", "settings/proxy-protocol-on-the-https-port"),
     ("whitelist-source-range", "settings/configmap-changes-apply-without-restart"),

@@ -40,6 +40,29 @@ fn what_is_so_where_nothing_is_said() {
     assert_eq!(strict(&usual), Some("max-age=31536000; includeSubDomains"));
     assert_eq!(usual.timeouts.idle_read, Some(Duration::from_secs(60)));
     assert_eq!(passes(&usual), ["site", "body"]);
+    let hour = Some(Duration::from_hours(1));
+    let idle = Some(Duration::from_mins(1));
+    assert_eq!(usual.timeouts.reuse, ReuseTerms { idle, age: hour, requests: Some(10_000) });
+}
+
+#[test]
+fn how_long_connections_to_endpoints_are_used() {
+    let reuse = |lines: &[(&str, &str)]| {
+        let (settings, said) = read(lines);
+        (settings.timeouts.reuse, said)
+    };
+    let (said, all) = reuse(&[
+        ("upstream-keepalive-requests", "200"),
+        ("upstream-keepalive-time", "90m"),
+        ("upstream-keepalive-timeout", "5"),
+        ("upstream-keepalive-connections", "7"),
+    ]);
+    let (idle, age) = (Some(Duration::from_secs(5)), Some(Duration::from_mins(90)));
+    assert_eq!((said, all.len()), (ReuseTerms { idle, age, requests: Some(200) }, 0));
+    let (none, _) = reuse(&[("upstream-keepalive-connections", "0")]);
+    assert_eq!(none.requests, Some(1));
+    let (_, said) = reuse(&[("upstream-keepalive-time", "long")]);
+    assert_eq!(said, ["data.upstream-keepalive-time"]);
 }
 
 #[test]

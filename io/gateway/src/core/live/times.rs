@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use steelyard_http::Limits;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::route::Route;
-use steelyard_model::routing::times::RouteTimeouts;
+use steelyard_model::routing::times::{ReuseTerms, RouteTimeouts};
 
 use super::Scene;
 
@@ -65,6 +65,12 @@ impl RequestTimes {
         let limit = self.of.and_then(|of| of.connect).unwrap_or(usual);
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         left.map_or(limit, |left| left.min(limit))
+    }
+
+    /// How long connections are used, where an endpoint's are idle for `most` at most.
+    pub(crate) fn reuse(&self, most: Option<Duration>) -> ReuseTerms {
+        let of = self.of.map(|of| of.reuse).unwrap_or_default();
+        ReuseTerms { idle: of.idle.into_iter().chain(most).min(), ..of }
     }
 
     /// How long a tunnel may be silent.

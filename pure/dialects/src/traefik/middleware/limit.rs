@@ -268,6 +268,7 @@ impl Reader<'_, '_> {
             connect: limit(&it.connect, "connect")?,
             idle_read: limit(&it.idle_read, "idleRead")?,
             idle_send: limit(&it.idle_send, "idleSend")?,
+            ..RouteTimeouts::default()
         };
         if let (Some(total), Some(attempt)) = (timeouts.total, timeouts.attempt)
             && attempt > total
