@@ -39,7 +39,7 @@ const AT_ONCE: usize = 4;
 const UNMET: [(&str, &str); 4] = [
     ("snippets", "configuration of nginx is never interpreted"),
     ("modsecurity", "there is none"),
-    ("api", "the controller's tests have an API server, this one has files"),
+    ("api", "played with an API server, by tests/kubernetes_controller"),
     ("rbac", "there is no API server"),
 ];
 

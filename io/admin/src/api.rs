@@ -55,9 +55,11 @@ pub(crate) fn health_router(published: Arc<Published>, path: &str) -> Router {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
+        .route("/nginx_status", get(nginx_status))
         .route("/healthz", get(healthy));
     // What stands there already, or is no path, is left as it is.
-    let is_other = path.starts_with('/') && !["/metrics", "/readyz", "/healthz"].contains(&path);
+    let is_other = path.starts_with('/')
+        && !["/metrics", "/readyz", "/nginx_status", "/healthz"].contains(&path);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let router = match is_other && path.bytes().all(is_plain) {
         true => router.route(path, get(healthy)),
@@ -123,6 +125,14 @@ async fn rebalance(State(published): State<Arc<Published>>) -> Response {
 
 async fn metrics(State(published): State<Arc<Published>>) -> Response {
     answer(StatusCode::OK, EXPOSITION, published.metrics())
+}
+
+/// What nginx tells of connections, by which its exporters and dashboards go.
+async fn nginx_status(State(published): State<Arc<Published>>) -> Response {
+    match published.status() {
+        Some(status) => text(StatusCode::OK, status),
+        None => text(StatusCode::NOT_FOUND, "no Ingress is in words of ingress-nginx\n".to_owned()),
+    }
 }
 
 /// As ingress-nginx says it, by which load balancers go: who ends is not well.

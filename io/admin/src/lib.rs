@@ -39,8 +39,9 @@ pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
 pub use crate::lazy::{Fresh, Lazy};
 pub use crate::server::{Admin, serve, serve_health};
 pub use crate::view::{
-    DiagnosticCounts, EndpointCounts, EndpointRows, EntryPointRow, ExplainedRequest,
-    FailedRequests, Happening, LiveParts, Metrics, Overview, Published, Rebalance, View,
+    ConnectionStatus, DiagnosticCounts, EndpointCounts, EndpointRows, EntryPointRow,
+    ExplainedRequest, FailedRequests, Happening, LiveParts, Metrics, Overview, Published,
+    Rebalance, View,
 };
 
 /// How the admin interface is reached.

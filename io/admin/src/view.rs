@@ -14,6 +14,10 @@ use crate::lazy::{Fresh, Lazy};
 /// Gives the metrics as Prometheus text when asked.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Gives what nginx tells of its connections when asked (`stub_status`); none where nobody asks in
+/// its words.
+pub type ConnectionStatus = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Spreads vips anew over all nodes; false where there are no others.
 pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -31,6 +35,8 @@ pub type EndpointRows = Arc<dyn Fn() -> Value + Send + Sync>;
 pub struct LiveParts {
     /// Counters.
     pub metrics: Metrics,
+    /// See there.
+    pub status: ConnectionStatus,
     /// The one thing that can be ordered.
     pub rebalance: Rebalance,
     /// `{id, time, status, method, host, path, client, entryPoint, router, service, endpoint,
@@ -48,6 +54,7 @@ impl Default for LiveParts {
     fn default() -> Self {
         Self {
             metrics: Arc::new(String::new),
+            status: Arc::new(|| None),
             rebalance: Arc::new(|| false),
             requests: Arc::new(|| Value::Array(Vec::new())),
             request: Arc::new(|_| None),
@@ -313,6 +320,10 @@ impl Published {
 
     pub(crate) fn metrics(&self) -> String {
         (self.live.metrics)() + &self.view().gauges.make()
+    }
+
+    pub(crate) fn status(&self) -> Option<String> {
+        (self.live.status)()
     }
 
     pub(crate) fn rebalance(&self) -> bool {

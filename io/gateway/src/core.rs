@@ -32,7 +32,7 @@ use crate::shared::Shared;
 use crate::tell::access_log::{LogBuffer, NginxLogging, NginxSink};
 use crate::tell::fault::{Failed, Fault};
 use crate::tell::headed::Headed;
-use crate::tell::metrics::{Counters, Sample};
+use crate::tell::metrics::{ConnectionCounts, Counters, Sample};
 use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
 use crate::up::counting::Counting;
@@ -299,7 +299,10 @@ impl Core {
 
     /// What was counted.
     pub(crate) fn sample(&self) -> Sample {
-        Sample { endpoints: self.upstreams.totals(), ..self.counters.sample() }
+        let counted = self.counters.sample();
+        let (reading, writing, waiting) = self.connections.borrow().standing();
+        let connections = ConnectionCounts { reading, writing, waiting, ..counted.connections };
+        Sample { endpoints: self.upstreams.totals(), connections, ..counted }
     }
 
     /// Ends connections that wait for their clients, the longest first, so that others get a place.

@@ -24,6 +24,7 @@ use crate::shared::{Config, Shared};
 use crate::tell::access_log::{LogBuffer, LogPlaces, kept};
 use crate::tell::date::unix_now;
 use crate::tell::endpoints::{self, EndpointReport};
+pub use crate::tell::exposition::nginx::NginxConnections;
 use crate::tell::exposition::{self, Reloads};
 use crate::tell::metrics::Sample;
 use crate::tell::recent::{self, FailedRequest};
@@ -243,11 +244,11 @@ impl Gateway {
     pub fn expose(&self, out: &mut Exposition) {
         let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        let GatewayOptions { views, header_labels, buckets, .. } = &self.shared.options;
+        let GatewayOptions { views, header_labels, buckets, nginx, .. } = &self.shared.options;
         exposition::expose(&samples, reloads, (*views, header_labels), buckets, out);
         endpoints::expose(&self.shared.config().routing, &self.shared.standings, out);
         let routing = &self.shared.config().routing;
-        exposition::nginx::expose(&samples, reloads, routing, buckets, out);
+        exposition::nginx::expose(&samples, reloads, routing, nginx, out);
         exposition::expose_certificates(&self.shared.config().routing, out);
         let (taken, none, lacking) = self.shared.staples.told();
         exposition::expose_staples((taken, none), lacking.len(), out);
@@ -257,6 +258,13 @@ impl Gateway {
         if let Some(tracing) = &self.shared.options.tracing {
             exposition::expose_spans(tracing.sink.counts(), out);
         }
+    }
+
+    /// Connections of clients, as nginx tells of them; none where its class serves nowhere.
+    pub fn nginx_connections(&self) -> Option<NginxConnections> {
+        let samples: Option<Vec<Sample>> =
+            self.serves_nginx().then(|| self.ask(|to| Command::Sample { to }));
+        samples.map(|samples| exposition::nginx::connections(&samples))
     }
 
     /// The last requests that were not answered with success, the newest first.

@@ -20,10 +20,10 @@ mod up;
 mod wire;
 
 pub use crate::core::datagrams::HandedSession;
-pub use gateway::{Gateway, StartError};
+pub use gateway::{Gateway, NginxConnections, StartError};
 pub use options::{
     AccessLog, Bind, Binding, EntryTerms, GatewayOptions, HeaderLabel, LogFields, LogFilters,
-    LogFormat, MetricViews, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
+    LogFormat, MetricViews, NginxMetrics, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
 pub use tell::date::rfc3339;

@@ -1,6 +1,7 @@
 //! What the gateway can be told at start.
 
 pub(crate) mod access_log;
+mod nginx_metrics;
 mod own_sockets;
 mod terms;
 
@@ -19,6 +20,7 @@ use steelyard_model::Protocol;
 use steelyard_model::routing::observability::Observability;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
+pub use nginx_metrics::NginxMetrics;
 pub(crate) use own_sockets::OwnSocket;
 pub use own_sockets::OwnSockets;
 pub use terms::EntryTerms;
@@ -38,9 +40,8 @@ pub struct GatewayOptions {
     pub header_labels: Arc<[HeaderLabel]>,
     /// Upper bounds of the buckets that durations are counted in.
     pub buckets: BucketBounds,
-    /// Whether requests that no route takes are counted by the host that they are for, under
-    /// ingress-nginx's names.
-    pub counts_strays: bool,
+    /// What is told under ingress-nginx's names.
+    pub nginx: NginxMetrics,
     /// Which requests are traced, if any.
     pub tracing: Option<Tracing>,
     /// How long to wait for what.
@@ -207,7 +208,7 @@ impl Default for GatewayOptions {
             views: MetricViews::default(),
             header_labels: Arc::default(),
             buckets: BucketBounds::default(),
-            counts_strays: false,
+            nginx: NginxMetrics::default(),
             tracing: None,
             timeouts: Timeouts::default(),
             terms: BTreeMap::new(),

@@ -8,6 +8,7 @@ pub(crate) mod exposition;
 pub(crate) mod fault;
 pub(crate) mod headed;
 pub(crate) mod metrics;
+pub(crate) mod nginx_totals;
 pub(crate) mod recent;
 pub(crate) mod request_id;
 pub(crate) mod tracer;

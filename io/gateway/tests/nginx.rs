@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use std::sync::Arc;
 
-use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_gateway::{Gateway, GatewayOptions, NginxMetrics};
 use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
 use steelyard_model::routing::filter::nginx::NginxWord;
 use steelyard_model::routing::nginx_log::{LogEscape, LogText, NginxLog};
@@ -186,7 +186,8 @@ fn lines_of_answers_are_logged_where_a_format_names_them() {
 fn hosts_that_nobody_has_are_counted_where_that_is_wanted() {
     let server = Server::echo("one");
     for counts_strays in [false, true] {
-        let options = GatewayOptions { workers: 1, counts_strays, ..GatewayOptions::default() };
+        let nginx = NginxMetrics { counts_strays, ..NginxMetrics::default() };
+        let options = GatewayOptions { workers: 1, nginx, ..GatewayOptions::default() };
         let (gateway, address) = started(&logged(server.address, None), options);
         let mut client = Client::connect(address);
         assert_eq!(client.get("Not.Here:80", "/").status(), 404);

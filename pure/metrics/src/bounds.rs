@@ -66,8 +66,12 @@ impl BucketBounds {
 
     /// The bucket of what took so long; none is past the last.
     pub fn bucket(&self, duration: Duration) -> Option<usize> {
-        let seconds = duration.as_secs_f64();
-        self.as_slice().iter().position(|bound| seconds <= *bound)
+        self.bucket_of(duration.as_secs_f64())
+    }
+
+    /// The bucket of so much; none is past the last.
+    pub fn bucket_of(&self, value: f64) -> Option<usize> {
+        self.as_slice().iter().position(|bound| value <= *bound)
     }
 }
 

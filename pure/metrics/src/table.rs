@@ -6,6 +6,13 @@ use crate::{Declaration, Kind, MetricFamily};
 /// Upper bounds of the gateway's durations, in seconds: Traefik's default.
 pub const DURATIONS: [f64; 4] = [0.1, 0.3, 1.2, 5.0];
 
+/// Bounds of ingress-nginx's histograms of times, in seconds.
+pub const NGINX_TIMES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// The same of requests and answers, in bytes.
+pub const NGINX_LENGTHS: [f64; 10] = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0];
+/// The same of what was sent, in bytes.
+pub const NGINX_SIZES: [f64; 7] = [10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
+
 const fn count(names: &[&str]) -> usize {
     names.len()
 }
@@ -106,21 +113,39 @@ families! {
         NGINX_REQUESTS: Kind::Counter, "nginx_ingress_controller_requests"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
             "Requests, by Ingress";
-        NGINX_DURATIONS: Kind::Histogram(&DURATIONS),
+        NGINX_DURATIONS: Kind::Histogram(&NGINX_TIMES),
             "nginx_ingress_controller_request_duration_seconds"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
             "Time to answer, by Ingress";
-        NGINX_REQUEST_SIZES: Kind::Summary, "nginx_ingress_controller_request_size"
+        NGINX_RESPONSE_DURATIONS: Kind::Histogram(&NGINX_TIMES),
+            "nginx_ingress_controller_response_duration_seconds"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
-            "Bytes of request bodies, by Ingress";
-        NGINX_RESPONSE_SIZES: Kind::Summary, "nginx_ingress_controller_response_size"
+            "Time that endpoints took to answer, by Ingress";
+        NGINX_HEADER_DURATIONS: Kind::Histogram(&NGINX_TIMES),
+            "nginx_ingress_controller_header_duration_seconds"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Time that endpoints took to begin to answer, by Ingress";
+        NGINX_CONNECT_DURATIONS: Kind::Histogram(&NGINX_TIMES),
+            "nginx_ingress_controller_connect_duration_seconds"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Time to connect to endpoints, by Ingress";
+        NGINX_REQUEST_SIZES: Kind::Histogram(&NGINX_LENGTHS),
+            "nginx_ingress_controller_request_size"
+            ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
+            "Bytes of requests, by Ingress";
+        NGINX_RESPONSE_SIZES: Kind::Histogram(&NGINX_LENGTHS),
+            "nginx_ingress_controller_response_size"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
             "Bytes of response bodies, by Ingress";
-        NGINX_BYTES_SENT: Kind::Summary, "nginx_ingress_controller_bytes_sent"
+        NGINX_BYTES_SENT: Kind::Histogram(&NGINX_SIZES),
+            "nginx_ingress_controller_bytes_sent"
             ["canary", "host", "ingress", "method", "namespace", "path", "service", "status"]
             "The same, under the name that it had before";
         NGINX_CONNECTIONS: Kind::Gauge, "nginx_ingress_controller_nginx_process_connections"
-            ["state"] "Connections that are open (`active`)";
+            ["state"] "Connections that are open (`active`), and where they stand";
+        NGINX_CONNECTIONS_EVER: Kind::Counter,
+            "nginx_ingress_controller_nginx_process_connections_total" ["state"]
+            "Connections that were taken in";
         NGINX_PROCESS_REQUESTS: Kind::Counter,
             "nginx_ingress_controller_nginx_process_requests_total" []
             "All requests";

@@ -50,7 +50,7 @@ pub use service::{
 };
 pub use steelyard_ipam::PoolStatus;
 pub use wanted::{
-    Reportable, StatusChange, StatusOptions, StatusWrite, Wanted, left_alone, wanted,
+    Reportable, StatusChange, StatusOptions, StatusWrite, Wanted, left_alone, taken_up, wanted,
 };
 
 /// An object that reports, as far as it is ours to write.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::{Labels, NamespacedName, Snapshot};
 use steelyard_plan::{Plan, ServiceRow};
 
@@ -91,6 +91,8 @@ pub struct StatusOptions {
     pub gateway: Option<NamespacedName>,
     /// Addresses that Ingresses have, whatever that Service has; empty says nothing.
     pub addresses: Vec<IpAddr>,
+    /// Whether Ingresses in words of ingress-nginx have events once they are taken up.
+    pub tells_ingresses: bool,
     /// The namespace of the controller; where one is given, it has a ConfigurationState there.
     pub namespace: Option<String>,
     /// The pod of the controller.
@@ -283,6 +285,15 @@ impl Reportable<'_> {
         };
         wanted.put(StatusKind::State, &id, found.map(|it| it.revision.clone()), change);
     }
+}
+
+/// Ingresses in words of ingress-nginx of which a route is new, or otherwise than before.
+pub fn taken_up(before: &Snapshot, now: &Snapshot) -> BTreeSet<NamespacedName> {
+    let routes = &now.routing.routes;
+    let differing = routes.differing(&before.routing.routes).into_iter();
+    let of_nginx =
+        differing.filter_map(|id| routes.get(id)).filter(|it| it.manner == Manner::Nginx);
+    of_nginx.filter_map(|it| ingress_of(it)).collect()
 }
 
 /// The Ingress that asks for a route, if it is one.

@@ -500,7 +500,7 @@ fn own_facts(args: &ControllerArgs, identity: String) -> OwnFacts {
 }
 
 fn status_options(args: &ControllerArgs, told: NginxStatus) -> StatusOptions {
-    let NginxStatus { service, addresses, is_written } = told;
+    let NginxStatus { service, addresses, is_written, tells } = told;
     let gateway = args.gateway_service.clone().or(service);
     let gateway =
         gateway.unwrap_or_else(|| NamespacedName::new(args.cluster.namespace.as_str(), GATEWAY));
@@ -508,6 +508,7 @@ fn status_options(args: &ControllerArgs, told: NginxStatus) -> StatusOptions {
         ip_mode: args.ip_mode.into(),
         gateway: is_written.then_some(gateway),
         addresses,
+        tells_ingresses: tells,
         namespace: Some(args.cluster.namespace.clone()),
         owner: args.pod.owner(),
     }

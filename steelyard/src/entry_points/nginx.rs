@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use steelyard_gateway::NginxMetrics;
+use steelyard_metrics::{BadBounds, BucketBounds};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{Labels, NamespacedName, NginxOptions};
 
@@ -21,6 +23,8 @@ pub(crate) struct NginxStatus {
     pub(crate) addresses: Vec<IpAddr>,
     /// Whether anything is written.
     pub(crate) is_written: bool,
+    /// Whether events tell that they were taken up.
+    pub(crate) tells: bool,
 }
 
 /// What a value is, of those that change something.
@@ -39,26 +43,37 @@ enum Value {
     Addresses,
     Seconds,
     Path,
+    /// Bounds that rise, with commas between.
+    Bounds,
+    /// Names, with commas between.
+    Names,
 }
 
-const READ: [(&str, Value); 22] = [
+const READ: [(&str, Value); 29] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
     ("default-ssl-certificate", Value::Object),
     ("disable-catch-all", Value::Switch),
     ("disable-svc-external-name", Value::Switch),
+    ("disable-sync-events", Value::Switch),
     ("enable-ssl-passthrough", Value::Switch),
+    ("exclude-socket-metrics", Value::Names),
     ("health-check-path", Value::Path),
     ("healthz-host", Value::Address),
     ("healthz-port", Value::Port),
     ("ingress-class", Value::Text),
     ("ingress-class-by-name", Value::Switch),
+    ("length-buckets", Value::Bounds),
+    ("metrics-per-host", Value::Switch),
     ("metrics-per-undefined-host", Value::Switch),
     ("publish-service", Value::Object),
     ("publish-status-address", Value::Addresses),
+    ("report-status-classes", Value::Switch),
     ("shutdown-grace-period", Value::Seconds),
+    ("size-buckets", Value::Bounds),
     ("tcp-services-configmap", Value::Object),
+    ("time-buckets", Value::Bounds),
     ("udp-services-configmap", Value::Object),
     ("update-status", Value::Switch),
     ("watch-ingress-without-class", Value::Switch),
@@ -100,12 +115,12 @@ pub(super) const POINTS: [&str; 2] = ["httpentrypoint", "httpsentrypoint"];
 const ELSEWHERE: [(&str, &str); 4] = [
     ("http-port", "--entrypoints.web.address=:PORT"),
     ("https-port", "--entrypoints.websecure.address=:PORT"),
-    ("status-port", "--nginx.healthz-port=PORT, which has /healthz, /readyz and /metrics"),
+    ("status-port", "--nginx.healthz-port=PORT, which has /healthz, /metrics and /nginx_status"),
     ("annotations-prefix", "the usual prefix, nginx.ingress.kubernetes.io"),
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 41] = [
+const IDLE: [&str; 34] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -113,7 +128,6 @@ const IDLE: [&str; 41] = [
     "default-server-port",
     "disable-full-test",
     "disable-leader-election",
-    "disable-sync-events",
     "dynamic-configuration-retries",
     "election-id",
     "election-ttl",
@@ -121,27 +135,21 @@ const IDLE: [&str; 41] = [
     "enable-metrics",
     "enable-ssl-chain-completion",
     "enable-topology-aware-routing",
-    "exclude-socket-metrics",
     "health-check-timeout",
     "internal-logger-address",
     "kubeconfig",
-    "length-buckets",
     "maxmind-edition-ids",
     "maxmind-license-key",
     "maxmind-mirror",
-    "metrics-per-host",
     "monitor-max-batch-size",
     "post-shutdown-grace-period",
     "profiler-port",
     "profiling",
     "report-node-internal-ip-address",
-    "report-status-classes",
-    "size-buckets",
     "ssl-passthrough-proxy-port",
     "status-update-interval",
     "stream-port",
     "sync-period",
-    "time-buckets",
     "update-status-on-shutdown",
     "v",
     "validating-webhook",
@@ -188,6 +196,11 @@ impl Value {
             Self::Seconds if value.parse::<u32>().is_err() => "seconds",
             Self::Path if !value.starts_with('/') => "a path, from / on",
             Self::Text if value.is_empty() => "a name",
+            Self::Bounds => match BucketBounds::parse(value) {
+                Ok(_) => return Ok(()),
+                Err(BadBounds::TooMany) => "at most 16 bounds",
+                Err(_) => "numbers above 0 that rise: 10,100,1000",
+            },
             _ => return Ok(()),
         };
         Err(format!("{name} wants {wanted}, not {value:?}"))
@@ -262,6 +275,26 @@ pub(super) fn health(options: &BTreeMap<String, String>) -> Option<(SocketAddr, 
     Some((SocketAddr::new(host, port), path.to_owned()))
 }
 
+/// What is told of requests under its names.
+pub(super) fn metrics(options: &BTreeMap<String, String>) -> NginxMetrics {
+    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    let is = |name: &str, usual: bool| value(name).map_or(usual, |it| it == "true");
+    let usual = NginxMetrics::default();
+    let bounds = |name: &str, usual| {
+        value(name).and_then(|it| BucketBounds::parse(it).ok()).unwrap_or(usual)
+    };
+    let excluded = value("exclude-socket-metrics").unwrap_or_default().split(',');
+    NginxMetrics {
+        counts_strays: is("metrics-per-undefined-host", usual.counts_strays),
+        tells_hosts: is("metrics-per-host", usual.tells_hosts),
+        tells_classes: is("report-status-classes", usual.tells_classes),
+        times: bounds("time-buckets", usual.times),
+        lengths: bounds("length-buckets", usual.lengths),
+        sizes: bounds("size-buckets", usual.sizes),
+        excluded: excluded.map(|it| it.trim().into()).collect(),
+    }
+}
+
 /// How long it goes on as it was after SIGTERM, while its health says that it ends.
 pub(super) fn grace(options: &BTreeMap<String, String>) -> Option<Duration> {
     let written = options.get(&format!("{PREFIX}shutdown-grace-period"))?;
@@ -275,6 +308,7 @@ pub(super) fn status(options: &BTreeMap<String, String>) -> NginxStatus {
         service: value("publish-service").and_then(object),
         addresses: value("publish-status-address").and_then(addresses).unwrap_or_default(),
         is_written: value("update-status") != Some("false"),
+        tells: value("disable-sync-events") != Some("true"),
     }
 }
 
@@ -327,6 +361,11 @@ mod tests {
             ("nginx.publish-status-address", "192.0.2.1,2001:db8::1", true, false),
             ("nginx.publish-status-address", "lb.example.com", false, false),
             ("nginx.update-status", "no", false, false),
+            ("nginx.time-buckets", "0.1,1", true, false),
+            ("nginx.size-buckets", "10,1", false, false),
+            ("nginx.length-buckets", "a", false, false),
+            ("nginx.report-status-classes", "true", true, false),
+            ("nginx.exclude-socket-metrics", "nginx_ingress_controller_success", true, false),
             ("nginx.ingres-class", "lb", false, false),
         ] {
             let judged = judge(name, value);

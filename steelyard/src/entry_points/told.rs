@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_gateway::{AccessLog, HeaderLabel, MetricViews};
+use steelyard_gateway::{AccessLog, HeaderLabel, MetricViews, NginxMetrics};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::observability::Observability;
 
 use super::names::{BUCKETS, HEADER_LABELS, SERVICE_NAME, TRACED_TO};
-use super::{StaticOptions, access_log};
+use super::{StaticOptions, access_log, nginx};
 
 /// What is traced, and for whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,9 +111,9 @@ impl StaticOptions {
             .collect()
     }
 
-    /// Whether requests that no route takes are counted by host, as ingress-nginx may.
-    pub fn counts_strays(&self) -> bool {
-        self.values.get("nginx.metrics-per-undefined-host").is_some_and(|it| it == "true")
+    /// What is told of requests under ingress-nginx's names.
+    pub fn nginx_metrics(&self) -> NginxMetrics {
+        nginx::metrics(&self.values)
     }
 
     /// The buckets that durations are counted in.

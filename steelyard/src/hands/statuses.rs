@@ -13,12 +13,12 @@ use anyhow::Result;
 use steelyard_kube::{CarriedOut, Writer, rfc3339};
 use steelyard_manifest::ClusterEvent;
 use steelyard_metrics::{Exposition, table};
-use steelyard_model::{Diagnostic, Holdings, NamespacedName, ObjectRef};
+use steelyard_model::{Diagnostic, Holdings, NamespacedName, ObjectRef, Snapshot};
 use steelyard_plan::{Plan, PoolUsage, ServiceEventKind};
 use steelyard_statuses::{
     Component, ConditionStatus, Events, Happened, LeftAlone, Reportable, Reported, Retries, Rivals,
     Scope, StatusKind, StatusOptions, Wanted, WriteOutcome, condition, differing, left_alone,
-    wanted,
+    taken_up, wanted,
 };
 
 use super::{Applied, Doing, Hand};
@@ -26,6 +26,8 @@ use crate::mind::Decided;
 
 /// Reason of the event that a status is somebody else's.
 const LEFT_ALONE: &str = "StatusOfAnother";
+/// Reason and text of the event that an Ingress was taken up, as ingress-nginx writes them.
+const SYNC: (&str, &str) = ("Sync", "Scheduled for sync");
 
 /// The reporter, and what is known of what is reported.
 pub(crate) struct Statuses {
@@ -191,7 +193,8 @@ impl Statuses {
         let mut before = std::mem::take(&mut self.left);
         for it in left {
             if before.get(&it.service) != Some(&it) {
-                self.tell(&it.service, ServiceEventKind::Warning, LEFT_ALONE, &it.to_string(), at);
+                let (kind, why) = (ServiceEventKind::Warning, it.to_string());
+                self.tell((StatusKind::Service, &it.service), kind, LEFT_ALONE, &why, at);
             }
             self.left.insert(it.service.clone(), it);
         }
@@ -199,18 +202,18 @@ impl Statuses {
         self.left.extend(before);
     }
 
-    /// Tells of a Service.
+    /// Tells of a Service, or an Ingress.
     fn tell(
         &mut self,
-        id: &NamespacedName,
+        (of, id): (StatusKind, &NamespacedName),
         kind: ServiceEventKind,
         reason: &str,
         message: &str,
         at: &str,
     ) {
         let Some(writer) = &self.writer else { return };
-        let Some(revision) = self.reported.revision(StatusKind::Service, id) else { return };
-        let object = ObjectRef::new("Service", id.namespace.clone(), id.name.clone());
+        let Some(revision) = self.reported.revision(of, id) else { return };
+        let object = ObjectRef::new(of.name(), id.namespace.clone(), id.name.clone());
         let happened = Happened { object: &object, uid: &revision.uid, kind, reason, message };
         if let Some(event) = self.events.tell(Instant::now(), at, happened) {
             writer.tell(event);
@@ -225,8 +228,22 @@ impl Statuses {
                 continue;
             }
             for event in row.events {
-                self.tell(id, event.kind, event.reason, &event.message, &at);
+                let of = (StatusKind::Service, id);
+                self.tell(of, event.kind, event.reason, &event.message, &at);
             }
+        }
+    }
+
+    /// Tells of Ingresses that they were taken up.
+    fn tell_ingresses(&mut self, before: &Snapshot, now: &Snapshot) {
+        if !self.options.tells_ingresses || self.writer.is_none() {
+            return;
+        }
+        let at = rfc3339(SystemTime::now(), 0);
+        for id in taken_up(before, now) {
+            let (reason, message) = SYNC;
+            let of = (StatusKind::Ingress, &id);
+            self.tell(of, ServiceEventKind::Normal, reason, message, &at);
         }
     }
 
@@ -242,11 +259,13 @@ impl Hand for Statuses {
         decided: &'a Arc<Decided>,
         _: &'a mut Applied,
     ) -> Doing<'a, Result<()>> {
-        let nothing = Plan::default();
+        let (nothing, none) = (Plan::default(), Snapshot::default());
         let before = self.last.replace(Arc::clone(decided));
         self.counts.see(&decided.plan);
         self.write();
         self.tell_services(before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
+        let shown = before.as_ref().map_or(&none, |it| &it.snapshot);
+        self.tell_ingresses(shown, &decided.snapshot);
         Box::pin(std::future::ready(Ok(())))
     }
 }

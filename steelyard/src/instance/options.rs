@@ -100,7 +100,7 @@ pub(super) fn gateway_options(
         views: fixed.views(),
         header_labels: fixed.header_labels(),
         buckets: fixed.buckets(),
-        counts_strays: fixed.counts_strays(),
+        nginx: fixed.nginx_metrics(),
         tracing: tracing(fixed)?,
         terms: fixed.terms(),
         internals: fixed.internals(),

@@ -8,7 +8,7 @@ use steelyard_admin::{Admin, LiveParts, Metrics, Published};
 use steelyard_forward::{
     ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
 };
-use steelyard_gateway::{Gateway, OwnSockets};
+use steelyard_gateway::{Gateway, NginxConnections, OwnSockets};
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
@@ -149,7 +149,7 @@ impl LateParts {
         settings: &Settings,
         own: &Arc<Own>,
     ) -> Arc<Published> {
-        let serves = gateway.clone();
+        let (serves, stands) = (gateway.clone(), gateway.clone());
         let (asked, in_force) = (gateway.clone(), own.clone());
         let request = Arc::new(move |id: &str| {
             explained(asked.as_deref(), in_force.decided().as_deref(), id)
@@ -166,14 +166,27 @@ impl LateParts {
         if let Some(gateway) = &serves {
             own.begin(gateway, &metrics);
         }
+        let status = Arc::new(move || {
+            stands.as_deref().and_then(Gateway::nginx_connections).map(stub_status)
+        });
         let is_shared = settings.sharing.is_some();
         let spreads = self.clone();
         let rebalance = Arc::new(move || {
             let speaker = spreads.speaker().filter(|_| is_shared);
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
-        Published::new(LiveParts { metrics, rebalance, requests, request, endpoints })
+        Published::new(LiveParts { metrics, status, rebalance, requests, request, endpoints })
     }
+}
+
+/// As nginx writes it.
+fn stub_status(of: NginxConnections) -> String {
+    let NginxConnections { active, accepted, requests, reading, writing, waiting } = of;
+    format!(
+        "Active connections: {active} \nserver accepts handled requests\n \
+         {accepted} {accepted} {requests} \n\
+         Reading: {reading} Writing: {writing} Waiting: {waiting} \n"
+    )
 }
 
 /// What parts are told that others see.

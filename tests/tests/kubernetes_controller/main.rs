@@ -2,6 +2,7 @@
 //! becomes of leaders, of the API server, and of who else writes.
 
 mod occupied;
+mod of_nginx;
 mod replica;
 mod restored;
 mod skewed;
@@ -64,6 +65,12 @@ spec:
   rules: [{host: web.lan, http: {paths: [{path: /, pathType: Prefix,
     backend: {service: {name: web, port: {number: 80}}}}]}}]
 "#;
+
+#[test]
+fn what_ingress_nginx_tells_an_api_server() -> Result<()> {
+    needs_cluster!();
+    of_nginx::play()
+}
 
 #[test]
 fn what_is_decided_is_reported_and_not_once_more() -> Result<()> {

@@ -51,6 +51,7 @@ impl Arrival {
         let waiting = Rc::new(Waiting::default());
         let at = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
         listener.open.set(listener.open.get() + 1);
+        core.counters.accepted.set(core.counters.accepted.get() + 1);
         let slot = Slot {
             core: core.clone(),
             listener: listener.clone(),

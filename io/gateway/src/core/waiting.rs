@@ -278,6 +278,19 @@ impl Registry {
         self.entries.len() - self.free.len()
     }
 
+    /// How many of them are read from, answered, and wait for a request.
+    pub(crate) fn standing(&self) -> (u64, u64, u64) {
+        let mut all = (0, 0, 0);
+        for (waiting, _) in self.entries.iter().flatten() {
+            match waiting.awaited.get() {
+                Awaited::Opening | Awaited::Rest => all.0 += 1,
+                Awaited::Nothing | Awaited::Progress => all.1 += 1,
+                Awaited::Request => all.2 += 1,
+            }
+        }
+        all
+    }
+
     /// Whether many connections have become half as many: memory that only they needed can be
     /// returned.
     pub(crate) fn burst_is_over(&mut self) -> bool {

@@ -18,7 +18,7 @@ use crate::core::live::{Chosen, Leaf, Picked, RequestTimes, RouteState};
 use crate::core::stock::Stocked;
 use crate::core::waiting::Waiting;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::{Exchange, Place};
+use crate::exchange::drive::{Exchange, Heard, Place};
 use crate::tell::fault::Fault;
 use crate::wire::Wire;
 use crate::wire::buffers::{Buffer, BufferPool};
@@ -87,7 +87,8 @@ async fn carried(
     let limits = core.limits.clone();
     let started = Instant::now();
     let (mut timer, waiting) = (Timer::new(started + PATIENCE), Rc::<Waiting>::default());
-    let place = Place { core, listener, timer: &mut timer, waiting: &waiting };
+    let place =
+        Place { core, listener, timer: &mut timer, waiting: &waiting, heard: Heard::default() };
     let body = Body::new(Framing::None);
     let mut dispatch = Dispatch {
         place,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_filters::PassedFolded;
 use steelyard_http::{After, Break, Clean, Verdict};
+use steelyard_model::routing::route::Manner;
 
 use crate::core::Core;
 use crate::core::listener::Listener;
@@ -66,6 +67,12 @@ pub(crate) struct Trace {
     pub(crate) failed: Vec<FailedAttempt>,
     /// When the request was sent to the endpoint; known when it is logged.
     pub(crate) sent: Option<Instant>,
+    /// How long connecting took, of what is told in ingress-nginx's words.
+    pub(crate) connecting: Duration,
+    /// When something of the answer came first, of the same.
+    pub(crate) heard: Option<Instant>,
+    /// Whether it is told in ingress-nginx's words.
+    is_of_nginx: bool,
 }
 
 /// An attempt that came to nothing.
@@ -107,6 +114,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         };
         let service = &leaf.backend;
         self.trace.service = Some(service.clone());
+        self.trace.is_of_nginx = route.manner() == Manner::Nginx;
         service.budget.earn();
         match self.at_any(leaf).await {
             Err(failed) if failed.fault == Fault::Full => {
@@ -264,7 +272,9 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                     Some(kept) => (kept, false),
                     None => {
                         let limit = self.connect_limit(tried.service);
+                        let begun = self.trace.is_of_nginx.then(Instant::now);
                         let connected = Box::pin(upstream.connect(limit)).await;
+                        self.trace.connecting = begun.map(since).unwrap_or_default();
                         match self.met(connected, tried) {
                             Ok(stream) => (stream, true),
                             Err(failed) => return self.told(Err(failed), tried, &upstream),
@@ -361,8 +371,10 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         async move {
             let core = self.place.core;
             let _has_it = upstream.tally.begin();
-            let is_told = core.logs() || core.tracer.is_some();
+            let is_of_nginx = self.trace.is_of_nginx;
+            let is_told = is_of_nginx || core.logs() || core.tracer.is_some();
             self.trace.sent = is_told.then(Instant::now);
+            self.place.heard.begin(is_of_nginx);
             self.exchange.begin();
             self.exchange.end_by(self.attempt_due);
             let said = loop {
@@ -385,6 +397,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                     return Ok(Done::Withheld);
                 }
             };
+            self.trace.heard = self.place.heard.at();
             let line = self.exchange.to_blame().map(Box::new).map(Detail::Line);
             let detail = line.or_else(|| said.map(Detail::from));
             let verdict = self.exchange.verdict();

@@ -3,6 +3,7 @@
 //! One flat loop: what can be written is written, what is wanted is read, until neither moves; then
 //! the machine says how long to wait at most. Nothing is decided here.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -59,6 +60,33 @@ pub(crate) struct Place<'a> {
     pub(crate) listener: &'a Rc<Listener>,
     pub(crate) timer: &'a mut Timer,
     pub(crate) waiting: &'a Waiting,
+    pub(crate) heard: Heard,
+}
+
+/// When something of an answer came first, where that is told.
+#[derive(Default)]
+pub(crate) struct Heard {
+    is_told: Cell<bool>,
+    at: Cell<Option<Instant>>,
+}
+
+impl Heard {
+    /// Another attempt begins; whether it is told of.
+    pub(crate) fn begin(&self, is_told: bool) {
+        self.is_told.set(is_told);
+        self.at.set(None);
+    }
+
+    fn note(&self) {
+        if self.is_told.get() && self.at.get().is_none() {
+            self.at.set(Some(Instant::now()));
+        }
+    }
+
+    /// When it came.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.at.get()
+    }
 }
 
 /// The sockets of an exchange.
@@ -242,6 +270,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => exchange.endpoint_ended(),
             Poll::Ready(Ok(_)) => {
+                place.heard.note();
                 if place.core.is_closing(place.listener) {
                     exchange.close_client();
                 }

@@ -355,7 +355,7 @@ mod tests {
     use super::*;
     use steelyard_model::Protocol;
 
-    use crate::tell::metrics::{TcpTotals, UdpTotals};
+    use crate::tell::metrics::{ConnectionCounts, TcpTotals, UdpTotals};
 
     fn sample(router: Option<&str>, code: u16, requests: u64) -> Sample {
         let labels = Labels {
@@ -409,6 +409,8 @@ mod tests {
             )],
             headed: vec![((counted, said), requests)],
             strays: Vec::new(),
+            nginx: Vec::new(),
+            connections: ConnectionCounts::default(),
             endpoints: vec![(
                 "10.0.0.1:80".into(),
                 EndpointTotals { in_flight: 1, connects: 2, ..EndpointTotals::default() },

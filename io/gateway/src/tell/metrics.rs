@@ -13,6 +13,7 @@ use steelyard_metrics::MOST_BOUNDS;
 use steelyard_model::Protocol;
 
 use crate::tell::headed::HeadedValues;
+use crate::tell::nginx_totals::{NginxFinished, NginxTotals};
 use crate::up::tally::EndpointTotals;
 use crate::wire::secured::Secured;
 
@@ -137,7 +138,9 @@ type Handshaken = (Arc<str>, HandshakeEnd);
 /// All counters of one core.
 #[derive(Default)]
 pub(crate) struct Counters {
-    series: RefCell<HashMap<Labels, Rc<RefCell<Totals>>>>,
+    series: RefCell<HashMap<Labels, Rc<Counted>>>,
+    /// Connections that were taken in, ever.
+    pub(crate) accepted: Cell<u64>,
     open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     copies: RefCell<HashMap<&'static str, u64>>,
@@ -154,11 +157,14 @@ pub(crate) struct Counters {
     secured: RefCell<HashMap<TlsLabels, u64>>,
     headed: RefCell<HashMap<(Labels, HeadedValues), u64>>,
     /// Requests that no route took, by what they asked for, where that is wanted.
-    strays: RefCell<HashMap<Stray, Totals>>,
+    strays: RefCell<HashMap<Stray, StrayTotals>>,
 }
 
 /// A request that no route took: its host, method and status.
 pub(crate) type Stray = (Arc<str>, &'static str, u16);
+
+/// What is counted of them.
+pub(crate) type StrayTotals = Box<(Totals, NginxTotals)>;
 
 /// So many of them are counted apart on a core, since clients choose what they ask for; the others
 /// as of one host.
@@ -166,19 +172,42 @@ const MOST_STRAYS: usize = 1_000;
 /// That host.
 const ALL_OTHERS: &str = "_";
 
+/// What is counted of one series.
+#[derive(Debug, Default)]
+struct Counted {
+    totals: RefCell<Totals>,
+    /// And what ingress-nginx counts besides, of routes in its words.
+    nginx: RefCell<Option<Box<NginxTotals>>>,
+}
+
+/// Where connections stand, and how many there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ConnectionCounts {
+    pub(crate) accepted: u64,
+    /// Of which a request is read.
+    pub(crate) reading: u64,
+    /// Which are answered.
+    pub(crate) writing: u64,
+    /// Which wait for a request.
+    pub(crate) waiting: u64,
+}
+
 /// Kind of a filter, and what came of its question.
 type Asked = (&'static str, &'static str);
 
 /// The series a route used lately: found without hashing.
 #[derive(Default)]
 pub(crate) struct RouteSeries {
-    recent: RefCell<Vec<(Labels, Rc<RefCell<Totals>>)>>,
+    recent: RefCell<Vec<(Labels, Rc<Counted>)>>,
 }
 
 /// A copy of a core's counters.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) series: Vec<(Labels, Totals)>,
+    /// What ingress-nginx counts besides, of routes in its words.
+    pub(crate) nginx: Vec<(Labels, NginxTotals)>,
+    pub(crate) connections: ConnectionCounts,
     pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     pub(crate) copies: Vec<(&'static str, u64)>,
@@ -207,7 +236,7 @@ pub(crate) struct Sample {
     /// Handshakes, by entry point and why they came to nothing.
     pub(crate) handshakes: Vec<(Handshaken, u64)>,
     /// Requests that no route took.
-    pub(crate) strays: Vec<(Stray, Totals)>,
+    pub(crate) strays: Vec<(Stray, StrayTotals)>,
     /// Endpoints, by address.
     pub(crate) endpoints: Vec<(Arc<str>, EndpointTotals)>,
 }
@@ -228,11 +257,17 @@ const MAX_RECENT: usize = 8;
 impl Counters {
     /// Counts a request that never got to a route.
     pub(crate) fn count(&self, labels: &LabelsRef<'_>, finished: Finished) {
-        finished.add_to(&self.cell(labels.owned()));
+        self.cell(labels.owned()).add(finished, None);
     }
 
     /// Counts a request that no route took by the host it is for.
-    pub(crate) fn count_stray(&self, host: &str, labels: &LabelsRef<'_>, finished: Finished) {
+    pub(crate) fn count_stray(
+        &self,
+        host: &str,
+        labels: &LabelsRef<'_>,
+        finished: Finished,
+        nginx: &NginxFinished,
+    ) {
         let mut all = self.strays.borrow_mut();
         let code = code_label(labels.code);
         let key = (Arc::from(host.to_ascii_lowercase()), labels.method, code);
@@ -240,7 +275,9 @@ impl Counters {
             true => key,
             false => (ALL_OTHERS.into(), labels.method, code),
         };
-        finished.add(all.entry(key).or_default());
+        let (totals, more) = &mut **all.entry(key).or_default();
+        finished.add(totals);
+        more.count(nginx);
     }
 
     /// Counts a request to a route.
@@ -249,15 +286,16 @@ impl Counters {
         route: &RouteSeries,
         labels: &LabelsRef<'_>,
         finished: Finished,
+        nginx: Option<&NginxFinished>,
     ) {
         let mut recent = route.recent.borrow_mut();
         if let Some((_, cell)) = recent.iter().find(|(known, _)| labels.is_same_cell(known)) {
-            finished.add_to(cell);
+            cell.add(finished, nginx);
             return;
         }
         let owned = labels.owned();
         let cell = self.cell(owned.clone());
-        finished.add_to(&cell);
+        cell.add(finished, nginx);
         if recent.len() == MAX_RECENT {
             recent.remove(0);
         }
@@ -376,7 +414,7 @@ impl Counters {
         let concerned: Vec<_> = series.extract_if(|labels, _| is_of_gone(labels)).collect();
         for (labels, cell) in concerned {
             let sum = series.entry(without_gone(labels)).or_default();
-            sum.borrow_mut().add(&cell.borrow());
+            sum.totals.borrow_mut().add(&cell.totals.borrow());
         }
         let mut headed = self.headed.borrow_mut();
         let concerned: Vec<_> = headed.extract_if(|(labels, _), _| is_of_gone(labels)).collect();
@@ -410,7 +448,15 @@ impl Counters {
         let (handshakes, secured) = (self.handshakes.borrow(), self.secured.borrow());
         let headed = self.headed.borrow();
         Sample {
-            series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
+            series: series.iter().map(|(of, cell)| (of.clone(), *cell.totals.borrow())).collect(),
+            nginx: series
+                .iter()
+                .filter_map(|(of, cell)| Some((of.clone(), cell.nginx()?)))
+                .collect(),
+            connections: ConnectionCounts {
+                accepted: self.accepted.get(),
+                ..ConnectionCounts::default()
+            },
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             asked: self.asked.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
@@ -426,12 +472,17 @@ impl Counters {
             secured: secured.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             headed: headed.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             handshakes: handshakes.iter().map(|(key, count)| (key.clone(), *count)).collect(),
-            strays: self.strays.borrow().iter().map(|(it, sums)| (it.clone(), *sums)).collect(),
+            strays: self
+                .strays
+                .borrow()
+                .iter()
+                .map(|(it, all)| (it.clone(), all.clone()))
+                .collect(),
             endpoints: Vec::new(),
         }
     }
 
-    fn cell(&self, labels: Labels) -> Rc<RefCell<Totals>> {
+    fn cell(&self, labels: Labels) -> Rc<Counted> {
         self.series.borrow_mut().entry(labels).or_default().clone()
     }
 }
@@ -465,11 +516,29 @@ impl LabelsRef<'_> {
     }
 }
 
-impl Finished {
-    fn add_to(self, cell: &RefCell<Totals>) {
-        self.add(&mut cell.borrow_mut());
+impl Counted {
+    fn add(&self, finished: Finished, nginx: Option<&NginxFinished>) {
+        finished.add(&mut self.totals.borrow_mut());
+        if let Some(more) = nginx {
+            self.nginx.borrow_mut().get_or_insert_default().count(more);
+        }
     }
 
+    fn nginx(&self) -> Option<NginxTotals> {
+        self.nginx.borrow().as_deref().copied()
+    }
+}
+
+impl ConnectionCounts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.reading += other.reading;
+        self.writing += other.writing;
+        self.waiting += other.waiting;
+    }
+}
+
+impl Finished {
     fn add(self, totals: &mut Totals) {
         totals.requests += 1;
         totals.seconds += self.duration.as_secs_f64();
@@ -594,7 +663,7 @@ mod tests {
             let router = Some(&name);
             let labels =
                 LabelsRef { entry_point: &web, router, service: router, code, method, protocol };
-            counters.count_routed(&route, &labels, finished);
+            counters.count_routed(&route, &labels, finished, None);
         }
         let sample = counters.sample();
         assert_eq!(sample.series.len(), labels.len());
@@ -640,10 +709,10 @@ mod tests {
         {
             let route = RouteSeries::default();
             for _ in 0..3 {
-                counters.count_routed(&route, &labels(&web, router, service), finished(1, 1));
+                counters.count_routed(&route, &labels(&web, router, service), finished(1, 1), None);
             }
             assert_eq!(route.recent.borrow().len(), 1, "{router:?} {service:?}");
-            counters.count_routed(&route, &labels(&web, router, Some(&web)), finished(1, 1));
+            counters.count_routed(&route, &labels(&web, router, Some(&web)), finished(1, 1), None);
             assert_eq!(route.recent.borrow().len(), 2, "another service");
         }
     }

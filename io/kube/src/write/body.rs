@@ -62,6 +62,11 @@ fn identity(write: &StatusWrite) -> Value {
     body
 }
 
+/// In which version those are that events are about.
+fn version_of(kind: &str) -> &'static str {
+    if kind == StatusKind::Ingress.name() { "networking.k8s.io/v1" } else { "v1" }
+}
+
 /// An event of the core group, as MetalLB's are.
 pub(super) fn of_event(event: &EventWrite, component: &str) -> Value {
     let object = &event.object;
@@ -70,7 +75,7 @@ pub(super) fn of_event(event: &EventWrite, component: &str) -> Value {
         "kind": "Event",
         "metadata": { "namespace": &*object.namespace, "name": event.name },
         "involvedObject": {
-            "apiVersion": "v1",
+            "apiVersion": version_of(&object.kind),
             "kind": &*object.kind,
             "namespace": &*object.namespace,
             "name": &*object.name,

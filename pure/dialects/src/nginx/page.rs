@@ -33,17 +33,19 @@ const FLAGS: &str = "
 
 A flag of ingress-nginx is given as `--nginx.FLAG=VALUE`. Read are `configmap` (without it
 `ingress-nginx/ingress-nginx-controller`), `controller-class`, `default-backend-service`,
-`default-ssl-certificate`, `disable-catch-all`, `disable-svc-external-name`, `ingress-class`,
-`ingress-class-by-name`, `metrics-per-undefined-host`, `shutdown-grace-period`,
-`tcp-services-configmap`, `udp-services-configmap`, `watch-ingress-without-class`, `watch-namespace`
-and `watch-namespace-selector` (`key=value`). All others are taken, and told to make no difference; a
-name that is none is an error. Where
+`default-ssl-certificate`, `disable-catch-all`, `disable-svc-external-name`, `disable-sync-events`,
+`ingress-class`, `ingress-class-by-name`, `shutdown-grace-period`, `tcp-services-configmap`,
+`udp-services-configmap`, `watch-ingress-without-class`, `watch-namespace` and
+`watch-namespace-selector` (`key=value`), and of metrics `exclude-socket-metrics`, `length-buckets`,
+`metrics-per-host`, `metrics-per-undefined-host`, `report-status-classes`, `size-buckets` and
+`time-buckets` (16 bounds at most). All others are taken, and told to make no difference; a name that
+is none is an error. Where
 `watch-ingress-without-class` is not said, Ingresses without a class are read as Traefik reads them,
 and what restricts access in words of ingress-nginx counts too.
 
 - `healthz-port` (there 10254 by itself, here where it is given), with `healthz-host` and
-  `health-check-path`, opens a port that tells `/healthz`, `/readyz` and `/metrics` to everybody, and
-  nothing else. Metrics have ingress-nginx's names too (docs/metrics.md), by Ingress, host and path as
+  `health-check-path`, opens a port that tells `/healthz`, `/readyz`, `/metrics` and, as nginx's
+  `stub_status`, `/nginx_status` to everybody, and nothing else. Metrics have ingress-nginx's names too (docs/metrics.md), by Ingress, host and path as
   they are written: what clients ask for makes no series of its own, unless
   `metrics-per-undefined-host` asks for that: then hosts that nobody has are told apart, 1,000 on each
   core at most.
@@ -52,7 +54,8 @@ and what restricts access in words of ingress-nginx counts too.
 - With `shutdown-grace-period` it goes on as it was for so many seconds after SIGTERM, while `/healthz`
   of that port answers 500 and `/readyz` 503.
 - The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`
-  (addresses, no names) and `update-status`.
+  (addresses, no names) and `update-status`. Once an Ingress is taken up, or again otherwise, it tells
+  so in an event `Sync`, unless `disable-sync-events` says that it should not.
 
 ## TCP and UDP services
 

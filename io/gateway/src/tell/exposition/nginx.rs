@@ -4,16 +4,32 @@
 
 use std::collections::BTreeMap;
 
-use steelyard_metrics::{BucketBounds, Distribution, Exposition, MetricFamily, table};
+use steelyard_metrics::{Exposition, MetricFamily, table};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Manner, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
 
-use super::{Reloads, put, shown};
-use crate::tell::metrics::{Sample, Totals, code_text};
+use super::{Reloads, shown};
+use crate::options::NginxMetrics;
+use crate::tell::metrics::{ConnectionCounts, Labels, Sample, Totals, code_text};
+use crate::tell::nginx_totals::{Measure, NginxTotals};
 
 /// Names and values of a family's labels.
 const LABELS: usize = 8;
+
+/// Its histograms, and what they measure.
+const MEASURES: [(&MetricFamily<LABELS>, Measure); 7] = [
+    (&table::NGINX_DURATIONS, Measure::RequestTime),
+    (&table::NGINX_RESPONSE_DURATIONS, Measure::ResponseTime),
+    (&table::NGINX_HEADER_DURATIONS, Measure::HeaderTime),
+    (&table::NGINX_CONNECT_DURATIONS, Measure::ConnectTime),
+    (&table::NGINX_REQUEST_SIZES, Measure::RequestLength),
+    (&table::NGINX_RESPONSE_SIZES, Measure::ResponseLength),
+    (&table::NGINX_BYTES_SENT, Measure::BytesSent),
+];
+
+/// Values of labels.
+type Values<'v> = [&'v str; LABELS];
 
 /// What ingress-nginx says of a route: host, Ingress, namespace, path.
 struct Names<'r> {
@@ -40,7 +56,7 @@ pub(crate) fn expose(
     samples: &[Sample],
     reloads: Reloads,
     routing: &RoutingMap,
-    bounds: &BucketBounds,
+    options: &NginxMetrics,
     out: &mut Exposition,
 ) {
     if routing.entry_points.values().all(|point| point.nginx.is_none()) {
@@ -55,57 +71,103 @@ pub(crate) fn expose(
         Some((node.id.traefik_name(), &*service.name))
     });
     let services: BTreeMap<String, &str> = services.collect();
-    let mut sums = BTreeMap::<[&str; LABELS], Totals>::new();
-    for (labels, totals) in samples.iter().flat_map(|sample| &sample.series) {
-        let route = labels.router.as_deref().and_then(|name| names.get(name));
-        let Some(Names { host, ingress, namespace, path }) = route else { continue };
+    let status = |code| if options.tells_classes { class_of(code) } else { code_text(code) };
+    let values_of = |labels: &Labels| {
+        let Names { host, ingress, namespace, path } = names.get(labels.router.as_deref()?)?;
         let service = labels.service.as_deref().and_then(|name| services.get(name).copied());
-        let (method, code) = (labels.method, code_text(labels.code));
         let service = service.unwrap_or_default();
-        let values = ["", host, ingress, method, namespace, path, service, code];
-        sums.entry(values).or_default().add(totals);
+        let host = if options.tells_hosts { host } else { "" };
+        Some(["", host, ingress, labels.method, namespace, path, service, status(labels.code)])
+    };
+    let mut sums = BTreeMap::<Values<'_>, (Totals, NginxTotals)>::new();
+    for (labels, totals) in samples.iter().flat_map(|sample| &sample.series) {
+        let Some(values) = values_of(labels) else { continue };
+        sums.entry(values).or_default().0.add(totals);
     }
-    for ((host, method, code), totals) in samples.iter().flat_map(|sample| &sample.strays) {
-        let values = ["", host, "", method, "", "", "", code_text(*code)];
-        sums.entry(values).or_default().add(totals);
+    for (labels, totals) in samples.iter().flat_map(|sample| &sample.nginx) {
+        let Some(values) = values_of(labels) else { continue };
+        sums.entry(values).or_default().1.add(totals);
+    }
+    for ((host, method, code), both) in samples.iter().flat_map(|sample| &sample.strays) {
+        let values = ["", host, "", method, "", "", "", status(*code)];
+        let sums = sums.entry(values).or_default();
+        sums.0.add(&both.0);
+        sums.1.add(&both.1);
     }
     process(samples, out);
-    put(out, &table::NGINX_REQUESTS, &sums, |totals| totals.requests);
-    let mut durations = out.family(&table::NGINX_DURATIONS);
-    for (values, Totals { buckets, requests, seconds, .. }) in &sums {
-        let bounds = bounds.as_slice();
-        let of = Distribution { bounds, buckets, count: *requests, sum: *seconds };
-        durations.histogram(shown(values), of);
+    let is_told = |name: &str| options.excluded.iter().all(|it| **it != *name);
+    if is_told(table::NGINX_REQUESTS.name) {
+        let mut series = out.family(&table::NGINX_REQUESTS);
+        for (values, (totals, _)) in &sums {
+            series.put(shown(values), totals.requests);
+        }
     }
-    sizes(out, &table::NGINX_REQUEST_SIZES, &sums, |totals| totals.bytes_in);
-    sizes(out, &table::NGINX_RESPONSE_SIZES, &sums, |totals| totals.bytes_out);
-    sizes(out, &table::NGINX_BYTES_SENT, &sums, |totals| totals.bytes_out);
-    out.family(&table::NGINX_SUCCESS).put([], reloads.total);
+    for (family, measure) in MEASURES.into_iter().filter(|(it, _)| is_told(it.name)) {
+        let mut series = out.family(family);
+        for (values, (_, totals)) in &sums {
+            if let Some(of) = totals.told(measure, options) {
+                series.histogram(shown(values), of);
+            }
+        }
+    }
+    if is_told(table::NGINX_SUCCESS.name) {
+        out.family(&table::NGINX_SUCCESS).put([], reloads.total);
+    }
     out.family(&table::NGINX_RELOADED).put([], 1);
     out.family(&table::NGINX_RELOADED_AT).put([], reloads.last_success);
     expiry(routing, out);
 }
 
+/// A status, as [`code_text`] has it, by its class.
+fn class_of(code: u16) -> &'static str {
+    match code {
+        1..=9 => code_text(code),
+        code => code_text(code / 100),
+    }
+}
+
 /// What dashboards of ingress-nginx show of its processes, as far as there is such a thing.
 fn process(samples: &[Sample], out: &mut Exposition) {
-    let open = samples.iter().flat_map(|sample| &sample.open).map(|(_, count)| count).sum::<i64>();
-    out.family(&table::NGINX_CONNECTIONS).put([&"active"], open);
-    let series = samples.iter().flat_map(|sample| &sample.series);
-    let requests = series.map(|(_, totals)| totals.requests).sum::<u64>();
+    let NginxConnections { active, accepted, requests, reading, writing, waiting } =
+        connections(samples);
+    let mut states = out.family(&table::NGINX_CONNECTIONS);
+    let all =
+        [("active", active), ("reading", reading), ("waiting", waiting), ("writing", writing)];
+    for (state, count) in all {
+        states.put([&state], count);
+    }
+    let mut ever = out.family(&table::NGINX_CONNECTIONS_EVER);
+    ever.put([&"accepted"], accepted);
+    ever.put([&"handled"], accepted);
     out.family(&table::NGINX_PROCESS_REQUESTS).put([], requests);
 }
 
-fn sizes(
-    out: &mut Exposition,
-    family: &MetricFamily<LABELS>,
-    sums: &BTreeMap<[&str; LABELS], Totals>,
-    bytes: fn(&Totals) -> u64,
-) {
-    let mut series = out.family(family);
-    for (values, totals) in sums {
-        #[allow(clippy::cast_precision_loss, reason = "a sum that is written as it is added up")]
-        series.summary(shown(values), bytes(totals) as f64, totals.requests);
-    }
+/// Connections of clients, as nginx tells of them (`stub_status`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NginxConnections {
+    /// Those that are open.
+    pub active: u64,
+    /// How many there were.
+    pub accepted: u64,
+    /// How many requests there were.
+    pub requests: u64,
+    /// Of which a request is read.
+    pub reading: u64,
+    /// Which are answered.
+    pub writing: u64,
+    /// Which wait for a request.
+    pub waiting: u64,
+}
+
+/// How many connections all cores have.
+pub(crate) fn connections(samples: &[Sample]) -> NginxConnections {
+    let mut all = ConnectionCounts::default();
+    samples.iter().for_each(|sample| all.add(sample.connections));
+    let series = samples.iter().flat_map(|sample| &sample.series);
+    let requests = series.map(|(_, totals)| totals.requests).sum();
+    let ConnectionCounts { accepted, reading, writing, waiting } = all;
+    let active = reading + writing + waiting;
+    NginxConnections { active, accepted, requests, reading, writing, waiting }
 }
 
 /// Until when certificates are valid, by the hosts that they are for.

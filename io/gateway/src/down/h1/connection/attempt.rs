@@ -11,7 +11,7 @@ use crate::down::h1::request::Request;
 use crate::exchange::aside::Aside;
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::{Exchange, Place};
+use crate::exchange::drive::{Exchange, Heard, Place};
 use crate::exchange::hand::{Back, Hand};
 use crate::wire::Wire;
 
@@ -81,6 +81,7 @@ impl<C: Wire> Connection<C> {
             listener: &self.listener,
             timer: &mut self.timer,
             waiting: &self.waiting,
+            heard: Heard::default(),
         };
         let mut terms = Terms::from(&*request);
         let (said, filters) = filters.parts();

@@ -16,6 +16,7 @@ use crate::exchange::dispatch::Trace;
 use crate::tell::access_log::{Entry, NginxEntry, NginxLogging};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
+use crate::tell::nginx_totals::{AskedTimes, NginxFinished};
 use crate::tell::recent::{Recent, Unkept};
 use crate::tell::request_id::RequestId;
 use crate::tell::tracer::{Traced, captured};
@@ -95,14 +96,30 @@ impl<C: Wire> Connection<C> {
         }
         self.count_headed(&labels);
         match route {
-            Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
+            Some(route) => {
+                let is_its = route.manner() == Manner::Nginx;
+                let nginx = is_its.then(|| self.in_its_words(finished, trace));
+                let counters = &self.core.counters;
+                counters.count_routed(&route.series, &labels, finished, nginx.as_ref());
+            }
             None => {
                 self.core.counters.count(&labels, finished);
-                if self.core.options().counts_strays {
-                    self.count_stray(&labels, finished);
+                if self.core.options().nginx.counts_strays {
+                    self.count_stray(&labels, finished, trace);
                 }
             }
         }
+    }
+
+    /// What ingress-nginx counts of it.
+    fn in_its_words(&self, finished: Finished, trace: &Trace) -> NginxFinished {
+        let asked = trace.sent.map(|sent| AskedTimes {
+            connect: trace.connecting,
+            header: trace.heard.map(|it| it.saturating_duration_since(sent)),
+            response: self.ended.saturating_duration_since(sent),
+        });
+        let bytes = (self.note.head_length + finished.bytes_in, finished.bytes_out);
+        NginxFinished::new(&self.core.options().nginx, finished.duration, asked, bytes)
     }
 
     /// Counts a request by its lines too, where counts are told apart by some.
@@ -260,10 +277,11 @@ impl<C: Wire> Connection<C> {
     }
 
     /// Counts it by the host that it is for, as far as it names one.
-    fn count_stray(&self, labels: &LabelsRef<'_>, finished: Finished) {
+    fn count_stray(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace) {
         let named = Authority::parse(self.note.host.as_bytes());
         let host = named.ok().map(|it| it.host).filter(|it| !it.is_empty());
-        self.core.counters.count_stray(host.as_deref().unwrap_or("_"), labels, finished);
+        let (host, more) = (host.as_deref().unwrap_or("_"), self.in_its_words(finished, trace));
+        self.core.counters.count_stray(host, labels, finished, &more);
     }
 
     /// Lines of heads that traces tell of.
