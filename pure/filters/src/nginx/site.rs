@@ -60,17 +60,12 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
 /// The page of a status, with what filters further in say of all answers (CORS, headers of one's
 /// own): they have said it of the one whose place it takes.
 fn page<'l>(
-    head: &ResponseEdits<'_>,
+    head: &mut ResponseEdits<'_>,
     status: u16,
     lines: impl Iterator<Item = (&'static str, &'l [u8])>,
 ) -> Response {
     let mut page = Response::of_nginx(status);
-    head.each(&mut |name, value| {
-        let is_of_body = ["Content-Type", "Content-Length"].map(|it| it.eq_ignore_ascii_case(name));
-        if is_of_body == [false; 2] {
-            page.lines.push((name.into(), value.into()));
-        }
-    });
+    page.lines.extend(head.lines().added().map(|(name, value)| (name.into(), value.into())));
     for (name, value) in lines {
         page.lines.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         page.lines.push((name.into(), value.into()));
