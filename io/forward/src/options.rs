@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use steelyard_host::inherited::Inherited;
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_host::places::Places;
 
 use crate::intake::LEASE;
@@ -38,6 +39,8 @@ pub struct ForwardOptions {
     /// For how long packets for a vip are taken in without being told again: when this process was
     /// killed, another machine may have it.
     pub lease: Duration,
+    /// Sockets of this process that no connection is carried to.
+    pub own_sockets: OwnSockets,
     /// What the process opened that this one takes over from.
     pub inherited: Inherited,
     /// What that one has set on this host; none where this one begins.
@@ -82,6 +85,7 @@ impl Default for ForwardOptions {
             flows: Places::default(),
             sessions: Places::default(),
             lease: LEASE,
+            own_sockets: OwnSockets::default(),
             inherited: Inherited::default(),
             legacy: None,
         }

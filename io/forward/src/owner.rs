@@ -122,7 +122,7 @@ impl Owner {
             proxies: Proxies::new(
                 (options.flows.clone(), options.sessions.clone()),
                 meter.clone(),
-                options.inherited.clone(),
+                (options.inherited.clone(), options.own_sockets.clone()),
             ),
             meter,
             answering: BTreeMap::new(),

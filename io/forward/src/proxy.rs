@@ -14,6 +14,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 use steelyard_forwarding::VipPort;
 use steelyard_host::inherited::Inherited;
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
@@ -47,6 +48,8 @@ struct Room {
     flows: Seats,
     sessions: Seats,
     limits: Limits,
+    /// To none of these is anybody led.
+    own: OwnSockets,
 }
 
 /// How long a connection or session may be silent, as flows may be that the kernel translates.
@@ -123,11 +126,11 @@ impl Proxies {
     pub(crate) fn new(
         (flows, sessions): (Places, Places),
         meter: Meter,
-        inherited: Inherited,
+        (inherited, own): (Inherited, OwnSockets),
     ) -> Self {
         let (open, lingering) = Default::default();
         let (flows, sessions) = (Seats::new(flows), Seats::new(sessions));
-        let places = Room { flows, sessions, limits: Limits::default() };
+        let places = Room { flows, sessions, limits: Limits::default(), own };
         Self { open, lingering, places, meter, inherited }
     }
 

@@ -112,12 +112,26 @@ impl Gateway {
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
         self.lead_logs(routing);
+        // Until it is in force both count, and then this one.
+        self.show_own(&[&former.routing, routing], &[]);
         self.shared.swap(config, &delta);
+        self.show_own(&[routing], &[]);
         if let Some(checker) = &*self.checker() {
             checker.tell();
         }
         reloads.total += 1;
         reloads.last_success = unix_now();
+    }
+
+    /// Lets nobody be led to listeners that show the program's own services, by any of these; nor
+    /// to those of `soon` that will.
+    fn show_own(&self, all: &[&RoutingMap], soon: &[Bind]) {
+        let points: BTreeSet<_> = all.iter().flat_map(|it| it.points_of_own_services()).collect();
+        let is_own = |bind: &&Bind| points.iter().any(|point| point.as_str() == bind.entry_point);
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = listening.iter().filter(|(bind, _)| is_own(bind)).map(|(_, at)| *at);
+        let soon = soon.iter().filter(is_own).map(|bind| bind.address);
+        self.shared.options.own_sockets.show(there.chain(soon));
     }
 
     /// Opens the logs that ingress-nginx's ConfigMap wants.
@@ -159,6 +173,18 @@ impl Gateway {
     /// The same with sockets that come from elsewhere: `open` gives those of a new bind, which are
     /// in the best case as many as asked for, one for each worker.
     pub fn listen_by(
+        &self,
+        binds: &[Bind],
+        open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Sockets)>,
+    ) -> Vec<(Bind, io::Result<SocketAddr>)> {
+        let routing = &self.shared.config().routing;
+        self.show_own(&[routing], binds);
+        let outcomes = self.listen_at(binds, open);
+        self.show_own(&[routing], &[]);
+        outcomes
+    }
+
+    fn listen_at(
         &self,
         binds: &[Bind],
         open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Sockets)>,

@@ -23,7 +23,7 @@ pub use crate::core::datagrams::HandedSession;
 pub use gateway::{Gateway, NginxConnections, StartError};
 pub use options::{
     AccessLog, Bind, Binding, EntryTerms, GatewayOptions, HeaderLabel, LogFields, LogFilters,
-    LogFormat, MetricViews, NginxMetrics, OwnAnswers, OwnSockets, Shown, Timeouts, Tracing,
+    LogFormat, MetricViews, NginxMetrics, OwnAnswers, Shown, Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
 pub use tell::date::rfc3339;

@@ -2,7 +2,6 @@
 
 pub(crate) mod access_log;
 mod nginx_metrics;
-mod own_sockets;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -13,6 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use steelyard_filters::OwnServices;
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_host::places::Places;
 use steelyard_http::{Limits, SpanSink};
 use steelyard_metrics::BucketBounds;
@@ -21,8 +21,6 @@ use steelyard_model::routing::observability::Observability;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
 pub use nginx_metrics::NginxMetrics;
-pub(crate) use own_sockets::OwnSocket;
-pub use own_sockets::OwnSockets;
 pub use terms::EntryTerms;
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.

@@ -88,6 +88,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
         let crowd = Crowd::new(options.workers);
+        let staples = Staples::new(options.own_sockets.clone());
         Arc::new(Self {
             options,
             config: ArcSwap::from_pointee(Config::default()),
@@ -101,7 +102,7 @@ impl Shared {
             headed: Arc::default(),
             memory: Mutex::new(Memory::seeded(RandomState::new().hash_one(0))),
             labour: OnceLock::new(),
-            staples: Staples::default(),
+            staples,
             logs: Mutex::default(),
         })
     }

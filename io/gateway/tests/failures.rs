@@ -5,11 +5,16 @@ mod support;
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use steelyard_gateway::{EntryTerms, GatewayOptions, Timeouts};
+use steelyard_gateway::{Bind, EntryTerms, Gateway, GatewayOptions, Timeouts};
+use steelyard_model::routing::backend::{Backend, BackendNode, Internal, SentHost};
+use steelyard_model::routing::id::BackendId;
+use steelyard_model::routing::route::Destination;
 use steelyard_model::{EndpointState, Host};
+use support::filtering::*;
 use support::*;
 
 #[test]
@@ -92,6 +97,51 @@ fn nobody_is_led_to_the_programs_own_sockets() {
     assert!(six.accept().is_err(), "nobody has connected");
     let counted = "steelyard_request_faults_total{cause=\"own-socket\",entrypoint=\"web\"} 6\n";
     assert!(scrape(&gateway).contains(counted), "{}", scrape(&gateway));
+}
+
+/// An entry point on loopback is for this machine as the admin interface is, for as long as it shows
+/// what that shows: also by connections that are there already.
+#[test]
+fn nobody_is_led_to_listeners_that_show_the_programs_own_services() {
+    let at = |host: [u8; 4]| Bind { address: (host, 0).into(), ..web(0) };
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let gateway = Gateway::start(options).unwrap();
+    let outcomes = gateway.listen(&[at([127, 0, 0, 1]), at([127, 0, 0, 2])]);
+    let [address, beside] = [0, 1].map(|which: usize| *outcomes[which].1.as_ref().unwrap());
+    let asked = |shows: Option<Internal>| {
+        let routes = [route("led", "led", "/", &[beside]), route("own", "own", "/", &[beside])];
+        let mut map = routing(&routes);
+        for node in map.backends.values().cloned().collect::<Vec<_>>() {
+            let mut node = BackendNode::clone(&node);
+            if let Backend::Endpoints(leaf) = &mut node.backend {
+                leaf.host = SentHost::Endpoint;
+            }
+            map.backends.insert(node.id.clone(), Arc::new(node));
+        }
+        if let Some(service) = shows {
+            let id = BackendId::from("own@internal");
+            let backend = Backend::Internal(service);
+            let node = BackendNode { id: id.clone(), place: None, service: None, backend };
+            map.backends.insert(id.clone(), Arc::new(node));
+            change(&mut map, "own", |route| route.to = Destination::Backend(id.clone()));
+        }
+        gateway.apply(&map, 2);
+        get(address, "led", "/").status()
+    };
+    assert_eq!(asked(None), 404, "that listener has no route for itself");
+    for service in [Internal::Api, Internal::Dashboard, Internal::Ping, Internal::Prometheus] {
+        assert_eq!(asked(Some(service)), 502, "{service:?}");
+        assert_eq!(asked(Some(Internal::Noop)), 404, "nobody is told anything");
+    }
+    let counted = "steelyard_request_faults_total{cause=\"own-socket\",entrypoint=\"web\"} 4\n";
+    assert!(scrape(&gateway).contains(counted), "{}", scrape(&gateway));
+    // One that is opened anew is known before anybody comes.
+    assert_eq!(asked(Some(Internal::Api)), 502);
+    gateway.listen(&[at([127, 0, 0, 1])]);
+    let again = Bind { address: beside, ..web(0) };
+    eventually("it is closed", || std::net::TcpListener::bind(beside).is_ok());
+    gateway.listen(&[at([127, 0, 0, 1]), again])[1].1.as_ref().unwrap();
+    assert_eq!(get(address, "led", "/").status(), 502);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod nft_set;
 pub mod nft_table;
 pub mod nft_watch;
 mod notices;
+pub mod own_sockets;
 pub mod packet;
 pub mod places;
 pub mod private;

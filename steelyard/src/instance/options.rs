@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use steelyard_admin::{Admin, AdminOptions, HealthOptions, Published, StartError};
 use steelyard_filters::OwnServices;
 use steelyard_forward::ForwardOptions;
-use steelyard_gateway::{GatewayOptions, OwnAnswers, OwnSockets};
+use steelyard_gateway::{GatewayOptions, OwnAnswers};
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_speaker::{ConflictPolicy, Expectation, Formers, Gate, Membership, SpeakerOptions};
 
 use super::Settings;
@@ -115,8 +116,13 @@ pub(super) fn gateway_options(
     })
 }
 
-pub(super) fn forward_options(settings: &Settings, rooms: &Rooms) -> ForwardOptions {
+pub(super) fn forward_options(
+    settings: &Settings,
+    rooms: &Rooms,
+    own_sockets: &OwnSockets,
+) -> ForwardOptions {
     ForwardOptions {
+        own_sockets: own_sockets.clone(),
         fwmark: settings.fwmark,
         ip_forward: settings.ip_forward,
         shared: settings.sharing.is_some(),

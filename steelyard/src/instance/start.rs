@@ -8,8 +8,9 @@ use steelyard_admin::{Admin, LiveParts, Metrics, Published};
 use steelyard_forward::{
     ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
 };
-use steelyard_gateway::{Gateway, NginxConnections, OwnSockets};
+use steelyard_gateway::{Gateway, NginxConnections};
 use steelyard_host::links::Monitor;
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
 use steelyard_sources::SourceRoots;
@@ -65,7 +66,8 @@ impl Instance {
             late.publisher(gateway.clone(), &descriptors.rooms, &settings, &own_services);
         let (waiting, expects, waits) = Waiting::of(&settings);
         let late_parts = LateStart { published: &published, expects, waits };
-        let parts = start_parts(&settings, gateway, late_parts, &descriptors.rooms).await?;
+        let rooms = (&descriptors.rooms, &own_sockets);
+        let parts = start_parts(&settings, gateway, late_parts, rooms).await?;
         // Before anybody is served: whoever may write a Service is nobody on this machine.
         own_sockets.tell(parts.admin_sockets());
         if let Some(speaker) = &parts.speaker {
@@ -201,16 +203,17 @@ async fn start_parts(
     settings: &Settings,
     gateway: Option<Arc<Gateway>>,
     late: LateStart<'_>,
-    rooms: &Rooms,
+    (rooms, own_sockets): (&Rooms, &OwnSockets),
 ) -> Result<Parts> {
+    let options = || forward_options(settings, rooms, own_sockets);
     // First, since it knows best what to say where another instance runs.
     let forwarder = match settings.duties.carries {
-        true => Some(Forwarder::start(forward_options(settings, rooms)).await?),
+        true => Some(Forwarder::start(options()).await?),
         false => None,
     };
     // Who carries packets undoes what is left of them, and a pod of the gateway is no node.
     if forwarder.is_none() && settings.duties.announces {
-        tell_leftovers(undo_leftovers(&forward_options(settings, rooms)).await);
+        tell_leftovers(undo_leftovers(&options()).await);
     }
     let passer = settings.duties.passes.then(start_passer).flatten();
     let passing = passer.as_ref().map(Passer::passing);

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use steelyard_host::own_sockets::{OwnSocket, OwnSockets};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,7 +33,8 @@ pub(super) async fn run(
                 // The next ones wait in the kernel.
                 let seat = seats.seat(seats.place().await, room.limits.open);
                 let (rotation, counts) = (Arc::clone(&rotation), Arc::clone(&counts));
-                tokio::spawn(carry(client, rotation, (seat, room.limits), counts));
+                let own = room.own.clone();
+                tokio::spawn(carry(client, (rotation, own), (seat, room.limits), counts));
             }
             Err(error) => {
                 seats.places.note_failure();
@@ -46,12 +48,12 @@ pub(super) async fn run(
 
 async fn carry(
     client: TcpStream,
-    rotation: Arc<Rotation>,
+    (rotation, own): (Arc<Rotation>, OwnSockets),
     (seat, limits): (Seat, Limits),
     counts: Arc<FlowCounts>,
 ) {
     let _open = counts.begin();
-    let endpoint = match connect(&rotation).await {
+    let endpoint = match connect(&rotation, &own).await {
         Ok(endpoint) => endpoint,
         Err(error) => {
             counts.fail(match error.kind() {
@@ -166,10 +168,10 @@ impl AsyncWrite for Heard<'_> {
 }
 
 /// To the endpoint whose turn it is; where that fails, to the next, each once.
-async fn connect(rotation: &Rotation) -> io::Result<TcpStream> {
+async fn connect(rotation: &Rotation, own: &OwnSockets) -> io::Result<TcpStream> {
     let mut last = io::Error::other("there is no endpoint");
     for address in rotation.round() {
-        match connect_to(address).await {
+        match connect_to(address, own).await {
             Ok(stream) => return Ok(stream),
             Err(error) => {
                 tracing::debug!(%address, %error, "endpoint does not answer");
@@ -180,7 +182,10 @@ async fn connect(rotation: &Rotation) -> io::Result<TcpStream> {
     Err(last)
 }
 
-async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect_to(address: SocketAddr, own: &OwnSockets) -> io::Result<TcpStream> {
+    if own.holds(address) {
+        return Err(io::Error::other(OwnSocket));
+    }
     match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),

@@ -158,7 +158,7 @@ fn proxies(places: usize, open: Duration, half_closed: Duration) -> Proxies {
     let mut proxies = Proxies::new(
         (Places::new(places), Places::new(places)),
         Meter::default(),
-        steelyard_host::inherited::Inherited::default(),
+        Default::default(),
     );
     proxies.places.limits = Limits { open, half_closed, answered: open, unanswered: half_closed };
     proxies
@@ -353,4 +353,23 @@ async fn what_breaks_a_flow_is_counted_by_its_cause() {
 /// An address where nobody takes datagrams.
 async fn nobody_udp() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// Whoever may write a Service reaches nothing that trusts who is on this machine.
+#[tokio::test]
+async fn nobody_is_led_to_the_programs_own_sockets() {
+    let own = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let beside = echo("beside").await;
+    let mut proxies = proxies(8, LONG, SHORT);
+    let address = own.local_addr().unwrap();
+    proxies.places.own.tell([address]);
+    let spelled = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+    for at in [address, spelled] {
+        let at = proxies.carry(TCP, At::Loopback, &[at]).unwrap();
+        first_byte(at).await.unwrap_err();
+    }
+    let at = proxies.carry(TCP, At::Loopback, &[address, beside]).unwrap();
+    assert_eq!(first_byte(at).await.unwrap(), b'b', "the next one is asked");
+    let own = own.into_std().unwrap();
+    assert_eq!(own.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody has connected");
 }

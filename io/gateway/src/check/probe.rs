@@ -201,7 +201,7 @@ async fn answer(
 ) -> Result<Response, String> {
     let Goal { upstream, shares, .. } = goal;
     if *shares && !upstream.is_alone() {
-        if let Some(errand) = upstream.sessions.kept(core.tick.get(), None)
+        if let Some(errand) = upstream.place(core.tick.get(), None)
             && let Ok(response) = said(core, upstream, errand, question, method).await
         {
             return Ok(response);

@@ -300,7 +300,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         for _ in 0..MOST_DECLINED {
             let now = self.place.core.tick.get();
             let most_idle = self.times.reuse(tried.service.times().idle).idle;
-            let errand = match upstream.sessions.kept(now, most_idle) {
+            let errand = match upstream.place(now, most_idle) {
                 Some(errand) => errand,
                 None => match upstream.reach(limit).await {
                     Ok(Reached::Shared(errand)) => errand,

@@ -185,7 +185,7 @@ async fn shared(
     head: &[u8],
     reading: Reading<'_>,
 ) -> io::Result<Response> {
-    if let Some(errand) = upstream.sessions.kept(core.tick.get(), idle) {
+    if let Some(errand) = upstream.place(core.tick.get(), idle) {
         match exchange(core, upstream, errand, head, reading).await {
             Err(error) if !is_too_much(&error) => {}
             answered => return answered,

@@ -12,13 +12,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use steelyard_host::own_sockets::OwnSockets;
 use steelyard_model::routing::id::CertificateId;
 use steelyard_tls::{Offer, Staple, StatusAnswer, Unstapled, question};
 
 use super::keyed::Keyed;
 
 /// The way to the thread, which ends with it.
-#[derive(Default)]
 pub(crate) struct Staples {
     to: Mutex<Option<Sender<Wishes>>>,
     told: Arc<Told>,
@@ -33,6 +33,8 @@ pub(crate) struct Told {
     answers: AtomicU64,
     failures: AtomicU64,
     lacking: Mutex<BTreeMap<CertificateId, Lacking>>,
+    /// None of these is asked.
+    own: OwnSockets,
 }
 
 /// Why a certificate is not shown as it asks to be, or should not be shown.
@@ -56,6 +58,11 @@ struct Wish {
 const LONGEST: Duration = Duration::from_hours(1);
 
 impl Staples {
+    /// Nobody is asked yet, and never any of these.
+    pub(crate) fn new(own: OwnSockets) -> Self {
+        Self { to: Mutex::default(), told: Arc::new(Told { own, ..Told::default() }) }
+    }
+
     /// Has these looked after from now on, and no others.
     pub(crate) fn follow<'k>(&self, all: impl Iterator<Item = &'k Arc<Keyed>>) {
         let wishes: Wishes = all.filter(|it| it.is_stapled()).cloned().collect();
@@ -71,7 +78,7 @@ impl Staples {
 
     /// How many answers were taken, how often there was none, and who lacks one.
     pub(crate) fn told(&self) -> (u64, u64, BTreeMap<CertificateId, Lacking>) {
-        let Told { answers, failures, lacking } = &*self.told;
+        let Told { answers, failures, lacking, .. } = &*self.told;
         let counts = [answers, failures].map(|it| it.load(Ordering::Relaxed));
         (counts[0], counts[1], locked(lacking).clone())
     }
@@ -125,7 +132,7 @@ impl Wish {
         let id = certificate.id.clone();
         if self.staple.is_due(now()) {
             let outcome = question(certificate).and_then(|question| {
-                let said = post::post(&question.url, &question.request);
+                let said = post::post(&question.url, &question.request, &told.own);
                 question.answered(&said.ok_or(Unstapled::Unreached)?, now())
             });
             let why = self.staple.learn(outcome, now()).err();

@@ -7,7 +7,7 @@ use steelyard_filters::Answerer;
 use steelyard_http::{BadResponse, Excerpt, Reject};
 
 use super::distrust::Distrust;
-use crate::options::OwnSocket;
+use steelyard_host::own_sockets::OwnSocket;
 
 /// Why a request is not answered by its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use steelyard_host::own_sockets::{OwnSocket, OwnSockets};
 use steelyard_http::Clean;
 use steelyard_model::routing::times::ReuseTerms;
 
-use super::h2::Sessions;
+use super::h2::{Errand, Sessions};
 use super::security::Security;
 use super::tally::{EndpointTotals, Tally};
-use crate::options::{OwnSocket, OwnSockets};
 use crate::shared::origins::OriginHandshakes;
 use crate::wire::Wire;
 use crate::wire::stream::Stream;
@@ -145,8 +145,25 @@ impl Upstream {
             || !self.secured.borrow().is_empty()
     }
 
+    /// Whether it has become a socket that nobody is led to, whatever connections there are.
+    fn is_own(&self) -> bool {
+        self.kept.own.holds(self.address)
+    }
+
+    /// A place on a connection that requests share, where there is one with room that was not idle
+    /// for `most` until `now`.
+    pub(crate) fn place(&self, now: Instant, most: Option<Duration>) -> Option<Errand> {
+        if self.is_own() {
+            return None;
+        }
+        self.sessions.kept(now, most)
+    }
+
     /// A connection that was alive a moment ago, most recently used first.
     pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
+        if self.is_own() {
+            return None;
+        }
         loop {
             let idle = self.take()?;
             if doubt.is_worn(&idle) {
@@ -194,7 +211,7 @@ impl Upstream {
         words: &[u8],
         shared: bool,
     ) -> io::Result<Stream> {
-        if self.kept.own.holds(self.address) {
+        if self.is_own() {
             return Err(io::Error::other(OwnSocket));
         }
         let begun = Instant::now();

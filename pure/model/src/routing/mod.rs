@@ -23,6 +23,7 @@ pub mod listener;
 pub mod matcher;
 pub mod nginx_log;
 pub mod observability;
+mod own_services;
 pub mod pattern;
 pub mod ranges;
 pub mod rank;

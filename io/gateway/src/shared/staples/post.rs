@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use steelyard_host::own_sockets::OwnSockets;
+
 /// How long connecting, and then all of it, may take. (Looking a name up takes as long as the
 /// system allows.)
 const CONNECT: Duration = Duration::from_secs(5);
@@ -17,7 +19,7 @@ const LONGEST: usize = 64 << 10;
 const MOST: usize = 4;
 
 /// The body of the answer; none where there is none in time, or of another status than 200.
-pub(super) fn post(url: &str, body: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn post(url: &str, body: &[u8], own: &OwnSockets) -> Option<Vec<u8>> {
     let rest = url.strip_prefix("http://")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = if path.is_empty() { "/" } else { path };
@@ -27,7 +29,8 @@ pub(super) fn post(url: &str, body: &[u8]) -> Option<Vec<u8>> {
     }
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let at = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-    let mut addresses = at.to_socket_addrs().ok()?.take(MOST);
+    // Whoever signs a certificate says who is asked: nobody who trusts who is on this machine.
+    let mut addresses = at.to_socket_addrs().ok()?.filter(|at| !own.holds(*at)).take(MOST);
     let mut stream = addresses.find_map(|at| TcpStream::connect_timeout(&at, CONNECT).ok())?;
     let end = Instant::now() + WHOLE;
     stream.set_write_timeout(Some(WHOLE)).ok()?;
@@ -89,6 +92,8 @@ fn answer(said: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -112,7 +117,19 @@ mod tests {
     fn nobody_is_asked_by_what_is_no_url() {
         for url in ["https://a/", "http://a b/", "http://a\r\nX: y/", "http://u@127.0.0.1:1/", "a"]
         {
-            assert_eq!(post(url, b""), None, "{url}");
+            assert_eq!(post(url, b"", &OwnSockets::default()), None, "{url}");
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_who_trusts_this_machine() {
+        let (admin, own) = (TcpListener::bind("127.0.0.1:0").unwrap(), OwnSockets::default());
+        let port = admin.local_addr().unwrap().port();
+        own.tell([admin.local_addr().unwrap()]);
+        for host in ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"] {
+            assert_eq!(post(&format!("http://{host}:{port}/"), b"", &own), None, "{host}");
+        }
+        admin.set_nonblocking(true).unwrap();
+        assert!(admin.accept().is_err(), "nobody has connected");
     }
 }
