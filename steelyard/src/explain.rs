@@ -47,6 +47,8 @@ Examples:
   steelyard explain svc/nginx                             (of a running instance)
   steelyard explain svc/nginx --cluster                   (of one in a cluster)
   steelyard explain ingress/default/web manifests/
+  steelyard explain middleware/http/auth@file             (of a dynamic file; also router, service)
+  steelyard explain entrypoint/web                        (which routes are there)
   steelyard explain request/5b1f0c9e7a3d2468              (the X-Request-Id of an answer)
   steelyard explain ipaddresspool/metallb-system/lan manifests/
 
@@ -62,13 +64,17 @@ const SHORT: &[(&str, &str)] = &[
 ];
 
 /// What a gateway knows best of.
-const OF_GATEWAY: [&str; 7] = [
+const OF_GATEWAY: [&str; 11] = [
+    "entrypoint",
     "ingress",
     "ingressroute",
     "ingressroutetcp",
     "ingressrouteudp",
     "middleware",
     "middlewaretcp",
+    "router",
+    "tls-options",
+    "tlsoption",
     "traefikservice",
 ];
 
@@ -94,7 +100,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     }
     let mut wanted = Wanted::parse(&args.object)?;
     let rows = if args.paths.is_empty() {
-        match ask(&args, &wanted.kind) {
+        match ask(&args, &wanted) {
             Ok(rows) => rows,
             Err(error) => {
                 steelyard_terminal::complain(&format!("error: {error:#}"));
@@ -180,8 +186,10 @@ fn request_text(row: &Value, color: bool) -> String {
     out
 }
 
-fn ask(args: &ExplainArgs, kind: &str) -> Result<Rows> {
-    let business = if OF_GATEWAY.contains(&kind) { "gateway" } else { "controller" };
+fn ask(args: &ExplainArgs, wanted: &Wanted) -> Result<Rows> {
+    // What a file has is a router's, whatever it is called.
+    let is_gateways = OF_GATEWAY.contains(&&*wanted.kind) || wanted.name.contains('@');
+    let business = if is_gateways { "gateway" } else { "controller" };
     live(&*args.admin.respondent(business)?)
 }
 
@@ -247,7 +255,10 @@ impl Wanted {
     /// namespaces.
     fn missing(&self, namespaces: &[String]) -> String {
         if namespaces.is_empty() {
-            return format!("error: there is nothing to tell about {self}; is it spelt right?");
+            return format!(
+                "error: there is nothing to tell about {self}: no route uses it, and nothing was \
+                 found of it; is it spelt right?"
+            );
         }
         let Self { kind, name, .. } = self;
         let named: Vec<String> =
@@ -347,11 +358,17 @@ impl Rows {
         let from_pool = |row: &Value| {
             wanted.kind == "ipaddresspool" && row["pool"] == *wanted.name || is_row(row)
         };
-        let passes = |row: &Value| {
-            row["passes"].as_array().into_iter().flatten().any(|object| wanted.is(object))
+        let named = |row: &Value, list: &str| {
+            row[list].as_array().into_iter().flatten().any(|object| wanted.is(object))
         };
-        let routes =
-            pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row) || passes(row));
+        let is_at = |row: &Value| {
+            let points = || row["entryPoints"].as_array().into_iter().flatten();
+            wanted.kind == "entrypoint" && points().any(|point| *point == *wanted.name)
+        };
+        let routes = pick(&self.routes, &|row| {
+            let is_its = wanted.is(&row["source"]) || uses(row) || is_at(row);
+            is_its || named(row, "passes") || named(row, "rests")
+        });
         let led_to = |row: &Value| {
             let mut backends = routes.iter().filter_map(|it| it["backends"].as_array()).flatten();
             backends.any(|backend| backend["service"] == row["service"])
@@ -411,6 +428,11 @@ impl Found {
         }
         for row in &self.routes {
             let _ = writeln!(out, "  route {}: {}", words(&row["name"]), words(&row["rule"]));
+            let filters = row["filters"].as_array().into_iter().flatten();
+            let filters: Vec<String> = filters.map(|filter| words(&filter["name"])).collect();
+            if !filters.is_empty() {
+                let _ = writeln!(out, "    passes {}", filters.join(", "));
+            }
             if let Some(answers) = row["answers"].as_str() {
                 let _ = writeln!(out, "    answers {}", Style::Bad.paint(answers, color));
             }

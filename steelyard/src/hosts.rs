@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -15,6 +16,8 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::{Diagnostic, ObjectRef, ServedBy, Snapshot};
 use steelyard_plan::Plan;
+use steelyard_route::hosts_named;
+use steelyard_tls::HeldHandshakes;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
@@ -64,11 +67,11 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 /// The names of routes, and where they are reached.
 #[derive(Debug, Default)]
-struct Hosts<'a> {
+struct Hosts {
     addresses: Vec<IpAddr>,
-    names: BTreeSet<&'a str>,
+    names: BTreeSet<Arc<str>>,
     /// Suffixes of which every name is routed.
-    wildcards: BTreeSet<&'a str>,
+    wildcards: BTreeSet<Arc<str>>,
     /// Whether there are routes for every host, which have no name.
     is_for_all: bool,
     /// Names that nobody reaches, and why.
@@ -82,6 +85,8 @@ enum Unreachable {
     Unasked,
     /// The gateway's Service has no address.
     Pending,
+    /// Handshakes for it are refused, and it is served over TLS alone.
+    Unheld,
 }
 
 impl fmt::Display for Unreachable {
@@ -89,12 +94,13 @@ impl fmt::Display for Unreachable {
         f.write_str(match self {
             Self::Unasked => "no request has its path",
             Self::Pending => "the gateway's Service has no address",
+            Self::Unheld => "no handshake is held for it",
         })
     }
 }
 
-impl<'a> Hosts<'a> {
-    fn of(snapshot: &'a Snapshot, plan: &Plan) -> Self {
+impl Hosts {
+    fn of(snapshot: &Snapshot, plan: &Plan) -> Self {
         let gateways = snapshot
             .services
             .values()
@@ -108,11 +114,16 @@ impl<'a> Hosts<'a> {
         if !has_gateway {
             hosts.addresses.push(THIS_HOST);
         }
-        let hindrances = Hindrances::of(plan);
+        let (hindrances, held) = (Hindrances::of(plan), HeldHandshakes::new(&snapshot.routing));
         for route in snapshot.routing.routes.values() {
             let pending = hosts.addresses.is_empty().then_some(Unreachable::Pending);
             let hindrance = hindrances.on(route).or(pending);
-            hosts.add(route.rule.host(), hindrance);
+            let named = hosts_named(route).unwrap_or_else(|| vec![HostPattern::Any]);
+            for host in named {
+                let unheld = || held.none_for_host(route, &host).then_some(Unreachable::Unheld);
+                let hindrance = hindrance.or_else(unheld);
+                hosts.add(host, hindrance);
+            }
         }
         // A name that some other route is reached by is there.
         let Self { names, wildcards, unreached, .. } = &mut hosts;
@@ -123,7 +134,7 @@ impl<'a> Hosts<'a> {
         hosts
     }
 
-    fn add(&mut self, host: &'a HostPattern, hindrance: Option<Unreachable>) {
+    fn add(&mut self, host: HostPattern, hindrance: Option<Unreachable>) {
         if let Some(why) = hindrance {
             let name = match host {
                 HostPattern::Any => "any host".to_owned(),
@@ -143,7 +154,7 @@ impl<'a> Hosts<'a> {
 
     /// `/etc/hosts` lines: for every address the host names that are served there.
     fn lines(&self) -> String {
-        let names: Vec<&str> = self.names.iter().copied().collect();
+        let names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
         let names = names.join(" ");
         let addresses = self.addresses.iter().filter(|_| !names.is_empty());
         let named = addresses.map(|address| format!("{address} {names}\n"));

@@ -1,12 +1,12 @@
 //! Which routes anybody gets to: those of entry points, and those that they lead to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use steelyard_model::routing::backend::{Backend, RefusalReason};
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::id::{ListenerId, RouteId};
 use steelyard_model::routing::listener::Listener;
-use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_tls::HeldHandshakes;
 
@@ -15,6 +15,8 @@ pub(crate) struct Reached<'r> {
     routing: &'r RoutingMap,
     pub(crate) held: HeldHandshakes<'r>,
     routes: HashSet<&'r RouteId>,
+    /// Which route has datagrams that come to a listener.
+    of_datagrams: HashMap<&'r ListenerId, &'r Route>,
 }
 
 /// Why a route serves nobody, whatever else is found of it.
@@ -25,6 +27,8 @@ pub(crate) enum Idle<'r> {
     Closed(&'r Listener),
     /// No handshake is held for it.
     Unheld,
+    /// Another one has the entry points for datagrams that it is at.
+    Behind,
     /// It is at no entry point, and no route that serves anybody leads there.
     Unreached,
 }
@@ -32,7 +36,8 @@ pub(crate) enum Idle<'r> {
 impl<'r> Reached<'r> {
     pub(crate) fn of(routing: &'r RoutingMap) -> Self {
         let held = HeldHandshakes::new(routing);
-        let mut reached = Self { routing, held, routes: HashSet::new() };
+        let routes = HashSet::new();
+        let mut reached = Self { routing, held, routes, of_datagrams: of_datagrams(routing) };
         let roots = routing.routes.values().filter(|route| !route.listeners.is_empty());
         let mut open: Vec<&'r Route> = roots.map(|route| &**route).collect();
         while let Some(route) = open.pop() {
@@ -54,8 +59,9 @@ impl<'r> Reached<'r> {
 
     fn own_reason(&self, route: &Route) -> Option<Idle<'r>> {
         let closed = || Some(Idle::Closed(self.closed(route)?));
-        let unheld = || self.held.are_none(route).then_some(Idle::Unheld);
-        self.refused(route).map(Idle::Refused).or_else(closed).or_else(unheld)
+        let unheld = || self.held.none_for(route).map(|_| Idle::Unheld);
+        let behind = || self.is_behind(route).then_some(Idle::Behind);
+        self.refused(route).map(Idle::Refused).or_else(closed).or_else(unheld).or_else(behind)
     }
 
     fn closed(&self, route: &Route) -> Option<&'r Listener> {
@@ -67,6 +73,12 @@ impl<'r> Reached<'r> {
         listeners.find(|it| !it.uses.iter().all(is_there)).map(|it| &**it)
     }
 
+    fn is_behind(&self, route: &Route) -> bool {
+        let has = |id: &ListenerId| self.of_datagrams.get(id).is_some_and(|it| it.id == route.id);
+        let is_at_some = !route.listeners.is_empty();
+        route.kind == RouteKind::Udp && is_at_some && !route.listeners.iter().any(has)
+    }
+
     fn refused(&self, route: &Route) -> Option<&'r RefusalReason> {
         let Destination::Backend(id) = &route.to else { return None };
         match &self.routing.backends.get(id)?.backend {
@@ -74,4 +86,19 @@ impl<'r> Reached<'r> {
             _ => None,
         }
     }
+}
+
+/// The first route of each listener for datagrams, which has all of them.
+fn of_datagrams(routing: &RoutingMap) -> HashMap<&ListenerId, &Route> {
+    let mut first: HashMap<&ListenerId, &Route> = HashMap::new();
+    for route in routing.routes.values().filter(|it| it.kind == RouteKind::Udp) {
+        for listener in &route.listeners {
+            let known = first.entry(listener).or_insert(route);
+            let order = route.rank.before(&known.rank).then_with(|| route.id.cmp(&known.id));
+            if order.is_lt() {
+                *known = route;
+            }
+        }
+    }
+    first
 }

@@ -20,6 +20,9 @@ use crate::{Part, Section};
 const UNREACHED: &str = "nobody gets here: it is at no entry point, and no route that serves \
                          anybody leads here";
 
+/// The same of one for datagrams.
+const BEHIND: &str = "another router has the datagrams of its entry point";
+
 /// All sections, the routers among them filled.
 pub(crate) fn all<'r>(
     routing: &'r RoutingMap,
@@ -85,6 +88,7 @@ fn row(
     match idle {
         Some(Idle::Refused(why)) if errors.is_empty() => errors.push(why.to_string()),
         Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
+        Some(Idle::Behind) if errors.is_empty() => errors.push(BEHIND.to_owned()),
         _ => {}
     }
     let points: Vec<String> =

@@ -129,7 +129,8 @@ fn each_list_has_its_shape() {
             ("name", "r000@file"),
             ("provider", "file"),
             ("service", "r000@file"),
-            ("status", "enabled"),
+            // Of datagrams the other one has its entry point.
+            ("status", if kind == RouteKind::Udp { "disabled" } else { "enabled" }),
         ] {
             assert_eq!(router[key], expected, "{protocol}: {router:#}");
         }
@@ -357,4 +358,20 @@ fn a_route_that_nobody_gets_to_is_disabled() {
     let node = BackendNode { id: "closed".into(), place: None, service: None, backend };
     routing.backends.insert("closed".into(), Arc::new(node));
     assert_eq!(disabled(&routing), ["r001@file", "r002@file", "r003@file"]);
+}
+
+#[test]
+fn of_routes_for_datagrams_the_first_at_an_entry_point_serves() {
+    let mut routing = routing(3, RouteKind::Udp);
+    let exhibit_of = |routing: &RoutingMap| {
+        let exhibit = exhibit(routing, &[]);
+        names(&exhibit, "/api/udp/routers?status=disabled")
+    };
+    // The highest number goes first.
+    assert_eq!(exhibit_of(&routing), ["r000@file", "r001@file"]);
+    let alone = PLAIN.entry_point().listeners().last().unwrap().id.clone();
+    let mut first = Route::clone(routing.routes.get(&"r002@file".into()).unwrap());
+    first.listeners.retain(|id| *id != alone);
+    routing.routes.insert(first.id.clone(), Arc::new(first));
+    assert_eq!(exhibit_of(&routing), ["r000@file"], "the next one has the rest");
 }

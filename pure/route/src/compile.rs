@@ -17,6 +17,7 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::subject::Subject;
 use steelyard_model::routing::world::{Changed, RoutingDelta};
 
+use crate::asking::asked_terms;
 use crate::candidate::{Candidate, Indexed};
 use crate::choice::Choice;
 use crate::entry_table::{EntryTable, Stand};
@@ -203,15 +204,9 @@ impl RoutingTable {
         let mut asked = Vec::new();
         let listeners: BTreeSet<&ListenerId> = route.listeners.iter().collect();
         for listener in listeners.into_iter().filter_map(|id| self.listeners.get(id)) {
-            let Security::Terminate { policy, .. } = &listener.security else { continue };
-            if !matches!(route.kind, RouteKind::Http | RouteKind::Grpc) {
-                continue;
-            }
-            let hosts = named_hosts(&route.rule, Indexed::Host);
-            for host in hosts.unwrap_or_else(|| vec![listener.host.clone()]) {
-                let policy = route.tls_policy.as_ref().or(policy.as_ref()).cloned();
-                asked.push((listener.entry_point.clone(), host, policy));
-            }
+            let Some((hosts, policy)) = asked_terms(route, listener) else { continue };
+            let at = |host| (listener.entry_point.clone(), host, policy.cloned());
+            asked.extend(hosts.into_iter().map(at));
         }
         asked
     }

@@ -9,6 +9,7 @@
 //! [`Subject`](steelyard_model::routing::subject::Subject) tells; input of any content ends in a
 //! value.
 
+mod asking;
 pub mod candidate;
 pub mod choice;
 pub mod compile;
@@ -29,6 +30,7 @@ pub mod why_not;
 #[cfg(test)]
 mod tests;
 
+pub use asking::{asked_terms, hosts_named};
 pub use candidate::{Candidate, Indexed};
 pub use choice::{Bid, Choice, choose_by_scan};
 pub use compile::RoutingTable;

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::HostPattern;
-use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Provenance, Severity};
+use steelyard_route::asked_terms;
 
 use crate::codes::TLS_OPTIONS_CONFLICT;
 
@@ -19,50 +18,41 @@ use crate::codes::TLS_OPTIONS_CONFLICT;
 type Asked<'r> = BTreeMap<&'r str, &'r Provenance>;
 
 /// Hosts at entry points whose routes disagree: what is asked, and whether it yields.
-type Disputes<'r> = BTreeMap<(&'r EntryPointId, &'r HostPattern), (Asked<'r>, bool)>;
+type Disputes<'r> = BTreeMap<(&'r EntryPointId, HostPattern), (Asked<'r>, bool)>;
 
 /// What there is to say of hosts whose routes disagree: once for each, at a route that names terms
 /// of its own.
 pub fn disagreements(routing: &RoutingMap) -> Vec<Diagnostic> {
     let all = disputes(routing).into_iter();
-    all.filter_map(|((point, host), (all, yields))| said(point, host, &all, yields)).collect()
+    all.filter_map(|((point, host), (all, yields))| said(point, &host, &all, yields)).collect()
 }
 
 /// Hosts for which no handshake is held for that, by entry point.
-pub(crate) fn disputed(routing: &RoutingMap) -> BTreeSet<(&EntryPointId, &HostPattern)> {
+pub(crate) fn disputed(routing: &RoutingMap) -> BTreeSet<(&EntryPointId, HostPattern)> {
     let all = disputes(routing).into_iter();
     all.filter(|(_, (_, yields))| !yields).map(|(place, _)| place).collect()
 }
 
 fn disputes(routing: &RoutingMap) -> Disputes<'_> {
-    let routes = || routing.routes.values().filter(|it| it.kind.is_of_requests());
-    // As a rule nobody names any.
-    let named: BTreeSet<&HostPattern> =
-        routes().filter(|it| it.tls_policy.is_some()).map(|it| it.rule.host()).collect();
     let mut asked = Disputes::new();
-    for route in routes().filter(|it| named.contains(it.rule.host())) {
-        for (point, policy, yields) in terms(routing, route) {
-            let (all, yielding) = asked.entry((point, route.rule.host())).or_default();
-            all.entry(policy).or_insert(&route.place);
-            *yielding |= yields;
+    // As a rule nobody names any, and then there is nothing to look at.
+    if !routing.routes.values().any(|it| it.tls_policy.is_some()) {
+        return asked;
+    }
+    for route in routing.routes.values() {
+        let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
+        for listener in listeners {
+            let Some((hosts, policy)) = asked_terms(route, listener) else { continue };
+            let policy = policy.map_or("default", |it| it.as_str());
+            for host in hosts {
+                let (all, yielding) = asked.entry((&listener.entry_point, host)).or_default();
+                all.entry(policy).or_insert(&route.place);
+                *yielding |= listener.yields;
+            }
         }
     }
     asked.retain(|_, (all, _)| all.len() > 1);
     asked
-}
-
-/// What a route asks for, at each of its listeners that ends TLS.
-fn terms<'r>(
-    routing: &'r RoutingMap,
-    route: &'r Route,
-) -> impl Iterator<Item = (&'r EntryPointId, &'r str, bool)> {
-    let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
-    listeners.filter_map(|listener| {
-        let Security::Terminate { policy, .. } = &listener.security else { return None };
-        let policy = route.tls_policy.as_ref().or(policy.as_ref());
-        let policy = policy.map_or("default", |it| it.as_str());
-        Some((&listener.entry_point, policy, listener.yields))
-    })
 }
 
 fn said(

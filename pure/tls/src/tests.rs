@@ -3,6 +3,7 @@
 mod lapse;
 mod material;
 mod table;
+mod unheld;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
+use steelyard_route::asked_terms;
 
 use crate::agreement::disputed;
 
@@ -18,13 +19,13 @@ const USUAL: &str = "default";
 #[derive(Debug)]
 pub struct HeldHandshakes<'r> {
     routing: &'r RoutingMap,
-    disputed: BTreeSet<(&'r EntryPointId, &'r HostPattern)>,
+    disputed: BTreeSet<(&'r EntryPointId, HostPattern)>,
 }
 
 /// Why no handshake is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unheld {
-    /// Routes of the host ask for different terms.
+    /// Routes of a host ask for different terms.
     Disputed(HostPattern),
     /// The terms are not there, or cannot be had.
     NoTerms(TlsPolicyId),
@@ -36,29 +37,64 @@ impl<'r> HeldHandshakes<'r> {
         Self { routing, disputed: disputed(routing) }
     }
 
-    /// Where no handshake is held for a route, and why.
+    /// Where no handshake is held for a route, or for one of its hosts, and why.
     pub fn lacking(&self, route: &'r Route) -> Vec<(&'r EntryPointId, Unheld)> {
-        let listeners = route.listeners.iter().filter_map(|id| self.routing.listeners.get(id));
-        let lacking = |it: &'r Listener| Some((&it.entry_point, self.refusal(route, it)?));
-        listeners.filter_map(|it| lacking(it)).collect()
+        let each =
+            |it: &'r Listener| self.refusals(route, it).0.into_iter().map(move |why| (it, why));
+        let all = self.listeners(route).flat_map(each);
+        all.map(|(listener, why)| (&listener.entry_point, why)).collect()
     }
 
-    /// Whether a route is for nobody, since none is held wherever it is.
-    pub fn are_none(&self, route: &'r Route) -> bool {
-        let lacking = self.lacking(route).len();
-        lacking > 0 && lacking == route.listeners.len()
-    }
-
-    fn refusal(&self, route: &Route, listener: &Listener) -> Option<Unheld> {
-        let Security::Terminate { policy, .. } = &listener.security else { return None };
-        let host = route.rule.host();
-        if route.kind.is_of_requests() && self.disputed.contains(&(&listener.entry_point, host)) {
-            return Some(Unheld::Disputed(host.clone()));
+    /// Why a route is for nobody, since none is held wherever it is, for no host of its.
+    pub fn none_for(&self, route: &Route) -> Option<Unheld> {
+        let mut first = None;
+        for listener in self.listeners(route) {
+            let (whys, is_all) = self.refusals(route, listener);
+            if !is_all {
+                return None;
+            }
+            first = first.or_else(|| whys.into_iter().next());
         }
-        let named = route.tls_policy.as_ref().or(policy.as_ref())?;
-        let is_usual = route.tls_policy.is_none() && named.as_str() == USUAL;
-        let is_there = is_usual || self.routing.tls_policies.get(named).is_some();
-        (!is_there).then(|| Unheld::NoTerms(named.clone()))
+        first
+    }
+
+    /// Whether that is so for a host of its: handshakes for it are refused wherever the route is.
+    pub fn none_for_host(&self, route: &Route, host: &HostPattern) -> bool {
+        let mut all = self.listeners(route).peekable();
+        let is_refused = |it: &'r Listener| {
+            let (found, is_all) = self.refusals(route, it);
+            is_all || found.iter().any(|why| *why == Unheld::Disputed(host.clone()))
+        };
+        all.peek().is_some() && all.all(is_refused)
+    }
+
+    fn listeners(&self, route: &Route) -> impl Iterator<Item = &'r Listener> {
+        route.listeners.iter().filter_map(|id| self.routing.listeners.get(id)).map(|it| &**it)
+    }
+
+    /// Why handshakes for a route are not held at a listener, and whether none is.
+    fn refusals(&self, route: &Route, listener: &'r Listener) -> (Vec<Unheld>, bool) {
+        let Security::Terminate { policy, .. } = &listener.security else {
+            return (Vec::new(), false);
+        };
+        let named = route.tls_policy.as_ref().or(policy.as_ref());
+        let is_there = named.is_none_or(|named| {
+            let is_usual = route.tls_policy.is_none() && named.as_str() == USUAL;
+            is_usual || self.routing.tls_policies.get(named).is_some()
+        });
+        let point = &listener.entry_point;
+        let hosts = asked_terms(route, listener).map(|(hosts, _)| hosts).unwrap_or_default();
+        let count = hosts.len();
+        let is_disputed = |host: HostPattern| {
+            let place = (point, host);
+            self.disputed.contains(&place).then_some(Unheld::Disputed(place.1))
+        };
+        let mut found: Vec<Unheld> = hosts.into_iter().filter_map(is_disputed).collect();
+        let is_all = !is_there || count > 0 && found.len() == count;
+        if let Some(named) = named.filter(|_| !is_there && found.len() < count.max(1)) {
+            found.push(Unheld::NoTerms(named.clone()));
+        }
+        (found, is_all)
     }
 }
 

@@ -8,32 +8,48 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use steelyard_balance::eligible;
 use steelyard_model::routing::backend::{Backend, RefusalReason};
+use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
-use steelyard_model::{Endpoint, Host};
+use steelyard_model::{Endpoint, Host, Provenance};
 use steelyard_plan::Plan;
-use steelyard_tls::RouteCertificates;
+use steelyard_tls::{HeldHandshakes, RouteCertificates, Unheld};
 
 /// What a route lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lack<'a> {
     /// It restricts access in a way that is not honoured.
     Refused(&'a RefusalReason),
+    /// No handshake is held for it, wherever it is.
+    Unheld(Unheld),
     /// No endpoint takes requests.
     NoEndpoint,
     /// None of those that should took a connection when it was last asked for one.
     Silent,
 }
 
-impl<'a> Lack<'a> {
-    /// What `route` lacks, while the endpoints in `silent` take no connections.
-    pub(crate) fn of(
-        routing: &'a RoutingMap,
-        route: &Route,
-        silent: &BTreeSet<SocketAddr>,
-    ) -> Option<Self> {
+/// What is known of those whom routes lead to.
+pub(crate) struct Lacks<'a> {
+    routing: &'a RoutingMap,
+    held: HeldHandshakes<'a>,
+    /// Endpoints that take no connections.
+    silent: &'a BTreeSet<SocketAddr>,
+}
+
+impl<'a> Lacks<'a> {
+    /// While the endpoints in `silent` take no connections.
+    pub(crate) fn new(routing: &'a RoutingMap, silent: &'a BTreeSet<SocketAddr>) -> Self {
+        Self { routing, held: HeldHandshakes::new(routing), silent }
+    }
+
+    /// What `route` lacks.
+    pub(crate) fn of(&self, route: &Route) -> Option<Lack<'a>> {
+        let Self { routing, silent, .. } = *self;
         if let Some(why) = routing.refusal(route) {
-            return Some(Self::Refused(why));
+            return Some(Lack::Refused(why));
+        }
+        if let Some(why) = self.held.none_for(route) {
+            return Some(Lack::Unheld(why));
         }
         // Those that it leads to have endpoints, and lack what they lack; it has none itself.
         if matches!(route.to, Destination::Routes(_)) {
@@ -52,26 +68,33 @@ impl<'a> Lack<'a> {
         let all: Vec<Vec<Endpoint>> = all.collect();
         let mut endpoints = all.iter().flat_map(|set| eligible(set)).peekable();
         if endpoints.peek().is_none() {
-            return Some(Self::NoEndpoint);
+            return Some(Lack::NoEndpoint);
         }
-        endpoints.all(|it| is_silent(it, silent)).then_some(Self::Silent)
+        endpoints.all(|it| is_silent(it, silent)).then_some(Lack::Silent)
     }
+}
 
-    /// What requests are answered with.
-    fn status(self) -> u16 {
+impl Lack<'_> {
+    /// What requests are answered with; none where nobody gets to ask.
+    fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused(_) | Self::NoEndpoint => 503,
-            Self::Silent => 502,
+            Self::Refused(_) | Self::NoEndpoint => Some(503),
+            Self::Silent => Some(502),
+            Self::Unheld(_) => None,
         }
     }
 }
 
-/// `503: no endpoint is ready`
+/// `503: no endpoint is ready`; `nobody: no handshake is held: …`
 impl fmt::Display for Lack<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.status())?;
+        match self.status() {
+            Some(status) => write!(f, "{status}: ")?,
+            None => f.write_str("nobody: ")?,
+        }
         match self {
             Self::Refused(why) => why.fmt(f),
+            Self::Unheld(why) => write!(f, "no handshake is held: {why}"),
             Self::NoEndpoint => f.write_str("no endpoint is ready"),
             Self::Silent => f.write_str("its endpoints take no connections"),
         }
@@ -95,14 +118,41 @@ pub(crate) fn explain_routes(
     silent: &BTreeSet<SocketAddr>,
 ) {
     let certificates = RouteCertificates::new(routing);
+    let lacks = Lacks::new(routing, silent);
     let rows = rows.as_array_mut().into_iter().flatten();
     for (row, route) in rows.zip(plan.routes.in_order()) {
-        row["answers"] = json!(Lack::of(routing, route, silent).map(|lack| lack.to_string()));
+        row["answers"] = json!(lacks.of(route).map(|lack| lack.to_string()));
         if let Some(certificate) = certificates.of(route) {
             row["certificate"] = json!(certificate.to_string());
         }
         row["passes"] = json!(passed(routing, route));
+        row["rests"] = json!(rests_on(routing, route));
     }
+}
+
+/// The objects that define where a route leads, through all of its backends, and how its handshakes
+/// are held.
+fn rests_on(routing: &RoutingMap, route: &Route) -> BTreeSet<String> {
+    let mut objects = BTreeSet::new();
+    let mut add = |place: Option<&Provenance>| {
+        objects.extend(place.map(|place| place.object.to_string()));
+    };
+    let policy = route.tls_policy.as_ref().and_then(|id| routing.tls_policies.get(id));
+    add(policy.and_then(|policy| policy.place.as_ref()));
+    let mut known: BTreeSet<&BackendId> = BTreeSet::new();
+    let mut open: Vec<&BackendId> = match &route.to {
+        Destination::Backend(id) => vec![id],
+        Destination::Routes(_) => Vec::new(),
+    };
+    while let Some(id) = open.pop() {
+        let Some(node) = routing.backends.get(id).filter(|_| known.insert(id)) else { continue };
+        add(node.place.as_ref());
+        open.extend(node.backend.edges().into_iter().map(|edge| &edge.backend));
+        if let Backend::Refused { instead_of: Some(other), .. } = &node.backend {
+            open.push(other);
+        }
+    }
+    objects
 }
 
 /// The objects that define what requests to a route pass, each once: where they come in, at the

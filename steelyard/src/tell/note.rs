@@ -14,7 +14,7 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
 use steelyard_plan::Plan;
 
-use super::lack::{Lack, is_silent};
+use super::lack::{Lack, Lacks, is_silent};
 
 /// Notes of one kind, at most.
 const MOST: usize = 5;
@@ -48,8 +48,8 @@ impl fmt::Display for Note<'_> {
             Self::Gap(gap) => gap.fmt(f),
             Self::MoreGaps(more) => write!(f, "{more} more of the cluster may not be looked at"),
             Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
-            Self::MoreRoutes(1) => f.write_str("1 more route answers 502 or 503"),
-            Self::MoreRoutes(more) => write!(f, "{more} more routes answer 502 or 503"),
+            Self::MoreRoutes(1) => f.write_str("1 more route serves nobody"),
+            Self::MoreRoutes(more) => write!(f, "{more} more routes serve nobody"),
             Self::NotCarried { port, why } => write!(f, "{port} is not carried: {why}"),
             Self::Silent(port) => write!(f, "{port}: its endpoints take no connections"),
             Self::MorePorts(1) => f.write_str("1 more port leads nowhere"),
@@ -76,10 +76,11 @@ pub(crate) fn of_gaps(gaps: &[Gap]) -> Vec<Note<'_>> {
 pub(crate) fn of_routes<'a>(
     plan: &'a Plan,
     routing: &'a RoutingMap,
-    silent: &BTreeSet<SocketAddr>,
+    silent: &'a BTreeSet<SocketAddr>,
 ) -> Vec<Note<'a>> {
+    let lacks = Lacks::new(routing, silent);
     let lack = |route: &'a Arc<Route>| {
-        let lack = Lack::of(routing, route, silent)?;
+        let lack = lacks.of(route)?;
         Some(Note::Route { name: route.id.traefik_name(), lack })
     };
     first(plan.routes.in_order().filter_map(lack), Note::MoreRoutes)
