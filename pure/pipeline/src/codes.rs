@@ -34,6 +34,8 @@ pub const CROSS_NAMESPACE: Code = Code::new("cross-namespace");
 pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
 /// A route asks for something else than a Service that does not exist, or that is not had yet.
 pub const REFERENCE_MISSING: Code = Code::new("reference-missing");
+/// A route's parent leads to no other route.
+pub const PARENT_LEADS_NOWHERE: Code = Code::new("parent-leads-nowhere");
 /// A route leads to nobody.
 pub const ROUTE_WITHOUT_BACKEND: Code = Code::new("route-without-backend");
 /// A route wants an entry point that does not exist.

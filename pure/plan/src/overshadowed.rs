@@ -15,7 +15,7 @@ use steelyard_model::routing::backend::{Backend, Internal};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::rank::Ladder;
-use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Code, Diagnostic, Severity};
 use steelyard_pipeline::codes::ROUTE_DUPLICATE;
@@ -198,7 +198,8 @@ fn first_ahead(all: &[Arc<Route>], route: &Arc<Route>) -> Vec<Arc<Route>> {
 }
 
 fn is_judged(route: &Route) -> bool {
-    route.kind.is_of_requests() && !route.listeners.is_empty()
+    let is_alike = route.kind.is_of_requests() || route.kind == RouteKind::Udp;
+    is_alike && !route.listeners.is_empty()
 }
 
 /// Where a route stands: at each host that it names, or at none.
@@ -233,6 +234,15 @@ fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
         }
     }
     let other = ahead.first().filter(|_| *is_everywhere)?;
+    if route.kind == RouteKind::Udp {
+        let message = format!(
+            "no datagram gets here: {} has its entry point, which has one route",
+            name(other)
+        );
+        let help = "give it another entry point, or remove one";
+        let place = &route.place;
+        return Some(Diagnostic::at(Severity::Error, ROUTE_DUPLICATE, place, message, help));
+    }
     let (code, message) = if other.rule == route.rule {
         (ROUTE_DUPLICATE, format!("no request gets here: {} has the same rule", name(other)))
     } else {

@@ -259,6 +259,10 @@ impl Reader<'_, '_> {
         let observability = self.observability(raw.observability.as_ref(), &root);
         let parents = self.named(raw.parent_refs.as_ref(), &object.namespace, "parentRefs");
         let filters = self.named(raw.middlewares.as_ref(), &object.namespace, "middlewares");
+        if !parents.is_empty() {
+            let has_points = raw.entry_points.as_ref().is_some_and(|it| !it.is_empty());
+            self.of_child((has_points, raw.tls.is_some()), &root);
+        }
         let rank = self.rank(&read, written.priority, (FILE, 0), &root.key("priority"));
         let ways = raw.service.iter().filter(|name| !name.is_empty());
         let ways = ways.map(|name| self.way_to(name, &root.key("service"), 1)).collect();

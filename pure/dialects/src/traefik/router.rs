@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use steelyard_manifest::kinds::{ObjectMeta, traefik as raw};
 use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, RouterTls};
 use steelyard_model::routing::backend::RefusalReason;
-use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::id::{EntryPointId, RouteId};
 use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::rank::{KUBERNETES_CRD, Ladder, Rank};
 use steelyard_model::routing::route::RouteKind;
@@ -155,6 +155,8 @@ impl Reader<'_, '_> {
         let tls = written.tls.as_ref().map(|tls| self.tls(tls, &path.key("tls")));
         let about = (written.kind, tls.is_some());
         let (mut tls, unserved) = tls.map_or((None, None), |(tls, why)| (Some(tls), why));
+        let points = written.entry_points.iter().flatten();
+        let entry_points: Vec<EntryPointId> = points.map(|it| (&**it).into()).collect();
         let routes = path.key("routes");
         if written.routers.is_empty() {
             self.findings.missing(&routes, "add a route");
@@ -175,15 +177,34 @@ impl Reader<'_, '_> {
             let hosts = routers.iter().filter_map(|it| it.rule.host().as_exact());
             secret.hosts = hosts.cloned().collect();
         }
+        let parents = parents.unwrap_or_default();
+        if !parents.is_empty() {
+            let asks = (!entry_points.is_empty(), tls.is_some());
+            self.of_child(asks, &path);
+        }
         Item::Routers(Box::new(RouterSet {
             object: self.findings.object().clone(),
             class: self.class(&written).map(Box::new),
             kind: written.kind,
-            entry_points: written.entry_points.iter().flatten().map(|it| (&**it).into()).collect(),
-            parents: parents.unwrap_or_default(),
+            entry_points,
+            parents,
             routers,
             tls: tls.map(Box::new),
         }))
+    }
+
+    /// Says what a child has for nothing: those who get to it came in where its parent is.
+    pub(super) fn of_child(&mut self, (has_points, has_tls): (bool, bool), path: &FieldPath) {
+        let asked = [("entryPoints", has_points), ("tls", has_tls)];
+        for (field, _) in asked.into_iter().filter(|(_, is_there)| *is_there) {
+            let message = format!(
+                "`{field}` of a route with parentRefs makes no difference: its requests come in where \
+                 its parents are, and Traefik takes no such route"
+            );
+            let help = "move it to the parents";
+            let path = path.key(field);
+            self.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
+        }
     }
 
     fn class(&self, written: &WrittenSet) -> Option<ClassName> {

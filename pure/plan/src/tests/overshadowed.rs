@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::EntryPoint;
+
 use super::*;
 use crate::Planner;
 
@@ -150,5 +153,35 @@ fn a_guard_on_one_ladder_is_behind_the_other() {
         let snapshot = resolve(&items(&own(&text)), &ResolveOptions::default());
         let found = plan(&snapshot, &Holdings::default(), &facts("n"));
         assert_eq!(behind(&found), expected, "{text}");
+    }
+}
+
+/// Datagrams say nothing of whom they are for: an entry point has one route for them.
+#[test]
+fn of_the_routes_for_datagrams_at_one_entry_point_the_first_has_them() {
+    let route = |name: &str, points: &str| {
+        format!(
+            "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRouteUDP\nmetadata: {{name: \
+             {name}}}\nspec: {{entryPoints: [{points}], routes: [{{services: [{{name: s, port: \
+             80}}]}}]}}\n"
+        )
+    };
+    let point =
+        |name: &str, port| EntryPoint { protocol: Protocol::Udp, ..EntryPoint::new(name, port) };
+    let options = ResolveOptions {
+        entry_points: vec![point("one", 5300), point("two", 5301)],
+        ..ResolveOptions::default()
+    };
+    for (second, expected) in [
+        ("one", vec!["IngressRouteUDP/default/b spec.routes[0]"]),
+        ("two", vec![]),
+        // At one of its entry points it has them.
+        ("one, two", vec![]),
+    ] {
+        let yaml = format!("{ASKING}{}{}", route("a", "one"), route("b", second));
+        let snapshot = resolve(&items(&yaml), &options);
+        let found = plan(&snapshot, &Holdings::default(), &facts("n"));
+        assert_eq!(behind(&found), expected, "{second}");
+        assert!(found.diagnostics.iter().filter(|it| it.is_error()).count() >= expected.len());
     }
 }

@@ -118,7 +118,7 @@ pub(in crate::tables) fn routers(
     let children = children(set, reads, options);
     let mut maker =
         Maker { kind: set.kind, options, reads, diagnostics, routed: Routed::default() };
-    set.parents.iter().for_each(|parent| maker.parent(parent));
+    set.parents.iter().for_each(|parent| maker.parent(set, parent));
     for draft in &set.routers {
         let route = maker.route(set, draft, &listeners, &children);
         maker.routed.routes.push(Arc::new(route));
@@ -218,6 +218,9 @@ impl Maker<'_, '_> {
         let refusal = draft.refusal.clone().or(closed);
         let to = match refusal {
             None if leads_on => Destination::Routes(children.to_vec()),
+            Some(why) if leads_on => {
+                Destination::Backend(self.routed.refuse(&draft.id, &draft.place, why, None))
+            }
             refusal => Destination::Backend(self.backend(draft, refusal, &mut uses)),
         };
         Route {
@@ -238,7 +241,7 @@ impl Maker<'_, '_> {
     }
 
     /// Says of a parent that does not lead here.
-    fn parent(&mut self, link: &ObjectLink) {
+    fn parent(&mut self, set: &RouterSet, link: &ObjectLink) {
         let id = match &link.to {
             LinkTarget::Object(id) => id,
             LinkTarget::Provided(name) => {
@@ -246,11 +249,28 @@ impl Maker<'_, '_> {
                 return;
             }
         };
-        if self.may_name(id, &link.place).is_ok()
-            && self.reads.row(&Cell::Object(Tag::IngressRoute, id.clone())).is_none()
-        {
-            self.absent("IngressRoute", id, &link.place, ORPHANED);
+        if self.may_name(id, &link.place).is_err() {
+            return;
         }
+        let row = self.reads.row(&Cell::Object(Tag::IngressRoute, id.clone()));
+        let Some(row) = row else {
+            self.absent("IngressRoute", id, &link.place, ORPHANED);
+            return;
+        };
+        let [Item::Routers(parent), ..] = row.items() else { return };
+        let why = if set.object.id() == *id {
+            "it is its own parent"
+        } else if !parent.routers.is_empty() && parent.routers.iter().all(|it| !it.ways.is_empty())
+        {
+            "its parent has services of its own, and leads there alone"
+        } else {
+            return;
+        };
+        let message = format!("{why}: {ORPHANED}");
+        let help =
+            "name one without services for a parent, or take the services away from this one's";
+        let code = codes::PARENT_LEADS_NOWHERE;
+        self.diagnostics.push(Diagnostic::at(Severity::Error, code, &link.place, message, help));
     }
 
     /// The backend of a route.
@@ -327,10 +347,11 @@ impl Maker<'_, '_> {
                 if self.may_name_provided(name, &options.place).is_err() {
                     return Some(NOBODY.into());
                 }
-                Some(match &**name {
-                    "default@file" => DEFAULT.into(),
-                    name => self.provided_terms(name, &options.place, UNHELD),
-                })
+                // Whoever provides them, they are what holds where nothing is named.
+                if tls::is_default(name) {
+                    return None;
+                }
+                Some(self.provided_terms(name, &options.place, UNHELD))
             }
             LinkTarget::Object(id) => {
                 if self.may_name(id, &options.place).is_err() {
