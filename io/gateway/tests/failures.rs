@@ -99,8 +99,8 @@ fn nobody_is_led_to_the_programs_own_sockets() {
     assert!(scrape(&gateway).contains(counted), "{}", scrape(&gateway));
 }
 
-/// An entry point on loopback is for this machine as the admin interface is, for as long as it shows
-/// what that shows: also by connections that are there already.
+/// An entry point on loopback is for this machine as the admin interface is, for as long as it
+/// shows what that shows: also by connections that are there already.
 #[test]
 fn nobody_is_led_to_listeners_that_show_the_programs_own_services() {
     let at = |host: [u8; 4]| Bind { address: (host, 0).into(), ..web(0) };
