@@ -91,7 +91,10 @@ mod tests {
     /// What becomes of a request that says to have this length, or none and is collected so.
     fn entered(most: Option<u64>, length: Option<&'static str>, got: Got) -> &'static str {
         let asked = Asked::by("POST", "a.b", "/");
-        let asked = length.map_or(asked.clone(), |told| asked.with("Content-Length", told));
+        let asked = match length {
+            Some(told) => asked.with("Content-Length", told),
+            None => asked,
+        };
         let mut frame = Detour::new(&[(500, 599)], most);
         let mut world = World::new();
         match frame.enter(&mut world.context(), &mut RequestEdits::new(&asked), got) {
