@@ -7,7 +7,7 @@ mod mark;
 
 use std::sync::Arc;
 
-use steelyard_http::RequestEdits;
+use steelyard_http::{RequestEdits, RequestView as _, parameters_called, without_parameters};
 use steelyard_model::routing::filter::token::{TokenAuth, TokenKeys};
 use steelyard_tokens::{Claims, KeyRing, TokenFault, verified};
 
@@ -110,7 +110,8 @@ impl Token {
         }
     }
 
-    /// Endpoints are told what the token says, and nothing that a client has made up.
+    /// Endpoints are told what the token says, and nothing that a client has made up; where they
+    /// are not to have the token, they get it neither way.
     fn tell(&self, claims: &Claims, cx: &mut Context<'_>, head: &mut RequestEdits<'_>) -> Enter {
         let auth = &self.terms.auth;
         let told = told::tell(claims, auth.user.as_ref(), &auth.told, cx, head);
@@ -119,6 +120,15 @@ impl Token {
         }
         if !auth.is_passed_on {
             _ = head.lines().remove("Authorization");
+            if let Some(name) = &auth.parameter
+                && let Some(query) = head.query()
+                && parameters_called(query, name).next().is_some()
+            {
+                let rest = without_parameters(query, name);
+                if head.set_query(rest.as_deref()).is_err() {
+                    return Enter::Answer(Box::new(Response::bare(400)));
+                }
+            }
         }
         Enter::Next
     }

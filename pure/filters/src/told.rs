@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steelyard_http::RequestEdits;
 use steelyard_model::routing::claims::ClaimPath;
-use steelyard_tokens::Claims;
+use steelyard_tokens::{Claims, Untellable};
 
 use crate::context::{Context, Note};
 use crate::response::Response;
@@ -24,9 +24,14 @@ pub(crate) fn tell(
     }
     for (name, path) in told {
         spellings::remove(head, name);
-        let Some(value) = claims.text(path) else { continue };
-        // A value that would end its line is none that endpoints can be told.
-        if head.lines().set(name, value.as_bytes()).is_err() {
+        // A value that would end its line, or a group that would be another one, is none that
+        // endpoints can be told.
+        let is_told = match claims.line(path) {
+            Ok(None) => continue,
+            Ok(Some(value)) => head.lines().set(name, value.as_bytes()).is_ok(),
+            Err(Untellable) => false,
+        };
+        if !is_told {
             cx.notes.push(Note::Reason("a claim of the token is no value of a header"));
             return Some(Box::new(Response::bare(403)));
         }

@@ -68,7 +68,7 @@ pub use query::{Semicolons, respell_query};
 pub use reject::{BadResponse, Reject};
 pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
-pub use seen::{HeadSubject, parameters_called};
+pub use seen::{HeadSubject, parameters_called, without_parameters};
 pub use span::{AttemptSpan, RequestSpan, SpanCounts, SpanSink};
 pub use subject::RequestSubject;
 pub use trace::TraceParent;

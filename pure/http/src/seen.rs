@@ -82,6 +82,13 @@ pub fn parameters_called<'q>(query: &'q str, name: &str) -> impl Iterator<Item =
     pairs.filter(move |(key, _)| text(key) == name).map(|(_, value)| text(value))
 }
 
+/// A query without its parameters of this name; none where nothing is left of it.
+pub fn without_parameters(query: &str, name: &str) -> Option<String> {
+    let key = |pair: &&str| text(pair.split_once('=').map_or(*pair, |(key, _)| key)) != name;
+    let rest: Vec<&str> = query.split('&').filter(key).collect();
+    (!rest.is_empty()).then(|| rest.join("&"))
+}
+
 impl Subject for HeadSubject<'_> {
     fn host(&self) -> &str {
         &self.host

@@ -56,6 +56,8 @@ impl SigningAlgorithm {
 
     /// The algorithm of that name; `none` is none.
     pub fn of_name(name: &str) -> Option<Self> {
+        // What the general name stands for here has one of its own since (RFC 9864 §2.2).
+        let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.iter().find(|row| row.0 == name).map(|row| row.1)
     }
 

@@ -10,6 +10,10 @@ use crate::fault::TokenFault;
 /// Seconds that clocks may differ.
 pub(crate) const LEEWAY: i64 = 60;
 
+/// A claim that no header line can say: who reads it would take it for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untellable;
+
 /// What a token says of its bearer: members of a JSON object (RFC 7519 §4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims(pub(crate) Map<String, Value>);
@@ -34,6 +38,21 @@ impl Claims {
             }
             object @ Value::Object(_) => Some(object.to_string().into()),
             scalar => text(scalar),
+        }
+    }
+
+    /// A claim as the value of a header line, which is read as a list of what stands between
+    /// commas.
+    ///
+    /// # Errors
+    /// When it is a list with an element that would be read as another one, or as several.
+    pub fn line(&self, path: &ClaimPath) -> Result<Option<Cow<'_, str>>, Untellable> {
+        let is_another = |element: &Value| {
+            text(element).is_some_and(|text| text.contains(',') || text.trim() != text)
+        };
+        match self.at(path) {
+            Some(Value::Array(elements)) if elements.iter().any(is_another) => Err(Untellable),
+            _ => Ok(self.text(path)),
         }
     }
 

@@ -7,7 +7,8 @@ use std::fmt;
 pub enum TokenFault {
     /// More than 64 KiB.
     TooLong,
-    /// No three parts of base64url with JSON objects in the first two.
+    /// No three parts of base64url with JSON objects in the first two, in which each name stands
+    /// once and `kid`, if it is there, is text.
     Unreadable,
     /// None of its keys is for the algorithm it names, or it names none that is known.
     Algorithm,

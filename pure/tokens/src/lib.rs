@@ -12,6 +12,7 @@ mod exercise;
 mod fault;
 mod identity;
 mod keys;
+mod object;
 mod signature;
 mod token;
 
@@ -19,7 +20,7 @@ mod token;
 mod tests;
 
 pub use algorithm::SigningAlgorithm;
-pub use claims::Claims;
+pub use claims::{Claims, Untellable};
 pub use exercise::exercise;
 pub use fault::TokenFault;
 pub use identity::{IdentityFault, IdentityTerms};

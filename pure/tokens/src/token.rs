@@ -7,6 +7,7 @@ use crate::bytes_of;
 use crate::claims::Claims;
 use crate::fault::TokenFault;
 use crate::keys::KeyRing;
+use crate::object;
 
 /// Bytes of a token that are read, at most: heads have no more, and less is decoded than this.
 pub(crate) const LONGEST: usize = 64 << 10;
@@ -42,6 +43,10 @@ fn is_signed(
     }
     let algorithm = text("alg").and_then(SigningAlgorithm::of_name).filter(|it| keys.knows(*it));
     let algorithm = algorithm.ok_or(TokenFault::Algorithm)?;
+    // A name that is no text is none that a key could have (RFC 7515 §4.1.4).
+    if head.get("kid").is_some_and(|name| !name.is_string()) {
+        return Err(TokenFault::Unreadable);
+    }
     let key = text("kid");
     if keys.signed(algorithm, key, message.as_bytes(), signature) {
         Ok(())
@@ -52,8 +57,5 @@ fn is_signed(
 
 pub(crate) fn object(part: &str) -> Result<Map<String, Value>, TokenFault> {
     let bytes = bytes_of(part).ok_or(TokenFault::Unreadable)?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(TokenFault::Unreadable),
-    }
+    object::object(&bytes).ok_or(TokenFault::Unreadable)
 }

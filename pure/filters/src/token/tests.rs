@@ -82,6 +82,10 @@ fn who_is_let_in() {
         (auth(), format!("Bearer {}", minted(ann).replace('.', "..")), invalid),
         (auth(), format!("Bearer {old}"), invalid),
         (auth(), format!("Bearer {bad_group}"), "403 "),
+        (auth(), format!("Bearer {}", minted(r#"{"groups":["a,ops","b"]}"#)), "403 "),
+        (auth(), format!("Bearer {}", minted(r#"{"groups":["a"," ops"]}"#)), "403 "),
+        (auth(), format!("Bearer {}", minted(r#"{"groups":"a,b"}"#)), "passes X-Groups=a,b"),
+        (auth(), format!("Bearer {}", minted(r#"{"sub":"a","sub":"ann"}"#)), invalid),
         (ops(), format!("Bearer {}", minted(ann)), "passes X-Groups=ops,dev"),
         (ops(), format!("Bearer {}", minted("{}")), "403 Bearer error=\"insufficient_scope\""),
     ] {
@@ -125,6 +129,23 @@ fn a_token_in_the_query_and_one_that_is_passed_on() {
     let mut world = World::new();
     let mut frame = Token::new(&with, kept(&mut Memory::default())).unwrap();
     assert_eq!(entered(&mut frame, &mut world, asked.clone()), "passes");
+    // It goes on only where that is asked for.
+    for (is_passed_on, spelled, left) in
+        [(false, "t", Some("a=1&b")), (false, "%74", Some("a=1&b")), (true, "t", None)]
+    {
+        let query = format!("a=1&{spelled}={}&b", minted(r#"{"sub":"ann"}"#));
+        let asked = Asked::get("a.b", format!("/?{query}").leak());
+        let terms = TokenAuth { is_passed_on, ..with.clone() };
+        let mut frame = Token::new(&terms, kept(&mut Memory::default())).unwrap();
+        let mut head = RequestEdits::new(&asked);
+        let entered = frame.enter(&mut World::new().context(), &mut head, Got::Nothing);
+        assert!(matches!(entered, Enter::Next), "{entered:?}");
+        assert_eq!(head.query(), Some(left.unwrap_or(&query)));
+    }
+    let alone = Asked::get("a.b", format!("/?t={}", minted("{}")).leak());
+    let mut head = RequestEdits::new(&alone);
+    let entered_so = frame.enter(&mut World::new().context(), &mut head, Got::Nothing);
+    assert!(matches!(entered_so, Enter::Next) && head.query().is_none());
     assert_eq!(world.notes, [Note::User("ann".into())]);
     let mut without = Token::new(&auth(), kept(&mut Memory::default())).unwrap();
     assert_eq!(entered(&mut without, &mut world, asked), "401 Bearer");

@@ -38,6 +38,11 @@ fn heads_that_ask_for_belief() {
         (r#"{"alg":"HS256","crit":["exp"]}"#, TokenFault::Critical),
         (r#"["HS256"]"#, TokenFault::Unreadable),
         ("HS256", TokenFault::Unreadable),
+        // Some readers take the first of two, and some the last.
+        (r#"{"alg":"none","alg":"HS256"}"#, TokenFault::Unreadable),
+        (r#"{"alg":"HS256","kid":1}"#, TokenFault::Unreadable),
+        (r#"{"alg":"HS256","kid":null}"#, TokenFault::Unreadable),
+        (r#"{"alg":"HS256","kid":["a"]}"#, TokenFault::Unreadable),
     ] {
         assert_eq!(verified(&signer().token(head, "{}"), &keys(), 0), Err(fault), "{head}");
     }
@@ -66,6 +71,18 @@ fn times() {
     ] {
         let got = verified(&signer().token(BY_SECRET, body), &keys(), now).map(|_| ());
         assert_eq!(got, expected, "{body}");
+    }
+}
+
+#[test]
+fn what_is_said_twice_is_not_believed() {
+    for body in [
+        r#"{"sub":"root","sub":"ann"}"#,
+        r#"{"exp":9999999999,"exp":1}"#,
+        r#"{"realm":{"roles":["a"],"roles":["admin"]}}"#,
+    ] {
+        let got = verified(&signer().token(BY_SECRET, body), &keys(), 0);
+        assert_eq!(got, Err(TokenFault::Unreadable), "{body}");
     }
 }
 
