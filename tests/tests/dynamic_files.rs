@@ -3,6 +3,8 @@
 
 #[path = "dynamic_files/certificates.rs"]
 mod certificates;
+#[path = "dynamic_files/second_way.rs"]
+mod second_way;
 #[path = "dynamic_files/users.rs"]
 mod users;
 

@@ -24,6 +24,7 @@ mod routes;
 mod streams;
 mod who_is_asked;
 mod who_may_pass;
+mod whose_state;
 
 fn joined(yaml: &str) -> Snapshot {
     let snapshot = resolve(&items(yaml), &ResolveOptions::default());

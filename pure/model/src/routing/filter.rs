@@ -52,6 +52,19 @@ pub struct FilterNode {
     pub filter: Filter,
 }
 
+impl FilterNode {
+    /// Whether it, or what it has exemptions from, counts.
+    fn counts_within(&self, filters: &Sorted<FilterId, Arc<Self>>) -> bool {
+        let mut node = self;
+        for _ in 0..MOST_DEPTH {
+            let Filter::When(_, inner) = &node.filter else { break };
+            let Some(found) = filters.get(inner) else { break };
+            node = found;
+        }
+        node.filter.counts()
+    }
+}
+
 /// A use of a filter on a listener, a route or an edge.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Use {
@@ -186,15 +199,37 @@ pub enum Rewrite {
 }
 
 impl Use {
-    /// The use of `filter` on what is called `owner`. What limits is one thing wherever it is
-    /// used; a breaker is one for each that uses it.
+    /// The use of `filter` on what is called `owner`. What counts requests is one for each that
+    /// uses it, as with Traefik; what others keep (who is known) is one wherever it is used.
     pub fn of(owner: &str, id: &FilterId, filter: &Filter) -> Self {
         let state = match filter {
-            Filter::CircuitBreaker(_) => format!("{owner}>{id}").into(),
             Filter::Chain(_) => owner.into(),
+            _ if filter.counts() => return Self::counted(owner, id),
             _ => id.as_str().into(),
         };
         Self { filter: id.clone(), state }
+    }
+
+    /// The use of a filter on what is called `owner` that counts, or within which one does.
+    pub fn counted(owner: &str, id: &FilterId) -> Self {
+        Self { filter: id.clone(), state: format!("{owner}>{id}").into() }
+    }
+
+    /// The use of a chain's member, of which it is known what stands within it.
+    fn member(owner: &str, node: &FilterNode, filters: &Sorted<FilterId, Arc<FilterNode>>) -> Self {
+        match node.counts_within(filters) {
+            true => Self::counted(owner, &node.id),
+            false => Self::of(owner, &node.id, &node.filter),
+        }
+    }
+
+    /// The same where it is by another owner, whose state it is if it was `owner`'s.
+    #[must_use]
+    pub fn by(&self, owner: &str, other: &str) -> Self {
+        let rest = self.state.strip_prefix(owner);
+        let own = rest.filter(|rest| rest.is_empty() || rest.starts_with('>'));
+        let state = own.map_or_else(|| self.state.clone(), |rest| format!("{other}{rest}").into());
+        Self { filter: self.filter.clone(), state }
     }
 
     /// The use of a filter within the one that is used: its state is its own, and one with that of
@@ -220,7 +255,7 @@ impl Use {
             for id in node.filter.inner() {
                 let (inner, within) = match (&node.filter, filters.get(id)) {
                     (Filter::Chain(_), Some(member)) => {
-                        let member = Self::of(&usage.state, id, &member.filter);
+                        let member = Self::member(&usage.state, member, filters);
                         (member.clone(), member)
                     }
                     _ => (root.within(id), root.clone()),
@@ -261,7 +296,7 @@ impl Use {
         };
         for id in members {
             let member = filters.get(id)?;
-            let usage = Self::of(&self.state, id, &member.filter);
+            let usage = Self::member(&self.state, member, filters);
             usage.expand(filters, depth.checked_sub(1)?, looks, all)?;
         }
         Some(())
@@ -380,6 +415,16 @@ impl Filter {
                 | Self::RefuseAddresses(_)
                 | Self::AnyOf(_)
         )
+    }
+
+    /// Whether it counts requests or connections, by itself.
+    pub fn counts(&self) -> bool {
+        match self {
+            Self::CircuitBreaker(_) | Self::InFlight(_) | Self::InFlightConnections(_) => true,
+            // What is counted elsewhere has one name for all.
+            Self::RateLimit(limit) => limit.redis.is_none(),
+            _ => false,
+        }
     }
 
     /// Whether it sends clients elsewhere.

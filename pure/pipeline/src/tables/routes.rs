@@ -19,6 +19,7 @@ mod sockets;
 mod sticky;
 mod streams;
 mod transports;
+mod users;
 
 use std::sync::Arc;
 
@@ -157,7 +158,9 @@ fn joined(
         location::express(draft, join.reads, &mut http);
         http.rank.specific.is_fallback |= index.is_none();
         http.uses.extend(is_nobodys.then(location::nothing));
-        http.uses.extend(passed.0.iter().cloned().chain(inner.0));
+        // Each of them is a router by itself, and counts by itself.
+        let passed = passed.0.iter().map(|it| it.by(&owner, draft.id.as_str()));
+        http.uses.extend(passed.chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);
@@ -288,6 +291,7 @@ fn service_terms(
         lets_names: lets_names(read.class, options),
         at_address: location.asks_services(read),
         natively: options.ingress.native_lb_by_default,
+        so: None,
     }
 }
 

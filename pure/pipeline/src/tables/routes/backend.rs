@@ -45,6 +45,14 @@ pub(super) struct ServiceTerms {
     pub(super) at_address: bool,
     /// They are unless they say otherwise.
     pub(super) natively: bool,
+    /// What becomes of who would go where it cannot be gone; none is of a route.
+    pub(super) so: Option<&'static str>,
+}
+
+impl ServiceTerms {
+    fn so(self) -> &'static str {
+        self.so.unwrap_or("the route answers 503")
+    }
 }
 
 /// Where a named Service port leads.
@@ -228,7 +236,7 @@ impl Join<'_, '_> {
             return Some(Target { port, asked: None, set });
         };
         if !self.terms.lets_names {
-            self.diagnostics.push(unwanted(written, class));
+            self.diagnostics.push(unwanted(written, class, self.terms.so()));
             return None;
         }
         if class == Class::Nginx && is_local(host) {
@@ -316,8 +324,9 @@ impl Join<'_, '_> {
             codes::BACKEND_EXTERNAL_NAME,
             &field(&written.place, "name"),
             format!(
-                "Service {} stands for Service {other}, which {lacks}: the route answers 503",
-                written.service
+                "Service {} stands for Service {other}, which {lacks}: {}",
+                written.service,
+                self.terms.so()
             ),
             help,
         );
@@ -332,9 +341,8 @@ impl Join<'_, '_> {
         let NamespacedName { namespace, name } = &written.service;
         let missing = Missing::named("Service", name).within(namespace).sought();
         let say = |no: &str| {
-            format!(
-                "there is {no} Service `{name}` in namespace {namespace}: the route answers 503"
-            )
+            let so = self.terms.so();
+            format!("there is {no} Service `{name}` in namespace {namespace}: {so}")
         };
         let help = format!("add the Service to namespace {namespace}, or name another");
         let found = Diagnostic::at(
@@ -394,8 +402,9 @@ impl Join<'_, '_> {
             codes::BACKEND_PORT_MISSING,
             &field(&written.place, "port"),
             format!(
-                "Service {} has no {protocol} port {what}: the route answers 503",
-                written.service
+                "Service {} has no {protocol} port {what}: {}",
+                written.service,
+                self.terms.so()
             ),
             help,
         ));
@@ -412,9 +421,9 @@ fn nobody(service: &Service, why: &str, key: &str) -> Diagnostic {
 }
 
 /// Says of a Service that stands for a name elsewhere that it must not.
-fn unwanted(written: &BackendRef, class: Class) -> Diagnostic {
+fn unwanted(written: &BackendRef, class: Class, so: &str) -> Diagnostic {
     let message = format!(
-        "Service {} is an ExternalName, and routes may not lead to such: the route answers 503",
+        "Service {} is an ExternalName, and routes may not lead to such: {so}",
         written.service
     );
     let help = match class {

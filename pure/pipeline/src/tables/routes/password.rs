@@ -8,6 +8,7 @@ use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::{Filter, FilterNode};
 use steelyard_model::{Diagnostic, Missing, NamespacedName, PasswordDraft, Secret, Severity};
 
+use super::users::say_users;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
@@ -41,6 +42,8 @@ pub(super) fn password(
         true => ("digest-auth", Filter::DigestAuth(auth)),
         false => ("basic-auth", Filter::BasicAuth(auth)),
     };
+    // As with nginx, nobody is kept from coming in by somebody else's line.
+    say_users(&filter, &format!("of Secret {}", draft.secret), &draft.place, diagnostics);
     let id = format!("{namespace}/{name}#{kind}@ingress").into();
     Ok(Some(Arc::new(FilterNode { id, place: None, filter })))
 }

@@ -43,6 +43,9 @@ const PROVIDER: &str = "kubernetescrd";
 /// What becomes of a route that leads to nothing.
 const UNSERVED: &str = "the route answers 503";
 
+/// What becomes of one of several ways that leads to nothing.
+const NO_WAY: &str = "who is sent this way is answered 503";
+
 /// What becomes of routes whose parent is not there.
 const ORPHANED: &str = "nothing leads to these routes";
 
@@ -59,6 +62,8 @@ struct Maker<'r, 'a> {
     reads: &'r mut Reads<'a>,
     diagnostics: &'r mut Vec<Diagnostic>,
     routed: Routed,
+    /// What becomes of who would go where it cannot be gone.
+    so: &'static str,
 }
 
 /// Gives a filter that an Ingress's own words make the backend that stands for whom it asks, which
@@ -85,7 +90,8 @@ pub(super) fn backend_at(
     routed: &mut Routed,
 ) -> Option<BackendId> {
     let kind = RouteKind::Http;
-    let mut maker = Maker { kind, options, reads, diagnostics, routed: std::mem::take(routed) };
+    let (routed_before, so) = (std::mem::take(routed), UNSERVED);
+    let mut maker = Maker { kind, options, reads, diagnostics, routed: routed_before, so };
     let backend = maker.asked_at(address, tls, id, place);
     *routed = maker.routed;
     backend
@@ -98,8 +104,8 @@ pub(super) fn held_by(
     reads: &mut Reads<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<TlsPolicyId> {
-    let (kind, routed) = (RouteKind::Http, Routed::default());
-    Maker { kind, options, reads, diagnostics, routed }.terms(named)
+    let (kind, routed, so) = (RouteKind::Http, Routed::default(), UNSERVED);
+    Maker { kind, options, reads, diagnostics, routed, so }.terms(named)
 }
 
 /// The routes of one object.
@@ -116,8 +122,8 @@ pub(in crate::tables) fn routers(
     let listeners = EntryPoints::of(set.kind, &options.entry_points).of_routers(set, diagnostics);
     certificate(set, reads, diagnostics);
     let children = children(set, reads, options);
-    let mut maker =
-        Maker { kind: set.kind, options, reads, diagnostics, routed: Routed::default() };
+    let (kind, routed, so) = (set.kind, Routed::default(), UNSERVED);
+    let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     set.parents.iter().for_each(|parent| maker.parent(set, parent));
     for draft in &set.routers {
         let route = maker.route(set, draft, &listeners, &children);
@@ -136,7 +142,8 @@ pub(in crate::tables) fn described(
     let row = reads.row(&Cell::Object(Tag::TraefikService, id.clone()))?;
     let [Item::Backend(draft), ..] = row.items() else { return None };
     let kind = draft.kind;
-    let mut maker = Maker { kind, options, reads, diagnostics, routed: Routed::default() };
+    let (routed, so) = (Routed::default(), UNSERVED);
+    let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     let field = if elsewhere::is_of_file(id) { "" } else { "spec" };
     let place = Provenance::new(&draft.object, field);
     let name = described_id(id);
@@ -165,7 +172,8 @@ pub(in crate::tables) fn filters(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(tag, id.clone()))?;
     let kind = if tag == Tag::MiddlewareTcp { RouteKind::Tcp } else { RouteKind::Http };
-    let mut maker = Maker { kind, options, reads, diagnostics, routed: Routed::default() };
+    let (routed, so) = (Routed::default(), UNSERVED);
+    let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     let drafts = row.items().iter().filter_map(|item| match item {
         Item::Filter(draft) => Some(draft),
         _ => None,

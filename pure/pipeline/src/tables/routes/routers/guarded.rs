@@ -17,7 +17,7 @@ use steelyard_model::{
 };
 
 use super::super::elsewhere;
-use super::{Maker, NOBODY};
+use super::{Maker, NOBODY, UNSERVED};
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -44,7 +44,7 @@ pub(in crate::tables) fn guarded(
     let mut all = Vec::new();
     for point in asking {
         let (kind, routed) = (RouteKind::Http, Routed::default());
-        let mut maker = Maker { kind, options, reads, diagnostics, routed };
+        let mut maker = Maker { kind, options, reads, diagnostics, routed, so: UNSERVED };
         let uses = maker.uses_of(point);
         let policy = point.tls_options.as_ref().and_then(|name| maker.terms_of(point, name));
         all.extend(point.listeners().into_iter().map(|listener| {

@@ -21,11 +21,12 @@ use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{
     Diagnostic, FilterDraft, Item, Missing, NamespacedName, Provenance, Secret, Severity,
 };
-use steelyard_passwords::{DigestUsers, PasswordHash, UserFault, Users};
+use steelyard_passwords::PasswordHash;
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
 
 use super::super::elsewhere;
+use super::super::users::{count_of_users, say_users, set_users, users_of};
 use super::guarded::ENTRY_POINT;
 use super::plugins::instead_of_plugin;
 use super::{Maker, UNSERVED};
@@ -45,8 +46,8 @@ struct Above {
     looks: usize,
 }
 
-/// Users that a finding is said of, at most.
-const MOST_SAID: usize = 8;
+/// A filter that closes who uses it, if it is there, and why.
+type Unusable = (Option<Arc<FilterNode>>, RefusalReason);
 
 /// What an Ingress uses, and why its routes are closed by it, if they are.
 pub(in super::super) fn passed_by(
@@ -56,8 +57,8 @@ pub(in super::super) fn passed_by(
     reads: &mut Reads<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Vec<Use>, Option<RefusalReason>) {
-    let (kind, routed) = (RouteKind::Http, Routed::default());
-    Maker { kind, options, reads, diagnostics, routed }.passed(links, owner)
+    let (kind, routed, so) = (RouteKind::Http, Routed::default(), UNSERVED);
+    Maker { kind, options, reads, diagnostics, routed, so }.passed(links, owner)
 }
 
 impl Maker<'_, '_> {
@@ -88,7 +89,8 @@ impl Maker<'_, '_> {
         let (mut uses, mut closed) = (Vec::new(), None);
         for link in links {
             match self.usable(link, &mut Above { is_of_route, ..Above::default() }) {
-                Ok(node) => uses.push(Use::of(owner, &node.id, &node.filter)),
+                Ok((node, true)) => uses.push(Use::counted(owner, &node.id)),
+                Ok((node, false)) => uses.push(Use::of(owner, &node.id, &node.filter)),
                 Err((node, why)) => {
                     uses.extend(node.map(|node| Use::of(owner, &node.id, &node.filter)));
                     closed.get_or_insert(why);
@@ -98,13 +100,13 @@ impl Maker<'_, '_> {
         (uses, closed)
     }
 
-    /// A filter that may be used, with all that stands within it; else why not, and it, if it is
-    /// there.
+    /// A filter that may be used, with all that stands within it, and whether it, or what it has
+    /// exemptions from, counts; else why not, and it, if it is there.
     fn usable(
         &mut self,
         link: &ObjectLink,
         above: &mut Above,
-    ) -> Result<Arc<FilterNode>, (Option<Arc<FilterNode>>, RefusalReason)> {
+    ) -> Result<(Arc<FilterNode>, bool), Unusable> {
         let (cell, id) = self.named(link).map_err(|why| (None, why))?;
         let Some((draft, node)) = self.defined(&cell, &id) else {
             return Err((None, self.unusable(link)));
@@ -129,9 +131,13 @@ impl Maker<'_, '_> {
             return Err((Some(node), self.circle(link)));
         }
         above.chains.push(id);
+        let mut counts = node.filter.counts();
         for member in &draft.members {
             let why = match self.usable(member, above) {
-                Ok(inner) => self.fits(&node, &inner, member).err(),
+                Ok((inner, is_counted)) => {
+                    counts |= is_counted && matches!(node.filter, Filter::When(..));
+                    self.fits(&node, &inner, member).err()
+                }
                 Err((_, why)) => Some(why),
             };
             if let Some(why) = why {
@@ -139,7 +145,7 @@ impl Maker<'_, '_> {
             }
         }
         above.chains.pop();
-        Ok(node)
+        Ok((node, counts))
     }
 
     /// The object that a link means, and what its filter is called.
@@ -153,7 +159,7 @@ impl Maker<'_, '_> {
                 self.may_name(id, &link.place)?;
                 let cell = Cell::Object(tag, id.clone());
                 if self.reads.row(&cell).is_none() {
-                    self.absent(kind, id, &link.place, UNSERVED);
+                    self.absent(kind, id, &link.place, self.so);
                     return Err(RefusalReason::Filter(link.place.clone()));
                 }
                 match elsewhere::is_of_file(id) {
@@ -178,7 +184,7 @@ impl Maker<'_, '_> {
                     [cell] => Ok((cell.clone(), (&**name).into())),
                     [] => {
                         let help = format!("name a {kind}: NAMESPACE-NAME@kubernetescrd");
-                        self.unprovided(name, &link.place, UNSERVED, &help);
+                        self.unprovided(name, &link.place, self.so, &help);
                         Err(RefusalReason::Filter(link.place.clone()))
                     }
                     _ => Err(self.ambiguous(name, link)),
@@ -227,10 +233,8 @@ impl Maker<'_, '_> {
 
     /// Says of a filter that is not carried out yet.
     pub(super) fn unbuilt(&mut self, link: &ObjectLink, what: &str) -> RefusalReason {
-        let message = format!(
-            "middleware `{}` ({what}) is not carried out yet: the route answers 503",
-            target(link)
-        );
+        let message =
+            format!("middleware `{}` ({what}) is not carried out yet: {}", target(link), self.so);
         let help = "take it off to open the route to everybody, or keep it: a later version \
                     carries it out";
         self.refuse(link, codes::FILTER_NOT_CARRIED_OUT, message, help)
@@ -238,15 +242,15 @@ impl Maker<'_, '_> {
 
     fn plugin(&mut self, link: &ObjectLink, name: &str) -> RefusalReason {
         let message = format!(
-            "middleware `{}` is the plugin `{name}`, a program that is never run here: the route \
-             answers 503",
-            target(link)
+            "middleware `{}` is the plugin `{name}`, a program that is never run here: {}",
+            target(link),
+            self.so
         );
         self.refuse(link, codes::FILTER_NOT_CARRIED_OUT, message, instead_of_plugin(name))
     }
 
     fn unusable(&mut self, link: &ObjectLink) -> RefusalReason {
-        let message = format!("middleware `{}` cannot be had: the route answers 503", target(link));
+        let message = format!("middleware `{}` cannot be had: {}", target(link), self.so);
         let help = "mend what is said of it";
         self.refuse(link, codes::FILTER_UNUSABLE, message, help)
     }
@@ -274,8 +278,7 @@ impl Maker<'_, '_> {
             return Ok(());
         }
         let (kind, what) = (inner.filter.kind(), target(link));
-        let message =
-            format!("middleware `{what}` ({kind}) may not stand there: the route answers 503");
+        let message = format!("middleware `{what}` ({kind}) may not stand there: {}", self.so);
         Err(self.refuse(link, codes::FILTER_UNUSABLE, message, help))
     }
 
@@ -290,14 +293,15 @@ impl Maker<'_, '_> {
 
     fn circle(&mut self, link: &ObjectLink) -> RefusalReason {
         let message = format!(
-            "middleware `{}` stands within itself, too deep or too often: the route answers 503",
-            target(link)
+            "middleware `{}` stands within itself, too deep or too often: {}",
+            target(link),
+            self.so
         );
         self.refuse(link, codes::FILTER_UNUSABLE, message, "take it out of the chain")
     }
 
     fn ambiguous(&mut self, name: &str, link: &ObjectLink) -> RefusalReason {
-        let message = format!("more than one middleware is called `{name}`: the route answers 503");
+        let message = format!("more than one middleware is called `{name}`: {}", self.so);
         let help = "give one of them another name: namespace and name are joined by a hyphen";
         self.refuse(link, codes::FILTER_UNUSABLE, message, help)
     }
@@ -341,6 +345,7 @@ impl Maker<'_, '_> {
             reads: self.reads,
             diagnostics: &mut said,
             routed: Default::default(),
+            so: self.so,
         };
         quiet.named(link).map_or_else(|_| format!("{} (none)", target(link)).into(), |(_, id)| id)
     }
@@ -407,7 +412,7 @@ impl Maker<'_, '_> {
             let mut all = users_of(filter).map_or(Vec::new(), |all| all.to_vec());
             all.extend(written.iter().cloned());
             set_users(filter, all);
-            let is_anybody = faults_of_users(filter).is_some_and(|(count, _)| count > 0);
+            let is_anybody = count_of_users(filter).is_some_and(|count| count > 0);
             own.or_else(|why| if is_anybody { Ok(()) } else { Err(why) })
                 .map_err(|why| format!("is of no use here: {why}"))
         });
@@ -434,13 +439,7 @@ impl Maker<'_, '_> {
         whose: &str,
         place: &Provenance,
     ) -> Result<(), String> {
-        let Some((count, faults)) = faults_of_users(filter) else { return Ok(()) };
-        for (index, why) in faults.iter().take(MOST_SAID) {
-            let message = format!("user {} {whose} is never let in: {why}", index + 1);
-            let code = codes::FILTER_USER;
-            let (severity, help) = (Severity::Warning, why.help());
-            self.diagnostics.push(Diagnostic::at(severity, code, place, message, help));
-        }
+        let Some(count) = say_users(filter, whose, place, self.diagnostics) else { return Ok(()) };
         if count == 0 { Err("it names nobody who could be let in".to_owned()) } else { Ok(()) }
     }
 
@@ -452,35 +451,6 @@ impl Maker<'_, '_> {
         let found = Diagnostic::at(Severity::Error, code, &link.place, say("no"), help);
         let missing = Missing::named("Secret", name).within(namespace).sought();
         self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
-    }
-}
-
-/// The lines of users that a filter has.
-fn users_of(filter: &mut Filter) -> Option<&mut Arc<[Arc<str>]>> {
-    match filter {
-        Filter::BasicAuth(auth) | Filter::DigestAuth(auth) => Some(&mut auth.users),
-        _ => None,
-    }
-}
-
-fn set_users(filter: &mut Filter, users: Vec<Arc<str>>) {
-    if let Some(all) = users_of(filter) {
-        *all = users.into();
-    }
-}
-
-/// How many users a filter lets in by what is written, and which lines name none.
-fn faults_of_users(filter: &Filter) -> Option<(usize, Vec<(usize, UserFault)>)> {
-    match filter {
-        Filter::BasicAuth(auth) => {
-            let (users, faults) = Users::read(&auth.users);
-            Some((users.len(), faults))
-        }
-        Filter::DigestAuth(auth) => {
-            let (users, faults) = DigestUsers::read(&auth.users);
-            Some((users.len(), faults))
-        }
-        _ => None,
     }
 }
 

@@ -19,7 +19,7 @@ use super::super::elsewhere;
 use super::super::origin::{self, OriginTerms};
 use super::super::sticky::cookie;
 use super::super::transports::transport_id;
-use super::{Maker, PROVIDER, UNSERVED, field};
+use super::{Maker, PROVIDER, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::Class;
@@ -46,7 +46,7 @@ impl Maker<'_, '_> {
         let (origin, routed) = (&OriginTerms::Unsaid, &mut self.routed);
         let (reads, diagnostics) = (&mut *self.reads, &mut *self.diagnostics);
         let lets_names = self.options.crd.lets_external_names(self.options.as_traefik);
-        let terms = ServiceTerms { lets_names, ..ServiceTerms::default() };
+        let terms = ServiceTerms { lets_names, so: Some(self.so), ..ServiceTerms::default() };
         let mut join = Join { protocol, reads, origin, terms, diagnostics };
         let service = join.service(written).ok_or_else(nothing)?;
         let target = join.target(written, &service, Class::Traefik, routed).ok_or_else(nothing)?;
@@ -110,11 +110,12 @@ impl Maker<'_, '_> {
         let asked = Asked { who, service, port: &target.port, set: &target.set };
         asked.set(self.reads, &mut self.routed).map_err(|(why, key)| {
             let place = field(place, key);
+            let so = self.so;
             self.diagnostics.push(Diagnostic::at(
                 Severity::Error,
                 codes::REFERENCE_MISSING,
                 &place,
-                format!("{why}: the route answers 503"),
+                format!("{why}: {so}"),
                 format!("remove `{key}`, so that the endpoints are asked"),
             ));
             RefusalReason::Reference(place)
@@ -139,7 +140,7 @@ impl Maker<'_, '_> {
                     Some(id) => self.named_transport(&id, scheme, link),
                     None => {
                         let help = "name a ServersTransport";
-                        Err(self.unprovided(name, &link.place, UNSERVED, help))
+                        Err(self.unprovided(name, &link.place, self.so, help))
                     }
                 };
             }
@@ -178,7 +179,7 @@ impl Maker<'_, '_> {
         self.may_name(id, &link.place)?;
         let (tag, kind) = self.transport_kind();
         if self.reads.row(&Cell::Object(tag, id.clone())).is_none() {
-            return Err(self.absent(kind, id, &link.place, UNSERVED));
+            return Err(self.absent(kind, id, &link.place, self.so));
         }
         Ok(transport_id(id, self.kind.is_of_requests().then_some(scheme)))
     }

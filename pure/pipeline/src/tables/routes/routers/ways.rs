@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::super::elsewhere;
 use super::super::sticky::cookie;
 use super::servers::leaf_id;
-use super::{Maker, PROVIDER, UNSERVED, described_id, field};
+use super::{Maker, NO_WAY, PROVIDER, described_id, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::Row;
@@ -57,15 +57,18 @@ impl Maker<'_, '_> {
     /// nobody else.
     pub(super) fn edge(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
         let owner = format!("{owner}/{at}");
+        let so = std::mem::replace(&mut self.so, NO_WAY);
         let (uses, closed) = self.passed_on(way, &owner, false);
         let led = closed.map_or_else(|| self.way(way, &owner), Err);
-        let backend = match led {
-            Ok(id) => id,
+        self.so = so;
+        let (backend, uses) = match led {
+            Ok(id) => (id, uses),
             Err(why) => {
                 let id = BackendId::from(format!("{owner}#refused@{PROVIDER}"));
                 let backend = Backend::Refused { status: 503, why, instead_of: None };
                 self.describe(id.clone(), &way.place, backend);
-                id
+                // What cannot be had would close the other ways too, and nobody passes here.
+                (id, Vec::new())
             }
         };
         Edge { backend, weight: way.weight, uses }
@@ -154,7 +157,7 @@ impl Maker<'_, '_> {
         } else {
             field(place, "name")
         };
-        Err(self.absent("TraefikService", id, &place, UNSERVED))
+        Err(self.absent("TraefikService", id, &place, self.so))
     }
 
     /// What another provider has.
@@ -169,7 +172,7 @@ impl Maker<'_, '_> {
             Some(service) => Err(self.not_exposed(service, place)),
             None => {
                 let help = "name a Service or a TraefikService";
-                Err(self.unprovided(name, &field(place, "name"), UNSERVED, help))
+                Err(self.unprovided(name, &field(place, "name"), self.so, help))
             }
         }
     }
@@ -177,7 +180,7 @@ impl Maker<'_, '_> {
     /// Says of a service of the program itself that it is there only where it is asked for.
     fn not_exposed(&mut self, service: Internal, place: &Provenance) -> RefusalReason {
         let name = service.name();
-        let message = format!("`{name}` is not there unless it is asked for: {UNSERVED}");
+        let message = format!("`{name}` is not there unless it is asked for: {}", self.so);
         let help = format!("start with --{}", service.option());
         let code = codes::OWN_SERVICE_OFF;
         let place = field(place, "name");
@@ -246,8 +249,8 @@ impl Maker<'_, '_> {
             return Ok(());
         }
         let message = format!(
-            "`{name}` is another provider's, and objects of namespace {own} may not name such: the \
-             route answers 503"
+            "`{name}` is another provider's, and objects of namespace {own} may not name such: {}",
+            self.so
         );
         let help = format!(
             "add {own} to --providers.kubernetescrd.crossprovidernamespaces, or name an object"
@@ -273,8 +276,8 @@ impl Maker<'_, '_> {
         }
         let NamespacedName { namespace, name } = id;
         let message = format!(
-            "`{name}` is in namespace {namespace}, and objects of namespace {own} may not name it: \
-             the route answers 503"
+            "`{name}` is in namespace {namespace}, and objects of namespace {own} may not name it: {}",
+            self.so
         );
         let help = format!(
             "move it to {own}, or start with --providers.kubernetescrd.allowcrossnamespace=true"
