@@ -2,6 +2,10 @@
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "login/client.rs"]
+mod client;
+#[path = "login/matrix.rs"]
+mod matrix;
 
 use std::process::Command;
 

@@ -43,8 +43,9 @@ impl Login {
         if visit.is_look() {
             return self.begin(cx, visit, Begin { back, tries: 0, form: None });
         }
-        // Who would send again what another site has sent would do its bidding.
-        if visit.method != "POST" || !visit.is_form || !visit.is_own {
+        // Who would send again what another site has sent would do its bidding, and what is sent
+        // somewhere near would be done to something else.
+        if visit.method != "POST" || !visit.is_form || !visit.is_own || visit.is_cut() {
             return self.refused(cx, visit, Some(&back));
         }
         match self.sent.clone() {

@@ -30,7 +30,10 @@ const LARGEST: usize = 1 << 20;
 pub(super) struct Provider {
     has_asked: bool,
     leads: bool,
+    /// What it says of itself, while its keys are asked for.
     document: Option<ProviderDocument>,
+    /// How often it may be asked again that does not answer.
+    left: u8,
 }
 
 /// Why an issuer is not known.
@@ -83,29 +86,22 @@ impl Provider {
     ) -> Option<Ask> {
         let issuer = &terms.auth.issuer;
         self.has_asked = true;
-        let why = match (got, self.document.take()) {
+        let next = match (got, self.document.take()) {
             (Got::Flight(Flight::Lead), _) => {
-                self.leads = true;
-                let pairs = issuer.parameters.iter();
-                let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
-                let target = document_target(&issuer.url, &pairs.collect::<Vec<_>>());
-                match fetch(issuer, &issuer.url, &target, Bytes::new(), LineEdits::default()) {
-                    Ok(ask) => return Some(ask),
-                    Err(why) => why,
-                }
+                (self.leads, self.left) = (true, issuer.retries);
+                self.next(issuer)
+            }
+            (Got::Unanswered, document) if self.leads && self.left > 0 => {
+                (self.left, self.document) = (self.left - 1, document);
+                self.next(issuer)
             }
             (Got::Response(answer), None) if self.leads && answer.status == 200 => {
                 match ProviderDocument::read(&answer.body, &issuer.name) {
                     Ok(document) => {
-                        let keys = document.keys.clone();
                         self.document = Some(document);
-                        let lines = LineEdits::default();
-                        match fetch(issuer, &keys, &keys.target, Bytes::new(), lines) {
-                            Ok(ask) => return Some(ask),
-                            Err(why) => why,
-                        }
+                        self.next(issuer)
                     }
-                    Err(fault) => fault.reason(),
+                    Err(fault) => Err(fault.reason()),
                 }
             }
             (Got::Response(answer), Some(document)) if self.leads && answer.status == 200 => {
@@ -114,14 +110,29 @@ impl Provider {
                         self.learn(kept, issuer, (Arc::new(document), keys), cx);
                         return None;
                     }
-                    Err(_) => "the issuer's keys cannot be read",
+                    Err(_) => Err("the issuer's keys cannot be read"),
                 }
             }
-            _ if self.leads => "the issuer does not answer",
+            _ if self.leads => Err("the issuer does not answer"),
             _ => return None,
         };
-        self.miss(kept, issuer, why, cx);
-        None
+        next.map_err(|why| self.miss(kept, issuer, why, cx)).ok()
+    }
+
+    /// What is to be asked: for what it says of itself, then for its keys.
+    fn next(&self, issuer: &LoginIssuer) -> Result<Ask, &'static str> {
+        let lines = LineEdits::default();
+        match &self.document {
+            Some(document) => {
+                fetch(issuer, &document.keys, &document.keys.target, Bytes::new(), lines)
+            }
+            None => {
+                let pairs = issuer.parameters.iter();
+                let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
+                let target = document_target(&issuer.url, &pairs.collect::<Vec<_>>());
+                fetch(issuer, &issuer.url, &target, Bytes::new(), lines)
+            }
+        }
     }
 
     fn learn(

@@ -73,6 +73,7 @@ fn auth() -> LoginAuth {
             origins: vec![(url, "issuer".into())],
             tls: None,
             patience: Duration::from_secs(5),
+            retries: 0,
         },
         client: LoginClient { id: text("us"), secret: Some(text("what we and the issuer know")) },
         sealing: None,

@@ -70,14 +70,20 @@ impl Visit {
 
     /// What was asked for, where a browser may be led back to it.
     pub(super) fn target(&self) -> Option<String> {
+        if self.is_cut() {
+            // It is not kept whole, but who logs in comes back near to it.
+            return Some(return_path(&self.path).unwrap_or("/").to_owned());
+        }
         let target = match self.query.as_str() {
             "" => self.path.clone(),
             query => format!("{}?{query}", self.path),
         };
-        if target.len() <= LONGEST_TARGET {
-            return return_path(&target).map(str::to_owned);
-        }
-        // It is not kept whole, but who logs in comes back near to it.
-        Some(return_path(&self.path).unwrap_or("/").to_owned())
+        return_path(&target).map(str::to_owned)
+    }
+
+    /// What was asked for is too long to be led back to.
+    pub(super) fn is_cut(&self) -> bool {
+        let query = if self.query.is_empty() { 0 } else { 1 + self.query.len() };
+        self.path.len() + query > LONGEST_TARGET
     }
 }

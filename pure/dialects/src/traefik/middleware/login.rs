@@ -149,6 +149,8 @@ impl Reader<'_, '_> {
         let at = path_of.key("timeoutSeconds");
         let seconds = Some(config.timeout_seconds.unwrap_or(5));
         let seconds = self.findings.within(&at, seconds, 1..=60)?;
+        let at = path_of.key("maxRetries");
+        let retries = self.findings.within(&at, Some(config.max_retries.unwrap_or(3)), 0..=10)?;
         let at = path.key("discoveryParams");
         Some(LoginIssuer {
             url,
@@ -157,6 +159,7 @@ impl Reader<'_, '_> {
             origins,
             tls,
             patience: Duration::from_secs(seconds),
+            retries,
         })
     }
 

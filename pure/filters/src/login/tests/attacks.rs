@@ -217,6 +217,30 @@ fn a_session_is_made_at_login_and_never_taken_over() {
     assert!(gate.visit(&mut mallory, "/").leads_to_login());
 }
 
+/// What it says of itself, and its keys, are asked for again where it does not answer; what a login
+/// is worth is not, since it may have been given already.
+#[test]
+fn an_issuer_is_asked_again_a_few_times() {
+    for (retries, misses, status, asked) in
+        [(3, 0, 302, 2), (3, 3, 302, 5), (1, 1, 302, 3), (3, 4, 503, 4), (0, 1, 503, 1)]
+    {
+        let mut auth = auth();
+        auth.issuer.retries = retries;
+        let gate = Gate::new(&auth);
+        gate.issuer.misses.set(misses);
+        let outcome = gate.visit(&mut Browser::default(), "/");
+        assert_eq!((outcome.status, gate.asked.get()), (status, asked), "{retries} {misses}");
+    }
+    let mut auth = auth();
+    auth.issuer.retries = 3;
+    let (gate, mut browser) = (Gate::new(&auth), Browser::default());
+    let begun = gate.visit(&mut browser, "/");
+    let before = gate.asked.get();
+    gate.issuer.misses.set(1);
+    let ended = gate.visit(&mut browser, &gate.issuer.logs_in(&begun.location));
+    assert_eq!((ended.status, gate.asked.get()), (503, before + 1));
+}
+
 #[test]
 fn an_issuer_that_is_away_or_somebody_else_lets_nobody_in() {
     let (gate, mut browser) = (Gate::new(&auth()), Browser::default());

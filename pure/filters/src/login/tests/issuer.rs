@@ -22,6 +22,8 @@ pub(super) struct Issuer {
     pub(super) renewal: RefCell<Option<String>>,
     /// It does not answer.
     pub(super) is_away: Cell<bool>,
+    /// How many it does not hear before it answers.
+    pub(super) misses: Cell<u8>,
     /// What is given for a renewal stays the same.
     pub(super) is_lasting: Cell<bool>,
     /// Renewals are refused.
@@ -46,6 +48,7 @@ impl Issuer {
             count: Cell::new(0),
             renewal: RefCell::default(),
             is_away: Cell::new(false),
+            misses: Cell::new(0),
             is_lasting: Cell::new(false),
             is_over: Cell::new(false),
             changed: RefCell::default(),
@@ -77,6 +80,10 @@ impl Issuer {
     }
 
     pub(super) fn answer(&self, letter: &Letter) -> Option<Response> {
+        if let Some(left) = self.misses.get().checked_sub(1) {
+            self.misses.set(left);
+            return None;
+        }
         if self.is_away.get() {
             return None;
         }

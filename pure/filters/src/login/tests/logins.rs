@@ -133,6 +133,12 @@ fn a_form_is_not_lost_and_another_sites_is_not_sent() {
         let refused = gate.ask(&mut Browser::default(), asked, "a=1");
         assert!(refused.status == 401 && !refused.body.contains("<script"), "{refused:?}");
     }
+    // Nor is it sent again to a part of where it was to go.
+    let far: &'static str = format!("/save?x={}", "1".repeat(3_000)).leak();
+    let type_of = ("Content-Type", "application/x-www-form-urlencoded");
+    let far = page("POST", far).with("Origin", SITE).with(type_of.0, type_of.1);
+    let refused = gate.ask(&mut Browser::default(), far, "a=1");
+    assert!(refused.status == 401 && !refused.body.contains("<script"), "{refused:?}");
     let long: &'static str = "x".repeat((64 << 10) + 1).leak();
     let refused = gate.ask(&mut Browser::default(), form(SITE), long);
     assert!(refused.status == 401 && !refused.body.contains("<script"));

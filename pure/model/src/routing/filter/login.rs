@@ -58,6 +58,8 @@ pub struct LoginIssuer {
     pub tls: Option<FilterTls>,
     /// How long an answer may take.
     pub patience: Duration,
+    /// How often it is asked again for what it says of itself, and for its keys.
+    pub retries: u8,
 }
 
 /// Who we are to an issuer.
