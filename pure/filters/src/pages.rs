@@ -40,6 +40,8 @@ pub(crate) struct Pages {
 struct AskedFor {
     method: Box<str>,
     is_tls: bool,
+    /// As the client spoke it, to whoever stands before us.
+    scheme: &'static str,
     authority: String,
     /// Path and query.
     uri: String,
@@ -55,7 +57,7 @@ impl Pages {
 
     /// The request for the page of a status.
     fn letter(&self, asked: AskedFor, status: u16) -> Letter {
-        let AskedFor { method, is_tls, authority, uri, mut lines, format } = asked;
+        let AskedFor { method, is_tls, scheme, authority, uri, mut lines, format } = asked;
         let method = if self.pages.told.is_some() { method } else { "GET".into() };
         let template = self.pages.query.trim_start_matches('/');
         let is_of_location = self.pages.told.is_some() && template.is_empty();
@@ -75,7 +77,6 @@ impl Pages {
                 };
             }
         }
-        let scheme = if is_tls { "https" } else { "http" };
         // nginx asks for the root, and leaves the query as it was.
         let own = uri.split_once('?').filter(|_| is_of_location);
         let own = own.map(|(_, query)| format!("?{query}")).unwrap_or_default();
@@ -138,9 +139,17 @@ impl Frame for Pages {
                 }
             }
         }
+        // Who is not trusted says nothing of it.
+        let scheme = match head.first("x-forwarded-proto") {
+            Some(b"http" | b"ws") => "http",
+            Some(b"https" | b"wss") => "https",
+            _ if cx.journey.is_tls => "https",
+            _ => "http",
+        };
         self.asked = Some(Box::new(AskedFor {
             method: head.method().into(),
             is_tls: cx.journey.is_tls,
+            scheme,
             authority: head.authority().to_owned(),
             uri: uri(head),
             lines,
@@ -221,6 +230,16 @@ mod tests {
             let (letter, _) = asked(&pages(query), &mut world, status).unwrap();
             assert_eq!((&*letter.method, &*letter.target), ("GET", target), "{query}");
             assert_eq!(&*letter.authority, "a.test");
+        }
+        // As the client asked, though we were asked by plain HTTP.
+        for (said, begin) in [("https", "https"), ("wss", "https"), ("http", "http"), ("x", "http")]
+        {
+            let request = Asked::get("http://a.test", "/x").with("X-Forwarded-Proto", said);
+            let mut frame = Pages::new(&pages("/?{url}"));
+            let mut head = RequestEdits::new(&request);
+            frame.enter(&mut world.context(), &mut head, Got::Nothing);
+            let letter = frame.letter(*frame.asked.clone().unwrap(), 404);
+            assert_eq!(&*letter.target, format!("/?{begin}%3A%2F%2Fa.test%2Fx"), "{said}");
         }
         for status in [200, 403, 405, 499, 504] {
             assert!(asked(&pages(""), &mut world, status).is_none(), "{status}");
