@@ -14,6 +14,7 @@ mod answer;
 mod broken;
 mod certificate;
 mod fault;
+mod guard;
 mod hidden;
 mod listing;
 mod middleware;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use steelyard_model::discretion::{HIDDEN, shown_url};
 use steelyard_model::routing::filter::access::{
-    AskedAuth, ClientPlace, ClientSource, PasswordAuth,
+    AllowedClients, AskedAuth, ClientPlace, ClientSource, PasswordAuth,
 };
 use steelyard_model::routing::filter::content::{Compression, EncodedCharacters, HeaderRules};
 use steelyard_model::routing::filter::limit::Counted;
@@ -17,11 +17,11 @@ use steelyard_model::routing::world::RoutingMap;
 
 use crate::broken::Known;
 use crate::fault::{Faults, Status, sentences};
-use crate::hidden;
 use crate::names::{backend, filter};
 use crate::row::{Draft, Row, Rows};
 use crate::service::{ranges, seconds};
 use crate::{Part, Section};
+use crate::{guard, hidden};
 
 /// Adds all middlewares.
 pub(crate) fn add<'r>(
@@ -89,7 +89,7 @@ fn row(
 }
 
 /// What types are called in lists.
-const LOWER: [(&str, &str); 28] = [
+const LOWER: [(&str, &str); 33] = [
     ("addPrefix", "addprefix"),
     ("stripPrefix", "stripprefix"),
     ("stripPrefixRegex", "stripprefixregex"),
@@ -118,6 +118,11 @@ const LOWER: [(&str, &str); 28] = [
     ("plugin", "plugin"),
     ("jwt", "jwt"),
     ("hmac", "hmac"),
+    ("apiKey", "apikey"),
+    ("ipDenyList", "ipdenylist"),
+    ("oidc", "oidc"),
+    ("anyOf", "anyof"),
+    ("unless", "unless"),
 ];
 
 /// Its type as Traefik's files have it, and its options.
@@ -128,16 +133,7 @@ fn shape(filter_of: &Filter) -> (&'static str, Value) {
         }
         Filter::Rewrite(rewrite) => path(rewrite),
         Filter::EncodedCharacters(allowed) => ("encodedCharacters", characters(*allowed)),
-        Filter::AllowAddresses(allowed) => {
-            let mut shape = json!({ "sourceRange": allowed.ranges.texts() });
-            if let Some(strategy) = strategy(&allowed.source) {
-                shape["ipStrategy"] = strategy;
-            }
-            if allowed.status != 403 {
-                shape["rejectStatusCode"] = allowed.status.into();
-            }
-            ("ipAllowList", shape)
-        }
+        Filter::AllowAddresses(allowed) => ("ipAllowList", clients(allowed)),
         Filter::BasicAuth(auth) => ("basicAuth", passwords(auth)),
         Filter::DigestAuth(auth) => ("digestAuth", passwords(auth)),
         Filter::ForwardAuth(auth) => ("forwardAuth", asked(auth)),
@@ -153,18 +149,26 @@ fn shape(filter_of: &Filter) -> (&'static str, Value) {
         }
         Filter::Compress(it) => ("compress", compression(it)),
         Filter::GrpcWeb(origins) => ("grpcWeb", json!({ "allowOrigins": origins })),
-        Filter::Chain(members) | Filter::AnyOf(members) => {
+        Filter::Chain(members) => {
             let members: Vec<String> = members.iter().map(filter).collect();
             ("chain", json!({ "middlewares": members }))
         }
-        Filter::When(_, inner) => ("chain", json!({ "middlewares": [filter(inner)] })),
         Filter::Plugin(name) => ("plugin", json!({ (&**name): {} })),
-        // Nothing of what these are made of is shown: there are keys in it.
-        Filter::Token(_) => ("jwt", json!({})),
-        Filter::Signature(_) => ("hmac", json!({})),
         Filter::ContentType => ("contentType", json!({})),
-        limit => limited(limit),
+        other => guard::shape(other).unwrap_or_else(|| limited(other)),
     }
+}
+
+/// Which clients, and what others are answered.
+pub(crate) fn clients(of: &AllowedClients) -> Value {
+    let mut shape = json!({ "sourceRange": of.ranges.texts() });
+    if let Some(strategy) = strategy(&of.source) {
+        shape["ipStrategy"] = strategy;
+    }
+    if of.status != 403 {
+        shape["rejectStatusCode"] = of.status.into();
+    }
+    shape
 }
 
 fn redirection(filter: &Filter) -> (&'static str, Value) {
@@ -381,7 +385,7 @@ fn strategy(source: &ClientSource) -> Option<Value> {
 }
 
 /// Without what says nothing.
-fn trimmed(value: Value) -> Value {
+pub(crate) fn trimmed(value: Value) -> Value {
     let Value::Object(map) = value else { return value };
     let says = |(_, value): &(String, Value)| match value {
         Value::Null | Value::Bool(false) => false,
