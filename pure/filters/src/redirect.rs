@@ -71,10 +71,12 @@ impl<'a> Location<'a> {
             let pair = to.beside.iter().find(|(from, _)| *from == asked);
             pair.map(|(_, to)| *to)
         };
-        let port = match to.port {
-            None if scheme == self.scheme && to.host.is_none() => self.port,
-            None => self.port.and_then(beside),
-            given => given,
+        // Who names no port asks at the scheme's own.
+        let asked = self.port.or_else(|| own_port(self.scheme));
+        let port = match (to.port, asked.and_then(beside)) {
+            (None, None) if scheme == self.scheme && to.host.is_none() => self.port,
+            (None, beside) => beside,
+            (given, _) => given,
         };
         Self {
             scheme,
@@ -141,6 +143,48 @@ mod tests {
 
         fn query(&self) -> Option<&str> {
             self.3
+        }
+    }
+
+    /// Where a redirection leads who asks so, if it leads anywhere.
+    fn led(to: &Redirection, asked: &Asked) -> Option<String> {
+        let mut world = World::new();
+        let mut request = RequestEdits::new(asked);
+        let mut frame = Redirect(Arc::new(to.clone()));
+        match frame.enter(&mut world.context(), &mut request, Got::Nothing) {
+            Enter::Answer(answer) => {
+                answer.first("location").map(|it| String::from_utf8_lossy(it).into_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Who asks where the one entry point is comes to where the other one is, also where the scheme
+    /// stays the same.
+    #[test]
+    fn an_entry_point_leads_to_where_another_one_is() {
+        use Scheme::{Http, Https};
+        let to = |scheme: &str, port, beside| Redirection {
+            scheme: Some(scheme.into()),
+            host: None,
+            port,
+            beside,
+            path: None,
+            status: 301,
+        };
+        let (tls, plain) = (to("https", None, vec![(80, 8443)]), to("http", None, vec![(8081, 80)]));
+        let fixed = to("http", Some(8080), vec![(8081, 8080)]);
+        for (to, asked, expected) in [
+            (&tls, Asked(Http, "a.b", "/", None), Some("https://a.b:8443/")),
+            (&tls, Asked(Http, "a.b:80", "/", None), Some("https://a.b:8443/")),
+            (&tls, Asked(Http, "a.b:8000", "/", None), Some("https://a.b/")),
+            (&plain, Asked(Http, "a.b:8081", "/x", None), Some("http://a.b/x")),
+            (&plain, Asked(Http, "a.b", "/x", None), None),
+            (&plain, Asked(Https, "a.b:8081", "/x", None), Some("http://a.b/x")),
+            (&fixed, Asked(Http, "a.b", "/x", None), Some("http://a.b:8080/x")),
+            (&fixed, Asked(Http, "a.b:8081", "/x", None), Some("http://a.b:8080/x")),
+        ] {
+            assert_eq!(led(to, &asked).as_deref(), expected, "{to:?} {}", asked.1);
         }
     }
 

@@ -41,6 +41,7 @@ pub enum Reject {
     /// Of HTTP/2: pseudo-header fields that are missing, or are none (RFC 9113 §8.3).
     Pseudo,
     /// A line whose name has an underscore, where the entry point lets none in.
+    Underscore,
     /// Of HTTP/2: a field that is about a connection, or whose name or value has what none may
     /// have (RFC 9113 §8.2).
     Field,
@@ -90,7 +91,8 @@ impl Reject {
             | Self::Connection
             | Self::Chunk
             | Self::Pseudo
-            | Self::Field => 400,
+            | Self::Field
+            | Self::Underscore => 400,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
             Self::UnknownCoding | Self::Connect => 501,
@@ -118,6 +120,7 @@ impl Reject {
             Self::TooManyHeaders => "too many header lines",
             Self::Pseudo => "missing or malformed pseudo-header field",
             Self::Field => "header field that HTTP/2 does not allow",
+            Self::Underscore => "header field with an underscore in its name",
         }
     }
 }
@@ -168,6 +171,7 @@ mod tests {
             (Reject::Version, 505, "unsupported HTTP version"),
             (Reject::Pseudo, 400, "missing or malformed pseudo-header field"),
             (Reject::Field, 400, "header field that HTTP/2 does not allow"),
+            (Reject::Underscore, 400, "header field with an underscore in its name"),
         ] {
             assert_eq!((reject.status(), reject.as_str()), (status, words));
         }

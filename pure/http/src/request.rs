@@ -180,7 +180,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// asks.
     pub fn begin(&mut self, vouching: &Vouching, semicolons: Semicolons) -> Result<IpAddr, Reject> {
         if self.is_refused(vouching) {
-            return Err(Reject::Field);
+            return Err(Reject::Underscore);
         }
         self.semicolons = semicolons;
         Ok(self.settle(vouching))

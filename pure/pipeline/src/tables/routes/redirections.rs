@@ -12,7 +12,7 @@ use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{FilterId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::observability::Observability;
-use steelyard_model::routing::pattern::{PathForm, PathPattern, PathShape};
+use steelyard_model::routing::pattern::{Expression, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
@@ -38,11 +38,13 @@ pub(crate) fn redirections(entry_points: &[EntryPoint], routing: &mut RoutingMap
 fn filter(point: &EntryPoint, to: &EntryPointRedirection, is_get: bool) -> FilterNode {
     let of = if is_get { "#get" } else { "" };
     let id = FilterId::from(format!("redirect-{}-to-{}{of}@internal", point.id, to.to));
-    let usual = if &*to.scheme == "https" { 443 } else { 80 };
+    let (usual, is_secure) = if &*to.scheme == "https" { (443, true) } else { (80, false) };
+    // Who stays with a scheme is told the port in any case: it would be led to where it is.
+    let is_said = !to.is_named || is_secure == point.is_secure;
     let redirection = Redirection {
         scheme: Some(to.scheme.clone()),
         host: None,
-        port: (!to.is_named && to.port != usual).then_some(to.port),
+        port: (is_said && (to.is_named || to.port != usual)).then_some(to.port),
         beside: if to.is_named { vec![(point.port, to.port)] } else { Vec::new() },
         path: None,
         status: match (is_get, to.is_permanent) {
@@ -65,7 +67,9 @@ fn route(
     let name = format!("{}-to-{}", point.id, to.to);
     let of = if is_get { "#get" } else { "" };
     let object = Arc::new(ObjectRef::new("EntryPoint", "", point.id.as_str()));
-    let mut rules = Vec::new();
+    // Who names no host cannot be led to one.
+    let any_host = Expression::new("^.+$").expect("it is written here");
+    let mut rules = vec![Rule::One(Matcher::HostRegex(any_host))];
     if is_get {
         rules.push(Rule::One(Matcher::Method("GET".into())));
     }
