@@ -163,8 +163,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Bytes of a file with a token, at most.
+const LARGEST_TOKEN: u64 = 1 << 16;
+
 fn read_token(path: &Path) -> Result<Vec<u8>, StartError> {
-    let text = std::fs::read(path)
+    let text = steelyard_host::files::read(path, LARGEST_TOKEN)
         .map_err(|source| StartError::TokenFile { path: path.to_owned(), source })?;
     let token = text.trim_ascii().to_vec();
     if token.len() < MIN_TOKEN {

@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod courtesy;
 pub mod datagram;
 pub mod descriptors;
+pub mod files;
 pub mod inherited;
 pub mod kernel_watch;
 pub mod links;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use steelyard_manifest::{
     Blindness, DynamicPlaces, Extent, ReadLimits, Sight, Source, SourceText, Unseen, files_named,
@@ -22,6 +23,9 @@ const MOST_FORMER: usize = 100;
 /// When something vanished between listing and reading, it was likely replaced (kubelet removes
 /// the old files of a ConfigMap just after the swap): looked at again so many times.
 const RETRIES: usize = 4;
+/// For how long it is remembered what a file has named that is not there any more: others take it
+/// to be gone later than it is seen to be.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// The files as last read.
 #[derive(Debug)]
@@ -85,6 +89,9 @@ struct NamedBy {
     former: BTreeSet<Arc<str>>,
     /// The text has a mistake: then what an earlier one named counts as if it were named now.
     is_broken: bool,
+    /// Since when the file is not there. What is there again, and cannot be read, names what it
+    /// named.
+    missed: Option<Instant>,
 }
 
 /// What the look before found.
@@ -254,12 +261,18 @@ impl Shelf {
             .filter(|source| places.holds(&source.name))
             .map(|source| (&*source.name, source))
             .collect();
-        self.named.retain(|name, _| naming.contains_key(&**name) || sight.may_hide(name));
+        let now = Instant::now();
+        self.named.retain(|name, known| {
+            let is_there = naming.contains_key(&**name) || sight.may_hide(name);
+            let since = known.missed.unwrap_or(now);
+            known.missed = (!is_there).then_some(since);
+            is_there || now.duration_since(since) < REMEMBERED
+        });
         for source in naming.into_values() {
             self.named.entry(source.name.clone()).or_default().follow(source);
         }
         let mut names = BTreeMap::new();
-        for known in self.named.values() {
+        for known in self.named.values().filter(|known| known.missed.is_none()) {
             let former = known.former.iter().map(|name| (name, known.is_broken));
             for (name, is_wanted) in former.chain(known.now.iter().map(|name| (name, true))) {
                 *names.entry(name.clone()).or_default() |= is_wanted;

@@ -109,3 +109,17 @@ fn what_no_file_names_any_more_is_followed_as_long_as_it_is_there() {
     fs::remove_file(named.scratch.join(NAMING)).unwrap();
     assert_eq!(named.key(), None);
 }
+
+/// Who is away for a moment, and comes back as what cannot be read, names what it named: renewals
+/// are followed again.
+#[test]
+fn what_was_named_is_remembered_while_its_file_is_away_for_a_moment() {
+    let mut named = Named::new();
+    fs::remove_file(named.scratch.join(NAMING)).unwrap();
+    assert_eq!(named.key(), None);
+    named.scratch.link("nowhere.yml", NAMING);
+    for text in ["22", "333"] {
+        named.scratch.write(PEM, text);
+        assert_eq!(named.key().as_deref(), Some(text), "{:?}", named.lines());
+    }
+}
