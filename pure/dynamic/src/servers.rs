@@ -9,6 +9,10 @@ use crate::cluster::{Cluster, Written};
 use crate::names::address;
 use crate::tree::Tree;
 
+/// Endpoints of a Service that stand in no slice. They are written for this program, and lead
+/// somewhere with Traefik's own files too.
+const OWN_ENDPOINTS: &str = "steelyard.dev/endpoints";
+
 /// A port of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
@@ -167,5 +171,8 @@ pub(crate) fn endpoints(
             }
         }
     }
+    let own = service.annotation(OWN_ENDPOINTS).split(',').map(str::trim);
+    let own = own.filter(|it| it.contains(':'));
+    all.extend(own.map(|address| Server { address: address.to_owned(), is_fenced: false }));
     all
 }
