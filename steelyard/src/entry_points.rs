@@ -18,19 +18,20 @@ mod terms;
 mod told;
 mod transport;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use steelyard_dialects::LowerOptions;
-use steelyard_dialects::traefik::options::{self, Judged, OptionFate};
+use steelyard_dialects::traefik::options::{self, Form, Judged, OptionFate};
 use steelyard_dynamic::DynamicOptions;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::routing::rank::Precedence;
 use steelyard_model::routing::transport::{ForwardingTimes, OriginTls, Transport};
-use steelyard_model::{NamespacedName, NginxOptions};
+use steelyard_model::{Location, NamespacedName, NginxOptions};
 
 pub use address::ListenAddress;
 use given::Given;
@@ -44,6 +45,16 @@ pub struct StaticOptions {
     values: BTreeMap<String, String>,
     /// How names are spelled that have capitals, in a file.
     spelled: BTreeMap<String, String>,
+    /// Where each stands, as it is shown before its name: `--`, or a file and line.
+    origins: BTreeMap<String, String>,
+    /// Where those of a file stand.
+    places: BTreeMap<String, Location>,
+    /// Sections of a file that say of themselves only that they are there.
+    sections: BTreeMap<String, String>,
+    /// Options with a mistake: what hangs on them is not looked at.
+    misread: BTreeSet<String>,
+    /// They are those of a file.
+    is_file: bool,
     /// What there is to say of others.
     remarks: Vec<String>,
     /// Entry points are there that are declared, and no others: so a file has it that declares
@@ -51,6 +62,22 @@ pub struct StaticOptions {
     has_only_declared: bool,
     /// Whom files say to believe.
     roots: NamedRoots,
+}
+
+/// What is wrong with an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OptionMistake {
+    /// What its name is shown after: `--`, or a file and line.
+    origin: String,
+    option: String,
+    /// With its name.
+    why: String,
+}
+
+impl fmt::Display for OptionMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.why)
+    }
 }
 
 /// What there is to say of a flag of ingress-nginx, by its own name: nothing, that it makes no
@@ -64,34 +91,89 @@ impl StaticOptions {
     /// or where there are none among the arguments and `environment` has some, those count.
     ///
     /// # Errors
-    /// A sentence that names an option that is not understood, or its bad value, and where it is.
+    /// A sentence for each option that is not understood, or has a bad value: it names the option
+    /// and where it is.
     pub fn take(
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<(Self, Vec<OsString>), String> {
-        let (chosen, rest) = given::chosen(arguments, environment)?;
-        let mut options = Self { remarks: chosen.remarks, ..Self::default() };
+    ) -> Result<(Self, Vec<OsString>), Vec<String>> {
+        let (chosen, rest) = given::chosen(arguments, environment).map_err(|why| vec![why])?;
+        let mut options =
+            Self { remarks: chosen.remarks, is_file: chosen.is_file, ..Self::default() };
         let plans = rest.iter().any(|argument| argument == "plan");
-        let is_file = chosen.is_file;
-        for given in chosen.options {
-            options.add(given, plans)?;
-        }
-        options.has_only_declared = is_file && options.declares_entry_points();
+        let mut wrong = options.add_all(chosen.options, plans);
+        options.has_only_declared = options.is_file && options.declares_entry_points();
         options.remarks.extend(options.undeclared());
-        options.check_entry_points()?;
-        options.check_tracing()?;
-        options.check_nginx()?;
-        options.check_exposure()?;
-        transport::check(&options.values)?;
-        options.roots = NamedRoots::read(&options.values)?;
-        Ok((options, rest))
+        wrong.extend(options.wrong_together());
+        match NamedRoots::read(&options.values) {
+            Ok(roots) => options.roots = roots,
+            Err((name, why)) => wrong.push(options.said_of(&name, &why)),
+        }
+        match wrong.is_empty() {
+            true => Ok((options, rest)),
+            false => Err(wrong.iter().map(OptionMistake::to_string).collect()),
+        }
+    }
+
+    /// What is wrong with options that are written elsewhere, by their names (lower case) and
+    /// values: which of them, and why. Files that they name are not looked at.
+    pub(crate) fn judged(written: &[(String, String)]) -> Vec<(usize, String)> {
+        let mut options = Self::default();
+        let mut wrong = Vec::new();
+        for (index, (name, value)) in written.iter().enumerate() {
+            let given = Given::new("", name.clone(), value.clone());
+            wrong.extend(options.add_all([given], false).into_iter().map(|it| (index, it.why)));
+        }
+        let place = |option: &str| written.iter().position(|(name, _)| name == option);
+        let together = options.wrong_together().into_iter();
+        wrong.extend(together.filter_map(|it| Some((place(&it.option)?, it.why))));
+        wrong
+    }
+
+    /// Takes all in; what is wrong with those that are not taken.
+    fn add_all(
+        &mut self,
+        all: impl IntoIterator<Item = Given>,
+        plans: bool,
+    ) -> Vec<OptionMistake> {
+        let mut wrong = Vec::new();
+        for given in all {
+            let (option, origin) = (given.name.clone(), given.origin.clone());
+            if let Err(why) = self.add(given, plans) {
+                if !self.has(&option) {
+                    self.misread.insert(option.clone());
+                }
+                wrong.push(OptionMistake { origin, option, why });
+            }
+        }
+        wrong
+    }
+
+    /// What is wrong with those that are there, by what else is said.
+    fn wrong_together(&self) -> Vec<OptionMistake> {
+        let mut wrong = self.check_entry_points();
+        wrong.extend(self.check_tracing());
+        wrong.extend(self.check_nginx());
+        wrong.extend(self.check_exposure());
+        wrong.extend(self.check_transports());
+        wrong
     }
 
     /// Takes one in, where it is one; `plans` where all that becomes of it is looked at.
     fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
-        let Given { origin, name, spelled, value } = given;
+        let Given { origin, name, spelled, value, is_list, is_section, location } = given;
+        if is_section {
+            self.sections.insert(name, origin);
+            return Ok(());
+        }
+        let value = self.beside_others(&name, value)?;
+        if is_list && !options::may_be_list(&name) {
+            return Err(format!("{name} wants one value, not a list"));
+        }
+        self.origins.insert(name.clone(), origin.clone());
+        self.places.extend(location.map(|at| (name.clone(), at)));
         if name.starts_with(nginx::PREFIX) {
-            let told = nginx::judge(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+            let told = nginx::judge(&name, &value)?;
             self.remarks.extend(told.map(|told| format!("{origin}{told}")));
             self.values.insert(name, value);
             return Ok(());
@@ -103,17 +185,55 @@ impl StaticOptions {
                 self.remarks.push(format!("{origin}{so}"))
             }
             Judged::Compared(_) if plans => {}
-            Judged::Wrong(why) | Judged::Compared(why) => return Err(format!("{origin}{why}")),
+            Judged::Wrong(why) | Judged::Compared(why) => return Err(why),
             Judged::Fine | Judged::Idle(_) => {}
         }
-        judged::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
-        nginx::check_provider(&name, &value).map_err(|why| format!("{origin}{why}"))?;
-        providers::check(&name, &value).map_err(|why| format!("{origin}{why}"))?;
+        judged::check(&name, &value)?;
+        nginx::check_provider(&name, &value)?;
+        providers::check(&name, &value)?;
         if is_planned {
             self.spelled.extend(spelled.map(|spelled| (name.clone(), spelled)));
             self.values.insert(name, value);
         }
         Ok(())
+    }
+
+    /// The value of an option that may be there already: flags that are lists go on, as with
+    /// Traefik; of all else there is one.
+    fn beside_others(&self, name: &str, value: String) -> Result<String, String> {
+        let Some(before) = self.origins.get(name) else { return Ok(value) };
+        let is_list = options::find(name).is_some_and(|row| row.form == Form::List);
+        let said = self.values.get(name);
+        match (is_list && !self.is_file, said) {
+            (true, Some(said)) => Ok(format!("{said},{value}")),
+            (true, None) => Ok(value),
+            (false, Some(said)) if *said == value => Ok(value),
+            _ if self.is_file => Err(format!(
+                "{name} stands at {} too: names have no case, and each is said once",
+                before.trim_end_matches(": ")
+            )),
+            _ => Err(format!("{name} is given twice, with other values: give it once")),
+        }
+    }
+
+    /// What is wrong with an option that is there.
+    fn said_of(&self, option: &str, why: &str) -> OptionMistake {
+        let origin = self.origins.get(option).or_else(|| self.sections.get(option));
+        let (origin, option) = (origin.cloned().unwrap_or_default(), option.to_owned());
+        OptionMistake { origin, why: format!("{option}: {why}"), option }
+    }
+
+    /// Where options of a file stand, by their names in lower case.
+    pub(crate) fn places(&self) -> BTreeMap<String, Location> {
+        self.places.clone()
+    }
+
+    /// What to write to have an entry point.
+    fn making(&self, point: &str) -> String {
+        match self.is_file {
+            true => format!("`entryPoints.{point}.address` in this file makes one"),
+            false => format!("--entrypoints.{point}.address makes one"),
+        }
     }
 
     /// What is said under names of the user's choice, which come after `prefix`.

@@ -31,6 +31,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         config_namespace: args.config_namespace.clone(),
         load_balancer_class: args.lb_class.clone(),
         entry_points: args.fixed.entry_points(ports),
+        option_places: args.fixed.places(),
         exposure: args.fixed.exposure(),
         default_certificate: args
             .default_ssl_certificate

@@ -14,8 +14,10 @@ fn main() -> ExitCode {
     let arguments = plugin::arguments(std::env::args_os());
     let (fixed, rest) = match StaticOptions::take(arguments, std::env::vars_os()) {
         Ok(taken) => taken,
-        Err(error) => {
-            steelyard_terminal::complain(&format!("error: {error}"));
+        Err(wrong) => {
+            for why in wrong {
+                steelyard_terminal::complain(&format!("error: {why}"));
+            }
             return ExitCode::from(USAGE);
         }
     };

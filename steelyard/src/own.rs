@@ -240,8 +240,10 @@ impl OwnServices for Own {
             Internal::Ping => Some(self.ping()),
             Internal::Noop | Internal::Challenge => Some(Response::of(418)),
             Internal::Dashboard => {
-                let path = inquiry.path.strip_prefix(PAGE);
-                Some(file_of(path.unwrap_or_else(|| inquiry.path.trim_start_matches('/'))))
+                let path = &inquiry.path;
+                let below = path.strip_prefix(&*self.base).unwrap_or(path);
+                let file = below.strip_prefix(PAGE);
+                Some(file_of(file.unwrap_or_else(|| below.trim_start_matches('/'))))
             }
             Internal::Prometheus => None,
             Internal::Api => {

@@ -77,8 +77,8 @@ impl<'a> Findings<'a> {
     }
 
     /// What comes of an object with mistakes, if it is read as it is likely to be meant: whom its
-    /// rules name, and nothing else of it, counts. Nothing is said of it. Nothing comes of one whose
-    /// class cannot be read: it may be another controller's.
+    /// rules name, and nothing else of it, counts. Nothing is said of it. Nothing comes of one
+    /// whose class cannot be read: it may be another controller's.
     pub(crate) fn as_meant<T: DeserializeOwned, U>(
         &mut self,
         read: impl FnOnce(&mut Self, T) -> Option<U>,

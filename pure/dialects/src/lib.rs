@@ -46,7 +46,12 @@ pub struct LowerOptions {
     pub crd_labels: Selector,
     /// The same of Ingresses in Traefik's words, or in nobody's.
     pub ingress_labels: Selector,
+    /// What is wrong with static options that are written in objects (Helm's values).
+    pub judge_options: OptionsJudge,
 }
+
+/// What is wrong with static options, by their names and values: which of them, and why.
+pub type OptionsJudge = fn(&[(String, String)]) -> Vec<(usize, String)>;
 
 /// What an object became.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +72,7 @@ impl Default for LowerOptions {
             syntax: RuleSyntax::default(),
             crd_labels: Selector::default(),
             ingress_labels: Selector::default(),
+            judge_options: |_| Vec::new(),
         }
     }
 }

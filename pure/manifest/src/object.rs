@@ -65,6 +65,21 @@ impl PlaceMark {
     }
 }
 
+/// The text at a path below `tree`, where there is one.
+pub(crate) fn text_at<'t>(tree: &'t Node, path: &FieldPath) -> Option<&'t str> {
+    let mut node = tree;
+    for step in steps(&path.0) {
+        node = match step {
+            Step::Key(key) => &node.get(&key)?.node,
+            Step::Index(index) => node.item(index)?,
+        };
+    }
+    match &node.value {
+        Value::Scalar { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
 /// Where the value at a path below `tree` is written, or the nearest thing above it that is, which
 /// may be what is at `whole`. Of a text it may be a part, where that stands there as it is.
 pub(crate) fn place_at(

@@ -21,6 +21,8 @@ pub struct Setting {
     pub name: String,
     /// Its value.
     pub value: String,
+    /// Where that is written as a list: each of it, and where it is.
+    pub items: Option<Vec<(String, Location)>>,
     /// Where it is written.
     pub location: Location,
 }
@@ -71,7 +73,10 @@ impl Reading<'_> {
                     let dot = if name.is_empty() { "" } else { "." };
                     let name = format!("{name}{dot}{}", entry.key);
                     match words(&entry.node) {
-                        Some(value) => self.put(name, &value, entry.mark),
+                        Some(value) => {
+                            self.put(name, &value, entry.mark);
+                            self.mark_list(&entry.node);
+                        }
                         None => self.below(&entry.node, name),
                     }
                 }
@@ -91,7 +96,17 @@ impl Reading<'_> {
 
     fn put(&mut self, name: String, value: &str, mark: Mark) {
         let location = self.source.location(mark);
-        self.all.push(Setting { name, value: value.to_owned(), location });
+        self.all.push(Setting { name, value: value.to_owned(), items: None, location });
+    }
+
+    /// What was put last is written so.
+    fn mark_list(&mut self, node: &Node) {
+        let Value::List(items) = &node.resolved().value else { return };
+        let place = |item: &Node| Some((words(item)?, self.source.location(item.mark)));
+        let items = items.iter().filter_map(place).collect();
+        if let Some(last) = self.all.last_mut() {
+            last.items = Some(items);
+        }
     }
 }
 

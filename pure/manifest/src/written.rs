@@ -13,7 +13,7 @@ use steelyard_model::{FieldPath, Location, MarkedPart};
 use crate::digest;
 use crate::key::Key;
 use crate::load::again;
-use crate::object::{Object, place_at};
+use crate::object::{Object, place_at, text_at};
 use crate::origin::ClusterOrigin;
 use crate::spot::{Site, Spot, Text};
 use crate::tree::Mark;
@@ -125,13 +125,22 @@ impl Reread {
             return written.location();
         }
         let Site::Text(spot) = &written.site else { return written.location() };
-        if let Some(tree) = &spot.kept {
-            return place_at(tree, written.mark, (path, part)).in_file(spot.file());
-        }
-        let is_it = |object: &&Object| object.reference == written.key.reference;
-        match self.object(spot).filter(is_it) {
-            Some(object) => spot.shifted(object.locate_part(path, part)),
-            None => written.location(),
+        let (place, text) = match &spot.kept {
+            Some(tree) => {
+                let place = place_at(tree, written.mark, (path, part)).in_file(spot.file());
+                (place, text_at(tree, path))
+            }
+            None => {
+                let is_it = |object: &&Object| object.reference == written.key.reference;
+                let Some(object) = self.object(spot).filter(is_it) else {
+                    return written.location();
+                };
+                (spot.shifted(object.locate_part(path, part)), text_at(&object.tree, path))
+            }
+        };
+        match (part, text) {
+            (Some(part), Some(text)) => in_block(spot, &place, (text, part)).unwrap_or(place),
+            _ => place,
         }
     }
 
@@ -151,6 +160,25 @@ impl Reread {
             None => self.last.as_ref()?.1.as_ref().filter(|_| index == 0),
         }
     }
+}
+
+/// Where a part of a text is that stands in lines of its own below `place` (`|`), as far as its
+/// line stands there as it is.
+fn in_block(spot: &Spot, place: &Location, (text, part): (&str, MarkedPart)) -> Option<Location> {
+    let index = |number: u32| usize::try_from(number).ok();
+    let mut lines = text.lines();
+    lines.clone().nth(1)?;
+    let own = lines.nth(index(part.line)?)?;
+    let line = place.line.checked_add(part.line)?.checked_add(1)?;
+    let source = spot.text.source.shown();
+    let document = source.get(index(spot.start)?..)?;
+    let written = document.lines().nth(index(line.checked_sub(spot.line)?)?)?;
+    let indent = written.strip_suffix(own)?;
+    let indent = indent.bytes().all(|byte| byte == b' ').then_some(indent.len())?;
+    let column = u32::try_from(indent).ok()?.checked_add(part.before)?.checked_add(1)?;
+    let rest = own.chars().count().saturating_sub(index(part.before)?);
+    let width = part.length.clamp(1, u32::try_from(rest).ok()?.max(1));
+    Some(Location { file: place.file.clone(), line, column, width })
 }
 
 /// Equal if the same is written in both, at the same place.

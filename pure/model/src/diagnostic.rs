@@ -48,7 +48,9 @@ pub struct Location {
 /// A part of a value that is a text, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkedPart {
-    /// How many are before it.
+    /// How many lines of the text are before it.
+    pub line: u32,
+    /// How many are before it in its line.
     pub before: u32,
     /// How many it has.
     pub length: u32,
@@ -169,11 +171,17 @@ impl Missing {
 impl MarkedPart {
     /// These bytes of a text.
     pub fn of(text: &str, at: Range<usize>) -> Self {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let characters = |bytes: Range<usize>| {
-            let count = text.get(bytes).map_or(0, |part| part.chars().count());
-            u32::try_from(count).unwrap_or(u32::MAX)
+            number(text.get(bytes).map_or(0, |part| part.chars().count()))
         };
-        Self { before: characters(0..at.start), length: characters(at) }
+        let head = text.get(..at.start).unwrap_or_default();
+        let begin = head.rfind('\n').map_or(0, |end| end + 1);
+        Self {
+            line: number(head.matches('\n').count()),
+            before: characters(begin..at.start),
+            length: characters(at),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! How objects are joined.
 
+use std::collections::BTreeMap;
+
 use steelyard_dialects::LowerOptions;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::routing::exposure::Exposure;
 use steelyard_model::routing::rank::Precedence;
 use steelyard_model::routing::transport::{ForwardingTimes, OriginTls, Transport};
-use steelyard_model::{NamespacedName, NginxOptions, ProviderOptions};
+use steelyard_model::{Location, NamespacedName, NginxOptions, ProviderOptions};
 
 /// How to join.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct ResolveOptions {
     pub load_balancer_class: Option<String>,
     /// Where the gateway listens.
     pub entry_points: Vec<EntryPoint>,
+    /// Where static options stand that are written in a file, by their names in lower case.
+    pub option_places: BTreeMap<String, Location>,
     /// Which services of the program itself there are.
     pub exposure: Exposure,
     /// The Secret whose certificate is shown where none is for the name that is asked for.
@@ -77,6 +81,7 @@ impl Default for ResolveOptions {
             config_namespace: None,
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
+            option_places: BTreeMap::new(),
             exposure: Exposure::default(),
             default_certificate: None,
             allow_cross_namespace: false,

@@ -13,7 +13,7 @@ use steelyard_model::routing::backend::Internal;
 use steelyard_model::routing::entry_point::{OWN, PLAIN, SECURE};
 use steelyard_model::routing::exposure::{ExposedRoute, Exposure};
 
-use super::StaticOptions;
+use super::{OptionMistake, StaticOptions};
 
 const API: &str = "api";
 const INSECURE: &str = "api.insecure";
@@ -34,10 +34,11 @@ impl StaticOptions {
             all.services.insert(Internal::Api);
             all.services.extend(self.has_dashboard().then_some(Internal::Dashboard));
             if self.is_on(INSECURE) {
-                let prefix = format!("{}/api", self.api_base()).into();
+                let base = self.api_base();
+                let prefix = format!("{base}/api").into();
                 all.routes.push(route("api", OWN, prefix, Internal::Api, i64::MAX - 1));
                 if self.has_dashboard() {
-                    let any = "/".into();
+                    let any = if base.is_empty() { "/".into() } else { base };
                     let number = i64::MAX - 2;
                     all.routes.push(route("dashboard", OWN, any, Internal::Dashboard, number));
                 }
@@ -110,21 +111,23 @@ impl StaticOptions {
             || [PING, PROMETHEUS].iter().any(|of| self.is_asked(of) && self.place_of(of) == OWN)
     }
 
-    /// What is shown is shown where there is something.
-    pub(super) fn check_exposure(&self) -> Result<(), String> {
+    /// What is shown is shown where there is something, below what is a path.
+    pub(super) fn check_exposure(&self) -> Vec<OptionMistake> {
+        let mut wrong = Vec::new();
         for of in [PING, PROMETHEUS].into_iter().filter(|of| self.is_asked(of)) {
-            let point = self.place_of(of);
+            let (point, option) = (self.place_of(of), format!("{of}.entrypoint"));
             if !self.is_entry_point(&point) {
-                return Err(format!(
-                    "{of}.entrypoint: there is no entry point {point:?}; \
-                     --entrypoints.{point}.address makes one"
-                ));
+                let why = format!("there is no entry point {point:?}; {}", self.making(&point));
+                wrong.push(self.said_of(&option, &why));
             }
         }
         if !(100..=599).contains(&self.terminating_status()) {
-            return Err(format!("{TERMINATING} wants a status, 100 to 599"));
+            wrong.push(self.said_of(TERMINATING, "it wants a status, 100 to 599"));
         }
-        Ok(())
+        if self.values.get(BASE).is_some_and(|base| !is_base(base)) {
+            wrong.push(self.said_of(BASE, "it wants a path as requests have it, such as /traefik"));
+        }
+        wrong
     }
 
     fn has_dashboard(&self) -> bool {
@@ -146,6 +149,15 @@ impl StaticOptions {
         let said = self.values.get(&format!("{of}.entrypoint"));
         said.map_or_else(|| OWN.to_owned(), |name| name.to_ascii_lowercase())
     }
+}
+
+/// Whether paths may begin so: one of elements that stay as they are, from a slash on.
+fn is_base(base: &str) -> bool {
+    let Some(rest) = base.strip_prefix('/') else { return base.is_empty() };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
+    let is_element =
+        |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
+    rest.is_empty() || rest.strip_suffix('/').unwrap_or(rest).split('/').all(is_element)
 }
 
 /// Puts a value where it belongs in an object of objects.

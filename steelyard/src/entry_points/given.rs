@@ -5,12 +5,11 @@
 //! out of the arguments first. Names are compared without case.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use steelyard_dialects::traefik::options;
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
+use steelyard_model::Location;
 
 use super::nginx;
 
@@ -32,6 +31,26 @@ pub(super) struct Given {
     /// As it is written, where that says more: flags and variables have no case, as with Traefik.
     pub(super) spelled: Option<String>,
     pub(super) value: String,
+    /// Whether that is written as a list.
+    pub(super) is_list: bool,
+    /// Whether something is below it, and this says only that it is there.
+    pub(super) is_section: bool,
+    /// Where it stands, in a file.
+    pub(super) location: Option<Location>,
+}
+
+impl Given {
+    pub(super) fn new(origin: impl Into<String>, name: String, value: String) -> Self {
+        Self {
+            origin: origin.into(),
+            name,
+            spelled: None,
+            value,
+            is_list: false,
+            is_section: false,
+            location: None,
+        }
+    }
 }
 
 /// The options that count.
@@ -99,7 +118,7 @@ fn flags(
                 .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
             None => "true".to_owned(),
         };
-        flags.push(Given { origin: "--".to_owned(), name, spelled: None, value });
+        flags.push(Given::new("--", name, value));
     }
     Ok((flags, rest))
 }
@@ -136,7 +155,7 @@ fn variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec
         let root = name.split(['.', '[']).next().unwrap_or_default();
         if roots.iter().any(|known| known == root) {
             let value = value.to_string_lossy().into_owned();
-            found.push(Given { origin: format!("{variable}: "), name, spelled: None, value });
+            found.push(Given::new(format!("{variable}: "), name, value));
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -147,12 +166,7 @@ fn variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec
 fn from_file(path: &Path) -> Result<Vec<Given>, String> {
     let name = path.display().to_string();
     let failed = |error: &dyn std::fmt::Display| format!("{name} cannot be read: {error}");
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(failed(&"it has more than 1 MiB, as no file of options has"));
-    }
+    let bytes = steelyard_host::files::read(path, LARGEST).map_err(|error| failed(&error))?;
     let found = settings(&Source::new(&*name, bytes), &ReadLimits::default());
     let found = found.map_err(|fault| match &fault.location {
         Some(at) => {
@@ -160,20 +174,17 @@ fn from_file(path: &Path) -> Result<Vec<Given>, String> {
         }
         None => fault.message.clone(),
     })?;
-    Ok(found.into_iter().filter_map(given).collect())
+    Ok(found.into_iter().map(given).collect())
 }
 
-/// What is empty says nothing, unless its being there does.
-fn given(setting: Setting) -> Option<Given> {
+/// What is empty says nothing but that it is there, unless that is an option.
+fn given(setting: Setting) -> Given {
     let name = setting.name.to_ascii_lowercase();
     let is_section = options::find(&name).is_none() && options::has_below(&name);
     let at = setting.location;
     let origin = format!("{}:{}:{}: ", at.file, at.line, at.column);
     let spelled = (name != setting.name).then_some(setting.name);
-    (!is_section || setting.value != "true").then_some(Given {
-        origin,
-        name,
-        spelled,
-        value: setting.value,
-    })
+    let is_section = is_section && setting.value == "true";
+    let (value, is_list) = (setting.value, setting.items.is_some());
+    Given { origin, name, spelled, value, is_list, is_section, location: Some(at) }
 }

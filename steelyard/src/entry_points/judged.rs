@@ -5,7 +5,7 @@ use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn};
 use steelyard_model::routing::ranges::{NAMED, listed};
 
-use super::StaticOptions;
+use super::{OptionMistake, StaticOptions};
 use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
@@ -18,84 +18,78 @@ use super::nginx::POINTS;
 impl StaticOptions {
     /// An entry point is there by itself, or has an address; those that are there by themselves are
     /// of TCP.
-    pub(super) fn check_entry_points(&self) -> Result<(), String> {
+    pub(super) fn check_entry_points(&self) -> Vec<OptionMistake> {
         let of_udp = |name| self.address(name).is_some_and(|it| it.protocol == Protocol::Udp);
-        if let Some(BuiltIn { name, .. }) = BUILT_IN.iter().find(|it| of_udp(it.name)) {
-            return Err(format!("--entrypoints.{name}{ADDRESS}: {name} is of TCP"));
-        }
-        let named = self.values.keys().filter_map(|option| {
-            let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
-            Some((entry_point_name(option, of)?, *of))
+        let built_in = BUILT_IN.iter().filter(|it| of_udp(it.name)).map(|BuiltIn { name, .. }| {
+            self.said_of(&format!("entrypoints.{name}{ADDRESS}"), &format!("{name} is of TCP"))
         });
-        for (name, of) in named {
-            let is_there = self.is_entry_point(name);
-            if !is_there {
-                return Err(format!(
-                    "--entrypoints.{name}{of}: there is no entry point {name:?}; \
-                     --entrypoints.{name}.address makes one"
-                ));
-            }
-            let protocol = self.address(name).map_or(Protocol::Tcp, |it| it.protocol);
-            if (of == UDP_TIMEOUT) != (protocol == Protocol::Udp) {
-                return Err(format!(
-                    "--entrypoints.{name}{of}: the entry point {name:?} is of {protocol}, which has \
-                     no such thing"
-                ));
-            }
-            let is_said = |of| self.has(&format!("entrypoints.{name}{of}"));
-            if of == CLIENT_IP_HEADER && !is_said(TRUSTED_IPS) {
-                return Err(format!(
-                    "--entrypoints.{name}{of}: nobody is believed without \
-                     --entrypoints.{name}{TRUSTED_IPS}"
-                ));
-            }
-            let leads_to = |to: &String| match to.strip_prefix(':') {
-                Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
-                None => {
-                    let to = to.to_ascii_lowercase();
-                    self.is_entry_point(&to)
-                }
-            };
-            let to = self.values.get(&format!("entrypoints.{name}{of}"));
-            if let Some(to) = to.filter(|to| of == REDIRECTED_TO && !leads_to(to)) {
-                return Err(format!(
-                    "entrypoints.{name}{of}: there is no entry point {to:?}; name one, or write a \
-                     port as :443"
-                ));
-            }
-            let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| *all);
-            let is_on = |option| self.values.get(&option).is_some_and(|it| it == "true");
-            if let Some(all) = everybody.filter(|all| is_on(format!("entrypoints.{name}{all}"))) {
-                return Err(format!(
-                    "--entrypoints.{name}{of}: everybody is believed by \
-                     --entrypoints.{name}{all}; one of the two"
-                ));
-            }
+        let without = self.sections.keys().filter_map(|section| {
+            let name = entry_point_name(section, "").filter(|name| !self.is_entry_point(name))?;
+            Some(self.said_of(section, &format!("it has no address: {}", self.making(name))))
+        });
+        let said = self.values.keys().filter_map(|option| {
+            let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
+            let name = entry_point_name(option, of)?;
+            let is_misread = self.misread.contains(&format!("entrypoints.{name}{ADDRESS}"));
+            let why = if is_misread { None } else { self.wrong_beside(option, name, of) };
+            Some(self.said_of(option, &why?))
+        });
+        built_in.chain(without).chain(said).collect()
+    }
+
+    /// What is wrong with an option of an entry point, by what else is said.
+    fn wrong_beside(&self, option: &str, name: &str, of: &str) -> Option<String> {
+        if !self.is_entry_point(name) {
+            return Some(format!("there is no entry point {name:?}; {}", self.making(name)));
         }
-        Ok(())
+        let protocol = self.address(name).map_or(Protocol::Tcp, |it| it.protocol);
+        if (of == UDP_TIMEOUT) != (protocol == Protocol::Udp) {
+            return Some(format!(
+                "the entry point {name:?} is of {protocol}, which has no such thing"
+            ));
+        }
+        let beside = |of| format!("entrypoints.{name}{of}");
+        if of == CLIENT_IP_HEADER && !self.has(&beside(TRUSTED_IPS)) {
+            let trusted = beside(TRUSTED_IPS);
+            return Some(format!("nobody is believed without {trusted}: add it"));
+        }
+        let to = self.values.get(option).filter(|to| of == REDIRECTED_TO && !self.leads_to(to));
+        if let Some(to) = to {
+            return Some(format!(
+                "there is no entry point {to:?}; name one, or write a port as :443"
+            ));
+        }
+        let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| beside(all));
+        let all = everybody.filter(|all| self.is_on(all))?;
+        Some(format!("everybody is believed by {all}; one of the two"))
+    }
+
+    /// Whether who is led to what is written comes to an entry point.
+    fn leads_to(&self, to: &str) -> bool {
+        match to.strip_prefix(':') {
+            Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
+            None => self.is_entry_point(&to.to_ascii_lowercase()),
+        }
     }
 
     /// Routes of class nginx are led to entry points that there are.
-    pub(super) fn check_nginx(&self) -> Result<(), String> {
-        for name in POINTS.map(|name| format!("{OF_NGINX}{name}")) {
-            let point = self.values.get(&name).map(|it| it.to_ascii_lowercase());
-            if let Some(point) = point.filter(|it| !it.is_empty() && !self.is_entry_point(it)) {
-                return Err(format!(
-                    "--{name}: there is no entry point {point:?}; \
-                     --entrypoints.{point}.address makes one"
-                ));
-            }
-        }
-        Ok(())
+    pub(super) fn check_nginx(&self) -> Vec<OptionMistake> {
+        let names = POINTS.map(|name| format!("{OF_NGINX}{name}"));
+        let wrong = names.iter().filter_map(|name| {
+            let point = self.values.get(name)?.to_ascii_lowercase();
+            let is_gone = !point.is_empty() && !self.is_entry_point(&point);
+            let why = || format!("there is no entry point {point:?}; {}", self.making(&point));
+            is_gone.then(|| self.said_of(name, &why()))
+        });
+        wrong.collect()
     }
 
     /// What is said of traces is for somebody.
-    pub(super) fn check_tracing(&self) -> Result<(), String> {
-        let said = self.values.keys().find(|name| name.starts_with("tracing."));
-        match said.filter(|_| !self.has(TRACED_TO)) {
-            None => Ok(()),
-            Some(name) => Err(format!("--{name}: nothing is traced without --{TRACED_TO}")),
-        }
+    pub(super) fn check_tracing(&self) -> Option<OptionMistake> {
+        let said = self.values.keys().find(|name| name.starts_with("tracing."))?;
+        let is_for_nobody = !self.has(TRACED_TO) && !self.misread.contains(TRACED_TO);
+        is_for_nobody
+            .then(|| self.said_of(said, &format!("nothing is traced without {TRACED_TO}")))
     }
 }
 

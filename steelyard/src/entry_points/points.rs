@@ -93,13 +93,15 @@ impl StaticOptions {
 
     /// Whether something is said of entry points.
     pub(super) fn declares_entry_points(&self) -> bool {
-        self.values.keys().any(|option| option.starts_with(OF_POINTS))
+        self.values.keys().chain(self.sections.keys()).any(|it| it.starts_with(OF_POINTS))
     }
 
     /// Whether a built-in entry point is there.
     fn has_built_in(&self, name: &str) -> bool {
         let of = format!("{OF_POINTS}{name}.");
-        !self.has_only_declared || self.values.keys().any(|option| option.starts_with(&of))
+        let is_said = || self.values.keys().any(|option| option.starts_with(&of));
+        let is_there = || self.sections.keys().any(|it| it.strip_prefix(OF_POINTS) == Some(name));
+        !self.has_only_declared || is_said() || is_there()
     }
 
     /// What there is to say where a built-in one is not there.
@@ -119,6 +121,7 @@ impl StaticOptions {
     pub(super) fn is_entry_point(&self, name: &str) -> bool {
         BUILT_IN.iter().any(|it| it.name == name && self.has_built_in(name))
             || self.address(name).is_some()
+            || self.misread.contains(&format!("{OF_POINTS}{name}{ADDRESS}"))
             || name == OWN && self.needs_own()
     }
 

@@ -156,7 +156,8 @@ mod tests {
     fn what_restricts_is_taken_for_comparison_alone() {
         let take = |command: &str, option: &str| {
             let line = format!("{command} --{OF_NGINX}{option}");
-            StaticOptions::take(line.split(' ').map(OsString::from), []).map(|(options, _)| options)
+            let taken = StaticOptions::take(line.split(' ').map(OsString::from), []);
+            taken.map(|(options, _)| options).map_err(|wrong| wrong.join("\n"))
         };
         let option = "ipAllowListStrategy.depth=1";
         assert!(take("up", option).is_err_and(|why| why.contains("is refused")));

@@ -12,7 +12,7 @@ use steelyard_model::routing::rank::{PROVIDERS, Precedence};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{ProviderOptions, Selector};
 
-use super::provider_of_nginx;
+use super::{StaticOptions, provider_of_nginx};
 
 /// What options of either begin with.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
@@ -26,6 +26,7 @@ pub(super) fn reading(options: &BTreeMap<String, String>) -> LowerOptions {
         syntax: if is_v2(options) { RuleSyntax::V2 } else { RuleSyntax::V3 },
         crd_labels: crd,
         ingress_labels: ingress,
+        judge_options: StaticOptions::judged,
         ..LowerOptions::default()
     }
 }

@@ -12,7 +12,12 @@ use steelyard_model::routing::trust::Trust;
 use super::*;
 
 fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
-    StaticOptions::take(line.split_whitespace().map(OsString::from), [])
+    taken(line.split_whitespace().map(OsString::from))
+}
+
+/// The same, with all mistakes in one text.
+fn taken(line: impl IntoIterator<Item = OsString>) -> Result<(StaticOptions, Vec<OsString>), String> {
+    StaticOptions::take(line, []).map_err(|wrong| wrong.join("\n"))
 }
 
 #[test]
@@ -96,6 +101,12 @@ fn what_of_the_program_itself_is_shown() {
             "api:traefik/t/api",
             Some(8080),
         ),
+        (
+            "up --api.insecure --api.basePath=/traefik",
+            "api dashboard",
+            "api:traefik/traefik/api dashboard:traefik/traefik",
+            Some(8080),
+        ),
         ("up --ping", "ping", "ping:traefik/ping", Some(8080)),
         ("up --ping.manualRouting", "ping", "", Some(8080)),
         ("up --ping.entryPoint=web", "ping", "ping:web/ping", None),
@@ -109,6 +120,10 @@ fn what_of_the_program_itself_is_shown() {
     for (line, part) in [
         ("up --ping.entryPoint=nowhere", "there is no entry point \"nowhere\""),
         ("up --ping.terminatingStatusCode=7", "wants a status"),
+        ("up --api.basePath=traefik", "--api.basepath: it wants a path"),
+        ("up --api.basePath=/../x", "--api.basepath: it wants a path"),
+        ("up --api.basePath=/a%20b", "--api.basepath: it wants a path"),
+        ("up --api.basePath=/a//b", "--api.basepath: it wants a path"),
     ] {
         assert!(take(line).unwrap_err().contains(part), "{line}");
     }
@@ -205,7 +220,7 @@ fn what_counts_are_told_apart_by() {
     ] {
         let line = format!("up --metrics.prometheus.headerLabels.{label}={header}");
         let line = [OsString::from("up"), OsString::from(&line[3..])];
-        let error = StaticOptions::take(line, []).unwrap_err();
+        let error = taken(line).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
 }
@@ -335,7 +350,7 @@ fn an_environment_says_the_same() {
     assert_eq!(options.address("web").map(|it| it.port), Some(1));
     assert!(options.remarks()[0].starts_with("TRAEFIK_ACCESSLOG: it is left out"));
     let bad = variables(&[("TRAEFIK_ENTRYPOINTS_WEB_ADRESS", ":80")]);
-    let error = StaticOptions::take([], bad).unwrap_err();
+    let error = StaticOptions::take([], bad).unwrap_err().join("\n");
     assert!(error.contains("did you mean entrypoints.web.address?"), "{error}");
 }
 
@@ -347,7 +362,7 @@ fn a_file_says_the_same_and_its_mistakes_have_places() {
         let path = folder.join(name);
         std::fs::write(&path, text).unwrap();
         let line = format!("up --configFile={} {more}", path.display());
-        StaticOptions::take(line.split_whitespace().map(OsString::from), [])
+        taken(line.split_whitespace().map(OsString::from))
     };
     let yaml = "entryPoints:\n  web:\n    address: ':8000'\n    http:\n      redirections:\n        \
                 entryPoint: {to: websecure, permanent: false}\n  websecure:\n    address: ':8443'\n    \
@@ -391,9 +406,60 @@ fn a_file_says_the_same_and_its_mistakes_have_places() {
         let error = take(name, text, more).unwrap_err();
         assert!(error.contains(part), "{text}: {error}");
     }
-    let missing = StaticOptions::take(["--configfile=/nowhere/a.yml".into()], []).unwrap_err();
+    let missing = taken(["--configfile=/nowhere/a.yml".into()]).unwrap_err();
     assert!(missing.contains("cannot be read"), "{missing}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Each mistake is said, with its place, and what only follows from another one is not.
+#[test]
+fn all_mistakes_of_a_file_are_said_at_once() {
+    let file = std::env::temp_dir().join(format!("steelyard-wrong-{}.yml", std::process::id()));
+    let text = "entryPoints:\n  \
+                web: {address: ':80', http: {redirections: {entryPoint: {to: nowhere}}}}\n  \
+                websecure: ':443'\n  \
+                WEB: {address: ':81'}\n  \
+                bare: {}\n  \
+                slow: {address: ':82', transport: {respondingTimeouts: {readTimeout: [5]}}}\n  \
+                bad: {address: '83', http: {tls: {}}}\n\
+                ping: {entryPoint: gone}\n\
+                metrics: {prometheus: {entryPoint: gone}}\n\
+                serversTransport: {minVersion: VersionTLS13, maxVersion: VersionTLS12, rootCAs: [/nowhere]}\n\
+                acesslog: {}\n";
+    std::fs::write(&file, text).unwrap();
+    let line = [OsString::from(format!("--configfile={}", file.display()))];
+    let wrong = StaticOptions::take(line, []).unwrap_err();
+    let expected = [
+        (3, "entrypoints.websecure has no value of its own: write what is below it, such as \
+             entrypoints.websecure.address"),
+        (4, "entrypoints.web.address stands at"),
+        (6, "entrypoints.slow.transport.respondingtimeouts.readtimeout wants one value, not a list"),
+        (7, "entrypoints.bad.address: "),
+        (11, "acesslog is not an option; did you mean accesslog?"),
+        (5, "entrypoints.bare: it has no address"),
+        (2, "entrypoints.web.http.redirections.entrypoint.to: there is no entry point"),
+        (8, "ping.entrypoint: there is no entry point"),
+        (9, "metrics.prometheus.entrypoint: there is no entry point"),
+        (10, "serverstransport.minversion: it is above"),
+        (10, "serverstransport.rootcas: /nowhere cannot be read"),
+    ];
+    assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
+    for (said, (line, part)) in wrong.iter().zip(expected) {
+        let place = format!("{}:{line}:", file.display());
+        assert!(said.starts_with(&place) && said.contains(part), "{place} {part}: {said}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Lists of several flags are one, as with Traefik; of all else there is one.
+#[test]
+fn a_flag_is_given_once() {
+    let line = "up --entrypoints.web.http.middlewares=a@file --entryPoints.web.http.middlewares=b@file";
+    let points = take(line).unwrap().0.entry_points((80, 443));
+    assert_eq!(points[0].filters, ["a@file", "b@file"].map(Into::into));
+    assert!(take("up --entrypoints.web.address=:80 --entrypoints.web.address=:80").is_ok());
+    let error = take("up --entrypoints.web.address=:80 --entryPoints.web.address=:81").unwrap_err();
+    assert!(error.contains("--entrypoints.web.address is given twice"), "{error}");
 }
 
 /// What a file declares is all there is; flags and the environment add to what there is.
@@ -425,7 +491,7 @@ fn a_file_that_declares_entry_points_has_no_others() {
     ] {
         std::fs::write(&file, text).unwrap();
         let line = [OsString::from(format!("--configfile={}", file.display()))];
-        let (options, _) = StaticOptions::take(line, []).unwrap();
+        let (options, _) = taken(line).unwrap();
         assert_eq!(names(&options), expected, "{text}");
         let remark = options.remarks().iter().find(|it| it.contains("no entry point"));
         assert_eq!(remark.is_some(), said.is_some(), "{text}: {remark:?}");
@@ -434,7 +500,7 @@ fn a_file_that_declares_entry_points_has_no_others() {
     // What is said of one that is not there is a mistake.
     std::fs::write(&file, "entryPoints: {a: {address: ':1'}}\nping: {entryPoint: web}\n").unwrap();
     let line = [OsString::from(format!("--configfile={}", file.display()))];
-    let error = StaticOptions::take(line, []).unwrap_err();
+    let error = taken(line).unwrap_err();
     assert!(error.contains("no entry point \"web\""), "{error}");
     std::fs::remove_file(&file).unwrap();
     let (options, _) = take("up --entrypoints.internal.address=:8020").unwrap();
@@ -493,7 +559,7 @@ fn what_is_not_understood_is_named() {
         ("up --entrypoints.a.forwardedHeaders.insecure", "no entry point"),
         ("up --entrypoints.web.proxyProtocol.trustedIPs=10.0.0", "no range"),
         ("up --entrypoints.a.proxyProtocol.trustedIPs=10.0.0.1", "no entry point"),
-        ("up --entrypoints.web.proxyProtocol=true", "not an option"),
+        ("up --entrypoints.web.proxyProtocol=true", "has no value of its own"),
         (
             "up --entrypoints.web.proxyProtocol.trustedIPs=10.0.0.1 \
              --entrypoints.web.proxyProtocol.insecure",

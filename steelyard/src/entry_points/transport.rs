@@ -5,8 +5,7 @@
 //! is no start, since servers would be believed otherwise than is asked for.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use steelyard_dialects::traefik::cipher_suites;
@@ -16,6 +15,7 @@ use steelyard_model::routing::transport::{
 };
 use steelyard_tls::authorities_of;
 
+use super::{OptionMistake, StaticOptions};
 use super::duration::duration;
 
 const OF_REQUESTS: &str = "serverstransport.";
@@ -33,14 +33,17 @@ pub(super) struct NamedRoots([Option<Arc<str>>; 2]);
 
 impl NamedRoots {
     /// What the files say that options name.
-    pub(super) fn read(options: &BTreeMap<String, String>) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// The option that names what cannot be had, and why.
+    pub(super) fn read(options: &BTreeMap<String, String>) -> Result<Self, (String, String)> {
         let mut found = Self::default();
         for (of, found) in SECURE.iter().zip(&mut found.0) {
             let name = format!("{of}rootcas");
             let named = options.get(&name).map(String::as_str).unwrap_or_default();
             let mut all = String::new();
             for one in parts(named) {
-                all.push_str(&root(one).map_err(|why| format!("{name}: {why}"))?);
+                all.push_str(&root(one).map_err(|why| (name.clone(), why))?);
                 all.push('\n');
             }
             *found = (!all.is_empty()).then(|| all.into());
@@ -53,17 +56,11 @@ impl NamedRoots {
 fn root(written: &str) -> Result<Arc<str>, String> {
     let is_text = written.contains("-----BEGIN");
     let shown = if is_text { "the text" } else { written };
-    let mut pem = Vec::new();
-    if is_text {
-        pem.extend_from_slice(written.as_bytes());
-    } else {
-        let failed = |error: std::io::Error| format!("{written} cannot be read: {error}");
-        let file = File::open(written).map_err(failed)?;
-        file.take(LARGEST + 1).read_to_end(&mut pem).map_err(failed)?;
-        if pem.len() as u64 > LARGEST {
-            return Err(format!("{written} has more than 1 MiB"));
-        }
-    }
+    let pem = match is_text {
+        true => written.as_bytes().to_vec(),
+        false => steelyard_host::files::read(Path::new(written), LARGEST)
+            .map_err(|error| format!("{written} cannot be read: {error}"))?,
+    };
     authorities_of(&pem).map_err(|_| format!("{shown} has no certificates in PEM, or a broken one"))
 }
 
@@ -104,22 +101,30 @@ pub(super) fn times(options: &BTreeMap<String, String>) -> ForwardingTimes {
     }
 }
 
-/// Whether what is said of TLS can be had: versions, and cipher suites.
-pub(super) fn check(options: &BTreeMap<String, String>) -> Result<(), String> {
+impl StaticOptions {
+    /// Whether what is said of TLS can be had: versions, and cipher suites.
+    pub(super) fn check_transports(&self) -> Vec<OptionMistake> {
+        let wrong = wrong_of(&self.values).into_iter();
+        wrong.map(|(name, why)| self.said_of(&format!("{OF_REQUESTS}{name}"), &why)).collect()
+    }
+}
+
+/// Which options cannot be had, and why.
+fn wrong_of(options: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
     let (lowest, highest) = versions(options);
     if lowest > highest {
-        return Err(format!(
-            "{OF_REQUESTS}minversion: it is above {OF_REQUESTS}maxversion, so nobody could be \
-             spoken to"
-        ));
+        let why = format!("it is above {OF_REQUESTS}maxversion, so nobody could be spoken to");
+        wrong.push(("minversion", why));
     }
-    match suites(options) {
-        Ok(_) => Ok(()),
-        Err(name) => Err(format!(
-            "{OF_REQUESTS}ciphersuites: {name:?} is not to be had; those of TLS 1.3, and ECDHE \
-             with AES-GCM or ChaCha20-Poly1305, are"
-        )),
+    if let Err(name) = suites(options) {
+        let why = format!(
+            "{name:?} is not to be had; those of TLS 1.3, and ECDHE with AES-GCM or \
+             ChaCha20-Poly1305, are"
+        );
+        wrong.push(("ciphersuites", why));
     }
+    wrong
 }
 
 fn tls(options: &BTreeMap<String, String>, of: usize, roots: &NamedRoots) -> OriginTls {
@@ -224,17 +229,18 @@ mod tests {
             let named = options
                 .iter()
                 .map(|(name, value)| (format!("serverstransport.{name}"), (*value).to_owned()));
-            let checked = check(&named.collect());
-            assert_eq!(checked.is_ok(), why.is_empty(), "{checked:?}");
-            assert!(checked.err().unwrap_or_default().contains(why));
+            let wrong = wrong_of(&named.collect());
+            assert_eq!(wrong.is_empty(), why.is_empty(), "{wrong:?}");
+            assert!(wrong.first().is_none_or(|(name, it)| format!("{name}: {it}").contains(why)));
         }
         for (roots, why) in [
-            ("/nowhere/ca.pem", "serverstransport.rootcas: /nowhere/ca.pem cannot be read: "),
+            ("/nowhere/ca.pem", "/nowhere/ca.pem cannot be read: "),
             ("/proc/self/stat", "/proc/self/stat has no certificates"),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "the text has no"),
         ] {
-            let error =
+            let (name, error) =
                 NamedRoots::read(&said(&[("serverstransport.rootcas", roots)])).unwrap_err();
+            assert_eq!(name, "serverstransport.rootcas");
             assert!(error.contains(why), "{error}");
         }
     }

@@ -1,5 +1,6 @@
 //! Tells people what a decision changes for Services, and logs what is wrong, once.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use steelyard_gateway::Lacking;
 use steelyard_model::routing::id::CertificateId;
-use steelyard_model::{Diagnostic, Diagnostics, Severity};
+use steelyard_model::{Code, Diagnostic, Diagnostics, Severity};
+use steelyard_pipeline::codes;
 use steelyard_plan::{Plan, ServiceEventKind};
 
 use super::history::History;
@@ -17,6 +19,9 @@ use crate::mind::Decided;
 
 /// Most files that one line of the log names.
 const MOST_NAMED: usize = 5;
+
+/// Said of objects whose file, or which themselves, have a mistake that is said besides.
+const FOLLOWING: [Code; 2] = [codes::LAST_GOOD_KEPT, codes::CLOSED_UNTIL_MENDED];
 
 /// How often it is looked at what is to be said of certificates: once something was decided, and
 /// for what time alone brings.
@@ -122,14 +127,42 @@ impl Hand for Chronicle {
 fn log_found(before: &Diagnostics, now: &Diagnostics) {
     let identity = |it: &Diagnostic| (it.code, it.object.clone(), it.message.clone());
     let known: BTreeSet<_> = before.iter().map(identity).collect();
-    for found in now.iter().filter(|it| !known.contains(&identity(it))) {
-        let at = place(found);
+    let mut new: Vec<&Diagnostic> =
+        now.iter().filter(|it| !known.contains(&identity(it))).collect();
+    // What is wrong comes before what follows from it.
+    new.sort_by_key(|found| found.severity);
+    for (found, more) in once_by_file(new) {
+        let (at, code) = (place(found), found.code);
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more like it)") };
         match found.severity {
-            Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),
-            Severity::Warning => tracing::warn!(code = %found.code, %at, "{}", found.message),
-            Severity::Info => tracing::debug!(code = %found.code, %at, "{}", found.message),
+            Severity::Error => tracing::error!(%code, %at, "{}{more}", found.message),
+            Severity::Warning => tracing::warn!(%code, %at, "{}{more}", found.message),
+            Severity::Info => tracing::debug!(%code, %at, "{}{more}", found.message),
         }
     }
+}
+
+/// Findings that objects of one file have for the same mistake are one, with how many there are
+/// besides: a file that cannot be read to its end has thousands.
+fn once_by_file(found: Vec<&Diagnostic>) -> Vec<(&Diagnostic, usize)> {
+    let mut once: Vec<(&Diagnostic, usize)> = Vec::new();
+    let mut places: BTreeMap<_, usize> = BTreeMap::new();
+    for found in found {
+        let file = found.location.as_ref().map(|it| &*it.file);
+        if FOLLOWING.contains(&found.code)
+            && let Some(file) = file
+        {
+            match places.entry((found.code, file)) {
+                Entry::Occupied(at) => {
+                    once[*at.get()].1 += 1;
+                    continue;
+                }
+                Entry::Vacant(at) => _ = at.insert(once.len()),
+            }
+        }
+        once.push((found, 0));
+    }
+    once
 }
 
 /// Where a finding is: the line of a file, and of a cluster, which has none, the object.
@@ -142,9 +175,36 @@ fn place(found: &Diagnostic) -> String {
 #[cfg(test)]
 mod tests {
     use steelyard_model::{Location, ObjectRef};
-    use steelyard_pipeline::codes;
 
     use super::*;
+
+    #[test]
+    fn what_a_file_costs_its_objects_is_said_once() {
+        let found = |name: &str, file: &str, code| {
+            let object = ObjectRef::new("IngressRoute", "shop", name);
+            let mut found = Diagnostic::new(Severity::Warning, code, &object, "", "m", "x");
+            found.location = Some(Location { file: file.into(), line: 1, column: 1, width: 0 });
+            found
+        };
+        let all = [
+            found("a", "a.yml", codes::LAST_GOOD_KEPT),
+            found("b", "a.yml", codes::POOL_HAS_NODE),
+            found("b", "a.yml", codes::LAST_GOOD_KEPT),
+            found("c", "b.yml", codes::LAST_GOOD_KEPT),
+            found("d", "a.yml", codes::LAST_GOOD_KEPT),
+            found("d", "a.yml", codes::POOL_HAS_NODE),
+        ];
+        let once = once_by_file(all.iter().collect());
+        let once: Vec<(String, usize)> =
+            once.iter().map(|(it, more)| (place(it) + it.code.as_str(), *more)).collect();
+        let expected = [
+            ("a.yml:1:1last-good-kept", 2),
+            ("a.yml:1:1pool-has-node", 0),
+            ("b.yml:1:1last-good-kept", 0),
+            ("a.yml:1:1pool-has-node", 0),
+        ];
+        assert_eq!(once, expected.map(|(text, more)| (text.to_owned(), more)));
+    }
 
     #[test]
     fn a_finding_is_at_its_line_or_is_of_its_object() {

@@ -20,6 +20,9 @@ use steelyard_route::Ruling;
 /// Answers that are given to filters before it is given up: more than any has questions.
 const MOST_QUESTIONS: usize = 64;
 
+/// What is answered where something that is to be passed cannot be had.
+const UNSERVED: u16 = 503;
+
 /// What is passed, outermost first.
 pub(crate) struct Passing {
     uses: Vec<Use>,
@@ -57,7 +60,7 @@ impl Passing {
         uses.extend(routed.filter(|it| !matches!(kind(it), Some(Filter::Timeouts(_)))));
         let row = |one: &Use| FilterRow {
             name: one.filter.to_string(),
-            kind: kind(one).map_or("", Filter::kind).to_owned(),
+            kind: kind(one).map_or("it is not there", Filter::kind).to_owned(),
         };
         Self { rows: uses.iter().map(row).collect(), uses }
     }
@@ -82,9 +85,13 @@ impl Passing {
     ) -> Option<FilterAnswer> {
         let mut memory = Memory::seeded(0);
         let recipe = |one: &Use| Recipe::among(one, &routing.filters, &mut memory);
-        let recipes: Option<Vec<Recipe>> = self.uses.iter().map(recipe).collect();
-        // What is not built refuses the route: that is told elsewhere.
-        let mut stack = Stack::new(recipes?);
+        let recipes: Vec<Option<Recipe>> = self.uses.iter().map(recipe).collect();
+        // What is not built closes all that pass it.
+        if let Some(closed) = recipes.iter().position(Option::is_none) {
+            return self.said(closed, UNSERVED);
+        }
+        let recipes: Vec<Recipe> = recipes.into_iter().flatten().collect();
+        let mut stack = Stack::new(recipes);
         let journey = Journey { peer, is_tls, server_name: None, certificates: None, route: None };
         let (mut notes, mut edits, mut got) = (Vec::new(), RequestEdits::new(head), Got::Nothing);
         for _ in 0..MOST_QUESTIONS {

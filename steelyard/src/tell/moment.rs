@@ -217,6 +217,7 @@ impl Moment {
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
         let (owners, silent) = (self.owners(), self.silent());
         let mut notes = note::of_gaps(&self.gaps);
+        notes.extend(note::of_mistakes(plan));
         notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(why.as_ref()));

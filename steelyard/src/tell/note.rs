@@ -12,6 +12,7 @@ use steelyard_kube::Gap;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
+use steelyard_pipeline::codes;
 use steelyard_plan::Plan;
 
 use super::lack::{Lack, Lacks, is_silent};
@@ -38,6 +39,10 @@ pub(crate) enum Note<'a> {
     MorePorts(usize),
     /// A Service of the gateway has no address yet, which others give it.
     NoAddress(&'a NamespacedName),
+    /// So many objects stay as they were before an edit with a mistake.
+    Kept(usize),
+    /// So many have a mistake, and what their rules name answers nobody.
+    Closed(usize),
     /// So many addresses this node may not answer for, whoever else does.
     NotCandidate(usize),
 }
@@ -57,6 +62,14 @@ impl fmt::Display for Note<'_> {
             Self::NoAddress(service) => {
                 write!(f, "the gateway's Service {service} has no address yet")
             }
+            Self::Kept(1) => f.write_str("1 object stays as it was before an edit with a mistake"),
+            Self::Kept(count) => {
+                write!(f, "{count} objects stay as they were before an edit with a mistake")
+            }
+            Self::Closed(1) => f.write_str("1 object has a mistake, and its routes answer 503"),
+            Self::Closed(count) => {
+                write!(f, "{count} objects have mistakes, and their routes answer 503")
+            }
             Self::NotCandidate(1) => {
                 f.write_str("this node may not answer for 1 address: others have to")
             }
@@ -70,6 +83,16 @@ impl fmt::Display for Note<'_> {
 /// What of the cluster is not known as it is now.
 pub(crate) fn of_gaps(gaps: &[Gap]) -> Vec<Note<'_>> {
     first(gaps.iter().map(Note::Gap), Note::MoreGaps)
+}
+
+/// Objects that are not as they are written.
+pub(crate) fn of_mistakes(plan: &Plan) -> Vec<Note<'static>> {
+    let count = |code| {
+        let count = plan.diagnostics.iter().filter(|it| it.code == code).count();
+        Some(count).filter(|count| *count > 0)
+    };
+    let kept = count(codes::LAST_GOOD_KEPT).map(Note::Kept);
+    kept.into_iter().chain(count(codes::CLOSED_UNTIL_MENDED).map(Note::Closed)).collect()
 }
 
 /// Routes that answer nobody.

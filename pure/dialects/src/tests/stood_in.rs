@@ -1,4 +1,4 @@
-//! What stands in for objects with mistakes: whom their rules name, and nothing that leads anywhere.
+//! What stands in for objects with mistakes: whom their rules name, and nothing that leads on.
 
 use steelyard_manifest::load_dynamic;
 use steelyard_model::router_draft::WayTarget;

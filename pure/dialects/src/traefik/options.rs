@@ -7,6 +7,7 @@
 //!
 //! Not here: what an option comes to. Whoever reads it knows.
 
+mod chart;
 mod entry_points;
 mod helm;
 mod observability;
@@ -131,6 +132,12 @@ pub fn roots() -> impl Iterator<Item = String> {
     all().map(move |row| first(row).to_ascii_lowercase())
 }
 
+/// Whether what is written as a list may be the value of an option.
+pub fn may_be_list(name: &str) -> bool {
+    let is_list = |row: &StaticOption| row.form == Form::List || row.default.contains(',');
+    find(name).is_none_or(|row| is_list(row) || row.name.ends_with("**"))
+}
+
 /// What there is to say of an option. `name` is in lower case, and shown as it is.
 pub fn judge(name: &str, value: &str) -> Judged {
     let Some(row) = find(name) else { return Judged::Wrong(unknown(name)) };
@@ -217,6 +224,9 @@ impl Form {
 
 /// What is said of a name that no option has.
 fn unknown(name: &str) -> String {
+    if let Some(first) = first_below(name) {
+        return format!("{name} has no value of its own: write what is below it, such as {first}");
+    }
     // What users call their own is no part of the comparison.
     let given: Vec<&str> = name.split('.').collect();
     let named = |row: &StaticOption| {
@@ -232,6 +242,18 @@ fn unknown(name: &str) -> String {
         Some(near) => format!("{name} is not an option; did you mean {near}?"),
         None => format!("{name} is not an option; docs/traefik-options.md lists those there are"),
     }
+}
+
+/// The first option below a name, if there are any.
+fn first_below(name: &str) -> Option<String> {
+    let depth = name.split('.').count();
+    let row = all().find(|row| {
+        let parts: Vec<String> = row.name.split('.').map(str::to_ascii_lowercase).collect();
+        let is_it = |(own, part): (&String, &str)| *own == part || own == "*" && !part.is_empty();
+        parts.len() > depth && parts.iter().zip(name.split('.')).all(is_it)
+    })?;
+    let rest: Vec<&str> = row.name.split('.').skip(depth).collect();
+    Some(format!("{name}.{}", rest.join(".").replace('*', "NAME").to_ascii_lowercase()))
 }
 
 /// Rows as tables write them.

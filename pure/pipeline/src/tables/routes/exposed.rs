@@ -34,7 +34,7 @@ pub(crate) fn exposed(exposure: &Exposure, entry_points: &[EntryPoint], routing:
         };
         let mut route = route(asked, point, index);
         if asked.service == Internal::Dashboard {
-            for filter in to_page() {
+            for filter in to_page(asked.prefix.trim_end_matches('/')) {
                 route.uses.push(Use::of(&asked.name, &filter.id, &filter.filter));
                 routing.filters.insert(filter.id.clone(), Arc::new(filter));
             }
@@ -43,16 +43,18 @@ pub(crate) fn exposed(exposure: &Exposure, entry_points: &[EntryPoint], routing:
     }
 }
 
-/// Who asks for nothing in particular is led to the page, which is below a path of its own: as with
-/// Traefik, by filters of these names.
-fn to_page() -> [FilterNode; 2] {
-    let site = Expression::new(r"^(https?://(\[[\w:.]+\]|[\w\._-]+)(:\d+)?)/$");
+/// Who asks for nothing in particular below `base` is led to the page, which is below a path of its
+/// own there: as with Traefik, by filters of these names.
+fn to_page(base: &str) -> [FilterNode; 2] {
+    let begin = if base.is_empty() { "/".to_owned() } else { format!("{}/?", escaped(base)) };
+    let site = Expression::new(&format!(r"^(https?://(\[[\w:.]+\]|[\w\._-]+)(:\d+)?){begin}$"));
     let redirection = RegexRedirection {
         expression: site.expect("it is written above"),
-        replacement: "${1}/dashboard/".into(),
+        replacement: format!("${{1}}{}/dashboard/", base.replace('$', "$$")).into(),
         is_permanent: false,
     };
-    let prefixes = vec!["/dashboard/".into(), "/dashboard".into()];
+    let page = format!("{base}/dashboard");
+    let prefixes = vec![format!("{page}/").into(), page.into()];
     let node = |name: &str, filter| FilterNode {
         id: format!("dashboard_{name}@internal").as_str().into(),
         place: None,
@@ -62,6 +64,18 @@ fn to_page() -> [FilterNode; 2] {
         node("redirect", Filter::RedirectRegex(redirection)),
         node("stripprefix", Filter::Rewrite(Rewrite::StripPrefix(prefixes))),
     ]
+}
+
+/// A path as an expression for it alone.
+fn escaped(path: &str) -> String {
+    let mut escaped = String::new();
+    for character in path.chars() {
+        if !character.is_ascii_alphanumeric() && !matches!(character, '/' | '-' | '_') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 /// `api@internal`, as Traefik calls it.

@@ -43,7 +43,7 @@ pub(in crate::tables) fn guarded(
     let asking = options.entry_points.iter().filter(|it| it.protocol == Protocol::Tcp).filter(asks);
     let mut all = Vec::new();
     for point in asking {
-        let (kind, routed) = (RouteKind::Http, Routed::default());
+        let (kind, routed, before) = (RouteKind::Http, Routed::default(), diagnostics.len());
         let mut maker = Maker { kind, options, reads, diagnostics, routed, so: UNSERVED };
         let uses = maker.uses_of(point);
         let policy = point.tls_options.as_ref().and_then(|name| maker.terms_of(point, name));
@@ -60,6 +60,7 @@ pub(in crate::tables) fn guarded(
                 ..listener
             })
         }));
+        diagnostics[before..].iter_mut().for_each(|found| place_option(found, point, options));
     }
     (!all.is_empty()).then(|| Row::Listeners(all.into()))
 }
@@ -127,6 +128,13 @@ impl Maker<'_, '_> {
         self.unprovided(name, place, so, help);
         NOBODY.into()
     }
+}
+
+/// Says where the option stands that a finding of an entry point is about.
+fn place_option(found: &mut Diagnostic, point: &EntryPoint, options: &ResolveOptions) {
+    let field = found.path.0.split('[').next().unwrap_or_default();
+    let option = format!("entrypoints.{}.{field}", point.id).to_ascii_lowercase();
+    found.location = options.option_places.get(&option).cloned();
 }
 
 /// What an entry point says of encoded characters (`http.encodedCharacters`), as a filter that is

@@ -1,0 +1,1 @@
+check tests/golden/commands/static/site.yaml --configfile=tests/golden/commands/static/closed.yml

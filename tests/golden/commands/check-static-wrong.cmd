@@ -1,0 +1,1 @@
+check --configfile=tests/golden/commands/static/wrong.yml

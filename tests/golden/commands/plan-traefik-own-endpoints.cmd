@@ -1,0 +1,1 @@
+plan tests/golden/commands/static/site.yaml -o traefik

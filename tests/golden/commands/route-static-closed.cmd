@@ -1,0 +1,1 @@
+route tests/golden/commands/static/site.yaml --configfile=tests/golden/commands/static/closed.yml -r http://a.test/
