@@ -189,13 +189,14 @@ fn off_by() -> f64 {
 
 fn journey() -> Journey {
     let peer = [10, 0, 0, 1].into();
-    Journey { peer, is_tls: true, server_name: None, certificates: None, route: None }
+    Journey { is_tls: true, ..Journey::of(peer) }
 }
 
 fn context<'c>(journey: &'c Journey, notes: &'c mut Vec<Note>) -> Context<'c> {
     let cause = Answerer::Backend;
     let (now, random) = (Instant::now(), || None);
-    Context { now, clock: || 1_000_000, random, journey, cause, notes }
+    let wall = || std::time::Duration::from_secs(1_000_000);
+    Context { now, clock: || 1_000_000, wall, random, journey, cause, notes }
 }
 
 /// Who signs, and what is asked of what it signs.

@@ -192,11 +192,12 @@ fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
     let everybody = ForwardedPolicy { trust: Trust::Everybody, ..ForwardedPolicy::default() };
     head.settle(&Vouching::new(Arc::new(everybody), peer).over(scheme));
     let is_tls = scheme == Scheme::Https;
-    let journey = Journey { peer, is_tls, server_name: None, certificates: None, route: None };
+    let journey = Journey { is_tls, ..Journey::of(peer) };
     let mut notes = Vec::new();
     let mut cx = Context {
         now: Instant::now(),
         clock: || 1_000_000,
+        wall: || std::time::Duration::from_secs(1_000_000),
         random: || None,
         journey: &journey,
         cause: Answerer::Backend,

@@ -82,6 +82,9 @@ pub(crate) fn read(
         for (key, value) in annotations {
             let Some(name) = vocabulary.name(key, options) else { continue };
             if vocabulary.empty_is_absent && value.trim().is_empty() {
+                if vocabulary.on(on).any(|row| row.name == name && row.guards()) {
+                    unguarded(key, findings);
+                }
                 continue;
             }
             match vocabulary.on(on).find(|row| row.name == name) {
@@ -95,6 +98,14 @@ pub(crate) fn read(
         }
     }
     wishes
+}
+
+/// Says of what would keep somebody out, were anything written there, that nobody is: a value of a
+/// chart that was left empty looks like this.
+fn unguarded(key: &str, findings: &mut Findings<'_>) {
+    let message = format!("annotation `{key}` is empty: nobody is kept out by it, as without it");
+    let help = "write a value, or remove it";
+    effect::not_honoured(key, message, help, findings);
 }
 
 fn heed(

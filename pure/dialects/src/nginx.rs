@@ -23,6 +23,7 @@ use steelyard_model::routing::backend::Algorithm;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
 use steelyard_model::routing::filter::content::{Compression, ContentCoding, HeaderRules};
+use steelyard_model::routing::filter::limit::Counted;
 use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxSite, NginxStep, NginxWord};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::Expression;
@@ -68,6 +69,20 @@ const SMALLER: &str = "application/atom+xml application/javascript application/x
     application/json application/rss+xml application/vnd.ms-fontobject application/x-font-ttf \
     application/x-web-app-manifest+json application/xhtml+xml application/xml font/opentype \
     image/svg+xml image/x-icon text/css text/javascript text/plain text/x-component";
+
+/// Of what requests are counted that are under way; clients need no word.
+fn counted(text: &str) -> Option<Option<Counted>> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(name);
+    Some(match name {
+        "binary_remote_addr" | "remote_addr" => None,
+        "host" | "http_host" | "server_name" => Some(Counted::Host),
+        name => {
+            let Variable::Header(line) = Variable::of(name)? else { return None };
+            Some(Counted::Header(line))
+        }
+    })
+}
 
 /// What a ConfigMap says.
 struct Reading<'a> {
@@ -133,6 +148,7 @@ impl<'a> Reading<'a> {
                 self.limit_status("limit-req-status-code"),
                 self.limit_status("limit-conn-status-code"),
             ),
+            counted: self.counted(),
             asks: self.asks(),
             unasked_paths: self.list("no-auth-locations", CHALLENGES),
             told: self
@@ -182,6 +198,12 @@ impl<'a> Reading<'a> {
         Some(asks)
     }
 
+    /// Of what connections are counted, where it is not each client.
+    fn counted(&mut self) -> Option<Counted> {
+        let help = "write $binary_remote_addr, $host, or $http_NAME";
+        self.value("limit-conn-zone-variable", counted, help).flatten()
+    }
+
     /// The status of who is one too many.
     fn limit_status(&mut self, key: &str) -> u16 {
         let code = |text: &str| text.parse().ok().filter(|it| (400..=599).contains(it));
@@ -219,16 +241,11 @@ impl<'a> Reading<'a> {
                 }
                 KeyFate::Snippet => {}
                 KeyFate::Reads | KeyFate::Guards | KeyFate::Cosmetic => {}
-                KeyFate::Elsewhere(_) | KeyFate::Awaits(_) if !asks => {}
+                KeyFate::Elsewhere(_) if !asks => {}
                 KeyFate::Elsewhere(instead) => {
                     let message = format!("`{key}: {value}` is not honoured");
                     let help = format!("instead: {instead}");
                     self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, &help);
-                }
-                KeyFate::Awaits(_) => {
-                    let message = format!("`{key}: {value}` is not honoured yet");
-                    let help = "everything is served without it; remove it if that is fine";
-                    self.say(Severity::Warning, codes::FIELD_NOT_HONOURED, key, message, help);
                 }
                 KeyFate::Refused(_) if !asks => {}
                 KeyFate::Refused(why) => {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use steelyard_model::routing::id::RouteId;
@@ -15,6 +15,10 @@ pub struct Journey {
     pub peer: IpAddr,
     /// The connection is TLS.
     pub is_tls: bool,
+    /// Which TLS, and by which cipher suite, as nginx names them.
+    pub tls: Option<(&'static str, &'static str)>,
+    /// The port that was asked at, where that is known.
+    pub port: Option<u16>,
     /// Server name of the handshake.
     pub server_name: Option<Arc<str>>,
     /// The certificates that the client has shown, as the TLS policy wants them.
@@ -23,12 +27,22 @@ pub struct Journey {
     pub route: Option<RouteId>,
 }
 
+impl Journey {
+    /// One in plain, of which nothing more is known.
+    pub fn of(peer: IpAddr) -> Self {
+        let (is_tls, tls, port, server_name, certificates, route) = Default::default();
+        Self { peer, is_tls, tls, port, server_name, certificates, route }
+    }
+}
+
 /// What a frame is told when it is called.
 pub struct Context<'c> {
     /// Now.
     pub now: Instant,
     /// Seconds since 1970, for who asks.
     pub clock: fn() -> u64,
+    /// The same with parts of a second.
+    pub wall: fn() -> Duration,
     /// Random bytes, for who asks; none where there are none.
     pub random: fn() -> Option<[u8; 32]>,
     /// The request as it travels.

@@ -34,6 +34,8 @@ pub(crate) struct NginxFrame {
     step: Arc<NginxStep>,
     /// The page that asks, or the site that is asked, where that matters.
     origin: Option<Box<str>>,
+    /// What lines of the answer say.
+    said: Vec<String>,
     /// Bytes of a request's body that have gone on.
     bytes: u64,
     /// An answer whose body goes on no faster than it may.
@@ -42,7 +44,7 @@ pub(crate) struct NginxFrame {
 
 impl NginxFrame {
     pub(crate) fn new(step: &Arc<NginxStep>) -> Self {
-        Self { step: step.clone(), origin: None, bytes: 0, paced: None }
+        Self { step: step.clone(), origin: None, said: Vec::new(), bytes: 0, paced: None }
     }
 }
 
@@ -77,7 +79,11 @@ impl Frame for NginxFrame {
             NginxStep::Body(most) => body::enter(*most, cx, head),
             NginxStep::Secure(to) => led::secure(to, cx, head),
             NginxStep::ToHost(to, status) => led::to_host(*to, *status, cx, head),
-            NginxStep::Slash(path) => led::slash(path, cx, head),
+            NginxStep::Slash(folder) => led::slash(folder, cx, head),
+            NginxStep::Say(lines) => {
+                self.said = told::said(lines, cx, head);
+                Enter::Next
+            }
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),
             NginxStep::Tell(lines) => told::enter(lines, cx, head),
             NginxStep::Decided(by) => decided::enter(by, cx, head),
@@ -103,6 +109,7 @@ impl Frame for NginxFrame {
         match &*self.step {
             NginxStep::Cors(cors) => cors::leave(cors, self.origin.as_deref(), head),
             NginxStep::Site(site) => return site::leave(site, cx, head),
+            NginxStep::Say(lines) => told::leave(lines, &self.said, head),
             NginxStep::Cookies(cookies) => backed::cookies(cookies, cx, head),
             NginxStep::Location(location) => {
                 backed::location(location, self.origin.as_deref(), cx, head);

@@ -142,8 +142,7 @@ impl World {
     /// With this client.
     #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     pub(crate) fn of(peer: IpAddr) -> Self {
-        let journey =
-            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
+        let journey = Journey::of(peer);
         Self { now: Instant::now(), journey, notes: Vec::new() }
     }
 
@@ -160,6 +159,8 @@ impl World {
     pub(crate) fn context(&mut self) -> Context<'_> {
         let Self { now, journey, notes } = self;
         let random = || Some([7; 32]);
-        Context { now: *now, clock: || 1_000_000, random, journey, cause: Answerer::Backend, notes }
+        let wall = || std::time::Duration::from_millis(1_000_000_250);
+        let (clock, cause) = (|| 1_000_000, Answerer::Backend);
+        Context { now: *now, clock, wall, random, journey, cause, notes }
     }
 }

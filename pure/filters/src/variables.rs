@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use steelyard_http::path::{decoded, normalize};
 use steelyard_http::{Head as _, RequestEdits, RequestView as _};
@@ -32,6 +33,21 @@ pub trait VariableSource {
     fn client(&self) -> IpAddr;
     /// Calls `see` with each header line.
     fn each(&self, see: &mut dyn FnMut(&str, &[u8]));
+
+    /// Time since 1970, where it is known.
+    fn now(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The port that was asked at, where it is known.
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    /// Which TLS, and by which cipher suite.
+    fn tls(&self) -> Option<(&str, &str)> {
+        None
+    }
 }
 
 /// A request on its way in.
@@ -69,6 +85,18 @@ impl VariableSource for Inside<'_, '_> {
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
         self.1.each(see);
     }
+
+    fn now(&self) -> Option<Duration> {
+        Some((self.0.wall)())
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.0.journey.port
+    }
+
+    fn tls(&self) -> Option<(&str, &str)> {
+        self.0.journey.tls
+    }
 }
 
 /// A text for this request. Bytes of lines that are no UTF-8 are U+FFFD.
@@ -81,6 +109,13 @@ pub(crate) fn filled(text: &VariableText, cx: &Context<'_>, head: &RequestEdits<
         }
     }
     String::from_utf8(out).unwrap_or_else(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+}
+
+/// What a name in a template stands for, where it is a variable that is known.
+pub(crate) fn named(name: &str, cx: &Context<'_>, head: &RequestEdits<'_>) -> Option<String> {
+    let mut out = Vec::new();
+    recall(&Variable::of(name)?, &Inside(cx, head), &mut out);
+    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Appends what a variable is; whether the request has it at all.
@@ -108,6 +143,20 @@ pub fn recall(variable: &Variable, of: &dyn VariableSource, out: &mut Vec<u8>) -
             return lines(of, name, if &**name == "cookie" { b"; " } else { b", " }, out);
         }
         Variable::Cookie(name) => return cookie(of, name, out),
+        Variable::Milliseconds => {
+            let Some(now) = of.now() else { return false };
+            _ = write!(out, "{}.{:03}", now.as_secs(), now.subsec_millis());
+        }
+        Variable::ServerPort => match of.port() {
+            Some(port) => _ = write!(out, "{port}"),
+            None => return false,
+        },
+        Variable::SslProtocol | Variable::SslCipher => {
+            let Some((version, cipher)) = of.tls() else { return false };
+            push(if *variable == Variable::SslCipher { cipher } else { version });
+        }
+        // They are put in where locations are made.
+        Variable::Place(_) => return false,
         Variable::Argument(name) => {
             let found = argument(of.query().unwrap_or_default(), name);
             push(found.unwrap_or_default());
@@ -202,6 +251,7 @@ fn spelled(text: &str, is_plain: impl Fn(u8) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Journey;
     use crate::tests::{Asked, World};
 
     #[test]
@@ -222,9 +272,16 @@ mod tests {
             ("$http_x_user|$http_cookie|$http_no", "ann, bob|a=1; b=2=3; c=4|"),
             ("$cookie_b $cookie_c $cookie_d.", "2=3 4 ."),
             ("$arg_user $arg_x $arg_y.", "a%26b 1 ."),
+            ("t=${msec} $server_port $ssl_protocol/$ssl_cipher.", "t=1000000.250 8443 TLSv1.3/s."),
         ] {
             let read = VariableText::read(text, &[]).unwrap();
-            let found = filled(&read, &world.context(), &RequestEdits::new(&asked));
+            let journey = Journey {
+                port: Some(8443),
+                tls: Some(("TLSv1.3", "s")),
+                ..world.context().journey.clone()
+            };
+            let cx = Context { journey: &journey, ..world.context() };
+            let found = filled(&read, &cx, &RequestEdits::new(&asked));
             assert_eq!(found, expected, "{text}");
         }
     }

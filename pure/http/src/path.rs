@@ -52,6 +52,29 @@ pub fn decoded(normal: &str) -> Cow<'_, str> {
     Cow::Owned(resolve(&String::from_utf8_lossy(&whole)))
 }
 
+/// What stands for a byte that is no part of UTF-8 in a path by [`decoded_whole`].
+const ODD: u32 = 0x10_FF00;
+
+/// The same without loss: a byte that is no part of UTF-8 is a character of its own, by which
+/// [`odd_byte`] knows it again.
+pub fn decoded_whole(normal: &str) -> Cow<'_, str> {
+    if !normal.contains('%') {
+        return Cow::Borrowed(normal);
+    }
+    let whole = decode_all(normal.as_bytes(), |byte| byte);
+    let mut text = String::with_capacity(whole.len());
+    for chunk in whole.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().filter_map(|it| char::from_u32(ODD + u32::from(*it))));
+    }
+    Cow::Owned(resolve(&text))
+}
+
+/// The byte that a character of such a path stands for, if it is one of those.
+pub fn odd_byte(character: char) -> Option<u8> {
+    u8::try_from(u32::from(character).checked_sub(ODD)?).ok().filter(|it| *it >= 0x80)
+}
+
 /// A path in normal form, decoded but for reserved characters (RFC 3986 §2.2) and `%`, as Traefik
 /// compares it: `/a%20b` is `/a b` here, and `/a%2Fb` stays.
 pub fn readable(normal: &str) -> Cow<'_, str> {

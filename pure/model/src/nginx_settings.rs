@@ -9,6 +9,7 @@ use crate::object::{NamespacedName, Provenance};
 use crate::route_draft::OwnFilter;
 use crate::routing::backend::Algorithm;
 use crate::routing::belief::NginxBelief;
+use crate::routing::filter::limit::Counted;
 use crate::routing::id::EntryPointId;
 use crate::routing::nginx_log::NginxLog;
 use crate::routing::times::RouteTimeouts;
@@ -110,6 +111,9 @@ pub struct NginxSettings {
     /// The statuses of who asks too often (`limit-req-status-code`), and of too many at once
     /// (`limit-conn-status-code`).
     pub limited: (u16, u16),
+    /// Of what so many connections are let in at once (`limit-conn-zone-variable`); none is of each
+    /// client.
+    pub counted: Option<Counted>,
     /// Who is asked who may pass, where an Ingress names nobody (`global-auth-url`).
     pub asks: Option<NginxAsks>,
     /// Where paths begin with one of these nobody is asked, and no password

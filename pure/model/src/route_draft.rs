@@ -21,6 +21,7 @@ use crate::routing::rule::Rule;
 use crate::routing::times::RouteTimeouts;
 use crate::routing::tls::TlsVersion;
 use crate::routing::transport::OriginScheme;
+use crate::routing::variables::PlaceWord;
 
 /// What one object (an Ingress) asks to be routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -319,6 +320,25 @@ pub struct RouteDraft {
 }
 
 impl RouteDraft {
+    /// What a word of a location is for requests of it, which is of the object `of`.
+    pub fn says(&self, of: &NamespacedName, word: PlaceWord) -> String {
+        let backend = self.backend.as_ref();
+        let service = || backend.map(|it| it.service.name.to_string()).unwrap_or_default();
+        let port = || match backend.map(|it| &it.port) {
+            Some(PortRef::Number(number)) => number.to_string(),
+            Some(PortRef::Name(name)) => name.to_string(),
+            Some(PortRef::First) | None => String::new(),
+        };
+        match word {
+            PlaceWord::Namespace => of.namespace.to_string(),
+            PlaceWord::Ingress => of.name.to_string(),
+            PlaceWord::Service => service(),
+            PlaceWord::ServicePort => port(),
+            PlaceWord::Upstream => format!("{}-{}-{}", of.namespace, service(), port()),
+            PlaceWord::Path => self.written().to_string(),
+        }
+    }
+
     /// Its path as it is written; `/` where none is.
     pub fn written(&self) -> Arc<str> {
         let kept = || self.path.clone().filter(|path| !path.is_empty());

@@ -2,7 +2,7 @@
 //! frames that the gateway has, as long as nobody else is to be asked.
 
 use std::net::IpAddr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -92,12 +92,13 @@ impl Passing {
         }
         let recipes: Vec<Recipe> = recipes.into_iter().flatten().collect();
         let mut stack = Stack::new(recipes);
-        let journey = Journey { peer, is_tls, server_name: None, certificates: None, route: None };
+        let journey = Journey { is_tls, ..Journey::of(peer) };
         let (mut notes, mut edits, mut got) = (Vec::new(), RequestEdits::new(head), Got::Nothing);
         for _ in 0..MOST_QUESTIONS {
             let mut cx = Context {
                 now: Instant::now(),
                 clock,
+                wall: || Duration::from_secs(clock()),
                 random: || None,
                 journey: &journey,
                 cause: Answerer::Gateway,

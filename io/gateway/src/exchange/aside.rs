@@ -42,11 +42,9 @@ impl Aside {
     /// The way of a copy, as its filters know it: nobody has shown anything to whoever sends it.
     pub(super) fn journey(&self, route: &RouteState) -> Journey {
         Journey {
-            peer: self.client.to_canonical(),
             is_tls: self.is_tls,
-            server_name: None,
-            certificates: None,
             route: Some(route.id()),
+            ..Journey::of(self.client.to_canonical())
         }
     }
 }

@@ -214,8 +214,7 @@ mod tests {
 
     fn course() -> Course {
         let peer = [127, 0, 0, 1].into();
-        let journey =
-            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
+        let journey = Journey::of(peer);
         let stock = Stock::default();
         Course::new(Vec::new(), journey, Vec::new(), &stock)
     }

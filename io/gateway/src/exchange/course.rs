@@ -305,8 +305,8 @@ impl Course {
         cause: Answerer,
         notes: &'c mut Vec<Note>,
     ) -> Context<'c> {
-        let (clock, random) = (date::unix_now, random_bytes);
-        Context { now, clock, random, journey, cause, notes }
+        let (clock, wall, random) = (date::unix_now, date::wall, random_bytes);
+        Context { now, clock, wall, random, journey, cause, notes }
     }
 
     fn with_context<T>(

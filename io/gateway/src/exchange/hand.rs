@@ -400,8 +400,7 @@ mod tests {
         let core =
             Core::new(0, Shared::new(GatewayOptions::default()), None, Servants::of_test(|_| ()));
         let peer = [127, 0, 0, 1].into();
-        let journey =
-            Journey { peer, is_tls: false, server_name: None, certificates: None, route: None };
+        let journey = Journey::of(peer);
         let mut course = Course::new(Vec::new(), journey, Vec::new(), &core.stock);
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },

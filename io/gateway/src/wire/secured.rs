@@ -34,6 +34,15 @@ pub(crate) struct TermsStanding {
 }
 
 impl Secured {
+    /// Its version as nginx names it: `TLSv1.3`.
+    pub(crate) fn protocol(&self) -> &'static str {
+        match self.version {
+            "1.2" => "TLSv1.2",
+            "1.3" => "TLSv1.3",
+            other => other,
+        }
+    }
+
     /// Whether they are not, in this version of the configuration: `look` is asked once for each.
     pub(crate) fn is_outdated_in(&self, version: u64, look: impl FnOnce(&Self) -> bool) -> bool {
         if self.standing.get().version != version {

@@ -22,7 +22,9 @@ const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_
     "grpc" => Some(OriginScheme::H2c),
     "https" => Some(OriginScheme::SecureHttp1),
     "grpcs" => Some(OriginScheme::SecureHttp2),
-    _ => None,
+    "fcgi" => None,
+    // Another word is said to be none (`location/passed_on.rs`), and is as if it were not there.
+    _ => Some(OriginScheme::Http),
 });
 
 /// It is read with others of its group (`location.rs`).

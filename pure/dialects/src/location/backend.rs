@@ -7,12 +7,16 @@ use steelyard_model::router_draft::CookieDraft;
 use steelyard_model::routing::backend::{Algorithm, HashKey, SameSite, StickyValue};
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::content::HeaderRules;
+use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::routing::variables::VariableText;
 use steelyard_model::{BalanceDraft, OwnFilter, PassPhase};
 
 use super::{Asked, value};
 use crate::annotation;
 
 const NAME: &str = "INGRESSCOOKIE";
+/// Ways to choose that ingress-nginx takes, and that something else asks for.
+const OTHERS: [&str; 4] = ["chash", "chashsubset", "sticky_balanced", "sticky_persistent"];
 /// Endpoints of a subset, where nothing is said.
 const SUBSET: u32 = 3;
 
@@ -23,13 +27,35 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
         asked.reading.balance = Some(Box::new(BalanceDraft { algorithm, cookie }));
     }
     let Some(host) = asked.written("upstream-vhost") else { return };
-    if value::basic(host, "").is_none() {
+    if value::server(host).is_none() {
         return asked.close("upstream-vhost", "write the name of a host");
+    }
+    if host.contains('$') {
+        return named(asked, host);
     }
     let mut rules = HeaderRules::default();
     rules.request.insert("Host".into(), host.into());
     let filter = Filter::Headers(rules.into());
     asked.reading.passes.push(OwnFilter::new(PassPhase::Content, "vhost", filter));
+}
+
+/// A host in which variables stand, those of the location put in.
+fn named(asked: &mut Asked<'_, '_>, host: &str) {
+    let Ok(text) = VariableText::read_of_place(host) else {
+        return asked
+            .close("upstream-vhost", "write the name of a host, with variables if need be");
+    };
+    for (index, route) in asked.routes.iter().enumerate() {
+        let object = asked.findings.object().id();
+        let lines = vec![("Host".into(), text.placed(&|word| route.says(&object, word)))];
+        let name = if text.is_of_place() { format!("vhost/{index}") } else { "vhost".to_owned() };
+        let of = text.is_of_place().then(|| route.id.clone());
+        let is_for_all = of.is_none();
+        asked.pass(PassPhase::Content, &name, NginxStep::Tell(lines), of);
+        if is_for_all {
+            return;
+        }
+    }
 }
 
 /// By a hash, else as is said.
@@ -60,9 +86,12 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
             asked.without("load-balance");
             None
         }
-        _ => {
+        it => {
             let help = "write `round_robin` or `ewma`, or use upstream-hash-by";
-            asked.value("load-balance", |_| None::<()>, help);
+            match OTHERS.contains(&it) {
+                true => _ = asked.value("load-balance", |_| None::<()>, help),
+                false => asked.close("load-balance", help),
+            }
             None
         }
     }

@@ -2,7 +2,7 @@
 //! led to TLS, and folders that are asked for without their slash.
 
 use steelyard_model::PassPhase;
-use steelyard_model::routing::filter::nginx::NginxStep;
+use steelyard_model::routing::filter::nginx::{NginxFolder, NginxStep};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathShape};
 
@@ -57,7 +57,8 @@ fn folders(asked: &mut Asked<'_, '_>) {
             continue;
         };
         if is_folder && !path.is_empty() {
-            let step = NginxStep::Slash(path.clone());
+            let folder = NginxFolder { path: path.clone(), is_relative: false };
+            let step = NginxStep::Slash(folder);
             asked.pass(PassPhase::Return, &format!("slash/{index}"), step, Some(route.id.clone()));
         }
     }

@@ -3,6 +3,7 @@
 use steelyard_model::PassPhase;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::nginx::{NginxReturn, NginxStep};
+use steelyard_model::routing::variables::VariableText;
 
 use super::{Asked, value};
 
@@ -12,7 +13,8 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let [temporal, permanent] = [("temporal", 302, 307), ("permanent", 301, 308)];
     let found = whither(asked, temporal).or_else(|| whither(asked, permanent));
     if let Some((status, to)) = found {
-        let to = NginxReturn { status, to: to.into(), is_relative: false, of_root: false };
+        let to =
+            NginxReturn { status, to: VariableText::plain(to), is_relative: false, of_root: false };
         asked.pass(PassPhase::Return, "redirect", NginxStep::Return(to), None);
     }
 }
@@ -29,17 +31,24 @@ fn whither<'a>(
         asked.close(&format!("{name}-redirect"), "write an URL, without variables");
         return None;
     }
-    let status = asked.number(&format!("{name}-redirect-code"));
+    let code = format!("{name}-redirect-code");
+    if asked.written(&code).is_some_and(|it| it.parse::<i64>().is_err()) {
+        asked.close(&code, "write a status, without a unit");
+        return None;
+    }
+    let status = asked.number(&code);
     let status = status.and_then(|it| u16::try_from(it).ok());
     Some((status.filter(|it| (300..=most).contains(it)).unwrap_or(usual), to))
 }
 
 /// Who asks for `/` is led to the application.
 fn root(asked: &mut Asked<'_, '_>) {
-    let path = |text: &'_ str| value::target(text).filter(|it| it.starts_with('/')).map(Into::into);
-    let Some(to) = asked.value("app-root", path, "write a path that begins with `/`") else {
-        return;
+    let path = |text: &'_ str| {
+        let text = value::target(text).filter(|it| it.starts_with('/'))?;
+        VariableText::read(text, &[]).ok()
     };
+    let help = "write a path that begins with `/`, in which variables such as `$host` may stand";
+    let Some(to) = asked.value("app-root", path, help) else { return };
     let to = NginxReturn { status: 302, to, is_relative: false, of_root: true };
     let step = NginxStep::Return(to);
     asked.own().root = Some(Filter::Nginx(step.clone().into()));

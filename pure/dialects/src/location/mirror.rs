@@ -6,7 +6,7 @@
 
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::nginx::NginxAim;
-use steelyard_model::routing::variables::VariableText;
+use steelyard_model::routing::variables::{TextPart, Variable, VariableText};
 use steelyard_model::{FieldPath, MirrorDraft};
 
 use super::{Asked, value};
@@ -41,12 +41,20 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 fn target(text: &str) -> Option<(AskedUrl, VariableText)> {
     let text = value::server(text)?;
     let (scheme, rest) = text.split_once("://")?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find(['/', '$']).unwrap_or(rest.len()));
     let address = AskedUrl::read(&format!("{scheme}://{authority}")).ok()?;
-    if authority.contains(['?', '$']) {
+    if authority.contains('?') {
         return None;
     }
     let target = text_of(if path.is_empty() { "$request_uri" } else { path })?;
+    // What stands behind the host is a path, be it a variable.
+    let is_path = match target.parts().first()? {
+        TextPart::Plain(text) => text.starts_with('/'),
+        TextPart::Variable(it) => matches!(it, Variable::RequestUri | Variable::Uri),
+    };
+    if !is_path {
+        return None;
+    }
     Some((address, target))
 }
 
@@ -73,7 +81,9 @@ mod tests {
         for (text, expected) in [
             ("http://a.b:81/copy", Some("a.b:81")),
             ("https://a.b/$request_uri", Some("a.b")),
-            ("https://a.b$request_uri", None),
+            ("https://a.b$request_uri", Some("a.b")),
+            ("http://a.b:81$uri", Some("a.b:81")),
+            ("http://a.b$host/", None),
             ("http://a.b", Some("a.b")),
             ("http://$host/", None),
             ("http://a.b/$lua_x", None),

@@ -13,6 +13,8 @@ use super::{Asked, value};
 
 /// Of limits of bandwidth, in bytes.
 const UNIT: u64 = 1024;
+/// What endpoints may be said to speak.
+const PROTOCOLS: [&str; 6] = ["auto_http", "fcgi", "grpc", "grpcs", "http", "https"];
 /// Attempts where none are said, and where any are.
 const ATTEMPTS: (i64, u32) = (3, 10);
 /// Bytes of a body that are kept to be sent again.
@@ -37,6 +39,9 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     if let Some(asks) = asked.boolean("service-upstream") {
         asked.own().asks_services = Some(asks);
     }
+    let word =
+        |text: &str| PROTOCOLS.iter().any(|it| it.eq_ignore_ascii_case(text.trim())).then_some(());
+    let _ = asked.value("backend-protocol", word, "write HTTP, HTTPS, GRPC, GRPCS or AUTO_HTTP");
     if asked.written("backend-protocol").is_some_and(|it| it.eq_ignore_ascii_case("auto_http")) {
         asked.own().speaks_as_asked = true;
     }

@@ -11,15 +11,13 @@ pub enum KeyFate {
     Cosmetic,
     /// It is not honoured, and nobody comes in who should not: what is to be written instead.
     Elsewhere(&'static str),
-    /// It is not honoured yet, and nobody comes in who should not: what it would take.
-    Awaits(&'static str),
     /// Text for nginx's configuration, which is never interpreted: one that may keep somebody out
     /// is refused, another one is not honoured.
     Snippet,
     /// It keeps somebody out, and is not honoured: what is to be done instead.
     Refused(&'static str),
 }
-use KeyFate::{Awaits, Cosmetic, Elsewhere, Guards, Reads, Refused, Snippet};
+use KeyFate::{Cosmetic, Elsewhere, Guards, Reads, Refused, Snippet};
 
 const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
 const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";
@@ -35,8 +33,6 @@ const TOKENS: &str = "nothing: a line whose name is no token (RFC 9110, section 
 const OWN_TLS: &str = "nothing: what an Ingress says of TLS to backends counts for its own paths, as \
     with \"true\"";
 const HEADS: &str = "nothing: heads of answers of up to 16 KiB are taken in any case";
-const ZONE: &str = "limits would have to count by a text with variables; they count by the client's \
-    address";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
 
 /// What directives of nginx begin with by which somebody is kept out, or of which nobody knows.
@@ -173,7 +169,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("keep-alive-requests", Cosmetic),
     ("large-client-header-buffers", Cosmetic),
     ("limit-conn-status-code", Reads),
-    ("limit-conn-zone-variable", Awaits(ZONE)),
+    ("limit-conn-zone-variable", Guards),
     ("limit-rate", Reads),
     ("limit-rate-after", Reads),
     ("limit-req-status-code", Reads),

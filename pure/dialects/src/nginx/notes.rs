@@ -78,7 +78,7 @@ pub(super) const INSTEAD: [(&str, &str); 4] = [
 ];
 
 /// Keys of the ConfigMap that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT_KEYS: [(&str, &str); 13] = [
+pub(super) const DIFFERENT_KEYS: [(&str, &str); 14] = [
     (
         "proxy-stream-responses",
         "without it a session of UDP ends once nothing has come for a while, there after one datagram \
@@ -117,6 +117,7 @@ pub(super) const DIFFERENT_KEYS: [(&str, &str); 13] = [
         "where a connection comes from is taken of peers in `proxy-real-ip-cidr`, also for TCP \
          services with `PROXY`; options of the entry point count before it",
     ),
+    ("limit-conn-zone-variable", "`$binary_remote_addr`, `$host` and `$http_NAME`"),
     ("proxy-real-ip-cidr", "what is no range lets nobody speak for others"),
     ("upstream-keepalive-connections", "`0` keeps none; another number makes no difference"),
     ("upstream-keepalive-requests", "calls of gRPC share connections, however many they are"),

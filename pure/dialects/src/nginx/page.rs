@@ -86,7 +86,6 @@ pub fn page() -> String {
             }
             KeyFate::Cosmetic => ("no difference", ""),
             KeyFate::Elsewhere(instead) => ("elsewhere", instead),
-            KeyFate::Awaits(what) => ("not yet", what),
             KeyFate::Snippet => ("refused", "where it may keep somebody out; else not honoured"),
             KeyFate::Refused(why) => ("refused", why),
         };

@@ -15,6 +15,10 @@ const FORM: &str = "write NAMESPACE/NAME:PORT, with the number or the name of a 
     Service; `:PROXY` behind it reads a PROXY header, `:PROXY:PROXY` sends one on too, and \
     `::PROXY` sends one";
 
+/// Ports that ingress-nginx has for itself, and passes over here: those of what it serves in any
+/// case, of its profiler, its status, its own streams and its health.
+const RESERVED: [u16; 6] = [442, 8181, 10245, 10246, 10247, 10254];
+
 /// Ports of a ConfigMap at most: each takes a descriptor on each core, of which there are so many.
 const MOST: usize = 256;
 
@@ -40,6 +44,11 @@ pub fn streams(
             say(Severity::Error, codes::INVALID_VALUE, message, help);
             return None;
         };
+        if RESERVED.contains(&port) && protocol == Protocol::Tcp {
+            let message = format!("ingress-nginx has the port {port} itself: it is not opened");
+            say(Severity::Warning, codes::FIELD_NOT_HONOURED, message, "choose another port");
+            return None;
+        }
         let Some(Written { service, port: asked, reads, sends }) = written(value.trim()) else {
             let message = format!("`{value}` leads to no Service: the port {port} is not opened");
             say(Severity::Error, codes::INVALID_VALUE, message, FORM);
@@ -121,6 +130,8 @@ mod tests {
             ("+9000", "a/b:1", None),
             ("9000 ", "a/b:1", None),
             ("0", "a/b:1", None),
+            ("10254", "a/b:1", None),
+            ("8181", "a/b:1", None),
             ("http", "a/b:1", None),
             ("65536", "a/b:1", None),
             ("1", "b:1", None),

@@ -91,6 +91,10 @@ fn what_is_said_counts() {
     assert_eq!((settings.redirect_status, settings.open_paths.len()), (301, 2));
     assert_eq!(settings.timeouts.idle_read, Some(Duration::from_secs(20)));
     assert_eq!(settings.limited, (429, 503));
+    let of = |text| read(&[("limit-conn-zone-variable", text)]).0.counted;
+    assert_eq!(of("$binary_remote_addr"), None);
+    assert_eq!(of("$server_name"), Some(Counted::Host));
+    assert_eq!(of("${http_x_user}"), Some(Counted::Header("x-user".into())));
     let expected = [
         "site",
         "smaller",
@@ -120,7 +124,7 @@ fn what_cannot_be_read_is_said() {
         (("strict-validate-path-type", "perhaps"), false),
         (("block-user-agents", "~*("), false),
         (("ssl-early-data", "true"), false),
-        (("limit-conn-zone-variable", "$http_x"), false),
+        (("limit-conn-zone-variable", "$lua_x"), false),
         (("annotations-risk-levle", "Low"), true),
         (("proxy-cookie-domain", "a"), false),
         (("ssl-protocols", "TLSv1.1 TLSv1.2"), false),

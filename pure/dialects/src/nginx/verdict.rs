@@ -37,9 +37,6 @@ pub fn setting(key: &str) -> NginxVerdict<'static> {
             find(&DIFFERENT_KEYS, key).map_or(NginxVerdict::Same, NginxVerdict::Different)
         }
         Some(KeyFate::Cosmetic) => NginxVerdict::Same,
-        Some(KeyFate::Awaits(_)) => {
-            NginxVerdict::MustChange("not honoured yet: everything is served without it")
-        }
         Some(KeyFate::Elsewhere(instead)) => NginxVerdict::MustChange(instead),
         Some(KeyFate::Snippet) => NginxVerdict::MustChange(
             "text for nginx is never interpreted: the table of snippets says what to write instead",

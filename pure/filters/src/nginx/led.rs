@@ -1,19 +1,26 @@
 //! Answers with a redirection, as nginx's `return` does.
 
 use steelyard_http::{Head as _, RequestEdits, RequestView, Scheme, first_site};
-use steelyard_model::routing::filter::nginx::{NginxReturn, NginxSecure, NginxSibling};
+use steelyard_model::routing::filter::nginx::{
+    NginxFolder, NginxReturn, NginxSecure, NginxSibling,
+};
 
 use crate::context::{Context, Note};
 use crate::frame::Enter;
 use crate::response::Response;
+use crate::variables::{filled, in_url};
 
 pub(super) fn enter(to: &NginxReturn, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
     if to.of_root && head.path() != "/" {
         return Enter::Next;
     }
-    let location = match to.to.starts_with('/') && !to.is_relative {
-        true => absolute(head, &to.to, to.of_root),
-        false => to.to.to_string(),
+    let whither = filled(&to.to, cx, head);
+    // What a client says in variables stays a part of the URL.
+    let has_words = to.to.variables().next().is_some();
+    let whither = if has_words { in_url(&whither) } else { whither };
+    let location = match whither.starts_with('/') && !to.is_relative {
+        true => absolute(head, &whither, to.of_root),
+        false => whither,
     };
     led(cx, to.status, location)
 }
@@ -56,12 +63,14 @@ pub(super) fn to_host(
 }
 
 /// Leads who asks for a folder without its slash to the one with it.
-pub(super) fn slash(path: &str, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+pub(super) fn slash(to: &NginxFolder, cx: &mut Context<'_>, head: &RequestEdits<'_>) -> Enter {
+    let path = &*to.path;
     if head.path() != path {
         return Enter::Next;
     }
     let query = head.query().map(|it| format!("?{it}")).unwrap_or_default();
-    led(cx, 301, absolute(head, &format!("{path}/{query}"), false))
+    let target = format!("{path}/{query}");
+    led(cx, 301, if to.is_relative { target } else { absolute(head, &target, false) })
 }
 
 /// What is asked for, without one slash at its end.
@@ -107,6 +116,8 @@ pub(super) fn site(scheme: Scheme, authority: &str, keeps_port: bool) -> String 
 
 #[cfg(test)]
 mod tests {
+    use steelyard_model::routing::variables::VariableText;
+
     use super::*;
     use crate::tests::{Asked, World};
 
@@ -126,7 +137,7 @@ mod tests {
     fn paths_become_urls_of_the_same_site() {
         let to = |to: &str, is_relative, of_root| NginxReturn {
             status: 302,
-            to: to.into(),
+            to: VariableText::read(to, &[]).unwrap(),
             is_relative,
             of_root,
         };
@@ -137,6 +148,7 @@ mod tests {
             (to("/n", true, false), "http://a.b", "/p", Some("/n")),
             (to("/app", false, true), "http://a.b:81", "/", Some("http://a.b:81/app")),
             (to("/app", false, true), "http://a.b", "/p", None),
+            (to("/a/$host", false, true), "http://a.b", "/", Some("http://a.b/a/a.b")),
         ] {
             assert_eq!(location(to, url, path).as_deref(), expected, "{url}{path}");
         }
@@ -178,15 +190,17 @@ mod tests {
             let entered = to_host(of, 308, &mut world.context(), &RequestEdits::new(&asked));
             assert_eq!(to(&entered).as_deref(), Some(expected));
         }
-        for (path, expected) in [
-            ("/x", Some("http://a.b/x/")),
-            ("/x?y=z", Some("http://a.b/x/?y=z")),
-            ("/x/", None),
-            ("/x/y", None),
+        for (path, is_relative, expected) in [
+            ("/x", false, Some("http://a.b/x/")),
+            ("/x?y=z", false, Some("http://a.b/x/?y=z")),
+            ("/x?y=z", true, Some("/x/?y=z")),
+            ("/x/", false, None),
+            ("/x/y", false, None),
         ] {
             let asked = Asked::get("http://a.b:81", path);
             let mut world = World::new();
-            let entered = slash("/x", &mut world.context(), &RequestEdits::new(&asked));
+            let folder = NginxFolder { path: "/x".into(), is_relative };
+            let entered = slash(&folder, &mut world.context(), &RequestEdits::new(&asked));
             assert_eq!(to(&entered).as_deref(), expected, "{path}");
         }
     }

@@ -4,7 +4,7 @@
 //! leads to another site. The query that came stays, behind one that the target has, but where the
 //! target ends in a question mark. What would mean another path to an endpoint is answered 400.
 
-use steelyard_http::path::{decoded, normalize};
+use steelyard_http::path::{decoded_whole, normalize, odd_byte};
 use steelyard_http::{RequestEdits, RequestView};
 use steelyard_model::routing::filter::nginx::NginxRewrite;
 use steelyard_model::routing::pattern::TooManySteps;
@@ -13,6 +13,7 @@ use super::led::led;
 use crate::context::{Context, Note};
 use crate::frame::Enter;
 use crate::response::Response;
+use crate::variables;
 
 /// What an endpoint is told was taken off.
 const PREFIX: &str = "X-Forwarded-Prefix";
@@ -27,7 +28,7 @@ pub(super) fn enter(
 ) -> Enter {
     let before = head.path().to_owned();
     let Ok(normal) = normalize(&before) else { return Enter::Next };
-    let text = decoded(&normal);
+    let text = decoded_whole(&normal);
     let (to, keeps_query) = match rewrite.to.strip_suffix('?') {
         Some(to) => (to, false),
         None => (&*rewrite.to, true),
@@ -38,8 +39,10 @@ pub(super) fn enter(
         Some((path, query)) => (path, Some(query)),
         None => (to, None),
     };
-    let filled =
-        |to: &str, written: fn(&str) -> String| rewrite.expression.rewritten(&text, to, written);
+    let named = |name: &str| variables::named(name, cx, head);
+    let filled = |to: &str, written: fn(&str) -> String| {
+        rewrite.expression.rewritten(&text, to, written, &named)
+    };
     let path = filled(path, if is_site { argument } else { str::to_owned });
     let query = query.map(|query| filled(query, argument)).transpose();
     let (path, query) = match (path, query) {
@@ -81,26 +84,35 @@ pub(super) fn enter(
 
 /// A group as a part of a query, of which it can be no more than one value.
 fn argument(group: &str) -> String {
-    group.bytes().fold(String::new(), |mut out, byte| {
-        match byte.is_ascii_alphanumeric() || b"-._~/:@,=!$'()*".contains(&byte) {
-            true => out.push(char::from(byte)),
-            false => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
+    spelled(group, |byte| byte.is_ascii_alphanumeric() || b"-._~/:@,=!$'()*".contains(&byte))
 }
 
-fn encoded(text: &str, also: &[u8]) -> String {
+/// Text in characters that are plain; others are encoded, each byte as it came.
+fn spelled(text: &str, is_plain: impl Fn(u8) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let is_plain =
-            byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) || also.contains(&byte);
-        match is_plain {
-            true => out.push(char::from(byte)),
-            false => out.push_str(&format!("%{byte:02X}")),
+    for character in text.chars() {
+        let mut bytes = [0; 4];
+        let bytes = match odd_byte(character) {
+            Some(byte) => {
+                bytes[0] = byte;
+                &bytes[..1]
+            }
+            None => character.encode_utf8(&mut bytes).as_bytes(),
+        };
+        for byte in bytes {
+            match is_plain(*byte) {
+                true => out.push(char::from(*byte)),
+                false => out.push_str(&format!("%{byte:02X}")),
+            }
         }
     }
     out
+}
+
+fn encoded(text: &str, also: &[u8]) -> String {
+    spelled(text, |byte| {
+        byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) || also.contains(&byte)
+    })
 }
 
 /// A path of whole elements, none of which leads up; slashes that follow each other are one.
@@ -161,6 +173,12 @@ mod tests {
             ("(?i)/(?!api)(.*)", "/b/$1", "/a/c?q", Ok("/b/a/c?q")),
             ("(?i)/(?!api)(.*)$", "/b/$1", "/api", Ok("/api")),
             (r"^/((a+)*)*\2b$", "/", LONG, Err(503)),
+            // Bytes stay what they are, also where they are no text.
+            ("(?i)/a/(.*)", "/b/$1?x=$1", "/a/%FF%c3%a4", Ok("/b/%FF%C3%A4?x=%FF%C3%A4")),
+            // Groups with names, and variables; a name that is neither stays.
+            ("(?i)/v(?<ver>[0-9]+)/(.*)", "/$ver/$2", "/v12/foo", Ok("/12/foo")),
+            ("(?i)/(.*)", "/$host/${request_method}/$1", "/a", Ok("/a.b/GET/a")),
+            ("(?i)/(.*)", "/b?h=$arg_x&$1", "/a?x=1%262", Ok("/b?h=1%25262&a&x=1%262")),
             // What an endpoint would resolve.
             ("(?i)/a(.*)", "/b/$1", "/a..", Err(400)),
         ] {

@@ -1,6 +1,6 @@
-//! Lines that all backends are told (`proxy-set-headers`).
+//! Lines that all backends are told (`proxy-set-headers`), and all clients (`add-headers`).
 
-use steelyard_http::RequestEdits;
+use steelyard_http::{RequestEdits, ResponseEdits};
 use steelyard_model::routing::filter::nginx::NginxLines;
 
 use crate::context::Context;
@@ -23,4 +23,20 @@ pub(super) fn enter(lines: &NginxLines, cx: &Context<'_>, head: &mut RequestEdit
         }
     }
     Enter::Next
+}
+
+/// What lines of the answer to a request say.
+pub(super) fn said(lines: &NginxLines, cx: &Context<'_>, head: &RequestEdits<'_>) -> Vec<String> {
+    lines.iter().map(|(_, value)| filled(value, cx, head)).collect()
+}
+
+/// Writes them.
+pub(super) fn leave(lines: &NginxLines, said: &[String], head: &mut ResponseEdits<'_>) {
+    for ((name, _), value) in lines.iter().zip(said) {
+        // What would end its line is refused there.
+        _ = match value.is_empty() {
+            true => head.lines().remove(name),
+            false => head.lines().set(name, value.as_bytes()),
+        };
+    }
 }

@@ -138,7 +138,7 @@ pub(super) fn find(text: &str, has_variables: bool) -> Option<(Template, usize)>
         .or_else(|| between(text, "$(", ')', is_upper).map(|at| (Template::Parentheses, at)))
         .filter(|(template, _)| *template != Template::Parentheses || !has_variables)
         .or_else(|| {
-            let at = between(text, "<", '>', is_blank).filter(|_| !has_variables)?;
+            let at = blank(text).filter(|_| !has_variables)?;
             Some((Template::Blank, at))
         })
 }
@@ -218,6 +218,19 @@ fn between(text: &str, open: &str, close: char, is_inner: fn(&str) -> bool) -> O
     found.map(|(at, _)| at)
 }
 
+/// A blank that is not the name of a group of a regular expression.
+fn blank(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + between(&text[from..], "<", '>', is_blank)?;
+        let before = &text[..at];
+        if !before.ends_with("(?") && !before.ends_with("(?P") {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
 fn is_upper(text: &str) -> bool {
     let fine = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') && text.bytes().all(fine)
@@ -264,6 +277,8 @@ mod tests {
             ("$(LB_IP)", Some((Template::Parentheses, 0)), false),
             ("<your-domain>", Some((Template::Blank, 0)), false),
             ("ö<IP of router>", Some((Template::Blank, 2)), false),
+            ("/v(?<ver>[0-9]+)/(?P<rest>.*)", None, false),
+            ("/(?<ver>[0-9]+)/<your-path>", Some((Template::Blank, 17)), false),
             ("${request_uri}-text", Some((Template::Variable, 0)), false),
             ("/api(/|$)(.*)", None, false),
             ("/$2", None, false),

@@ -143,8 +143,9 @@ impl Expression {
     }
 
     /// What `template` becomes by the groups of its first match in `text`, as nginx writes it: `$1`
-    /// to `$9`, each as `written` has it. A group that is not there is nothing. None where it
-    /// matches nothing.
+    /// to `$9` and `$name`, each as `written` has it. A group that is not there is nothing; what
+    /// other names stand for `named` says, and a name that is none stays. None where it matches
+    /// nothing.
     ///
     /// # Errors
     /// It takes more steps than it may.
@@ -153,6 +154,7 @@ impl Expression {
         text: &str,
         template: &str,
         written: impl Fn(&str) -> String,
+        named: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<String>, TooManySteps> {
         let Some(groups) = self.groups(text)? else { return Ok(None) };
         let (mut out, mut rest) = (String::new(), template);
@@ -165,11 +167,34 @@ impl Expression {
                     out.push_str(&written(group.map_or("", |(from, to)| &text[from..to])));
                     rest = &after[1..];
                 }
-                None => out.push('$'),
+                None => match name_in(after) {
+                    Some((name, further)) => {
+                        let group = self.group_of(name).map(|at| groups.get(at).copied().flatten());
+                        let group =
+                            group.map(|it| it.map_or("", |(from, to)| &text[from..to]).to_owned());
+                        match group.or_else(|| named(name)) {
+                            Some(value) => out.push_str(&written(&value)),
+                            None => {
+                                out.push('$');
+                                continue;
+                            }
+                        }
+                        rest = further;
+                    }
+                    None => out.push('$'),
+                },
             }
         }
         out.push_str(rest);
         Ok(Some(out))
+    }
+
+    /// The number of a group that has a name.
+    fn group_of(&self, name: &str) -> Option<usize> {
+        match &self.0.compiled {
+            Compiled::Linear(it) => it.capture_names().position(|own| own == Some(name)),
+            Compiled::Stepped(it) => it.capture_names().position(|own| own == Some(name)),
+        }
     }
 
     /// `text` with all that it matches replaced, as Go's `ReplaceAllString` does it; none where it
@@ -215,6 +240,16 @@ fn linear_or_stepped(source: &str) -> Result<Compiled, BadPattern> {
         Ok(it) => Ok(Compiled::Stepped(Box::new(it))),
         Err(_) => Err(BadPattern::Syntax(why)),
     }
+}
+
+/// The name that a text begins with, plain or in braces, and what stands behind it.
+fn name_in(text: &str) -> Option<(&str, &str)> {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let (name, rest) = match text.strip_prefix('{') {
+        Some(braced) => braced.split_once('}')?,
+        None => text.split_at(text.find(|it| !is_part(it)).unwrap_or(text.len())),
+    };
+    (!name.is_empty() && name.chars().all(is_part)).then_some((name, rest))
 }
 
 /// Writes a template of Go's (`regexp.Expand`): `$name` as long as it can be, `${name}`, and `$$`
@@ -328,8 +363,11 @@ mod tests {
         }
         let plain = |it: &str| it.to_owned();
         let made = Expression::looking("(?i)^/(?!api)([a-z]+)(/.*)?").unwrap();
-        assert_eq!(made.rewritten("/Web/x", "/$1/y$2", plain), Ok(Some("/Web/y/x".to_owned())));
-        assert_eq!(made.rewritten("/api/x", "/$1", plain), Ok(None));
+        assert_eq!(
+            made.rewritten("/Web/x", "/$1/y$2", plain, &|_| None),
+            Ok(Some("/Web/y/x".to_owned()))
+        );
+        assert_eq!(made.rewritten("/api/x", "/$1", plain, &|_| None), Ok(None));
         assert_eq!(made.first_in("/web"), Some((0, 4)));
     }
 
@@ -374,7 +412,11 @@ mod tests {
             assert!(made.decides("aab").is_ok(), "{source}");
             assert_eq!(made.decides(&long), Err(TooManySteps), "{source}");
             assert!(made.is_found_in(&long), "nobody is led past it");
-            assert_eq!(made.rewritten(&long, "/", str::to_owned), Err(TooManySteps), "{source}");
+            assert_eq!(
+                made.rewritten(&long, "/", str::to_owned, &|_| None),
+                Err(TooManySteps),
+                "{source}"
+            );
             assert_eq!(made.first_in(&long), None);
         }
         let looks = Expression::looking("^(?!b)a").unwrap();

@@ -55,6 +55,33 @@ pub enum Variable {
     Cookie(Arc<str>),
     /// `$arg_NAME`: a parameter of the query, as it is written.
     Argument(Arc<str>),
+    /// `$msec`: seconds since 1970, with three places.
+    Milliseconds,
+    /// `$server_port`: the port that the request came to.
+    ServerPort,
+    /// `$ssl_protocol`: which TLS, where it is spoken.
+    SslProtocol,
+    /// `$ssl_cipher`: by which cipher suite.
+    SslCipher,
+    /// What a location is: known where texts of all are put beside it ([`VariableText::placed`]).
+    Place(PlaceWord),
+}
+
+/// What ingress-nginx says of the location that takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceWord {
+    /// `$namespace`.
+    Namespace,
+    /// `$ingress_name`.
+    Ingress,
+    /// `$service_name`.
+    Service,
+    /// `$service_port`.
+    ServicePort,
+    /// `$proxy_upstream_name`: namespace, Service and port.
+    Upstream,
+    /// `$location_path`.
+    Path,
 }
 
 /// Why a text is none.
@@ -75,6 +102,23 @@ impl VariableText {
     /// # Errors
     /// What in it cannot be read.
     pub fn read(text: &str, constants: &[(&str, &str)]) -> Result<Self, VariableFault> {
+        Self::read_by(text, constants, Variable::of)
+    }
+
+    /// The same, with names of what a location is: it is to be [`Self::placed`].
+    ///
+    /// # Errors
+    /// What in it cannot be read.
+    pub fn read_of_place(text: &str) -> Result<Self, VariableFault> {
+        let of = |name: &str| PlaceWord::of(name).map(Variable::Place);
+        Self::read_by(text, &[], |name| of(name).or_else(|| Variable::of(name)))
+    }
+
+    fn read_by(
+        text: &str,
+        constants: &[(&str, &str)],
+        of: impl Fn(&str) -> Option<Variable>,
+    ) -> Result<Self, VariableFault> {
         if text.len() > LONGEST {
             return Err(VariableFault::TooLong);
         }
@@ -86,7 +130,7 @@ impl VariableText {
                 Some((_, value)) => read.push_plain(value),
                 None => {
                     let unknown = || VariableFault::Unknown(name.into());
-                    read.push(Variable::of(name).ok_or_else(unknown)?);
+                    read.push(of(name).ok_or_else(unknown)?);
                 }
             }
             if read.0.len() > MOST_PARTS {
@@ -118,6 +162,25 @@ impl VariableText {
         })
     }
 
+    /// Whether it hangs on the location.
+    pub fn is_of_place(&self) -> bool {
+        self.variables().any(|it| matches!(it, Variable::Place(_)))
+    }
+
+    /// The same with what a location is put in.
+    #[must_use]
+    pub fn placed(&self, is: &dyn Fn(PlaceWord) -> String) -> Self {
+        let mut made = Self::default();
+        for part in &self.0 {
+            match part {
+                TextPart::Plain(text) => made.push_plain(text),
+                TextPart::Variable(Variable::Place(word)) => made.push_plain(&is(*word)),
+                TextPart::Variable(variable) => made.push(variable.clone()),
+            }
+        }
+        made
+    }
+
     /// Adds a variable.
     pub fn push(&mut self, variable: Variable) {
         self.0.push(TextPart::Variable(variable));
@@ -146,8 +209,15 @@ impl Variable {
             "uri" | "document_uri" => Self::Uri,
             "args" | "query_string" => Self::Query,
             "is_args" => Self::QueryMark,
-            "remote_addr" => Self::RemoteAddress,
+            "remote_addr" | "the_real_ip" => Self::RemoteAddress,
             "request_method" => Self::Method,
+            "req_id" | "request_id" => Self::Header("x-request-id".into()),
+            "content_type" => Self::Header("content-type".into()),
+            "content_length" => Self::Header("content-length".into()),
+            "msec" => Self::Milliseconds,
+            "server_port" | "pass_server_port" => Self::ServerPort,
+            "ssl_protocol" => Self::SslProtocol,
+            "ssl_cipher" => Self::SslCipher,
             name => match name.split_once('_')? {
                 (_, "") => return None,
                 ("http", header) => {
@@ -157,6 +227,20 @@ impl Variable {
                 ("arg", argument) => Self::Argument(argument.into()),
                 _ => return None,
             },
+        })
+    }
+}
+
+impl PlaceWord {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "namespace" => Self::Namespace,
+            "ingress_name" => Self::Ingress,
+            "service_name" => Self::Service,
+            "service_port" => Self::ServicePort,
+            "proxy_upstream_name" => Self::Upstream,
+            "location_path" => Self::Path,
+            _ => return None,
         })
     }
 }
@@ -246,6 +330,17 @@ mod tests {
             assert_eq!(read.map(|it| it.0), Ok(parts), "{text}");
         }
         assert_eq!(VariableText::plain("$host").parts(), [plain("$host")]);
+    }
+
+    #[test]
+    fn what_a_location_is_is_put_in() {
+        assert!(VariableText::read("$service_name", &[]).is_err());
+        let read = VariableText::read_of_place("$host: $service_name.$namespace").unwrap();
+        assert!(read.is_of_place());
+        let placed = read.placed(&|word| format!("{word:?}"));
+        let is = TextPart::Variable;
+        assert_eq!(placed.parts(), [is(Variable::Host), plain(": Service.Namespace")]);
+        assert!(!placed.is_of_place());
     }
 
     #[test]

@@ -256,6 +256,8 @@ impl Context<'_> {
         Journey {
             peer,
             is_tls: self.tls.is_some(),
+            tls: self.tls.map(|tls| (tls.protocol(), tls.cipher)),
+            port: Some(self.port),
             server_name: server_name.cloned(),
             certificates: self.tls.and_then(|tls| tls.certificates.clone()),
             route,

@@ -18,6 +18,7 @@ use steelyard_model::routing::variables::Variable;
 use super::Entry;
 use super::lines::is_active;
 use crate::tell::date::Civil;
+use crate::wire::secured::Secured;
 
 /// The line that names a request.
 static REQUEST_ID: LazyLock<Arc<str>> = LazyLock::new(|| "x-request-id".into());
@@ -236,7 +237,7 @@ impl LogSource for NginxEntry<'_> {
             LogWord::RemoteUser => text(Some(&*note.user).filter(|it| !it.is_empty()), out),
             LogWord::ServerProtocol => text(Some(note.protocol()), out),
             LogWord::Protocol => text(Some("TCP"), out),
-            LogWord::SslProtocol => text(entry.tls.map(|tls| tls.version), out),
+            LogWord::SslProtocol => text(entry.tls.map(Secured::protocol), out),
             LogWord::SslCipher => text(entry.tls.map(|tls| tls.cipher), out),
             LogWord::RequestId if !note.name.is_empty() => text(Some(&note.name), out),
             LogWord::RequestId => {

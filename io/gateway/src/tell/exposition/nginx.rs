@@ -47,6 +47,8 @@ impl<'r> Names<'r> {
             host => host.to_string(),
         };
         let path = route.rule.path().map_or_else(|| "/".to_owned(), |it| it.shape.to_string());
+        // As it is written, where the host makes expressions of paths.
+        let path = path.strip_prefix("(?i)^").map(str::to_owned).unwrap_or(path);
         Self { host, ingress: &object.name, namespace: &object.namespace, path }
     }
 }

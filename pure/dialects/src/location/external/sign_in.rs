@@ -17,9 +17,15 @@ pub(super) fn read(words: &mut AuthWords<'_>) -> Result<Option<VariableText>, Au
     let parameter = parameter.unwrap_or(PARAMETER);
     let Some(written) = words.written(name) else { return Ok(None) };
     if value::basic(written, ",?&=$ {}").is_none() {
-        return Err(refused(name, "write an URL"));
+        words.ignored.push((name, "write an URL"));
+        return Ok(None);
     }
     let mut to = words.text(written, name)?;
+    if !is_somewhere(&to) && to.variables().next().is_none() {
+        // Nobody is led anywhere, and who is not let in is told so.
+        words.ignored.push((name, "write the URL of the page"));
+        return Ok(None);
+    }
     if !is_somewhere(&to) {
         let help = "write the page's host, or `$host`: what else a client says must not choose it";
         return Err(refused(name, help));

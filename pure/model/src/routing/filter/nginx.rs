@@ -7,7 +7,7 @@ use crate::routing::filter::access::Networks;
 use crate::routing::id::TlsPolicyId;
 use crate::routing::pattern::Expression;
 use crate::routing::transport::HopSpeech;
-use crate::routing::variables::VariableText;
+use crate::routing::variables::{PlaceWord, VariableText};
 
 /// One thing that is done to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,11 @@ pub enum NginxStep {
     /// Leads to the host beside the one that is asked for, by the scheme and port that were asked
     /// at, with this status.
     ToHost(NginxSibling, u16),
-    /// Leads who asks for a folder without its slash to the one with it: its path without.
-    Slash(Arc<str>),
+    /// Leads who asks for a folder without its slash to the one with it.
+    Slash(NginxFolder),
+    /// Writes lines of answers, in the place of those of the same names, with what the request is
+    /// in them. One that comes to nothing is taken away.
+    Say(NginxLines),
     /// Refuses what says it is one of these, with 403.
     Blocked(NginxBlocked),
     /// Changes what backends say in `Set-Cookie`.
@@ -144,11 +147,20 @@ pub struct NginxReturn {
     /// Status.
     pub status: u16,
     /// Where to: an URL, or a path of the same site.
-    pub to: Arc<str>,
+    pub to: VariableText,
     /// A path goes out as it is; else it is made an URL.
     pub is_relative: bool,
     /// Only who asks for `/`.
     pub of_root: bool,
+}
+
+/// A folder that is asked for without its slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NginxFolder {
+    /// Its path without.
+    pub path: Arc<str>,
+    /// The path with it goes out as it is; else it is made an URL.
+    pub is_relative: bool,
 }
 
 /// Asks for another path where an expression is found in the one that was asked for, decoded.
@@ -247,11 +259,33 @@ pub struct NginxPace {
 }
 
 impl NginxStep {
+    /// Whether what it says hangs on the location.
+    pub fn is_of_place(&self) -> bool {
+        match self {
+            Self::Tell(lines) | Self::Say(lines) => lines.iter().any(|(_, it)| it.is_of_place()),
+            _ => false,
+        }
+    }
+
+    /// The same with what a location is put in.
+    #[must_use]
+    pub fn placed(&self, is: &dyn Fn(PlaceWord) -> String) -> Self {
+        let placed = |lines: &NginxLines| {
+            lines.iter().map(|(name, text)| (name.clone(), text.placed(is))).collect()
+        };
+        match self {
+            Self::Tell(lines) => Self::Tell(placed(lines)),
+            Self::Say(lines) => Self::Say(placed(lines)),
+            other => other.clone(),
+        }
+    }
+
     /// Leads to the same site by paths, not by URLs.
     pub fn lead_relatively(&mut self) {
         match self {
             Self::Return(to) if !to.of_root => to.is_relative = true,
             Self::Location(location) => location.is_relative = true,
+            Self::Slash(folder) => folder.is_relative = true,
             _ => {}
         }
     }
@@ -269,6 +303,7 @@ impl NginxStep {
             Self::Secure(_) => "nginx-secure",
             Self::ToHost(..) => "nginx-to-host",
             Self::Slash(_) => "nginx-slash",
+            Self::Say(_) => "nginx-say",
             Self::Blocked(_) => "nginx-blocked",
             Self::Cookies(_) => "nginx-cookies",
             Self::Location(_) => "nginx-location",
@@ -286,6 +321,13 @@ impl NginxStep {
 }
 
 impl NginxOrigin {
+    /// Whether a page may have it: nothing in it ends a line or a word.
+    pub fn is_one(&self) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte);
+        let parts = [Some(&self.head), self.tail.as_ref()];
+        parts.into_iter().flatten().all(|it| it.bytes().all(is_part))
+    }
+
     /// Whether `origin` is meant, without regard to case.
     pub fn matches(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();

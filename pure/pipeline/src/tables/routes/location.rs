@@ -102,8 +102,13 @@ impl Location {
         let is_own = |name: &str| own.iter().any(|it| *it.name == *name) || without.contains(&name);
         let of_all = settings.iter().flat_map(|it| &it.passes);
         let of_all = of_all.filter(|it| !is_own(&it.name));
-        let of_all = of_all.map(|it| Passed::new(it, settings::id(&it.name)));
-        let mut passes: Vec<Passed> = of_all.collect();
+        let mut passes: Vec<Passed> = Vec::new();
+        for it in of_all {
+            match placed(it, read, at.routed) {
+                Some(placed) => passes.extend(placed),
+                None => passes.push(Passed::new(it, settings::id(&it.name))),
+            }
+        }
         let refusal = settings.and_then(|it| it.refusal.clone());
         let mut refusal = refusal.map(RefusalReason::Restriction);
         let asks = asked::of_all(settings, read, at).unwrap_or_else(|why| {
@@ -121,11 +126,20 @@ impl Location {
         }
         let told = written.map(|it| lines::told(read, it, at.reads, at.diagnostics));
         match told.unwrap_or(Ok(None)) {
-            Ok(node) => passes.extend(node.map(|node| {
-                let usage = of_filter(&node.id);
-                at.routed.filters.push(Arc::new(node));
-                Passed { phase: PassPhase::Around, of: None, usage, is_denial: false }
-            })),
+            Ok(None) => {}
+            Ok(Some(own)) => match placed(&own, read, at.routed) {
+                Some(placed) => passes.extend(placed),
+                None => {
+                    let id = id(read, &own.name);
+                    let filter = own.filter.clone();
+                    at.routed.filters.push(Arc::new(FilterNode {
+                        id: id.clone(),
+                        place: None,
+                        filter,
+                    }));
+                    passes.push(Passed::new(&own, id));
+                }
+            },
             Err(why) => refusal = refusal.or(Some(RefusalReason::Restriction(why))),
         }
         passes.sort_by_key(|it| it.phase);
@@ -237,6 +251,24 @@ impl Passed {
             matches!(&own.filter, Filter::Nginx(it) if matches!(**it, NginxStep::Deny(_)));
         Self { phase: own.phase, of: own.of.clone(), usage: of_filter(&id), is_denial }
     }
+}
+
+/// A filter whose words hang on the location, for each of those of an Ingress; none where they do
+/// not.
+fn placed(own: &OwnFilter, read: &ReadSet<'_>, routed: &mut Routed) -> Option<Vec<Passed>> {
+    let Filter::Nginx(step) = &own.filter else { return None };
+    if !step.is_of_place() {
+        return None;
+    }
+    let object = read.set.object.id();
+    let of = |(index, draft): (usize, &RouteDraft)| {
+        let step = step.placed(&|word| draft.says(&object, word));
+        let (id, place) = (id(read, &format!("{}/{index}", own.name)), None);
+        let filter = Filter::Nginx(step.into());
+        routed.filters.push(Arc::new(FilterNode { id: id.clone(), place, filter }));
+        Passed { of: Some(draft.id.clone()), ..Passed::new(own, id) }
+    };
+    Some(read.routes().iter().enumerate().map(of).collect())
 }
 
 /// What leads who asks in plain to TLS.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::content::HeaderRules;
-use steelyard_model::routing::filter::nginx::NginxLines;
-use steelyard_model::routing::filter::{Filter, FilterNode};
-use steelyard_model::routing::variables::VariableText;
+use steelyard_model::routing::filter::nginx::{NginxLines, NginxStep};
+use steelyard_model::routing::variables::{TextPart, VariableText};
 use steelyard_model::{
-    Diagnostic, Item, Labels, Missing, NamespacedName, NginxSettings, Provenance, Severity,
+    Diagnostic, FieldPath, Item, Labels, Missing, NamespacedName, NginxSettings, ObjectRef,
+    OwnFilter, PassPhase, Provenance, Severity,
 };
 
 use crate::codes;
@@ -35,18 +36,21 @@ pub(super) fn told(
     settings: &NginxSettings,
     reads: &mut Reads<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Option<FilterNode>, Provenance> {
-    let mut lines: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
-    let mut write = |data: &Labels| {
-        lines.extend(data.iter().map(|(name, value)| (name.as_str().into(), value.trim().into())));
-    };
+) -> Result<Option<OwnFilter>, Provenance> {
+    let mut lines: BTreeMap<Arc<str>, VariableText> = BTreeMap::new();
     let of_all = settings.headers.as_ref().filter(|_| read.class == Class::Nginx);
     if let Some(data) = of_all.and_then(|id| data(id, reads)) {
-        write(&data);
+        // What cannot be said is told once, where the settings are read.
+        let said = |(name, value): (&String, &String)| said(name, value).ok();
+        lines.extend(data.iter().filter_map(said));
     }
     if let Some((id, place)) = read.nginx().and_then(|it| it.headers.as_ref()) {
         match own(read, id, settings, reads) {
-            Ok(data) => write(&data),
+            // Those of an Ingress are taken as they are written, as there.
+            Ok(data) => lines
+                .extend(data.iter().map(|(name, value)| {
+                    (name.as_str().into(), VariableText::plain(value.trim()))
+                })),
             Err(why) => {
                 diagnostics.push(unusable(id, place, why));
                 return Err(place.clone());
@@ -56,10 +60,46 @@ pub(super) fn told(
     if lines.is_empty() {
         return Ok(None);
     }
-    let rules = HeaderRules { response: lines, ..HeaderRules::default() };
-    let id = format!("{}#lines@ingress", read.set.object.id());
-    let filter = Filter::Headers(rules.into());
-    Ok(Some(FilterNode { id: id.as_str().into(), place: None, filter }))
+    Ok(Some(OwnFilter::new(PassPhase::Around, "lines", written(lines))))
+}
+
+/// What writes them: the plain ones are the same for every request.
+fn written(lines: BTreeMap<Arc<str>, VariableText>) -> Filter {
+    if lines.values().any(|text| text.variables().next().is_some()) {
+        return Filter::Nginx(NginxStep::Say(lines.into_iter().collect()).into());
+    }
+    let plain = |text: &VariableText| match text.parts() {
+        [TextPart::Plain(plain)] => plain.clone(),
+        _ => "".into(),
+    };
+    let response = lines.iter().map(|(name, text)| (name.clone(), plain(text))).collect();
+    Filter::Headers(HeaderRules { response, ..HeaderRules::default() }.into())
+}
+
+/// A line of answers; or why it cannot be said.
+fn said(name: &str, value: &str) -> Result<(Arc<str>, VariableText), String> {
+    let text = VariableText::read_of_place(value.trim());
+    text.map(|text| (name.into(), text)).map_err(|why| format!("has `{name}`: {why}"))
+}
+
+/// Says of lines for all answers that cannot be said.
+pub(super) fn unsaid(
+    settings: &NginxSettings,
+    object: &Arc<ObjectRef>,
+    reads: &mut Reads<'_>,
+) -> Vec<Diagnostic> {
+    let Some(id) = &settings.headers else { return Vec::new() };
+    let data = data(id, reads);
+    let lines = data.iter().flat_map(|data| data.iter());
+    let faults = lines.filter_map(|(name, value)| said(name, value).err());
+    let place = Provenance::new(object, FieldPath::from("data").key("add-headers"));
+    let told = |why: String| {
+        let message = format!("ConfigMap {id} {why}: answers do not have it");
+        let help = "write names and values of headers, with variables such as `$host`";
+        let code = codes::REFERENCE_MISSING;
+        Diagnostic::at(Severity::Warning, code, &place, message, help)
+    };
+    faults.map(told).collect()
 }
 
 /// Lines of an Ingress's own, or why they are not to be had.
@@ -101,7 +141,15 @@ pub(super) fn of_requests(
         return Err("is in another namespace".to_owned());
     }
     let data = data(id, reads).ok_or("is not there")?;
-    data.iter().map(|(name, value)| line(name, value)).collect()
+    let object = read.set.object.id();
+    // Of several locations nobody is asked by more than the first.
+    let first = read.routes().first();
+    let placed = |text: VariableText| match first {
+        Some(draft) => text.placed(&|word| draft.says(&object, word)),
+        None => text,
+    };
+    let lines = data.iter().map(|(name, value)| line(name, value));
+    lines.map(|read| read.map(|(name, text)| (name, placed(text)))).collect()
 }
 
 /// The same for all locations; what cannot be said is left out, and told by `say`.
@@ -131,7 +179,8 @@ fn line(name: &str, value: &str) -> Result<(Arc<str>, VariableText), String> {
     if value.chars().any(char::is_control) {
         return Err(format!("has a value of `{name}` that would end its line"));
     }
-    let text = VariableText::read(value, &[]).map_err(|why| format!("has `{name}`: {why}"))?;
+    let text = VariableText::read_of_place(value);
+    let text = text.map_err(|why| format!("has `{name}`: {why}"))?;
     Ok((name.into(), text))
 }
 

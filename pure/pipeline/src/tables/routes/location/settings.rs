@@ -46,6 +46,7 @@ pub(in crate::tables) fn common_terms(
     // Options of Traefik's provider say nothing of handshakes.
     settings.handshakes = settings.handshakes.filter(|_| is_written);
     settings.passes.extend(tells(&settings, reads, diagnostics));
+    diagnostics.extend(lines::unsaid(&settings, &object, reads));
     let secure_port = |it: &&steelyard_model::routing::entry_point::EntryPoint| it.is_secure;
     let secure = options.entry_points.iter().find(secure_port).map(|it| it.port);
     let plain = options.entry_points.iter().filter(|it| !it.is_secure);
@@ -145,7 +146,11 @@ pub(super) fn settle(
     let of_all = || settings.is_some_and(|it| it.leads_relatively);
     match (filter, settings.map(|it| it.limited)) {
         (Filter::RateLimit(limit), Some((often, _))) => limit.status = often,
-        (Filter::InFlight(limit), Some((_, at_once))) => limit.status = at_once,
+        (Filter::InFlight(limit), Some((_, at_once))) => {
+            limit.status = at_once;
+            let of_all = settings.and_then(|it| it.counted.clone());
+            limit.of = of_all.unwrap_or_else(|| limit.of.clone());
+        }
         (Filter::Retry(rule), _) if settings.is_some_and(|it| it.repeats_all) => {
             rule.is_for_all_methods = true;
         }
