@@ -12,8 +12,8 @@ use steelyard_model::routing::filter::login::{LoginAuth, LoginCookie};
 use steelyard_model::routing::filter::token::{SignatureAuth, TokenAuth, TokenKeys};
 use steelyard_model::routing::rule::Rule;
 
-use crate::middleware::{clients, trimmed};
 use crate::names::filter;
+use crate::shape::{clients, trimmed};
 
 /// Its type and its options; none where it is another one.
 pub(crate) fn shape(filter_of: &Filter) -> Option<(&'static str, Value)> {

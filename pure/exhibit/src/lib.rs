@@ -24,6 +24,7 @@ mod reached;
 mod router;
 mod row;
 mod service;
+mod shape;
 #[cfg(test)]
 mod tests;
 

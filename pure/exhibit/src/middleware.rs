@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use steelyard_model::discretion::{HIDDEN, shown_url};
-use steelyard_model::routing::filter::access::{
-    AllowedClients, AskedAuth, ClientPlace, ClientSource, PasswordAuth,
-};
+use steelyard_model::routing::filter::access::{AskedAuth, PasswordAuth};
 use steelyard_model::routing::filter::content::{Compression, EncodedCharacters, HeaderRules};
 use steelyard_model::routing::filter::limit::Counted;
 use steelyard_model::routing::filter::{Filter, FilterNode, Rewrite};
@@ -20,6 +18,7 @@ use crate::fault::{Faults, Status, sentences};
 use crate::names::{backend, filter};
 use crate::row::{Draft, Row, Rows};
 use crate::service::{ranges, seconds};
+use crate::shape::{clients, strategy, trimmed};
 use crate::{Part, Section};
 use crate::{guard, hidden};
 
@@ -157,18 +156,6 @@ fn shape(filter_of: &Filter) -> (&'static str, Value) {
         Filter::ContentType => ("contentType", json!({})),
         other => guard::shape(other).unwrap_or_else(|| limited(other)),
     }
-}
-
-/// Which clients, and what others are answered.
-pub(crate) fn clients(of: &AllowedClients) -> Value {
-    let mut shape = json!({ "sourceRange": of.ranges.texts() });
-    if let Some(strategy) = strategy(&of.source) {
-        shape["ipStrategy"] = strategy;
-    }
-    if of.status != 403 {
-        shape["rejectStatusCode"] = of.status.into();
-    }
-    shape
 }
 
 fn redirection(filter: &Filter) -> (&'static str, Value) {
@@ -369,31 +356,4 @@ fn counted(of: &Counted) -> Value {
         Counted::Header(name) => json!({ "requestHeaderName": name }),
         Counted::Host => json!({ "requestHost": true }),
     }
-}
-
-/// How the client is known, where that is not by its connection.
-fn strategy(source: &ClientSource) -> Option<Value> {
-    let mut shape = match &source.from {
-        ClientPlace::Peer => json!({}),
-        ClientPlace::Depth(depth) => json!({ "depth": depth }),
-        ClientPlace::Excluding(nets) => json!({ "excludedIPs": nets.texts() }),
-    };
-    if let Some(subnet) = source.ipv6_subnet {
-        shape["ipv6Subnet"] = subnet.into();
-    }
-    shape.as_object().is_some_and(|it| !it.is_empty()).then_some(shape)
-}
-
-/// Without what says nothing.
-pub(crate) fn trimmed(value: Value) -> Value {
-    let Value::Object(map) = value else { return value };
-    let says = |(_, value): &(String, Value)| match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(all) => !all.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        Value::Bool(true) => true,
-    };
-    Value::Object(map.into_iter().filter(says).collect::<Map<_, _>>())
 }

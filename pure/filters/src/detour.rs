@@ -2,7 +2,8 @@
 //!
 //! It stands outside of the filters of both ways, so that the request comes to the second one as it
 //! came to the first, with all of its body. Which way that is, is known to who drives the stack.
-//! Who sends more than the bound that is asked for is refused before either is asked, as by Traefik.
+//! Who sends more than the bound that is asked for is refused before either is asked, as by
+//! Traefik.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -129,8 +129,9 @@ fn led(cx: &mut Context<'_>, head: &RequestEdits<'_>, url: &str, is_permanent: b
     Enter::Answer(Box::new(response))
 }
 
-/// With what no URL has encoded, as Go writes one that it has read (RFC 3986 §2.1): blanks, and what
-/// is no ASCII; in a path also what only stands beside URLs. What ends a line stays, and is none.
+/// With what no URL has encoded, as Go writes one that it has read (RFC 3986 §2.1): blanks, and
+/// what is no ASCII; in a path also what only stands beside URLs. What ends a line stays, and is
+/// none.
 fn spelled(url: &str) -> Cow<'_, str> {
     let path = url.find(['?', '#']).unwrap_or(url.len());
     let host = url.find("//").map_or(0, |at| at + 2);

@@ -172,7 +172,8 @@ mod tests {
             path: None,
             status: 301,
         };
-        let (tls, plain) = (to("https", None, vec![(80, 8443)]), to("http", None, vec![(8081, 80)]));
+        let (tls, plain) =
+            (to("https", None, vec![(80, 8443)]), to("http", None, vec![(8081, 80)]));
         let fixed = to("http", Some(8080), vec![(8081, 8080)]);
         for (to, asked, expected) in [
             (&tls, Asked(Http, "a.b", "/", None), Some("https://a.b:8443/")),

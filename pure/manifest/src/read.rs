@@ -60,9 +60,9 @@ struct Session<'a> {
     object: &'a Object,
     /// Whether unknown fields are reported.
     strict: bool,
-    /// It is of a file of Traefik's, which are read otherwise than an API server reads objects: names
-    /// of fields have no case, and values are texts, read by what is wanted where they stand. So
-    /// `"12"` is a number, `1` a text, `a,b` a list, and `true` a mapping with nothing in it.
+    /// It is of a file of Traefik's, which are read otherwise than an API server reads objects:
+    /// names of fields have no case, and values are texts, read by what is wanted where they stand.
+    /// So `"12"` is a number, `1` a text, `a,b` a list, and `true` a mapping with nothing in it.
     is_of_traefik: bool,
     /// Mistakes are taken for what they are likely to mean.
     mends: bool,

@@ -172,9 +172,8 @@ impl MarkedPart {
     /// These bytes of a text.
     pub fn of(text: &str, at: Range<usize>) -> Self {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let characters = |bytes: Range<usize>| {
-            number(text.get(bytes).map_or(0, |part| part.chars().count()))
-        };
+        let characters =
+            |bytes: Range<usize>| number(text.get(bytes).map_or(0, |part| part.chars().count()));
         let head = text.get(..at.start).unwrap_or_default();
         let begin = head.rfind('\n').map_or(0, |end| end + 1);
         Self {

@@ -29,8 +29,8 @@ fn post(up: &Up, host: &str, body: &str) -> Result<http::Answer> {
     http::exchange(&mut TcpStream::connect(up.web)?, text.as_bytes())
 }
 
-/// The second way's middlewares are passed, and nothing of the first way's is left; a larger body is
-/// refused; and a way that is closed closes nobody who does not go there, as findings say.
+/// The second way's middlewares are passed, and nothing of the first way's is left; a larger body
+/// is refused; and a way that is closed closes nobody who does not go there, as findings say.
 #[test]
 fn who_is_asked_second_passes_what_files_say() -> Result<()> {
     let home = Home::new()?;

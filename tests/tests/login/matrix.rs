@@ -1,5 +1,5 @@
-//! Providers of many kinds (`tests/oidc/matrix.json`): who proves what and how, by which signatures,
-//! what is renewed, where it ends, and what of it is refused so that people see why.
+//! Providers of many kinds (`tests/oidc/matrix.json`): who proves what and how, by which
+//! signatures, what is renewed, where it ends, and what of it is refused so that people see why.
 
 use std::net::SocketAddr;
 use std::process::Command;

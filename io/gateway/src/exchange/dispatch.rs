@@ -403,8 +403,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             let verdict = self.exchange.verdict();
             if verdict == Verdict::Switched {
                 let ahead = self.exchange.take_ahead();
-                let listener = self.place.listener;
-                let at: (&Core, &Listener) = (core, listener);
+                let at: (&Core, &Listener) = (core, self.place.listener);
                 let tunnel = Box::pin(tunnel(at, self.client, stream, ahead, self.times.idle()));
                 return Ok(match tunnel.await {
                     (bytes, true) => Done::TunnelCut(bytes),

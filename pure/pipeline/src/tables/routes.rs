@@ -125,10 +125,7 @@ fn joined(
     let own = read.routes().iter().enumerate().map(|(index, draft)| (Some(index), draft));
     for (index, draft) in own.chain(roots.iter().map(|draft| (None, draft))) {
         let at = (&*listeners, reads as &mut Reads<'_>);
-        let free = match index {
-            Some(index) => free(id, (&read, index), at, options, diagnostics),
-            None => listeners.clone(),
-        };
+        let free = free(id, (&read, index), at, options, diagnostics);
         if free.is_empty() {
             continue;
         }
@@ -150,10 +147,8 @@ fn joined(
         let mut http = route(draft, &read, free, backend, options);
         let asked = password.iter().flatten().map(|it| Use::of(&owner, &it.id, &it.filter)).next();
         let is_denied = why.is_some() || read.refusal().is_some();
-        http.uses = match location.uses_of_denied().filter(|_| is_denied) {
-            Some(uses) => uses,
-            None => location.uses(&read, draft, (pages, asked), (join.reads, &mut routed)),
-        };
+        let at = (&mut *join.reads, &mut routed);
+        http.uses = location.uses(&read, draft, (pages, asked, is_denied), at);
         http.timeouts = location.timeouts(&read);
         location::express(draft, join.reads, &mut http);
         http.rank.specific.is_fallback |= index.is_none();
@@ -202,14 +197,16 @@ fn backend_of(
     location::mirrored((draft, "mirror"), read, backend, options, (join, routed))
 }
 
-/// The listeners at which nobody older has the rule of a route; who has it otherwise is said.
+/// The listeners at which nobody older has the rule of a route; who has it otherwise is said. What
+/// no rule has takes none.
 fn free(
     id: &NamespacedName,
-    (read, index): (&ReadSet<'_>, usize),
+    (read, index): (&ReadSet<'_>, Option<usize>),
     (listeners, reads): (&[ListenerId], &mut Reads<'_>),
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<ListenerId> {
+    let Some(index) = index else { return listeners.to_vec() };
     let (mut free, mut older) = (Vec::new(), None);
     for listener in listeners {
         match older_claim(id, (read, index), listener, reads, options) {

@@ -12,8 +12,8 @@ use steelyard_model::discretion::shown_value;
 use steelyard_model::{FieldPath, Item, Location, Severity};
 
 use super::{Judged, chart, judge};
-use crate::{LowerOptions, codes};
 use crate::findings::Findings;
+use crate::{LowerOptions, codes};
 
 /// Where the values are.
 const VALUES: &str = "spec.valuesContent";
@@ -111,10 +111,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let mut asked: Vec<AskedOption> = values.iter().flat_map(asked).collect();
     asked.extend(addresses(&values));
     let taken = judged(&asked, &text, findings, options);
-    let flags: Vec<String> = taken
-        .iter()
-        .map(|it| format!("--{}={}", it.name, shown(&it.name, &it.value)))
-        .collect();
+    let flags: Vec<String> =
+        taken.iter().map(|it| format!("--{}={}", it.name, shown(&it.name, &it.value))).collect();
     if !flags.is_empty() {
         let message = format!("these values come to {}", flags.join(" "));
         let help = "start the gateway with these options to have the same";

@@ -150,12 +150,13 @@ impl Location {
     /// What the requests of a route pass: who asks in plain is led to TLS once redirections of the
     /// location have had their say, and is asked for a password once limits have let him in.
     /// Certificate challenges are answered to everybody, unless addresses keep him out. `pages`
-    /// stand around all that may fail.
+    /// stand around all that may fail. The 503 of one that is closed comes before redirections of
+    /// the place, and before anybody is asked for anything, in words of ingress-nginx.
     pub(super) fn uses(
         &self,
         read: &ReadSet<'_>,
         draft: &RouteDraft,
-        (pages, password): (Option<Use>, Option<Use>),
+        (pages, password, is_denied): (Option<Use>, Option<Use>, bool),
         (reads, routed): (&mut Reads<'_>, &mut Routed),
     ) -> Vec<Use> {
         let of = |phases: RangeInclusive<PassPhase>| {
@@ -164,6 +165,9 @@ impl Location {
             passes.filter(move |it| phases.contains(&it.phase))
         };
         let usage = |it: &Passed| it.usage.clone();
+        if is_denied && self.is_nginx {
+            return of(PassPhase::Around..=PassPhase::Before).map(usage).collect();
+        }
         let to_tls = self.is_led(read, draft, reads).then(|| self.to_tls.clone());
         let at = |phase: PassPhase| of(phase..=phase);
         let denials = |it: &Passed| (it.usage.clone(), it.is_denial);
@@ -185,15 +189,6 @@ impl Location {
             .chain(access)
             .chain(at(PassPhase::Content).map(usage))
             .collect()
-    }
-
-    /// What the requests of a route pass that is closed, where it is one in words of ingress-nginx:
-    /// there its 503 comes before redirections of the place, and before anybody is asked for
-    /// anything.
-    pub(super) fn uses_of_denied(&self) -> Option<Vec<Use>> {
-        let is_early = |it: &&Passed| it.of.is_none() && it.phase <= PassPhase::Before;
-        let early = self.passes.iter().filter(is_early).map(|it| it.usage.clone());
-        self.is_nginx.then(|| early.collect())
     }
 
     /// How long what may take.

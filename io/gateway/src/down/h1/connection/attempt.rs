@@ -64,6 +64,12 @@ impl<'c> Filters<'c> {
     }
 }
 
+/// Whether who tries endpoints may send a request to another one: not where a filter says how
+/// often it is sent, which would be that many times for each.
+fn may_repeat((course, opened): &(&mut Course, Opened)) -> bool {
+    opened.is_as_asked && !course.repeats()
+}
+
 impl<C: Wire> Connection<C> {
     /// One attempt at the backend, of a request that passes filters or none.
     pub(super) async fn attempt(
@@ -85,9 +91,6 @@ impl<C: Wire> Connection<C> {
         };
         let mut terms = Terms::from(&*request);
         let (said, filters) = filters.parts();
-        // Sent again by one alone: by who tries endpoints, or by the filter that asks for it.
-        let may_repeat =
-            |(course, opened): &(&mut Course, Opened)| opened.is_as_asked && !course.repeats();
         terms.idempotent &= filters.as_ref().is_none_or(may_repeat);
         let mut dispatch = Dispatch {
             place,

@@ -183,7 +183,8 @@ impl Maker<'_, '_> {
                     }
                     [cell] => Ok((cell.clone(), (&**name).into())),
                     [] => {
-                        let help = format!("name a {kind}: NAMESPACE-NAME@kubernetescrd, or NAME@file");
+                        let help =
+                            format!("name a {kind}: NAMESPACE-NAME@kubernetescrd, or NAME@file");
                         self.unprovided(name, &link.place, self.so, &help);
                         Err(RefusalReason::Filter(link.place.clone()))
                     }
