@@ -131,11 +131,7 @@ impl StaticOptions {
     }
 
     /// Takes all in; what is wrong with those that are not taken.
-    fn add_all(
-        &mut self,
-        all: impl IntoIterator<Item = Given>,
-        plans: bool,
-    ) -> Vec<OptionMistake> {
+    fn add_all(&mut self, all: impl IntoIterator<Item = Given>, plans: bool) -> Vec<OptionMistake> {
         let mut wrong = Vec::new();
         for given in all {
             let (option, origin) = (given.name.clone(), given.origin.clone());

@@ -155,8 +155,7 @@ impl StaticOptions {
 fn is_base(base: &str) -> bool {
     let Some(rest) = base.strip_prefix('/') else { return base.is_empty() };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
-    let is_element =
-        |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
+    let is_element = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
     rest.is_empty() || rest.strip_suffix('/').unwrap_or(rest).split('/').all(is_element)
 }
 

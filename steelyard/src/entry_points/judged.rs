@@ -5,7 +5,6 @@ use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn};
 use steelyard_model::routing::ranges::{NAMED, listed};
 
-use super::{OptionMistake, StaticOptions};
 use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
@@ -14,15 +13,17 @@ use super::names::{
     OF_NGINX, REDIRECTED_TO, TIMES, TRACED_TO, TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
 };
 use super::nginx::POINTS;
+use super::{OptionMistake, StaticOptions};
 
 impl StaticOptions {
     /// An entry point is there by itself, or has an address; those that are there by themselves are
     /// of TCP.
     pub(super) fn check_entry_points(&self) -> Vec<OptionMistake> {
         let of_udp = |name| self.address(name).is_some_and(|it| it.protocol == Protocol::Udp);
-        let built_in = BUILT_IN.iter().filter(|it| of_udp(it.name)).map(|BuiltIn { name, .. }| {
-            self.said_of(&format!("entrypoints.{name}{ADDRESS}"), &format!("{name} is of TCP"))
-        });
+        let built_in =
+            BUILT_IN.iter().filter(|it| of_udp(it.name)).map(|BuiltIn { name, .. }| {
+                self.said_of(&format!("entrypoints.{name}{ADDRESS}"), &format!("{name} is of TCP"))
+            });
         let without = self.sections.keys().filter_map(|section| {
             let name = entry_point_name(section, "").filter(|name| !self.is_entry_point(name))?;
             Some(self.said_of(section, &format!("it has no address: {}", self.making(name))))
@@ -88,8 +89,7 @@ impl StaticOptions {
     pub(super) fn check_tracing(&self) -> Option<OptionMistake> {
         let said = self.values.keys().find(|name| name.starts_with("tracing."))?;
         let is_for_nobody = !self.has(TRACED_TO) && !self.misread.contains(TRACED_TO);
-        is_for_nobody
-            .then(|| self.said_of(said, &format!("nothing is traced without {TRACED_TO}")))
+        is_for_nobody.then(|| self.said_of(said, &format!("nothing is traced without {TRACED_TO}")))
     }
 }
 

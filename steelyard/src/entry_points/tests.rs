@@ -16,7 +16,9 @@ fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
 }
 
 /// The same, with all mistakes in one text.
-fn taken(line: impl IntoIterator<Item = OsString>) -> Result<(StaticOptions, Vec<OsString>), String> {
+fn taken(
+    line: impl IntoIterator<Item = OsString>,
+) -> Result<(StaticOptions, Vec<OsString>), String> {
     StaticOptions::take(line, []).map_err(|wrong| wrong.join("\n"))
 }
 
@@ -430,10 +432,16 @@ fn all_mistakes_of_a_file_are_said_at_once() {
     let line = [OsString::from(format!("--configfile={}", file.display()))];
     let wrong = StaticOptions::take(line, []).unwrap_err();
     let expected = [
-        (3, "entrypoints.websecure has no value of its own: write what is below it, such as \
-             entrypoints.websecure.address"),
+        (
+            3,
+            "entrypoints.websecure has no value of its own: write what is below it, such as \
+             entrypoints.websecure.address",
+        ),
         (4, "entrypoints.web.address stands at"),
-        (6, "entrypoints.slow.transport.respondingtimeouts.readtimeout wants one value, not a list"),
+        (
+            6,
+            "entrypoints.slow.transport.respondingtimeouts.readtimeout wants one value, not a list",
+        ),
         (7, "entrypoints.bad.address: "),
         (11, "acesslog is not an option; did you mean accesslog?"),
         (5, "entrypoints.bare: it has no address"),
@@ -454,7 +462,8 @@ fn all_mistakes_of_a_file_are_said_at_once() {
 /// Lists of several flags are one, as with Traefik; of all else there is one.
 #[test]
 fn a_flag_is_given_once() {
-    let line = "up --entrypoints.web.http.middlewares=a@file --entryPoints.web.http.middlewares=b@file";
+    let line =
+        "up --entrypoints.web.http.middlewares=a@file --entryPoints.web.http.middlewares=b@file";
     let points = take(line).unwrap().0.entry_points((80, 443));
     assert_eq!(points[0].filters, ["a@file", "b@file"].map(Into::into));
     assert!(take("up --entrypoints.web.address=:80 --entrypoints.web.address=:80").is_ok());

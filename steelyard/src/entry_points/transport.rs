@@ -15,8 +15,8 @@ use steelyard_model::routing::transport::{
 };
 use steelyard_tls::authorities_of;
 
-use super::{OptionMistake, StaticOptions};
 use super::duration::duration;
+use super::{OptionMistake, StaticOptions};
 
 const OF_REQUESTS: &str = "serverstransport.";
 const OF_BYTES: &str = "tcpserverstransport.";
