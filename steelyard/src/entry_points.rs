@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use steelyard_dialects::LowerOptions;
@@ -32,6 +32,7 @@ use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::routing::rank::Precedence;
 use steelyard_model::routing::transport::{ForwardingTimes, OriginTls, Transport};
 use steelyard_model::{Location, NamespacedName, NginxOptions};
+use steelyard_sources::ReadError;
 
 pub use address::ListenAddress;
 use given::Given;
@@ -63,6 +64,9 @@ pub struct StaticOptions {
     /// Whom files say to believe.
     roots: NamedRoots,
 }
+
+/// Options that name Traefik's dynamic configuration.
+const FILES: [&str; 2] = ["providers.file.filename", "providers.file.directory"];
 
 /// What is wrong with an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,8 +252,17 @@ impl StaticOptions {
 
     /// Files and folders of Traefik's dynamic configuration.
     pub fn dynamic_files(&self) -> Vec<PathBuf> {
-        let named = ["providers.file.filename", "providers.file.directory"];
-        named.iter().filter_map(|name| self.values.get(*name)).map(PathBuf::from).collect()
+        FILES.iter().filter_map(|name| self.values.get(*name)).map(PathBuf::from).collect()
+    }
+
+    /// Why nothing was read, after the option that names what is not there.
+    pub(crate) fn unread(&self, error: ReadError) -> anyhow::Error {
+        let ReadError::Missing { path } = &error else { return error.into() };
+        let named = FILES.iter().find(|name| self.values.get(**name).map(Path::new) == Some(path));
+        match named {
+            Some(name) => anyhow::anyhow!("{}", self.said_of(name, &error.to_string())),
+            None => error.into(),
+        }
     }
 
     /// Whether objects of Traefik's kinds may name some of other namespaces.

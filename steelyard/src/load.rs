@@ -58,7 +58,8 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
 /// When a path does not exist.
 pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
     let roots = SourceRoots { manifests: paths.to_vec(), dynamic: args.fixed.dynamic_files() };
-    let sources = steelyard_sources::read(&roots)?.into_sources();
+    let sight = steelyard_sources::read(&roots).map_err(|error| args.fixed.unread(error))?;
+    let sources = sight.into_sources();
     Ok((world_of(&sources, &roots, args), sources))
 }
 

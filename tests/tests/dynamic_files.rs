@@ -343,3 +343,86 @@ fn an_entry_point_leads_elsewhere() -> Result<()> {
     ensure!(answer.status == 308, "a method and its body stay: {answer:?}");
     Ok(())
 }
+
+/// Also where the scheme stays the same; who names no host is led nowhere.
+#[test]
+fn an_entry_point_leads_to_another_one_in_plain() -> Result<()> {
+    let home = Home::new()?;
+    let old = SocketAddr::from(([127, 0, 0, 1], http::free_port()?));
+    let redirection = "--entrypoints.old.http.redirections.entrypoint";
+    let up = home.start(&[
+        format!("--entrypoints.old.address={old}"),
+        format!("{redirection}.to=web"),
+        format!("{redirection}.scheme=http"),
+        "--entrypoints.web.asdefault".to_owned(),
+    ])?;
+    up.wait_for("shop.test", 200)?;
+    let expected = format!("http://shop.test:{}/a?b=c", up.web.port());
+    for host in ["shop.test".to_owned(), format!("shop.test:{}", old.port())] {
+        let answer = http::get(old, &host, "/a?b=c")?;
+        let to = answer.header("location");
+        ensure!(answer.status == 301 && to == Some(&*expected), "{host}: {answer:?}");
+    }
+    let mut stream = TcpStream::connect(old)?;
+    let answer = http::exchange(&mut stream, b"GET / HTTP/1.0\r\n\r\n")?;
+    ensure!(answer.status == 404, "nobody is led to no host: {answer:?}");
+    Ok(())
+}
+
+/// API and page are below the base path, and nothing else of them is anywhere.
+#[test]
+fn a_base_path_moves_the_page_too() -> Result<()> {
+    let home = Home::new()?;
+    let own = SocketAddr::from(([127, 0, 0, 1], http::free_port()?));
+    let up = home.start(&[
+        format!("--entrypoints.traefik.address={own}"),
+        "--api.insecure".to_owned(),
+        "--api.basePath=/ops.x".to_owned(),
+        "--ping".to_owned(),
+    ])?;
+    up.wait_for("nas.test", 200)?;
+    for (path, status) in [
+        ("/ops.x/api/version", 200),
+        ("/ops.x/dashboard/", 200),
+        ("/ops.x/dashboard/page.js", 200),
+        ("/ping", 200),
+        ("/", 404),
+        ("/dashboard/", 404),
+        ("/api/version", 404),
+    ] {
+        let answer = http::get(own, "localhost", path)?;
+        ensure!(answer.status == status, "{path}: {answer:?}");
+    }
+    for path in ["/ops.x", "/ops.x/"] {
+        let answer = http::get(own, "localhost", path)?;
+        let to = answer.header("location").unwrap_or_default();
+        ensure!(answer.status == 302 && to.ends_with("/ops.x/dashboard/"), "{path}: {answer:?}");
+    }
+    Ok(())
+}
+
+/// A file that ends early costs each of its routers an edit: that is logged in one line, after what
+/// is wrong with it, and noted.
+#[test]
+fn what_a_file_costs_its_objects_is_said_in_one_line() -> Result<()> {
+    const MANY: usize = 300;
+    let home = Home::new()?;
+    let router = |n| format!("    r{n}: {{rule: Host(`r{n}.test`), service: nas}}\n");
+    let text = format!("http:\n  routers:\n{}", (0..MANY).map(router).collect::<String>());
+    home.write("many.yml", &text)?;
+    let mut up = home.start(&[])?;
+    up.wait_for("r7.test", 200)?;
+    home.write("many.yml", &format!("{text}    last: [\n"))?;
+    wait::until("the mistake is noted", || {
+        http::get(up.admin, &up.admin.to_string(), "/readyz")
+            .is_ok_and(|it| it.body.contains("300 objects stay as they were"))
+    })?;
+    wait::until("it is logged", || up.process.printed().contains("last-good-kept"))?;
+    let printed = up.process.printed();
+    ensure!(printed.matches("last-good-kept").count() == 1, "{printed}");
+    ensure!(printed.contains("(and 299 more like it)"), "{printed}");
+    let (wrong, kept) = (printed.find("many.yml:303"), printed.find("last-good-kept"));
+    ensure!(wrong.is_some() && wrong < kept, "{printed}");
+    ensure!(up.get("r7.test", "/")?.status == 200, "it is served as before");
+    up.wait_until_ready()
+}

@@ -135,7 +135,8 @@ async fn serve(
     settings.inheritance = inheritance;
     let dynamic = settings.world.fixed.dynamic_files();
     let roots = SourceRoots { manifests: paths.to_vec(), dynamic };
-    let (sight, watch) = steelyard_sources::watch(&roots)?;
+    let watched = steelyard_sources::watch(&roots);
+    let (sight, watch) = watched.map_err(|error| settings.world.fixed.unread(error))?;
     if sight.sources.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         let paths = paths.join(", ");
