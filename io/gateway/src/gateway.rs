@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use steelyard_metrics::Exposition;
-use steelyard_model::routing::id::CertificateId;
+use steelyard_model::routing::id::{CertificateId, EntryPointId};
 use steelyard_model::routing::world::RoutingMap;
 use tokio::sync::watch;
 
@@ -36,6 +36,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     workers: Mutex<Vec<Worker>>,
     listening: Mutex<BTreeMap<Bind, SocketAddr>>,
+    /// Entry points that show the program's own services.
+    own_points: Mutex<BTreeSet<EntryPointId>>,
     reloads: Mutex<Reloads>,
     logs: Mutex<LogPlaces>,
     /// Asks endpoints whether they are well.
@@ -90,6 +92,7 @@ impl Gateway {
             shared,
             workers: Mutex::new(workers),
             listening: Mutex::default(),
+            own_points: Mutex::default(),
             reloads: Mutex::default(),
             logs: Mutex::new(logs),
             checker: Mutex::new(Some(checker)),
@@ -112,10 +115,14 @@ impl Gateway {
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
         self.lead_logs(routing);
+        let own: BTreeSet<EntryPointId> =
+            routing.points_of_own_services().into_iter().cloned().collect();
         // Until it is in force both count, and then this one.
-        self.show_own(&[&former.routing, routing], &[]);
+        self.own_points().extend(own.iter().cloned());
+        self.show_own(&[]);
         self.shared.swap(config, &delta);
-        self.show_own(&[routing], &[]);
+        *self.own_points() = own;
+        self.show_own(&[]);
         if let Some(checker) = &*self.checker() {
             checker.tell();
         }
@@ -123,15 +130,19 @@ impl Gateway {
         reloads.last_success = unix_now();
     }
 
-    /// Lets nobody be led to listeners that show the program's own services, by any of these; nor
-    /// to those of `soon` that will.
-    fn show_own(&self, all: &[&RoutingMap], soon: &[Bind]) {
-        let points: BTreeSet<_> = all.iter().flat_map(|it| it.points_of_own_services()).collect();
+    /// Lets nobody be led to listeners that show the program's own services, nor to those of `soon`
+    /// that will.
+    fn show_own(&self, soon: &[Bind]) {
+        let points = self.own_points();
         let is_own = |bind: &&Bind| points.iter().any(|point| point.as_str() == bind.entry_point);
         let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
         let there = listening.iter().filter(|(bind, _)| is_own(bind)).map(|(_, at)| *at);
         let soon = soon.iter().filter(is_own).map(|bind| bind.address);
         self.shared.options.own_sockets.show(there.chain(soon));
+    }
+
+    fn own_points(&self) -> MutexGuard<'_, BTreeSet<EntryPointId>> {
+        self.own_points.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the logs that ingress-nginx's ConfigMap wants.
@@ -177,10 +188,9 @@ impl Gateway {
         binds: &[Bind],
         open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Sockets)>,
     ) -> Vec<(Bind, io::Result<SocketAddr>)> {
-        let routing = &self.shared.config().routing;
-        self.show_own(&[routing], binds);
+        self.show_own(binds);
         let outcomes = self.listen_at(binds, open);
-        self.show_own(&[routing], &[]);
+        self.show_own(&[]);
         outcomes
     }
 
