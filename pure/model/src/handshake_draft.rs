@@ -138,6 +138,8 @@ pub struct TransportDraft {
     pub idle: Option<Duration>,
     /// For how long one side of a connection may be open when the other is closed.
     pub half_closed: Option<Duration>,
+    /// After how long a silence an endpoint of connections is asked whether it is there.
+    pub alive: Option<Duration>,
 }
 
 /// How TLS is spoken to endpoints.

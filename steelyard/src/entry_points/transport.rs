@@ -79,6 +79,7 @@ pub(super) fn bytes(options: &BTreeMap<String, String>) -> Transport {
     Transport {
         connect: said("dialtimeout").filter(|it| !it.is_zero()),
         half_closed: said("terminationdelay"),
+        alive: said("dialkeepalive").filter(|it| !it.is_zero()),
         ..Transport::bytes()
     }
 }
@@ -193,6 +194,7 @@ mod tests {
             ("tcpserverstransport.dialtimeout", "3s"),
             ("tcpserverstransport.terminationdelay", "100ms"),
             ("tcpserverstransport.tls.servername", "db.test"),
+            ("tcpserverstransport.dialkeepalive", "20s"),
         ]);
         let roots = NamedRoots([Some("PEM".into()), Some("PEM".into())]);
         let Transport { id, protocol, tls: Some(tls), .. } = https(&options, &roots) else {
@@ -207,7 +209,9 @@ mod tests {
         assert_eq!(times(&options), ForwardingTimes { connect, ..ForwardingTimes::default() });
         let (connect, half_closed) =
             (Some(Duration::from_secs(3)), Some(Duration::from_millis(100)));
-        assert_eq!(bytes(&options), Transport { connect, half_closed, ..Transport::bytes() });
+        let alive = Some(Duration::from_secs(20));
+        let made = Transport { connect, half_closed, alive, ..Transport::bytes() };
+        assert_eq!(bytes(&options), made);
         let tls = bytes_tls(&options, &roots);
         assert_eq!(
             (tls.roots, tls.server_name.as_deref()),

@@ -51,8 +51,8 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached, _admission: Admiss
     let Reached { service, label, stream: endpoint, carriage, seat: _seat } = reached;
     let Arrival { core, listener, stream, peer, reached, held, waiting, slot: _slot, .. } = arrival;
     let began = Instant::now();
-    stream.keep_alive();
-    endpoint.keep_alive();
+    stream.keep_alive(None);
+    endpoint.keep_alive(carriage.alive);
     let timeouts = &core.options().timeouts;
     let quiet = Quiet {
         open: carriage.idle.unwrap_or(timeouts.tcp_silent),

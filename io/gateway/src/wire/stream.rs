@@ -22,6 +22,9 @@ use super::socket::Socket;
 const ALIVE_AFTER: Duration = Duration::from_mins(3);
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
+/// The kernel waits no longer (32,767 s).
+const MOST_SILENT: Duration = Duration::from_secs(32_767);
+
 /// A connection, to a client or to an endpoint: plain, or TLS.
 pub(crate) struct Stream {
     socket: Socket,
@@ -96,9 +99,13 @@ impl Stream {
         self.socket.0.local_addr()
     }
 
-    /// A peer that is gone is noticed also where nobody says anything.
-    pub(crate) fn keep_alive(&self) {
-        let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_EVERY);
+    /// A peer that is gone is noticed also where nobody says anything: it is asked after a silence
+    /// as long as `every`, where that is said, and as often then.
+    pub(crate) fn keep_alive(&self, every: Option<Duration>) {
+        // The kernel counts in seconds, and takes none for a mistake.
+        let every = every.map(|it| it.clamp(Duration::from_secs(1), MOST_SILENT));
+        let (after, every) = every.map_or((ALIVE_AFTER, ALIVE_EVERY), |it| (it, it));
+        let alive = TcpKeepalive::new().with_time(after).with_interval(every);
         // A socket that is broken already says so when it is read.
         let _ = SockRef::from(&self.socket.0).set_tcp_keepalive(&alive);
     }
@@ -199,6 +206,25 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
         (ours, listener.accept().unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_asked_as_often_as_is_said() {
+        let (ours, _theirs) = pair().await;
+        let asked = |ours: &Stream| {
+            let socket = SockRef::from(&ours.socket.0);
+            assert!(socket.keepalive().unwrap());
+            [socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap()]
+        };
+        for (every, expected) in [
+            (None, [ALIVE_AFTER, ALIVE_EVERY]),
+            (Some(Duration::from_secs(20)), [Duration::from_secs(20); 2]),
+            (Some(Duration::from_millis(5)), [Duration::from_secs(1); 2]),
+            (Some(Duration::from_hours(99)), [MOST_SILENT; 2]),
+        ] {
+            ours.keep_alive(every);
+            assert_eq!(asked(&ours), expected, "{every:?}");
+        }
     }
 
     #[tokio::test]

@@ -395,10 +395,21 @@ fn ways_of_speaking_to_endpoints() {
     let tls = made.tls.unwrap();
     assert!(tls.is_verified && tls.client.is_some());
     assert_eq!((tls.server_name.as_deref(), tls.roots.len()), (Some("inner"), 2));
-    let spec = "{tls: {insecureSkipVerify: true}, terminationDelay: '50ms'}";
+    let spec = "{tls: {insecureSkipVerify: true}, terminationDelay: '50ms', dialKeepAlive: 20s}";
     let made = transport(only(lowered(&object("ServersTransportTCP", spec))));
     assert!(made.is_for_bytes && !made.tls.unwrap().is_verified);
     assert_eq!(made.half_closed, Some(Duration::from_millis(50)));
+    assert_eq!(made.alive, Some(Duration::from_secs(20)));
+    for never in ["-1", "'-1s'"] {
+        let spec = format!("{{dialKeepAlive: {never}}}");
+        let finding = "warning field-not-honoured spec.dialKeepAlive";
+        let made = taken(&object("ServersTransportTCP", &spec), &[finding]);
+        assert_eq!(transport(made.items.into_iter().next().unwrap()).alive, None, "{never}");
+    }
+    let spec = "{forwardingTimeouts: {readIdleTimeout: 10s, pingTimeout: 5s}}";
+    let finding = "warning field-not-honoured spec.forwardingTimeouts.readIdleTimeout";
+    taken(&object("ServersTransport", spec), &[finding]);
+    taken(&object("ServersTransport", "{forwardingTimeouts: {readIdleTimeout: 0s}}"), &[]);
     let others = taken(
         &object("ServersTransport", "{certificatesSecrets: [a, b]}"),
         &["warning field-not-honoured spec.certificatesSecrets[1]"],

@@ -45,8 +45,16 @@ impl Reader<'_, '_> {
         let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
         let answer = times.response_header_timeout.as_ref();
         let answer = reader.time(answer, &within.key("responseHeaderTimeout"));
+        let pings = reader.time(times.read_idle_timeout.as_ref(), &within.key("readIdleTimeout"));
+        if pings.is_some_and(|it| !it.is_zero()) {
+            let so = "no PINGs are sent: an idle connection is looked at before it is used again";
+            reader.idle(&within.key("readIdleTimeout"), so);
+        }
         if spec.max_idle_conns_per_host.is_some_and(|it| it != 0) {
-            reader.idle(&path.key("maxIdleConnsPerHost"), "the program's own is used");
+            reader.idle(
+                &path.key("maxIdleConnsPerHost"),
+                "as many are kept as were needed at a time, and 200 in any case",
+            );
         }
         let tls = Some(TransportTls {
             server_name: name(spec.server_name),
@@ -66,6 +74,7 @@ impl Reader<'_, '_> {
             answer: answer.filter(|it| !it.is_zero()),
             idle: idle.filter(|it| !it.is_zero()),
             half_closed: None,
+            alive: None,
         }))
     }
 }
@@ -101,6 +110,7 @@ impl Reader<'_, '_> {
         let connect = reader.time(spec.dial_timeout.as_ref(), &path.key("dialTimeout"));
         let half_closed =
             reader.time(spec.termination_delay.as_ref(), &path.key("terminationDelay"));
+        let alive = reader.alive(spec.dial_keep_alive.as_ref(), &path.key("dialKeepAlive"));
         let proxy_protocol = reader.proxy_protocol(spec.proxy_protocol.as_ref(), path);
         Item::Transport(Box::new(TransportDraft {
             object: reader.findings.object().clone(),
@@ -112,7 +122,22 @@ impl Reader<'_, '_> {
             answer: None,
             idle: None,
             half_closed,
+            alive,
         }))
+    }
+
+    /// After how long a silence an endpoint is asked whether it is there. What Go takes for never,
+    /// a time below zero, is no mistake, and not done.
+    fn alive(&mut self, written: Option<&IntOrString>, path: &FieldPath) -> Option<Duration> {
+        let is_below_zero = match written? {
+            IntOrString::Int(seconds) => *seconds < 0,
+            IntOrString::String(text) => text.starts_with('-'),
+        };
+        if is_below_zero {
+            self.idle(path, "an endpoint that is gone is noticed in any case");
+            return None;
+        }
+        self.time(written, path).filter(|it| !it.is_zero())
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Transport {
     pub idle: Option<Duration>,
     /// How long a connection that carries bytes may be silent once one side has closed it.
     pub half_closed: Option<Duration>,
+    /// After how long a silence of such a connection its endpoint is asked whether it is there, and
+    /// how often then.
+    pub alive: Option<Duration>,
 }
 
 /// How long what may take with endpoints of requests; none is as the program has it.
@@ -64,6 +67,7 @@ impl Transport {
             answer: None,
             idle: None,
             half_closed: None,
+            alive: None,
         }
     }
 

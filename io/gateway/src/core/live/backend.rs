@@ -90,6 +90,7 @@ pub(crate) struct Carriage {
     pub(crate) connect: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) half_closed: Option<Duration>,
+    pub(crate) alive: Option<Duration>,
 }
 
 /// What a backend does.
@@ -511,10 +512,10 @@ fn speech(backend: &Backend, scene: &Scene<'_>) -> Option<Spoken> {
 fn speech_by(id: &TransportId, scene: &Scene<'_>) -> Option<Spoken> {
     let config = &scene.live.config;
     let transport = config.routing.transports.get(id)?;
-    let Transport { proxy_protocol, connect, idle, half_closed, .. } = **transport;
+    let Transport { proxy_protocol, connect, idle, half_closed, alive, .. } = **transport;
     let speech = match transport.protocol {
         OriginProtocol::Bytes => {
-            Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed })
+            Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed, alive })
         }
         protocol => speech_of_requests(protocol, transport)?,
     };

@@ -10,10 +10,12 @@ const OLDEST: &str = "TLS 1.2 is the lowest";
 const SUITES: &str = "without those of CBC and RSA key exchange, which are refused";
 const KEPT: &str =
     "200 are kept for each server and core, and more for as long as they are needed at times";
-const LOOKED_AFTER: &str = "connections that are idle are looked at before they are used again";
+const LOOKED_AFTER: &str =
+    "no PINGs are sent: a connection that is idle is looked at before it is used again";
 const HALF: &str =
     "where nothing is said, one side may be open for an hour after the other is closed";
-const KERNEL: &str = "as the kernel is set";
+const ALIVE: &str =
+    "where nothing is said, after three minutes and then every 15 s; it is not turned off";
 const VERSIONS: &[&str] = &["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"];
 const WHERE_UNSAID: &str = "0, and what is not said, is as the program has it";
 const IDLE: &str =
@@ -62,7 +64,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "serversTransport.rootCAs" List, "", Reads;
     "serversTransport.serverName" Text, "", Reads;
     "serversTransport.spiffe.**" Below, "", Refused(BELIEVED);
-    "tcpServersTransport.dialKeepAlive" Time, "15s", Later(KERNEL);
+    "tcpServersTransport.dialKeepAlive" Time, "15s", Differs(ALIVE);
     "tcpServersTransport.dialTimeout" Time, "30s", Differs(WHERE_UNSAID);
     "tcpServersTransport.terminationDelay" Time, "0", Differs(HALF);
     "tcpServersTransport.tls.insecureSkipVerify" Switch, "false", Reads;

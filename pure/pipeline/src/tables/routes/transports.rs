@@ -77,6 +77,7 @@ fn made(draft: &TransportDraft, scheme: Option<OriginScheme>, tls: Option<Origin
         answer: draft.answer,
         idle: draft.idle,
         half_closed: draft.half_closed,
+        alive: draft.alive,
     }
 }
 
