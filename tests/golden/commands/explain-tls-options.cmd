@@ -1,0 +1,1 @@
+explain tls-options/tls/modern@file tests/golden/commands/named --providers.file.directory=tests/golden/commands/named

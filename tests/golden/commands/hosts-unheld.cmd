@@ -1,0 +1,1 @@
+hosts tests/golden/commands/named --providers.file.directory=tests/golden/commands/named
