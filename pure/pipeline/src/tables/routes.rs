@@ -153,9 +153,7 @@ fn joined(
         location::express(draft, join.reads, &mut http);
         http.rank.specific.is_fallback |= index.is_none();
         http.uses.extend(is_nobodys.then(location::nothing));
-        // Each of them is a router by itself, and counts by itself.
-        let passed = passed.0.iter().map(|it| it.by(&owner, draft.id.as_str()));
-        http.uses.extend(passed.chain(inner.0));
+        http.uses.extend(own_of(draft, &passed.0, &owner).chain(inner.0));
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);
@@ -170,6 +168,12 @@ fn joined(
     }
     routed.routes.extend(location.leading(&read, &listeners, reads).into_iter().map(Arc::new));
     routed
+}
+
+/// What all routes of `owner` pass, as one of them does: each is a router by itself to Traefik, and
+/// counts by itself.
+fn own_of(draft: &RouteDraft, passed: &[Use], owner: &str) -> impl Iterator<Item = Use> {
+    passed.iter().map(move |it| it.by(owner, draft.id.as_str()))
 }
 
 /// Puts routes into `routed`, with what answers where it is not decided that one is meant.
