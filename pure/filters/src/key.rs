@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context as Sum, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use steelyard_http::{Head as _, RequestEdits, RequestView as _, parameters_called};
@@ -12,11 +11,12 @@ use steelyard_passwords::{MOST_PASSWORD, PasswordHash};
 
 use crate::ask::Got;
 use crate::context::{Context, Ending};
+use crate::found_out::{Digest, DigestParts};
 use crate::frame::{Enter, Frame};
 use crate::memory::{Kept, Lifespan};
 use crate::refusal::Refusal;
 use crate::response::Response;
-use crate::verified::{Digest, PasswordMemory, Verified};
+use crate::verified::{PasswordMemory, Verified};
 
 /// Which keys open, and what is known.
 #[derive(Clone, Debug)]
@@ -67,13 +67,9 @@ impl ApiKey {
     }
 
     fn digest(&self, key: &[u8]) -> Digest {
-        let mut sum = Sum::new(&SHA256);
-        sum.update(&self.verified.seed().to_be_bytes());
-        self.terms.hashes.iter().for_each(|hash| sum.update(hash.mark()));
-        sum.update(key);
-        let mut digest = Digest::default();
-        digest.copy_from_slice(sum.finish().as_ref());
-        digest
+        let mut parts = DigestParts::by(&self.verified.seed().to_be_bytes());
+        self.terms.hashes.iter().for_each(|hash| parts.add(hash.mark()));
+        parts.and(key).digest()
     }
 }
 

@@ -25,6 +25,7 @@ mod either;
 mod exempt;
 pub mod folded;
 mod forward;
+mod found_out;
 pub mod frame;
 pub mod gate;
 mod gathered;

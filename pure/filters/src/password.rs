@@ -7,7 +7,6 @@
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context as Sum, SHA256};
 use bytes::Bytes;
 use steelyard_http::{Head as _, RequestEdits};
 use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
@@ -15,12 +14,13 @@ use steelyard_passwords::{BasicCredentials, PasswordHash, Users};
 
 use crate::ask::Got;
 use crate::context::{Context, Ending, Note};
+use crate::found_out::{Digest, DigestParts};
 use crate::frame::{Enter, Frame};
 use crate::memory::{Kept, Lifespan};
 use crate::refusal::Refusal;
 use crate::response::Response;
 use crate::spellings;
-use crate::verified::{Digest, PasswordMemory, Verified};
+use crate::verified::{PasswordMemory, Verified};
 
 /// Who is let in, and what is known.
 #[derive(Clone, Debug)]
@@ -59,16 +59,10 @@ impl Password {
             Some((place, _)) => (place, true),
             None => (self.stand_in(&said.name), false),
         };
-        let mut sum = Sum::new(&SHA256);
-        sum.update(&self.verified.seed().to_be_bytes());
-        sum.update(users.at(place)?.mark());
-        sum.update(&[u8::from(is_known)]);
-        sum.update(said.name.as_bytes());
-        // No name has a colon.
-        sum.update(b":");
-        sum.update(&said.password);
-        let mut digest = Digest::default();
-        digest.copy_from_slice(sum.finish().as_ref());
+        let mut parts = DigestParts::by(&self.verified.seed().to_be_bytes());
+        parts.add(users.at(place)?.mark());
+        parts.add(&[u8::from(is_known)]);
+        let digest = parts.and(said.name.as_bytes()).and(&said.password).digest();
         Some(Claim { said, place, is_known, digest })
     }
 

@@ -44,12 +44,12 @@ impl Token {
     /// None where its keys cannot be read.
     pub(crate) fn new(auth: &TokenAuth, kept: Kept<TokenMemory>) -> Option<Self> {
         let keys = match &auth.keys {
-            TokenKeys::Secret(it) => Some((KeyRing::secret(it).ok()?, mark(&[b"secret", it]))),
+            TokenKeys::Secret(it) => Some((KeyRing::secret(it).ok()?, mark("secret", it))),
             TokenKeys::Public(it) => {
-                Some((KeyRing::public(it).ok()?, mark(&[b"public", it.as_bytes()])))
+                Some((KeyRing::public(it).ok()?, mark("public", it.as_bytes())))
             }
             TokenKeys::Set(it) => {
-                Some((KeyRing::set(it.as_bytes()).ok()?, mark(&[b"set", it.as_bytes()])))
+                Some((KeyRing::set(it.as_bytes()).ok()?, mark("set", it.as_bytes())))
             }
             TokenKeys::Address(_) => None,
             TokenKeys::Kept(_) => return None,
@@ -72,7 +72,7 @@ impl Token {
             return Ok(claims);
         }
         match verified(token, &keys, now) {
-            Ok(claims) => Ok(self.kept.learn(token, by, claims)),
+            Ok(claims) => Ok(self.kept.learn(token, &by, claims, now)),
             Err(TokenFault::Signature(Some(name))) if !keys.has(&name) => {
                 match self.issuer.has_other_keys(&self.kept, cx.now) {
                     Some(ask) => Err(Unbelieved::Asks(Some(ask))),

@@ -12,13 +12,14 @@ use steelyard_model::routing::filter::limit::Counted;
 
 use crate::ask::{Ask, Flight, Got, Job};
 use crate::context::{Context, Note};
+use crate::found_out::Digest;
 use crate::frame::Enter;
 use crate::limit::counts::Ticket;
 use crate::limit::source::number;
 use crate::memory::{Kept, Lifespan};
 use crate::refusal::Refusal;
 use crate::response::Response;
-pub(crate) use known::{Digest, PasswordMemory};
+pub(crate) use known::PasswordMemory;
 
 /// What of one use is found out, or waits for that, at once; and of this for one client.
 const MOST: u64 = 32;

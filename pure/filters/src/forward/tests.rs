@@ -411,6 +411,10 @@ fn an_answer_is_kept_for_the_same_request_alone() {
         (&["Cookie"], Asked::get("a.test", "/x").with("Accept", "a"), false),
         (&["Cookie"], Asked::get("a.test", "/y").with("Cookie", "ann"), false),
         (&["Cookie"], Asked::get("b.test", "/x").with("Cookie", "ann"), false),
+        (&["X-Tenant"], ann(), true),
+        (&["X-Tenant"], Asked::get("a.test", "/x").with("Accept", "a"), false),
+        (&["X-Tenant"], ann().with("Authorization", "Basic Yjpj"), false),
+        (&["X-Tenant"], Asked::get("a.test", "/x").with("Cookie", "bob"), false),
         (&["Cookie"], Asked::by("POST", "a.test", "/x").with("Cookie", "ann"), false),
     ] {
         let auth = AskedAuth { cache: Some(cache(lines)), ..auth() };

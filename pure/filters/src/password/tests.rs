@@ -151,7 +151,7 @@ fn what_is_known_is_found_out_once_and_by_its_hash() {
 }
 
 fn digest_of(number: u32) -> Box<Digest> {
-    let sum = aws_lc_rs::digest::digest(&SHA256, &number.to_be_bytes());
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_be_bytes());
     let mut digest = Digest::default();
     digest.copy_from_slice(sum.as_ref());
     Box::new(digest)

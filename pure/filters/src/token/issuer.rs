@@ -143,7 +143,7 @@ fn learnt(kept: &TokenMemory, address: &KeyAddress, answer: &Response, now: Inst
     let Some(ring) = ring else { return missed(kept, address, now) };
     let good = answer.first("cache-control").and_then(max_age).unwrap_or(USUAL);
     let due = now + good.clamp(LEAST, MOST);
-    let mark = mark(&[b"set", &answer.body]);
+    let mark = mark("set", &answer.body);
     IssuerKeys { of: address.clone(), ring: Some(ring), mark, asked: now, due, came: now }
 }
 

@@ -6,56 +6,38 @@ use arc_swap::ArcSwapOption;
 use steelyard_tokens::Claims;
 
 use super::issuer::IssuerKeys;
-use super::mark::{KeyMark, mark};
+use super::mark::KeyMark;
+use crate::found_out::{Digest, DigestParts, FoundOut};
 
 /// Tokens that are remembered.
 const PLACES: usize = 1 << 12;
 
 /// What is known of tokens and keys.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TokenMemory {
-    /// By their digests.
-    tokens: Box<[ArcSwapOption<KnownToken>]>,
+    /// What those say that were believed.
+    tokens: FoundOut<Arc<Claims>, PLACES>,
     /// Those of the issuer.
     pub(super) keys: ArcSwapOption<IssuerKeys>,
-}
-
-/// A token that was believed.
-#[derive(Debug)]
-struct KnownToken {
-    digest: [u8; 32],
-    /// By these keys.
-    by: KeyMark,
-    claims: Arc<Claims>,
-}
-
-impl Default for TokenMemory {
-    fn default() -> Self {
-        let tokens = (0..PLACES).map(|_| ArcSwapOption::empty()).collect();
-        Self { tokens, keys: ArcSwapOption::empty() }
-    }
 }
 
 impl TokenMemory {
     /// What a token says that was believed by these keys, and is in its time.
     pub(super) fn known(&self, token: &str, by: &KeyMark, now: i64) -> Option<Arc<Claims>> {
-        let digest = mark(&[token.as_bytes()]);
-        let known = self.place(digest).load();
-        let known = known.as_ref().filter(|it| it.digest == digest && it.by == *by)?;
-        known.claims.are_in_time(now).ok()?;
-        Some(known.claims.clone())
+        let claims = self.tokens.look(&digest(token, by), Arc::clone)?;
+        claims.are_in_time(now).ok()?;
+        Some(claims)
     }
 
     /// It was believed.
-    pub(super) fn learn(&self, token: &str, by: KeyMark, claims: Claims) -> Arc<Claims> {
-        let digest = mark(&[token.as_bytes()]);
+    pub(super) fn learn(&self, token: &str, by: &KeyMark, claims: Claims, now: i64) -> Arc<Claims> {
         let claims = Arc::new(claims);
-        let known = KnownToken { digest, by, claims: claims.clone() };
-        self.place(digest).store(Some(Arc::new(known)));
+        let is_over = |other: &Arc<Claims>| other.are_in_time(now).is_err();
+        self.tokens.learn(digest(token, by), claims.clone(), is_over);
         claims
     }
+}
 
-    fn place(&self, digest: [u8; 32]) -> &ArcSwapOption<KnownToken> {
-        &self.tokens[usize::from(u16::from_be_bytes([digest[0], digest[1]])) % PLACES]
-    }
+fn digest(token: &str, by: &KeyMark) -> Digest {
+    DigestParts::by(by).and(token.as_bytes()).digest()
 }

@@ -1,15 +1,11 @@
-//! What tells keys, and tokens, from others.
+//! What tells keys from others.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use crate::found_out::{Digest, DigestParts};
 
 /// What tells keys from others: whoever was believed by those that are no more is asked anew.
-pub(super) type KeyMark = [u8; 32];
+pub(super) type KeyMark = Digest;
 
-/// A digest of all of these together.
-pub(super) fn mark(parts: &[&[u8]]) -> KeyMark {
-    let mut sum = Context::new(&SHA256);
-    parts.iter().for_each(|part| sum.update(part));
-    let mut bytes = KeyMark::default();
-    bytes.copy_from_slice(sum.finish().as_ref());
-    bytes
+/// A digest of what kind of keys they are, and of these.
+pub(super) fn mark(kind: &str, keys: &[u8]) -> KeyMark {
+    DigestParts::by(kind.as_bytes()).and(keys).digest()
 }

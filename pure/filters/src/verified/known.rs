@@ -4,69 +4,34 @@
 //! Those that are true and those that are not have places of their own, so that who tries many
 //! makes nobody forgotten who was let in.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwapOption;
-
+use crate::found_out::{Digest, FoundOut};
 use crate::limit::counts::Counts;
-
-/// Of what a client says, by whose hash, and what this process is seeded with.
-pub(crate) type Digest = [u8; 32];
 
 /// Places of each kind.
 const PLACES: usize = 1 << 10;
-/// Places where one digest may be.
-const WINDOW: usize = 4;
 
-/// What is known of passwords.
-#[derive(Debug)]
+/// What is known of passwords: of what a client says, by whose hash, and what this process is
+/// seeded with.
+#[derive(Debug, Default)]
 pub(crate) struct PasswordMemory {
-    good: Table,
-    bad: Table,
+    good: FoundOut<(), PLACES>,
+    bad: FoundOut<(), PLACES>,
     /// How many are verified, of all and by client.
     pub(super) under_way: Counts,
-}
-
-#[derive(Debug)]
-struct Table(Box<[ArcSwapOption<Digest>]>);
-
-impl Default for PasswordMemory {
-    fn default() -> Self {
-        let table = || Table((0..PLACES).map(|_| ArcSwapOption::empty()).collect());
-        Self { good: table(), bad: table(), under_way: Counts::default() }
-    }
 }
 
 impl PasswordMemory {
     /// Whether it is true, if that was found out.
     pub(crate) fn known(&self, digest: &Digest) -> Option<bool> {
-        match (self.good.has(digest), || self.bad.has(digest)) {
-            (true, _) => Some(true),
-            (false, is_bad) => is_bad().then_some(false),
+        let is_among = |all: &FoundOut<(), PLACES>| all.look(digest, |()| ()).is_some();
+        match is_among(&self.good) {
+            true => Some(true),
+            false => is_among(&self.bad).then_some(false),
         }
     }
 
     /// It was found out.
     pub(crate) fn learn(&self, digest: Digest, is_true: bool) {
-        if is_true { &self.good } else { &self.bad }.add(digest);
-    }
-}
-
-impl Table {
-    fn has(&self, digest: &Digest) -> bool {
-        self.window(digest).iter().any(|it| it.load().as_deref() == Some(digest))
-    }
-
-    /// In a free place of its window, else in any of it.
-    fn add(&self, digest: Digest) {
-        let window = self.window(&digest);
-        let free = window.iter().position(|it| it.load().is_none());
-        let at = free.unwrap_or_else(|| usize::from(digest[31]) % WINDOW);
-        window[at].store(Some(Arc::new(digest)));
-    }
-
-    fn window(&self, digest: &Digest) -> &[ArcSwapOption<Digest>] {
-        let number = usize::from(digest[0]) << 8 | usize::from(digest[1]);
-        &self.0[number % (PLACES / WINDOW) * WINDOW..][..WINDOW]
+        if is_true { &self.good } else { &self.bad }.learn(digest, (), |()| false);
     }
 }

@@ -25,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long an answer counts at most.
 const LONGEST_CACHED: Duration = Duration::from_hours(24);
-/// Lines by which clients say who they are.
-const WHO: [&str; 2] = ["Authorization", "Cookie"];
 
 impl Reader<'_, '_> {
     pub(super) fn allowed(
@@ -234,10 +232,7 @@ impl Reader<'_, '_> {
         for (index, name) in it.headers.iter().flatten().enumerate() {
             self.is_name(name, &at.index(index))?;
         }
-        let mut lines = texts(it.headers.as_ref());
-        if !lines.is_empty() {
-            lines.extend(WHO.map(Arc::from));
-        }
+        let lines = texts(it.headers.as_ref());
         Some(AskedCache { lines, durations: vec![((200, 299), duration)] })
     }
 
