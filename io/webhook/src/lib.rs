@@ -7,6 +7,7 @@
 
 mod answer;
 mod certificate;
+mod pace;
 mod places;
 mod server;
 

@@ -1,6 +1,6 @@
 //! The listener, and its connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::WebhookOptions;
 use crate::answer::answer;
 use crate::certificate::{Certificate, CertificateError, Shown};
+use crate::pace::Pace;
 use crate::places::{Places, Turn};
 
 /// How often the folder of the certificate is looked at. A kubelet needs a minute to change it.
@@ -74,6 +75,7 @@ impl Webhook {
         let shown = self.certificate.shown();
         let mut places: Places<AbortHandle, TcpStream> = Places::default();
         let mut conversations = JoinSet::new();
+        let pace = Arc::<Pace>::default();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -81,7 +83,9 @@ impl Webhook {
                 // What it has asked as a whole is answered: that waits for nothing.
                 ousted.iter().for_each(AbortHandle::abort);
                 let (shown, beside) = (shown.clone(), beside.clone());
-                let held = conversations.spawn(converse(tls.clone(), shown, beside, guest));
+                let asking = (address, pace.clone());
+                let talk = converse(tls.clone(), shown, beside, (guest, asking));
+                let held = conversations.spawn(talk);
                 places.sit(address, held);
             }
             tokio::select! {
@@ -116,7 +120,12 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, beside: Arc<dyn Beside>, stream: TcpStream) {
+async fn converse(
+    tls: TlsAcceptor,
+    shown: Arc<Shown>,
+    beside: Arc<dyn Beside>,
+    (stream, (address, pace)): (TcpStream, (IpAddr, Arc<Pace>)),
+) {
     let end = Instant::now() + LIFE;
     let stream = match timeout(PATIENCE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -126,7 +135,13 @@ async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, beside: Arc<dyn Beside>, 
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service_fn(|it| answer(it, &shown, &*beside)));
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(async |it| {
+                pace.turn(address).await;
+                answer(it, &shown, &*beside).await
+            }),
+        );
     let mut connection = std::pin::pin!(connection);
     let ended = match timeout_at(end, connection.as_mut()).await {
         Ok(ended) => ended,
