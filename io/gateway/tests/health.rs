@@ -285,6 +285,7 @@ fn nothing_leads_to_who_is_down() {
         http_only: false,
         secure: StickySecurity::default(),
         same_site: None,
+        spares_old: false,
         stays_on_failure: false,
     };
     let mut generation = 1;

@@ -80,6 +80,34 @@ pub fn set_cookie(
     line
 }
 
+/// Whether a program of clients, by its `User-Agent`, takes `SameSite=None` for something else: it
+/// drops such a cookie, or sends it to its own site alone.
+pub fn misreads_none(agent: &str) -> bool {
+    let number = |text: &str| {
+        let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+        text[..digits].parse::<u32>().ok()
+    };
+    let after = |mark: &str| agent.split_once(mark).map(|(_, rest)| rest);
+    let is_ios_12 = (agent.contains("(iP") || agent.contains("(iPhone"))
+        && after("OS ").and_then(number) == Some(12)
+        && agent.contains("AppleWebKit/");
+    let is_mac = agent.contains("(Macintosh;") && agent.contains("Mac OS X 10_14");
+    let is_chrome = agent.contains("Chrome/") || agent.contains("Chromium/");
+    let is_safari = agent.contains("Version/") && agent.contains(" Safari/") && !is_chrome;
+    let is_embedded = agent.ends_with("(KHTML, like Gecko)");
+    let of_uc = after("UCBrowser/").map(|it| {
+        let mut parts = it.split('.').map(|part| number(part).unwrap_or_default());
+        [(); 3].map(|()| parts.next().unwrap_or_default())
+    });
+    if let Some(version) = of_uc {
+        return version < [12, 13, 2];
+    }
+    let chrome = after("Chrome/").or_else(|| after("Chromium/")).and_then(number);
+    is_ios_12
+        || is_mac && (is_safari || is_embedded)
+        || chrome.is_some_and(|it| (51..=66).contains(&it))
+}
+
 /// The first value of a cookie among all that a client sent, as one line.
 pub fn cookie<'c>(line: &'c str, name: &str) -> Option<&'c str> {
     line.split(';').find_map(|pair| {
@@ -117,6 +145,30 @@ mod tests {
 
     fn set(sticky: &Sticky, value: &str, is_tls: bool) -> String {
         set_cookie(sticky, value, is_tls, |seconds| format!("in {seconds}"))
+    }
+
+    #[test]
+    fn who_misreads_none_is_known() {
+        const MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/605.1.15 \
+                           (KHTML, like Gecko)";
+        for (agent, expected) in [
+            ("Mozilla/5.0 (iPhone; CPU iPhone OS 12_4 like Mac OS X) AppleWebKit/605.1.15 x", true),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 13_1 like Mac OS X) AppleWebKit/605.1.15 x",
+                false,
+            ),
+            (MAC, true),
+            (&format!("{MAC} Version/12.1.2 Safari/605.1.15"), true),
+            (&format!("{MAC} Chrome/80.0.1 Safari/537.36"), false),
+            ("Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 Chrome/66.0.3 Safari/537.36", true),
+            ("Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 Chrome/67.0.3 Safari/537.36", false),
+            ("Mozilla/5.0 (Linux; U) UCBrowser/12.13.1.1 Mobile", true),
+            ("Mozilla/5.0 (Linux; U) UCBrowser/12.13.2.1 Mobile Chrome/57.0", false),
+            ("curl/8.0", false),
+            ("", false),
+        ] {
+            assert_eq!(misreads_none(agent), expected, "{agent}");
+        }
     }
 
     #[test]

@@ -147,6 +147,12 @@ pub fn recall(variable: &Variable, of: &dyn VariableSource, out: &mut Vec<u8>) -
             let Some(now) = of.now() else { return false };
             _ = write!(out, "{}.{:03}", now.as_secs(), now.subsec_millis());
         }
+        Variable::Passed => {
+            if lines(of, "x-forwarded-for", b", ", out) {
+                out.extend_from_slice(b", ");
+            }
+            _ = write!(out, "{}", of.client().to_canonical());
+        }
         Variable::ServerPort => match of.port() {
             Some(port) => _ = write!(out, "{port}"),
             None => return false,
@@ -272,6 +278,7 @@ mod tests {
             ("$http_x_user|$http_cookie|$http_no", "ann, bob|a=1; b=2=3; c=4|"),
             ("$cookie_b $cookie_c $cookie_d.", "2=3 4 ."),
             ("$arg_user $arg_x $arg_y.", "a%26b 1 ."),
+            ("$proxy_add_x_forwarded_for", "10.0.0.1"),
             ("t=${msec} $server_port $ssl_protocol/$ssl_cipher.", "t=1000000.250 8443 TLSv1.3/s."),
         ] {
             let read = VariableText::read(text, &[]).unwrap();

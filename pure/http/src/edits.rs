@@ -304,6 +304,10 @@ impl RequestView for RequestEdits<'_> {
         self.changes.path.as_deref().unwrap_or_else(|| self.head.path())
     }
 
+    fn asked_path(&self) -> &str {
+        self.changes.path.as_deref().unwrap_or_else(|| self.head.asked_path())
+    }
+
     fn query(&self) -> Option<&str> {
         self.changes.query.as_ref().map_or_else(|| self.head.query(), Option::as_deref)
     }

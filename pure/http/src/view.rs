@@ -32,6 +32,11 @@ pub trait RequestView: Head {
     /// In normal form; `*` for the whole server.
     fn path(&self) -> &str;
 
+    /// As it was asked for, as far as that is known.
+    fn asked_path(&self) -> &str {
+        self.path()
+    }
+
     /// Without its question mark; none where there is no question mark.
     fn query(&self) -> Option<&str>;
 }

@@ -36,6 +36,8 @@ pub struct CookieDraft {
     pub says: StickyValue,
     /// `Secure` where it is set over TLS, whatever else is said.
     pub is_as_asked: bool,
+    /// `SameSite=None` is not said to who takes it for something else.
+    pub spares_old: bool,
     /// Who is served by another endpoint, since his own fails, comes back to that one later.
     pub stays_on_failure: bool,
 }

@@ -179,7 +179,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "server-snippet" RESTRICTS, [];
     "service-upstream" GROUPED, [];
     "session-cookie-change-on-failure" GROUPED, ["false"];
-    "session-cookie-conditional-samesite-none" COSMETIC, [];
+    "session-cookie-conditional-samesite-none" GROUPED, ["false"];
     "session-cookie-domain" GROUPED, [];
     "session-cookie-expires" GROUPED, [];
     "session-cookie-max-age" GROUPED, [];

@@ -91,10 +91,10 @@ fn password(asked: &mut Asked<'_, '_>) {
     };
     let own = asked.findings.object().namespace.clone();
     let written = asked.written("auth-secret").unwrap_or_default();
-    let name = match written.split_once('/') {
-        Some((namespace, name)) if *namespace == *own => name,
-        Some(_) => "",
-        None => written,
+    // Whether it may be of another namespace is said where the settings are known.
+    let (namespace, name) = match written.split_once('/') {
+        Some((namespace, name)) => (Arc::from(namespace), name),
+        None => (own, written),
     };
     let is_map = match asked.written("auth-secret-type") {
         None | Some("auth-file") => false,
@@ -108,13 +108,14 @@ fn password(asked: &mut Asked<'_, '_>) {
     if written.is_empty() {
         return asked.close("auth-type", "name the Secret with the users in `auth-secret`");
     }
-    if name.is_empty() || value::basic(name, "").is_none() {
+    let is_name = |it: &str| !it.is_empty() && value::basic(it, "").is_some();
+    if !is_name(name) || !is_name(&namespace) {
         return asked.close("auth-secret", "name a Secret of the same namespace");
     }
     let place = steelyard_model::FieldPath::annotation(&asked.key("auth-secret"));
     let realm: Arc<str> = realm.into();
     asked.reading.password = Some(Box::new(PasswordDraft {
-        secret: NamespacedName::new(own, name),
+        secret: NamespacedName::new(namespace, name),
         place: asked.findings.place(&place),
         is_map,
         realm,

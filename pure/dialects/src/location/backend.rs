@@ -180,6 +180,7 @@ fn cookie(asked: &mut Asked<'_, '_>) -> Option<CookieDraft> {
         _ => None,
     };
     let path = |text: &str| value::location(text).map(Arc::from);
+    let spares = asked.boolean("session-cookie-conditional-samesite-none").unwrap_or_default();
     let changes = asked.boolean("session-cookie-change-on-failure").unwrap_or_default();
     Some(CookieDraft {
         name: Some(name.unwrap_or_else(|| NAME.into())),
@@ -192,6 +193,7 @@ fn cookie(asked: &mut Asked<'_, '_>) -> Option<CookieDraft> {
         domain: asked.value("session-cookie-domain", text, "write the name of a host"),
         says: says.unwrap_or(StickyValue::Key),
         is_as_asked: true,
+        spares_old: spares,
         stays_on_failure: !changes,
     })
 }

@@ -36,10 +36,10 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let Some(name) = name(asked) else { return };
     let Some(error_page) = error_page(asked) else { return };
     let place = FieldPath::annotation(&asked.key("auth-tls-secret"));
-    let own = &asked.findings.object().namespace;
-    let named = secret.split_once('/').filter(|(namespace, name)| {
-        **namespace == **own && !name.is_empty() && value::basic(name, "").is_some()
-    });
+    // Whether it may be of another namespace is said where the settings are known.
+    let is_name = |it: &str| !it.is_empty() && value::basic(it, "").is_some();
+    let named =
+        secret.split_once('/').filter(|(namespace, name)| is_name(namespace) && is_name(name));
     let draft = ClientsDraft {
         secret: named.map(|(namespace, name)| NamespacedName::new(namespace, name)),
         place: asked.findings.place(&place),

@@ -32,6 +32,7 @@ const TOKENS: &str = "nothing: a line whose name is no token (RFC 9110, section 
     400 in any case";
 const OWN_TLS: &str = "nothing: what an Ingress says of TLS to backends counts for its own paths, as \
     with \"true\"";
+const LINES: &str = "nothing: lines of requests of up to 64 KiB are taken in any case";
 const HEADS: &str = "nothing: heads of answers of up to 16 KiB are taken in any case";
 const LOG: &str = "nothing: the log is written to the standard output, for the system to pass on";
 
@@ -167,7 +168,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("ignore-invalid-headers", Elsewhere(TOKENS)),
     ("keep-alive", Elsewhere(IDLE)),
     ("keep-alive-requests", Cosmetic),
-    ("large-client-header-buffers", Cosmetic),
+    ("large-client-header-buffers", Elsewhere(LINES)),
     ("limit-conn-status-code", Reads),
     ("limit-conn-zone-variable", Guards),
     ("limit-rate", Reads),

@@ -2,12 +2,18 @@
 //! write instead, and what to write for snippets.
 
 /// Annotations that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT: [(&str, &str); 18] = [
+pub(super) const DIFFERENT: [(&str, &str); 20] = [
     (
         "auth-tls-secret",
         "who asks without TLS is answered 403, there he is let in; a request for another host than \
          that of its handshake is answered 421; a certificate of X.509 version 1 ends the \
          handshake",
+    ),
+    ("auth-cache-duration", "401 is asked for anew each time"),
+    (
+        "auth-cache-key",
+        "an answer counts for the same path, query, method, client, `Authorization` and `Cookie` \
+         too",
     ),
     ("backend-protocol", "`FCGI` closes the routes: FastCGI is not spoken"),
     ("canary", "where the main Service has no endpoints the canary takes over; there it is 503"),
@@ -64,7 +70,9 @@ pub(super) const DIFFERENT: [(&str, &str); 18] = [
 ];
 
 /// Annotations that are not honoured, and what says the same instead.
-pub(super) const INSTEAD: [(&str, &str); 4] = [
+pub(super) const INSTEAD: [(&str, &str); 6] = [
+    ("fastcgi-index", "FastCGI is not spoken; put a server of HTTP before the program"),
+    ("fastcgi-params-configmap", "FastCGI is not spoken; put a server of HTTP before the program"),
     ("proxy-buffer-size", "nothing: heads of answers of up to 16 KiB are taken in any case"),
     (
         "proxy-ssl-ciphers",
@@ -78,7 +86,7 @@ pub(super) const INSTEAD: [(&str, &str); 4] = [
 ];
 
 /// Keys of the ConfigMap that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT_KEYS: [(&str, &str); 14] = [
+pub(super) const DIFFERENT_KEYS: [(&str, &str); 16] = [
     (
         "proxy-stream-responses",
         "without it a session of UDP ends once nothing has come for a while, there after one datagram \
@@ -119,12 +127,18 @@ pub(super) const DIFFERENT_KEYS: [(&str, &str); 14] = [
     ),
     ("limit-conn-zone-variable", "`$binary_remote_addr`, `$host` and `$http_NAME`"),
     ("proxy-real-ip-cidr", "what is no range lets nobody speak for others"),
+    ("global-auth-cache-duration", "401 is asked for anew each time"),
+    (
+        "global-auth-cache-key",
+        "an answer counts for the same path, query, method, client, `Authorization` and `Cookie` \
+         too",
+    ),
     ("upstream-keepalive-connections", "`0` keeps none; another number makes no difference"),
     ("upstream-keepalive-requests", "calls of gRPC share connections, however many they are"),
 ];
 
 /// Annotations that are refused: why, and what to do instead.
-pub(super) const REFUSED: [(&str, &str); 9] = [
+pub(super) const REFUSED: [(&str, &str); 7] = [
     ("auth-snippet", "text for nginx's configuration; use auth-* annotations"),
     ("configuration-snippet", "text for nginx's configuration; see the table of snippets"),
     ("enable-modsecurity", "there is no web application firewall here; ask one by auth-url"),
@@ -132,8 +146,6 @@ pub(super) const REFUSED: [(&str, &str); 9] = [
     ("modsecurity-snippet", "there is no web application firewall here; ask one by auth-url"),
     ("server-snippet", "text for nginx's configuration; see the table of snippets"),
     ("stream-snippet", "text for nginx's configuration; write an IngressRouteTCP or -UDP"),
-    ("fastcgi-index", "FastCGI is not spoken; put a server of HTTP before the program"),
-    ("fastcgi-params-configmap", "FastCGI is not spoken; put a server of HTTP before the program"),
 ];
 
 /// Of those honoured otherwise, the ones that are only so for some values, of which `check` speaks

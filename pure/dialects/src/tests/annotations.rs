@@ -72,6 +72,7 @@ const READ: &[(&str, &str)] = &[
     ("mirror-request-body", "off"),
     ("mirror-target", "http://a.b/$request_uri"),
     ("session-cookie-change-on-failure", "true"),
+    ("session-cookie-conditional-samesite-none", "true"),
     ("load-balance", "ewma"),
     ("auth-realm", "a"),
     ("auth-secret", "b"),

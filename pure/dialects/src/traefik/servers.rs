@@ -186,6 +186,7 @@ impl Reader<'_, '_> {
             same_site: self.findings.choice(&path.key("sameSite"), same_site, &SAME_SITES),
             max_age: written.max_age.unwrap_or_default(),
             expires: None,
+            spares_old: false,
             stays_on_failure: false,
             path: text(&written.path),
             domain: text(&written.domain),

@@ -73,10 +73,10 @@ pub(super) fn slash(to: &NginxFolder, cx: &mut Context<'_>, head: &RequestEdits<
     led(cx, 301, if to.is_relative { target } else { absolute(head, &target, false) })
 }
 
-/// What is asked for, without one slash at its end.
+/// What is asked for, as it is written, without one slash at its end.
 fn target(head: &RequestEdits<'_>, keeps_slash: bool) -> String {
     let query = head.query().map(|it| format!("?{it}")).unwrap_or_default();
-    let target = format!("{}{query}", head.path());
+    let target = format!("{}{query}", head.asked_path());
     match target.strip_suffix('/') {
         Some(bare) if !keeps_slash => bare.to_owned(),
         _ => target,

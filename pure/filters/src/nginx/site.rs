@@ -47,9 +47,12 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
     if matches!(cx.cause, Answerer::Gateway | Answerer::Nobody) && status >= 400 {
         return Leave::Replace(Box::new(page(head, status, strict.into_iter().chain(server))));
     }
-    if server.is_none() && cx.cause == Answerer::Backend && !site.keeps_server {
+    // Pages that others make for it say no more of who has made them than backends do.
+    if server.is_none() && !site.keeps_server {
         _ = head.lines().remove(SERVER);
     }
+    let is_theirs = site.keeps_server && cx.cause == Answerer::Backend;
+    let server = server.filter(|_| !is_theirs || head.first(SERVER).is_none());
     for (name, value) in strict.into_iter().chain(server) {
         // Of lines that are made here none is refused.
         _ = head.lines().set(name, value);
@@ -147,5 +150,7 @@ mod tests {
         assert_eq!(left(&named, true), own("max-age=1", Some("s")));
         let kept = NginxSite { keeps_server: true, ..NginxSite::default() };
         assert_eq!(left(&kept, true), own("max-age=1", Some("a")));
+        let both = NginxSite { server: Some("s".into()), ..kept };
+        assert_eq!(left(&both, true), own("max-age=1", Some("a")), "that of the backend passes");
     }
 }

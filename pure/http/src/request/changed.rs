@@ -47,6 +47,10 @@ impl RequestView for RequestHead<'_, '_> {
         &self.path
     }
 
+    fn asked_path(&self) -> &str {
+        self.asked()
+    }
+
     fn query(&self) -> Option<&str> {
         self.query.strip_prefix('?')
     }

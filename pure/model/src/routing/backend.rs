@@ -196,6 +196,8 @@ pub struct Sticky {
     pub secure: StickySecurity,
     /// `SameSite`; none says nothing of it.
     pub same_site: Option<SameSite>,
+    /// `SameSite=None` is not said to who takes it for something else.
+    pub spares_old: bool,
     /// Who is served by another endpoint, since his own fails, comes back to that one later.
     pub stays_on_failure: bool,
 }
@@ -238,6 +240,7 @@ impl Sticky {
             http_only: false,
             secure: StickySecurity::default(),
             same_site: None,
+            spares_old: false,
             stays_on_failure: false,
         }
     }

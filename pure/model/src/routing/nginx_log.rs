@@ -210,6 +210,7 @@ impl LogText {
         let named = parts.iter().filter_map(|part| match part {
             LogPart::Asked(Variable::Header(name)) => Some(Arc::clone(name)),
             LogPart::Asked(Variable::Cookie(_)) => Some("cookie".into()),
+            LogPart::Asked(Variable::Passed) => Some("x-forwarded-for".into()),
             LogPart::Known(LogWord::RequestId) => Some("x-request-id".into()),
             LogPart::Plain(_) | LogPart::Asked(_) | LogPart::Known(_) | LogPart::Answered(_) => {
                 None

@@ -57,6 +57,8 @@ pub enum Variable {
     Argument(Arc<str>),
     /// `$msec`: seconds since 1970, with three places.
     Milliseconds,
+    /// `$proxy_add_x_forwarded_for`: whom a request has passed, the peer included.
+    Passed,
     /// `$server_port`: the port that the request came to.
     ServerPort,
     /// `$ssl_protocol`: which TLS, where it is spoken.
@@ -215,6 +217,7 @@ impl Variable {
             "content_type" => Self::Header("content-type".into()),
             "content_length" => Self::Header("content-length".into()),
             "msec" => Self::Milliseconds,
+            "proxy_add_x_forwarded_for" => Self::Passed,
             "server_port" | "pass_server_port" => Self::ServerPort,
             "ssl_protocol" => Self::SslProtocol,
             "ssl_cipher" => Self::SslCipher,

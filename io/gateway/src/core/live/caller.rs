@@ -42,6 +42,11 @@ impl<'h> Caller<'h> {
         self.is_tls
     }
 
+    /// Whether it takes `SameSite=None` of a cookie for something else.
+    pub(super) fn misreads_none(&self) -> bool {
+        sticky::misreads_none(str::from_utf8(self.header_bytes("user-agent")).unwrap_or_default())
+    }
+
     /// A hash of what keeps requests together; none where it has nothing of it.
     pub(super) fn key(&self, key: &HashKey) -> Option<u64> {
         let mut bytes = Vec::new();

@@ -58,6 +58,8 @@ pub(crate) struct PastAttempts {
 pub(super) struct Beside {
     /// Whether it came over TLS.
     is_tls: bool,
+    /// Whether its client takes `SameSite=None` for something else, where that matters.
+    misreads_none: bool,
     /// Cookies of inner backends, to be set.
     pins: Vec<Pin>,
     /// That of the endpoints.
@@ -116,6 +118,9 @@ impl Leaf {
         }
         if let Some(beside) = &mut it.beside {
             beside.is_tls = caller.is_tls();
+            let own = beside.own.iter().map(|own| &own.sticky);
+            let mut all = own.chain(beside.pins.iter().map(|pin| &pin.sticky));
+            beside.misreads_none = all.any(|it| it.spares_old) && caller.misreads_none();
         }
         it
     }
@@ -207,9 +212,12 @@ impl Leaf {
 
     /// What is changed about the response of an endpoint: cookies are set.
     pub(crate) fn changes(&self, at: usize) -> Option<Arc<ResponseChanges>> {
-        let Beside { pins, own, is_tls, .. } = self.beside.as_deref()?;
+        let Beside { pins, own, is_tls, misreads_none, .. } = self.beside.as_deref()?;
         let mut changes = ResponseChanges::default();
         let mut set = |sticky: &Sticky, value: &str| {
+            let spared = sticky.spares_old && *misreads_none;
+            let bare = spared.then(|| Sticky { same_site: None, ..sticky.clone() });
+            let sticky = bare.as_ref().unwrap_or(sticky);
             let line = sticky::set_cookie(sticky, value, *is_tls, http_date_in);
             // What cannot be a line is no cookie.
             let _ = changes.lines.add("Set-Cookie", line.as_bytes());

@@ -215,7 +215,11 @@ impl Join<'_, '_> {
         found
     }
 
-    fn look_up(&mut self, id: &NamespacedName) -> Option<Arc<Service>> {
+    /// A Service, if it is there; nothing is said where it is not.
+    pub(in crate::tables::routes) fn look_up(
+        &mut self,
+        id: &NamespacedName,
+    ) -> Option<Arc<Service>> {
         match self.reads.row(&Cell::Object(Tag::Service, id.clone()))?.items() {
             [Item::Service(service), ..] => Some(service.clone()),
             _ => None,

@@ -13,6 +13,7 @@ use steelyard_model::{ClientsDraft, Diagnostic, Missing, NamespacedName, Secret,
 use steelyard_tls::authorities;
 
 use super::age;
+use super::password::lets_namespace;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
@@ -72,7 +73,7 @@ pub(super) fn define(
     let Some(draft) = read.reading.clients.as_deref() else { return };
     let owner = read.set.object.id();
     let terms = TlsPolicyId::from(id(&owner, "auth-tls").as_str());
-    let signers = signers(draft, reads).map_err(|(why, missing)| {
+    let signers = signers(draft, read, reads).map_err(|(why, missing)| {
         diagnostics.push(unusable(draft, why, missing));
     });
     let clients = match &signers {
@@ -106,9 +107,11 @@ type Signers = (Arc<str>, Option<Arc<str>>);
 /// is not known.
 fn signers(
     draft: &ClientsDraft,
+    read: &ReadSet<'_>,
     reads: &mut Reads<'_>,
 ) -> Result<Signers, (String, Option<NamespacedName>)> {
-    let Some(id) = &draft.secret else {
+    let own = draft.secret.as_ref().filter(|id| lets_namespace(read, id, reads));
+    let Some(id) = own else {
         let why = "it names no Secret of the same namespace, as NAMESPACE/NAME".to_owned();
         return Err((why, None));
     };

@@ -24,6 +24,10 @@ pub(super) fn password(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Option<Arc<FilterNode>>, RefusalReason> {
     let Some(draft) = read.reading.password.as_deref() else { return Ok(None) };
+    if !lets_namespace(read, &draft.secret, reads) {
+        diagnostics.push(unusable(draft, "is in another namespace"));
+        return Err(RefusalReason::Filter(draft.place.clone()));
+    }
     let row = reads.row(&Cell::Object(Tag::Secret, draft.secret.clone()));
     let users = match row.as_ref().and_then(Row::secret) {
         Some(secret) => users(secret, draft.is_map).ok_or("has no users in it"),
@@ -46,6 +50,23 @@ pub(super) fn password(
     say_users(&filter, &format!("of Secret {}", draft.secret), &draft.place, diagnostics);
     let id = format!("{namespace}/{name}#{kind}@ingress").into();
     Ok(Some(Arc::new(FilterNode { id, place: None, filter })))
+}
+
+/// Whether what an Ingress names may be where it is: in its own namespace, unless the settings of
+/// all let it name others.
+pub(super) fn lets_namespace(
+    read: &ReadSet<'_>,
+    named: &NamespacedName,
+    reads: &mut Reads<'_>,
+) -> bool {
+    if named.namespace == read.set.object.namespace {
+        return true;
+    }
+    let lets = |row: Row| match row {
+        Row::NginxSettings(of_all) => of_all.settings.allows_cross_namespace,
+        _ => false,
+    };
+    read.speaks_nginx() && reads.row(&Cell::NginxSettings).is_some_and(lets)
 }
 
 fn users(secret: &Secret, is_map: bool) -> Option<Vec<Arc<str>>> {

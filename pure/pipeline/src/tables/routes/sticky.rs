@@ -21,6 +21,7 @@ pub(super) fn cookie(draft: &CookieDraft, backend: &str) -> Sticky {
         domain: draft.domain.clone(),
         max_age: (draft.max_age != 0).then_some(draft.max_age),
         expires: draft.expires,
+        spares_old: draft.spares_old,
         stays_on_failure: draft.stays_on_failure,
         http_only: draft.is_http_only,
         secure,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use steelyard_http::{AttemptSpan, Authority, RequestSpan};
-use steelyard_model::routing::route::Manner;
+use steelyard_model::routing::route::{Destination, Manner};
 
 use super::{Connection, Told};
 use crate::core::Core;
@@ -354,7 +354,13 @@ impl<C: Wire> Connection<C> {
         (route, backend): (Option<&RouteState>, Option<&BackendState>),
     ) {
         let node = backend.and_then(BackendState::node);
-        let service = node.as_ref().and_then(|node| node.service.as_ref());
+        let live = self.core.live();
+        // Where nobody was asked, who would have been.
+        let of_route = || match &route?.made_of().to {
+            Destination::Backend(id) => live.config.routing.backends.get(id)?.service.as_ref(),
+            Destination::Routes(_) => None,
+        };
+        let service = node.as_ref().and_then(|node| node.service.as_ref()).or_else(of_route);
         let entry = NginxEntry {
             entry,
             route: route.map(RouteState::made_of),

@@ -6,9 +6,13 @@ use steelyard_model::routing::filter::content::ErrorPages;
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::BackendId;
-use steelyard_model::{BackendRef, NamespacedName, NginxOptions, PortRef, Provenance, RouteDraft};
+use steelyard_model::{
+    BackendRef, Diagnostic, Missing, NamespacedName, NginxOptions, PortRef, Provenance, RouteDraft,
+    Severity,
+};
 
 use super::{Location, of_filter};
+use crate::codes;
 use crate::tables::cell::{Leaf, Spoken};
 use crate::tables::routes::backend::Join;
 use crate::tables::row::{ReadSet, Routed};
@@ -79,6 +83,19 @@ fn told(draft: &RouteDraft, read: &ReadSet<'_>) -> Vec<(Arc<str>, Arc<str>)> {
     told
 }
 
+/// Says of a Service that was to have pages that it is not there: the route is served without.
+fn nobody(written: &BackendRef) -> Diagnostic {
+    let NamespacedName { namespace, name } = &written.service;
+    let message = format!(
+        "there is no Service `{name}` in namespace {namespace}: nobody answers in the place of \
+         what the route leads to"
+    );
+    let help = format!("add the Service to namespace {namespace}, or name another");
+    let (severity, code) = (Severity::Warning, codes::BACKEND_SERVICE_MISSING);
+    let found = Diagnostic::at(severity, code, &written.place, message, help);
+    found.missing(Missing::named("Service", name).within(namespace).sought())
+}
+
 /// The first port of a Service, spoken to in plain.
 fn leaf(
     (service, place): (NamespacedName, Provenance),
@@ -87,7 +104,10 @@ fn leaf(
     routed: &mut Routed,
 ) -> Option<BackendId> {
     let written = BackendRef { service, port: PortRef::First, place };
-    let service = join.service(&written)?;
+    let Some(service) = join.look_up(&written.service) else {
+        join.diagnostics.push(nobody(&written));
+        return None;
+    };
     let target = join.target(&written, &service, read.class, routed)?;
     let leaf =
         Leaf::new(service.id.clone(), target.port.port, target.asked, target.set, Spoken::plain());
