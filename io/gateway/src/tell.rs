@@ -1,6 +1,7 @@
 //! What is told of requests: the access log, metrics, why something went wrong.
 
 pub(crate) mod access_log;
+pub(crate) mod carried;
 pub(crate) mod date;
 pub(crate) mod distrust;
 pub(crate) mod endpoints;

@@ -355,7 +355,8 @@ mod tests {
     use super::*;
     use steelyard_model::Protocol;
 
-    use crate::tell::metrics::{ConnectionCounts, TcpTotals, UdpTotals};
+    use crate::tell::carried::{TcpTotals, UdpTotals};
+    use crate::tell::metrics::ConnectionCounts;
 
     fn sample(router: Option<&str>, code: u16, requests: u64) -> Sample {
         let labels = Labels {

@@ -23,8 +23,8 @@ use super::{Goal, Peer, Port, receive};
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::core::live::{BackendState, Target};
+use crate::tell::carried::CarriedDatagrams;
 use crate::tell::fault::Failed;
-use crate::tell::metrics::CarriedDatagrams;
 use crate::tell::turned_away::TurnedAway;
 
 /// A session.

@@ -81,7 +81,6 @@ impl<C: Wire> Connection<C> {
     ) -> Attempted {
         let (core, shows) = (self.core.clone(), self.shows_answers());
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = chosen.route.limits(&self.listener.limits);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -89,6 +88,7 @@ impl<C: Wire> Connection<C> {
             waiting: &self.waiting,
             heard: Heard::default(),
         };
+        let limits = chosen.route.limits(&self.listener.limits);
         let mut terms = Terms::from(&*request);
         let (said, filters) = filters.parts();
         terms.idempotent &= filters.as_ref().is_none_or(may_repeat);
@@ -126,15 +126,13 @@ impl<C: Wire> Connection<C> {
         }
         let done = dispatch.serve(chosen).await;
         let Dispatch { exchange, trace: traced, tap, .. } = &mut dispatch;
-        let hand = tap.take();
-        if hand.is_some() {
-            request.body = exchange.request_body();
-        }
         *trace = std::mem::take(traced);
+        let hand = tap.take();
+        hand.is_some().then(|| request.body = exchange.request_body());
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out, ..Told::default() };
-        let may_stay = exchange.may_stay();
+        let (status, may_stay) = (exchange.status(), exchange.may_stay());
+        let told = Told { status, bytes_out, ..Told::default() };
         self.note.keep_heads(exchange.take_heads());
         let (held, scratch) = exchange.take_parts();
         let is_repeatable = hand.as_ref().is_some_and(|hand| hand.is_repeatable);
