@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, LazyLock};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use steelyard_manifest::codes::UNKNOWN_FIELD;
+use steelyard_manifest::kinds::meta::Ignored;
 use steelyard_manifest::{Object, UnknownField};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
@@ -15,6 +17,14 @@ use steelyard_model::{
 };
 
 use crate::{Lowered, codes};
+
+/// An object, as far as it names others that its routes are behind.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MayHaveParents {
+    parent_refs: Option<Ignored>,
+    spec: Option<Box<Self>>,
+}
 
 /// Where objects say whose they are.
 const CLASS_FIELD: &str = "spec.ingressClassName";
@@ -89,6 +99,12 @@ impl<'a> Findings<'a> {
         }
         let meant = self.source.read_as_meant::<T>()?;
         self.apart(|findings| read(findings, meant)).0
+    }
+
+    /// Whether the object names others that its routes are behind, whatever stands there.
+    pub(crate) fn names_parents(&self) -> bool {
+        let written = self.source.read_lenient::<MayHaveParents>().value.unwrap_or_default();
+        written.parent_refs.is_some() || written.spec.is_some_and(|it| it.parent_refs.is_some())
     }
 
     /// Whether the object is to lower to nothing.

@@ -50,6 +50,11 @@ fn entered(entry: &Entry, found: &mut BTreeSet<Arc<str>>) {
     match &entry.node.resolved().value {
         Value::Scalar { .. } if is_one(&FIELDS) => add(&entry.node),
         Value::List(items) if is_one(&LISTS) => items.iter().for_each(add),
+        // One text, with commas between several.
+        Value::Scalar { text, .. } if is_one(&LISTS) => {
+            let paths = text.split(',').map(str::trim).filter(|text| is_path(text));
+            found.extend(paths.map(Arc::from));
+        }
         _ => look(&entry.node, found),
     }
 }
@@ -67,7 +72,7 @@ http:
     b: {basicAuth: {usersfile: users}}
   routers: {r: {rule: certFile, tls: {}}}
 tls:
-  options: {o: {clientAuth: {caFiles: [/ca, ca.pem]}}}
+  options: {o: {clientAuth: {caFiles: [/ca, ca.pem]}}, p: {clientAuth: {caFiles: '/one, /two'}}}
   stores: {default: {defaultCertificate: {certFile: d, keyFile: '-----BEGIN PRIVATE KEY-----'}}}
   certificates: [{certFile: /c, keyFile: /k}]
 ";
@@ -77,7 +82,7 @@ tls:
         let source = Source::new("a.yml", TEXT.as_bytes());
         let found = files_named(&source, &ReadLimits::default());
         let paths: Vec<&str> = found.paths.iter().map(|it| &**it).collect();
-        assert_eq!(paths, ["/c", "/ca", "/k", "a", "b", "ca.pem", "d", "users"]);
+        assert_eq!(paths, ["/c", "/ca", "/k", "/one", "/two", "a", "b", "ca.pem", "d", "users"]);
         assert!(!found.is_broken);
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::handshake_draft::{AskedClients, PolicyDraft};
 use crate::item::Item;
 use crate::object::Provenance;
 use crate::route_draft::{ClassReading, ClassReadings, RouteDraft, RouteSet};
@@ -12,7 +13,7 @@ use crate::routing::backend::RefusalReason;
 
 impl Item {
     /// What stands in for it; none where nobody is led by it, and who names it is refused without
-    /// it.
+    /// it. By terms of handshakes that stand in, nobody can be verified: none is held.
     pub fn stand_in(self) -> Option<Self> {
         match self {
             Self::Routers(set) if !set.routers.is_empty() => {
@@ -21,10 +22,18 @@ impl Item {
             Self::Routes(set) if !set.routes.is_empty() => {
                 Some(Self::Routes(Box::new(of_routes(*set))))
             }
+            // What is for all who name nothing is not left out: they would be let in by less.
+            Self::Policy(draft) if draft.policy.id.as_str() == DEFAULT_POLICY => {
+                let (clients, authorities) = (AskedClients::RequireAndVerify, Vec::new());
+                Some(Self::Policy(Box::new(PolicyDraft { clients, authorities, ..*draft })))
+            }
             _ => None,
         }
     }
 }
+
+/// The terms of handshakes that are for all who name none.
+const DEFAULT_POLICY: &str = "default";
 
 fn of_routers(mut set: RouterSet) -> RouterSet {
     set.routers = set.routers.into_iter().map(of_router).collect();

@@ -193,17 +193,14 @@ impl InForce {
 }
 
 fn closed(reference: &ObjectRef) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Warning,
-        codes::CLOSED_UNTIL_MENDED,
-        reference,
-        "",
-        format!(
-            "{reference} has a mistake, and no version of it without one is known: what its rules \
-             name is answered 503, and led nowhere else"
-        ),
-        "mend what is said about it; it is served as soon as it is right",
-    )
+    let so = match &*reference.kind {
+        "TLSOption" | "tls-options" => "no handshake is held by it",
+        _ => "what its rules name is answered 503, and led nowhere else",
+    };
+    let message =
+        format!("{reference} has a mistake, and no version of it without one is known: {so}");
+    let help = "mend what is said about it; it is served as soon as it is right";
+    Diagnostic::new(Severity::Warning, codes::CLOSED_UNTIL_MENDED, reference, "", message, help)
 }
 
 fn kept(reference: &ObjectRef, file: &Arc<str>, is_there: bool) -> Diagnostic {

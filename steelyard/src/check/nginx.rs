@@ -112,6 +112,8 @@ fn summary(all: &[Judged]) -> String {
 struct Classes<'o> {
     names: BTreeSet<String>,
     options: &'o NginxOptions,
+    /// What annotations begin with there, where that is not the usual.
+    prefix: Option<String>,
 }
 
 impl<'o> Classes<'o> {
@@ -122,7 +124,11 @@ impl<'o> Classes<'o> {
             by_name || value(it)["spec"]["controller"] == *options.controller
         };
         let named = of_it.filter(is_its).map(|it| it.reference.name.to_string());
-        Self { names: named.chain([options.class.clone()]).collect(), options }
+        let names = named.chain([options.class.clone()]).collect();
+        let flags = objects.iter().filter(|it| is_workload(it)).filter_map(arguments).flatten();
+        let is_prefix = |it: &Argument| it.name == "annotations-prefix";
+        let prefix = flags.filter(is_prefix).map(|it| it.given + "/").find(|it| it != PREFIX);
+        Self { names, options, prefix }
     }
 
     /// Whether an Ingress of this class is; of one without a class it is `likely` where nothing is
@@ -144,12 +150,22 @@ fn ingress(object: &Object, classes: &Classes<'_>, found: &[Diagnostic]) -> Opti
     let annotations = &written["metadata"]["annotations"];
     let class =
         written["spec"]["ingressClassName"].as_str().or_else(|| annotations[CLASS].as_str());
-    let entries = annotations.as_object().into_iter().flatten();
-    let own: Vec<&str> = entries.filter_map(|(key, _)| key.strip_prefix(PREFIX)).collect();
-    if !classes.has(object, class, !own.is_empty()) {
+    let begin_with = |prefix: &str| -> Vec<&str> {
+        let entries = annotations.as_object().into_iter().flatten();
+        entries.filter_map(|(key, _)| key.strip_prefix(prefix)).collect()
+    };
+    let own = begin_with(PREFIX);
+    let others = classes.prefix.as_deref().map(begin_with).unwrap_or_default();
+    if !classes.has(object, class, !own.is_empty() || !others.is_empty()) {
         return None;
     }
     let mut lines = Vec::new();
+    for name in others {
+        let prefix = classes.prefix.as_deref().unwrap_or_default();
+        let path = FieldPath::annotation(&format!("{prefix}{name}"));
+        let why = format!("write {PREFIX}{name}: others are not read here");
+        lines.push((Place::MustChange, line(object, &path, name, &why)));
+    }
     // What is missing is missing for ingress-nginx too, or from the dump alone.
     let of_it =
         |it: &&Diagnostic| it.object.as_ref() == Some(&*object.reference) && it.missing.is_none();
@@ -157,8 +173,12 @@ fn ingress(object: &Object, classes: &Classes<'_>, found: &[Diagnostic]) -> Opti
     for name in own {
         let key = format!("{PREFIX}{name}");
         let told = found.iter().find(|it| it.path.as_annotation() == Some(&*key));
-        let (is, why) = judged(nginx::annotation(name, told.map(|it| &*it.message)));
         let path = FieldPath::annotation(&key);
+        if let Some(prefix) = &classes.prefix {
+            let why = format!("it is read here, and not there, where others begin with {prefix}");
+            lines.push((Place::Different, line(object, &path, name, &why)));
+        }
+        let (is, why) = judged(nginx::annotation(name, told.map(|it| &*it.message)));
         lines.extend(why.map(|why| (is, line(object, &path, name, why))));
     }
     for said in found.iter().filter(|it| it.path.as_annotation().is_none()) {

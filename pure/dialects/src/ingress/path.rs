@@ -49,27 +49,30 @@ impl WrittenPath {
     }
 }
 
-/// Which paths are meant, if the place is in order. Those that may be written are put among
-/// `paths`.
+/// Which paths are meant; of what has a mistake, those that it is likely to mean. Those that may be
+/// written are put among `paths`.
 pub(crate) fn lower(
     written: &raw::HttpIngressPath,
     path: &FieldPath,
     paths: &mut Vec<WrittenPath>,
     findings: &mut Findings<'_>,
-) -> Option<PathPattern> {
+) -> PathPattern {
     let kind = match written.path_type.as_deref() {
         None => {
             let help = "add `pathType: Prefix` (or Exact, or ImplementationSpecific)";
             findings.missing(&path.key("pathType"), help);
             PathType::ImplementationSpecific
         }
-        text => findings.choice(&path.key("pathType"), text, &PATH_TYPES)?,
+        text => {
+            let found = findings.choice(&path.key("pathType"), text, &PATH_TYPES);
+            found.unwrap_or(PathType::ImplementationSpecific)
+        }
     };
     let text = written.path.as_deref().unwrap_or_default();
     let path = path.key("path");
     if text.is_empty() && kind != PathType::ImplementationSpecific {
         findings.missing(&path, "add a path, such as `path: /`");
-        return None;
+        return PathPattern::normal(PathShape::elements("/"));
     }
     if !text.is_empty() && !text.starts_with('/') {
         let message = format!("path `{text}` does not start with `/`");
@@ -78,16 +81,16 @@ pub(crate) fn lower(
             None => format!("write /{text}"),
         };
         findings.invalid(codes::PATH_INVALID, &path, message, help);
-        return None;
+        return PathPattern::normal(PathShape::elements(&format!("/{text}")));
     }
     let is_refused = kind != PathType::ImplementationSpecific && never(text, &path, findings);
     if !is_refused {
         paths.push(WrittenPath { text: text.to_owned(), place: path });
     }
-    Some(PathPattern::normal(match kind {
+    PathPattern::normal(match kind {
         PathType::Exact => PathShape::Exact(Arc::from(text)),
         _ => PathShape::elements(text),
-    }))
+    })
 }
 
 /// Whether the API server would refuse the path; reports it.

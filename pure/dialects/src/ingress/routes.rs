@@ -83,7 +83,7 @@ impl Routes<'_> {
                 None
             }
         };
-        if let (Some(host), Some(matched)) = (host, matched) {
+        if let Some(host) = host {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
             let is_open = written.path_type.as_deref() == Some("ImplementationSpecific");
             let written = written.path.as_deref();

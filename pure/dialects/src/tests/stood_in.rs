@@ -1,6 +1,7 @@
 //! What stands in for objects with mistakes: whom their rules name, and nothing that leads on.
 
 use steelyard_manifest::load_dynamic;
+use steelyard_model::handshake_draft::AskedClients;
 use steelyard_model::router_draft::WayTarget;
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_testbed::probe::get;
@@ -71,6 +72,16 @@ fn a_router_of_a_file() {
         let text = format!("http: {{routers: {{r: {{rule: {rule}, middleware: [deny]}}}}}}\n");
         closes(&text, true, None);
     }
+    // Behind whom it is cannot be read: by itself it would take what is others'.
+    for parents in ["{a: p}", "5", "[{name: p}]"] {
+        let text = format!(
+            "http: {{routers: {{r: {{rule: '{RULE}', entryPoints: [web], parentRefs: {parents}, \
+             middleware: []}}}}}}\n"
+        );
+        let lowered = of(&text, true);
+        let is_root = |it: &Item| matches!(it, Item::Routers(set) if set.parents.is_empty());
+        assert!(!lowered.stand_in.iter().any(is_root), "{text}: {:?}", lowered.stand_in);
+    }
     // Who names what has a mistake is refused without it.
     closes("http: {services: {s: {loadBalancer: {server: []}}}}\n", true, None);
     closes("http: {middlewares: {m: {ipAllowList: {sourceRanges: [x]}}}}\n", true, None);
@@ -97,6 +108,8 @@ fn an_object_of_traefiks_kinds_and_an_ingress() {
         (format!("{{path: /admin, pathType: Prefix, {backend}}}"), "ingressClassName: 5"),
         (format!("{{path: /admin, {backend}}}"), "ingressClassName: traefik"),
         ("{path: /admin, pathType: Exact}".to_owned(), "ingressClassName: traefik"),
+        (format!("{{path: /admin, pathType: Prefx, {backend}}}"), "ingressClassName: traefik"),
+        (format!("{{path: admin, pathType: Prefix, {backend}}}"), "ingressClassName: traefik"),
     ];
     for (path, class) in rows {
         let text = format!(
@@ -106,4 +119,32 @@ fn an_object_of_traefiks_kinds_and_an_ingress() {
         let whose = class.ends_with('5');
         closes(&text, false, (!whose).then_some(false));
     }
+}
+
+/// Terms of handshakes with a mistake that are for all who name none are for nobody: who names
+/// nothing is not to be let in by less. Others are for nobody without that.
+#[test]
+fn terms_of_handshakes() {
+    let asks = "clientAuthType: RequireAndVerifyClientCert";
+    for (name, terms, is_closed) in [
+        ("default", format!("{{clientAuth: {{caFiles: [ca.pem], {asks}}}, bogus: 1}}"), true),
+        ("default", "{clientAuth: {clientAuthType: RequireAndVerify}}".to_owned(), true),
+        ("default", "{clientAuthTyp: x}".to_owned(), true),
+        ("default", "{clientAuth: [x]}".to_owned(), true),
+        ("default", "5".to_owned(), true),
+        ("other", "{clientAuth: {clientAuthType: RequireAndVerify}}".to_owned(), false),
+    ] {
+        let lowered = of(&format!("tls: {{options: {{{name}: {terms}}}}}\n"), true);
+        assert!(lowered.items.is_empty(), "{name}: {terms}");
+        let [Item::Policy(draft)] = &lowered.stand_in[..] else {
+            assert!(!is_closed && lowered.stand_in.is_empty(), "{name}: {terms}");
+            continue;
+        };
+        assert!(is_closed, "{name}: {terms}");
+        assert_eq!(draft.clients, AskedClients::RequireAndVerify, "{terms}");
+        assert!(draft.authorities.is_empty(), "{terms}");
+    }
+    let text = "apiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {name: default}\n\
+                spec: {clientAuth: {secretNames: nope}}\n";
+    assert!(matches!(of(text, false).stand_in[..], [Item::Policy(_)]));
 }

@@ -30,7 +30,7 @@ pub(crate) use service::lower as service;
 
 use super::Reader;
 use super::middleware::{FilterSpelling, WrittenFilter};
-use super::router::{Spelling, WrittenRouter};
+use super::router::{Spelling, WrittenRouter, is_placed};
 use super::rule::{ReadRule, RuleSyntax};
 use crate::codes;
 use crate::findings::Findings;
@@ -73,7 +73,11 @@ pub(crate) fn router(findings: &mut Findings<'_>, syntax: RuleSyntax) -> Option<
     if !findings.is_invalid() {
         return made;
     }
-    findings.as_meant(|findings, raw| Reader { findings }.file_router(raw, kind, syntax)).or(made)
+    let meant = |findings: &mut Findings<'_>, raw| {
+        let made = Reader { findings }.file_router(raw, kind, syntax);
+        made.filter(|it| is_placed(it, findings))
+    };
+    findings.as_meant(meant).or(made).filter(|it| is_placed(it, findings))
 }
 
 /// Reads a middleware.
@@ -138,7 +142,16 @@ pub(crate) fn transport(findings: &mut Findings<'_>) -> Option<Item> {
 
 /// Reads terms of handshakes.
 pub(crate) fn options(findings: &mut Findings<'_>) -> Option<Item> {
-    let raw: raw::FileOptions = read(findings)?;
+    let raw: Option<raw::FileOptions> = read(findings);
+    let made = raw.map(|raw| of_options(findings, raw));
+    if !findings.is_invalid() {
+        return made;
+    }
+    let meant = findings.as_meant(|findings, raw| Some(of_options(findings, raw)));
+    meant.or_else(|| findings.apart(|it| Some(of_options(it, raw::FileOptions::default()))).0)
+}
+
+fn of_options(findings: &mut Findings<'_>, raw: raw::FileOptions) -> Item {
     let root = FieldPath::root();
     let mut reader = Reader { findings };
     let names = raw.client_auth.as_ref().and_then(|it| it.ca_files.as_ref());
@@ -158,7 +171,7 @@ pub(crate) fn options(findings: &mut Findings<'_>) -> Option<Item> {
         disable_session_tickets: raw.disable_session_tickets,
         prefer_server_cipher_suites: raw.prefer_server_cipher_suites,
     };
-    Some(reader.policy_draft(&spec, root, Some(files)))
+    reader.policy_draft(&spec, root, Some(files))
 }
 
 /// Reads a store: the one called `default` has the certificate for all other names.

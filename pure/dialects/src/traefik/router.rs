@@ -143,8 +143,20 @@ fn read<S: DeserializeOwned + Default>(
     let written = |raw: raw::Routed<S>| written(raw.metadata, raw.spec.unwrap_or_default());
     match findings.read() {
         Some(raw) => Some(Reader { findings }.set(written(raw))),
-        None => findings.as_meant(|findings, raw| Some(Reader { findings }.set(written(raw)))),
+        None => {
+            let meant = |findings: &mut Findings<'_>, raw| {
+                Some(Reader { findings }.set(written(raw))).filter(|it| is_placed(it, findings))
+            };
+            findings.as_meant(meant)
+        }
     }
+}
+
+/// Whether it is known whom the routes of an object with a mistake are behind, if they are behind
+/// others: on their own they would take what is not theirs.
+pub(super) fn is_placed(item: &Item, findings: &Findings<'_>) -> bool {
+    let has_parents = matches!(item, Item::Routers(set) if !set.parents.is_empty());
+    has_parents || !findings.names_parents()
 }
 
 impl Reader<'_, '_> {

@@ -57,9 +57,14 @@ fn with_those_of_1_3(mut named: Vec<Arc<str>>) -> Vec<Arc<str>> {
 
 /// Reads a TLSOption.
 pub(crate) fn option(findings: &mut Findings<'_>) -> Option<Item> {
-    let raw: raw::Routed<raw::TlsOptionSpec> = findings.read()?;
-    let spec = raw.spec.unwrap_or_default();
-    Some(Reader { findings }.policy_draft(&spec, FieldPath::from("spec"), None))
+    let of = |findings: &mut Findings<'_>, raw: raw::Routed<raw::TlsOptionSpec>| {
+        let spec = raw.spec.unwrap_or_default();
+        Some(Reader { findings }.policy_draft(&spec, FieldPath::from("spec"), None))
+    };
+    match findings.read() {
+        Some(raw) => of(findings, raw),
+        None => findings.as_meant(of),
+    }
 }
 
 impl Reader<'_, '_> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use steelyard_manifest::FILE_PROVIDER;
-use steelyard_model::handshake_draft::AskedClients;
+use steelyard_model::handshake_draft::{AskedClients, PolicyDraft};
 use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
 use steelyard_model::{
     Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Secret, Severity, TlsSecret,
@@ -72,12 +72,10 @@ pub(super) fn policy(
             return closed(id, &all, reads);
         }
     }
-    let mut pem = String::new();
-    for link in &draft.authorities {
-        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
-        pem.push_str(&looked_up(link, of, SIGNERS, reads, diagnostics)?);
-        pem.push('\n');
-    }
+    let Some(pem) = signers(draft, reads, diagnostics) else {
+        // Who names nothing would be let in by less than it asks for.
+        return is_default(&id.name).then(|| of_nobody(draft));
+    };
     let authorities =
         || Authorities { pem: pem.as_str().into(), reports: false, depth: None, revoked: None };
     let clients = match draft.clients {
@@ -88,6 +86,28 @@ pub(super) fn policy(
         AskedClients::RequireAndVerify => ClientAuthentication::RequireAndVerify(authorities()),
     };
     Some(Row::Policy(Arc::new(TlsPolicy { clients, ..draft.policy.clone() })))
+}
+
+/// Those who sign clients' certificates; none where one of them cannot be had.
+fn signers(
+    draft: &PolicyDraft,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let mut pem = String::new();
+    for link in &draft.authorities {
+        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
+        pem.push_str(&looked_up(link, of, SIGNERS, reads, diagnostics)?);
+        pem.push('\n');
+    }
+    Some(pem)
+}
+
+/// Terms that nobody can hold.
+fn of_nobody(draft: &PolicyDraft) -> Row {
+    let nobody = Authorities { pem: "".into(), reports: false, depth: None, revoked: None };
+    let clients = ClientAuthentication::RequireAndVerify(nobody);
+    Row::Policy(Arc::new(TlsPolicy { clients, ..draft.policy.clone() }))
 }
 
 /// Of two that want to be for all neither is, as with Traefik; but where one of them asks clients
@@ -102,9 +122,7 @@ fn closed(id: &NamespacedName, all: &[Cell], reads: &mut Reads<'_>) -> Option<Ro
     };
     let asks = drafts().any(|draft| draft.clients != AskedClients::Nothing);
     let first = drafts().next().filter(|first| first.object.id() == *id && asks)?;
-    let nobody = Authorities { pem: "".into(), reports: false, depth: None, revoked: None };
-    let clients = ClientAuthentication::RequireAndVerify(nobody);
-    Some(Row::Policy(Arc::new(TlsPolicy { clients, ..first.policy.clone() })))
+    Some(of_nobody(first))
 }
 
 fn two_defaults(object: &ObjectRef) -> Diagnostic {

@@ -9,6 +9,7 @@ use steelyard_model::routing::exposure::{ExposedRoute, Exposure};
 use steelyard_model::routing::id::ListenerId;
 use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::route::Route;
+use steelyard_model::routing::tls::ClientAuthentication;
 
 use super::*;
 use crate::codes;
@@ -46,6 +47,28 @@ fn what_all_pass_at_an_entry_point() {
         assert_eq!(held.map(|it| it.to_string()).as_deref(), policy, "{options:?}");
         let says = |it: &Diagnostic| it.code == codes::ENTRY_POINT_CLOSED;
         assert_eq!(snapshot.diagnostics.iter().any(says), closed, "{names:?}");
+    }
+}
+
+/// What is for all who name nothing and cannot be had is for nobody: they are not let in by less.
+#[test]
+fn default_terms_that_cannot_be_had_are_for_nobody() {
+    let asks = "clientAuthType: RequireAndVerifyClientCert";
+    for (name, spec, held) in [
+        ("default", format!("{{clientAuth: {{secretNames: [nope], {asks}}}}}"), Some("")),
+        ("other", format!("{{clientAuth: {{secretNames: [nope], {asks}}}}}"), None),
+    ] {
+        let text = format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        );
+        let routing = resolve(&items(&text), &ResolveOptions::default()).routing;
+        let policy = routing.tls_policies.values().find(|it| it.id.as_str().ends_with(name));
+        let found = policy.map(|it| match &it.clients {
+            ClientAuthentication::RequireAndVerify(by) => by.pem.to_string(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.as_deref(), held, "{name}");
+        assert_eq!(routing.default_policy().is_some(), held.is_some(), "{name}");
     }
 }
 
