@@ -149,9 +149,13 @@ impl<'c> Controller<'c> {
     fn flags(&self) -> Vec<String> {
         let given = self.case.content["settings"]["flags"].as_array().into_iter().flatten();
         let given = given.filter_map(|it| it.as_str()?.strip_prefix("--"));
+        let mut flags: Vec<String> = given.map(|flag| format!("--nginx.{flag}")).collect();
         // As it is started, unless a case says otherwise.
-        let usual = "--nginx.watch-ingress-without-class=false".to_owned();
-        [usual].into_iter().chain(given.map(|flag| format!("--nginx.{flag}"))).collect()
+        let usual = "--nginx.watch-ingress-without-class";
+        if !flags.iter().any(|flag| flag.starts_with(usual)) {
+            flags.push(format!("{usual}=false"));
+        }
+        flags
     }
 
     fn begin(&mut self) -> Result<()> {

@@ -35,7 +35,7 @@ pub(crate) struct NginxFrame {
     /// The page that asks, or the site that is asked, where that matters.
     origin: Option<Box<str>>,
     /// What lines of the answer say.
-    said: Vec<String>,
+    said: Box<[String]>,
     /// Bytes of a request's body that have gone on.
     bytes: u64,
     /// An answer whose body goes on no faster than it may.
@@ -44,7 +44,7 @@ pub(crate) struct NginxFrame {
 
 impl NginxFrame {
     pub(crate) fn new(step: &Arc<NginxStep>) -> Self {
-        Self { step: step.clone(), origin: None, said: Vec::new(), bytes: 0, paced: None }
+        Self { step: step.clone(), origin: None, said: Box::default(), bytes: 0, paced: None }
     }
 }
 
@@ -81,7 +81,7 @@ impl Frame for NginxFrame {
             NginxStep::ToHost(to, status) => led::to_host(*to, *status, cx, head),
             NginxStep::Slash(folder) => led::slash(folder, cx, head),
             NginxStep::Say(lines) => {
-                self.said = told::said(lines, cx, head);
+                self.said = told::said(lines, cx, head).into();
                 Enter::Next
             }
             NginxStep::Blocked(blocked) => blocked::enter(blocked, cx, head),

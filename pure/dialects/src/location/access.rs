@@ -108,7 +108,10 @@ fn password(asked: &mut Asked<'_, '_>) {
     if written.is_empty() {
         return asked.close("auth-type", "name the Secret with the users in `auth-secret`");
     }
-    let is_name = |it: &str| !it.is_empty() && value::basic(it, "").is_some();
+    let is_name = |it: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        it.bytes().all(is_part) && it.starts_with(|it: char| it.is_ascii_alphanumeric())
+    };
     if !is_name(name) || !is_name(&namespace) {
         return asked.close("auth-secret", "name a Secret of the same namespace");
     }

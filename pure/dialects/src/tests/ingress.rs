@@ -225,7 +225,7 @@ const OF_NGINX: &[Case] = &[
     ("auth-url", "http://auth/;}", INVALID, true),
     ("auth-url", "http://auth/#;alias /etc/", INVALID, true),
     ("auth-url", "http://ann:x@auth/", INVALID, true),
-    ("auth-url", "", None, false),
+    ("auth-url", "", WITHOUT, false),
     ("auth-snippet", "auth_request off;", CLOSED, true),
     ("auth-type", "digest", INVALID, true),
     ("satisfy", "any", None, false),

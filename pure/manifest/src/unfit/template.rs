@@ -278,7 +278,7 @@ mod tests {
             ("<your-domain>", Some((Template::Blank, 0)), false),
             ("ö<IP of router>", Some((Template::Blank, 2)), false),
             ("/v(?<ver>[0-9]+)/(?P<rest>.*)", None, false),
-            ("/(?<ver>[0-9]+)/<your-path>", Some((Template::Blank, 17)), false),
+            ("/(?<ver>[0-9]+)/<your-path>", Some((Template::Blank, 16)), false),
             ("${request_uri}-text", Some((Template::Variable, 0)), false),
             ("/api(/|$)(.*)", None, false),
             ("/$2", None, false),

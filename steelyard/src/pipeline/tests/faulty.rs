@@ -26,7 +26,7 @@ enum Shown {
 type Mistaken = (fn(usize) -> String, Shown);
 
 const FAULTY: [Mistaken; 14] = [
-    (|n| ingress(n, "", &host(n), "relative", "live"), Shown::Nothing),
+    (|n| ingress(n, "", &host(n), "relative", "live"), Shown::Router),
     (|n| ingress(n, "", &format!("\"bad_host..{n}\""), "/", "live"), Shown::Nothing),
     (|n| ingress(n, "", &host(n), "/", &format!("gone-{n}")), Shown::Router),
     (|n| ingress(n, &annotated("router.middlewares", n), &host(n), "/", "live"), Shown::Router),
