@@ -14,12 +14,10 @@ use crate::report::report;
 /// What is shown of one in Traefik's API.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Its router says so in `error`.
+    /// Its router says so in `error`, or what stands under its name.
     Router,
     /// The service that its router leads to does.
     Service,
-    /// It has none.
-    Nothing,
 }
 
 /// An object as somebody gets it wrong, by a number that makes each another one.
@@ -27,7 +25,7 @@ type Mistaken = (fn(usize) -> String, Shown);
 
 const FAULTY: [Mistaken; 14] = [
     (|n| ingress(n, "", &host(n), "relative", "live"), Shown::Router),
-    (|n| ingress(n, "", &format!("\"bad_host..{n}\""), "/", "live"), Shown::Nothing),
+    (|n| ingress(n, "", &format!("\"bad_host..{n}\""), "/", "live"), Shown::Router),
     (|n| ingress(n, "", &host(n), "/", &format!("gone-{n}")), Shown::Router),
     (|n| ingress(n, &annotated("router.middlewares", n), &host(n), "/", "live"), Shown::Router),
     (|n| ingress(n, &annotated("router.entrypoint", n), &host(n), "/", "live"), Shown::Router),
