@@ -54,7 +54,7 @@ pub(super) fn play() -> Result<()> {
         println!("skipped: cases of others are not there");
         return Ok(());
     }
-    let cluster = start("of-nginx", "192.0.2.10-192.0.2.29")?;
+    let cluster = start("ofnginx", "192.0.2.10-192.0.2.29")?;
     cluster.apply(CLASS)?;
     for (port, (name, case)) in (9200..).zip(&cases) {
         played(&cluster, port, case).with_context(|| name.clone())?;
