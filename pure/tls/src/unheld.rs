@@ -78,10 +78,13 @@ impl<'r> HeldHandshakes<'r> {
             return (Vec::new(), false);
         };
         let named = route.tls_policy.as_ref().or(policy.as_ref());
-        let is_there = named.is_none_or(|named| {
-            let is_usual = route.tls_policy.is_none() && named.as_str() == USUAL;
-            is_usual || self.routing.tls_policies.get(named).is_some()
-        });
+        let terms = match named {
+            Some(named) => self.routing.tls_policies.get(named),
+            None => self.routing.default_policy(),
+        };
+        let is_usual = named.is_none_or(|it| route.tls_policy.is_none() && it.as_str() == USUAL);
+        let is_there = terms.map_or(is_usual, |terms| !terms.is_for_nobody());
+        let lost = named.cloned().or_else(|| terms.map(|terms| terms.id.clone()));
         let point = &listener.entry_point;
         let hosts = asked_terms(route, listener).map(|(hosts, _)| hosts).unwrap_or_default();
         let count = hosts.len();
@@ -91,8 +94,8 @@ impl<'r> HeldHandshakes<'r> {
         };
         let mut found: Vec<Unheld> = hosts.into_iter().filter_map(is_disputed).collect();
         let is_all = !is_there || count > 0 && found.len() == count;
-        if let Some(named) = named.filter(|_| !is_there && found.len() < count.max(1)) {
-            found.push(Unheld::NoTerms(named.clone()));
+        if let Some(lost) = lost.filter(|_| !is_there && found.len() < count.max(1)) {
+            found.push(Unheld::NoTerms(lost));
         }
         (found, is_all)
     }

@@ -50,6 +50,13 @@ pub const DEFAULT_POLICY: &str = "default";
 pub const NGINX_POLICY: &str = "nginx@internal";
 
 impl TlsPolicy {
+    /// Whether nobody can be verified by it, and it wants that: no handshake is held.
+    pub fn is_for_nobody(&self) -> bool {
+        use ClientAuthentication::{RequireAndVerify, VerifyIfGiven};
+        let (RequireAndVerify(by) | VerifyIfGiven(by)) = &self.clients else { return false };
+        by.pem.trim().is_empty()
+    }
+
     /// What holds where nobody asks for anything.
     pub fn plain() -> Self {
         Self {

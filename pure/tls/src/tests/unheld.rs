@@ -10,7 +10,7 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::routing::tls::TlsPolicy;
+use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsPolicy};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{FieldPath, ObjectRef, Provenance};
 use steelyard_route::RoutingTable;
@@ -150,4 +150,25 @@ fn a_route_is_for_nobody_where_none_of_its_hosts_is_held() {
     let of_m = missing.routes.values().next().unwrap();
     assert_eq!(held.none_for(of_m), Some(Unheld::NoTerms("missing".into())));
     assert!(held.none_for_host(of_m, &HostPattern::Exact("a.test".into())));
+}
+
+/// Terms that are for all who name none, and for nobody, are so for a route that names none.
+#[test]
+fn default_terms_may_be_for_nobody() {
+    let nobody = Authorities { pem: "".into(), reports: false, depth: None, revoked: None };
+    for (clients, is_held) in [
+        (ClientAuthentication::Nothing, true),
+        (ClientAuthentication::RequireAndVerify(nobody), false),
+    ] {
+        let mut routing = map([route("a", &["a.test"], None), route("b", &["b.test"], Some("b"))]);
+        for id in ["default", "b"] {
+            let clients = if id == "b" { ClientAuthentication::Nothing } else { clients.clone() };
+            let policy = TlsPolicy { id: id.into(), clients, ..TlsPolicy::plain() };
+            routing.tls_policies.insert(id.into(), Arc::new(policy));
+        }
+        let held = HeldHandshakes::new(&routing);
+        let lost = |id: &str| held.none_for(routing.routes.get(&RouteId::from(id)).unwrap());
+        let expected = (!is_held).then(|| Unheld::NoTerms("default".into()));
+        assert_eq!((lost("a"), lost("b")), (expected, None));
+    }
 }
