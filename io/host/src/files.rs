@@ -11,7 +11,13 @@ use std::path::Path;
 /// # Errors
 /// Those of opening and reading it, and `InvalidData` where it is no file, or a larger one.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    read_by(0, path, most)
+}
+
+/// The same, opened by `flags` (open(2)) besides.
+pub(crate) fn read_by(flags: i32, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = flags | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
     }

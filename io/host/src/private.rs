@@ -3,11 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use crate::random;
+use crate::{files, random};
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
@@ -62,18 +62,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of opening and reading it, and `InvalidData` where it is no file, or a larger one.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut open = OpenOptions::new();
-    open.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = open.open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
-    }
-    let mut content = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut content)?;
-    match u64::try_from(content.len()).is_ok_and(|length| length <= most) {
-        true => Ok(content),
-        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large")),
-    }
+    files::read_by(libc::O_NOFOLLOW, path, most)
 }
 
 /// Puts `content` in the place of the file at `path`, so that a kill at any moment leaves the old

@@ -10,7 +10,7 @@ use steelyard_model::{
     Code, Diagnostic, Item, Missing, NamespacedName, ObjectRef, Provenance, Secret, SecretValue,
     Severity,
 };
-use steelyard_tls::Unfit;
+use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
@@ -49,6 +49,22 @@ pub(super) fn looked_up<T>(
         MaterialHolder::Parts(parts) => of_parts(link, parts, of, loss, reads),
     };
     found.map_err(|why| diagnostics.push(*why)).ok()
+}
+
+/// Those who sign certificates, of all links; none, and said, where one of them cannot be had.
+pub(super) fn signers(
+    links: &[MaterialLink],
+    loss: Loss,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let mut pem = String::new();
+    for link in links {
+        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
+        pem.push_str(&looked_up(link, of, loss, reads, diagnostics)?);
+        pem.push('\n');
+    }
+    Some(pem)
 }
 
 /// A ConfigMap, as a Secret would have what it says.

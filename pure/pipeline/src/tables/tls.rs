@@ -7,13 +7,13 @@ use steelyard_manifest::FILE_PROVIDER;
 use steelyard_model::handshake_draft::{AskedClients, PolicyDraft};
 use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
 use steelyard_model::{
-    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Secret, Severity, TlsSecret,
+    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Severity, TlsSecret,
 };
-use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, certificate};
+use steelyard_tls::{Unfit, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
-use super::material::{Loss, looked_up};
+use super::material::{Loss, looked_up, signers};
 use super::row::Row;
 use crate::codes;
 use crate::options::ResolveOptions;
@@ -72,7 +72,7 @@ pub(super) fn policy(
             return closed(id, &all, reads);
         }
     }
-    let Some(pem) = signers(draft, reads, diagnostics) else {
+    let Some(pem) = signers(&draft.authorities, SIGNERS, reads, diagnostics) else {
         // Who names nothing would be let in by less than it asks for.
         return is_default(&id.name).then(|| of_nobody(draft));
     };
@@ -86,21 +86,6 @@ pub(super) fn policy(
         AskedClients::RequireAndVerify => ClientAuthentication::RequireAndVerify(authorities()),
     };
     Some(Row::Policy(Arc::new(TlsPolicy { clients, ..draft.policy.clone() })))
-}
-
-/// Those who sign clients' certificates; none where one of them cannot be had.
-fn signers(
-    draft: &PolicyDraft,
-    reads: &mut Reads<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<String> {
-    let mut pem = String::new();
-    for link in &draft.authorities {
-        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
-        pem.push_str(&looked_up(link, of, SIGNERS, reads, diagnostics)?);
-        pem.push('\n');
-    }
-    Some(pem)
 }
 
 /// Terms that nobody can hold.

@@ -8,14 +8,14 @@ use steelyard_model::routing::transport::{
     OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
 };
 use steelyard_model::{Diagnostic, Item, NamespacedName, Secret, Severity};
-use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
+use steelyard_tls::{CERTIFICATE_KEY, Unfit, identity};
 
 use super::elsewhere::is_of_file;
 use super::origin::usual;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::material::{Loss, looked_up};
+use crate::tables::material::{Loss, looked_up, signers};
 use crate::tables::row::{Routed, Row};
 
 /// What may be spoken by a ServersTransport.
@@ -86,12 +86,7 @@ fn terms(
     reads: &mut Reads<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<OriginTls> {
-    let mut pem = String::new();
-    for link in &draft.roots {
-        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
-        pem.push_str(&looked_up(link, of, LOSS, reads, diagnostics)?);
-        pem.push('\n');
-    }
+    let pem = signers(&draft.roots, LOSS, reads, diagnostics)?;
     let client = match &draft.client {
         Some(link) => {
             let of = |secret: &Secret| identity(secret)?.ok_or(Unfit::Absent(CERTIFICATE_KEY));
