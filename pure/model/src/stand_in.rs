@@ -10,6 +10,7 @@ use crate::object::Provenance;
 use crate::route_draft::{ClassReading, ClassReadings, RouteDraft, RouteSet};
 use crate::router_draft::{RouterDraft, RouterSet, WayDraft, WayTarget};
 use crate::routing::backend::RefusalReason;
+use crate::routing::tls::DEFAULT_POLICY;
 
 impl Item {
     /// What stands in for it; none where nobody is led by it, and who names it is refused without
@@ -31,9 +32,6 @@ impl Item {
         }
     }
 }
-
-/// The terms of handshakes that are for all who name none.
-const DEFAULT_POLICY: &str = "default";
 
 fn of_routers(mut set: RouterSet) -> RouterSet {
     set.routers = set.routers.into_iter().map(of_router).collect();

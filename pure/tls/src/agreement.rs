@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::tls::DEFAULT_POLICY;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Provenance, Severity};
 use steelyard_route::asked_terms;
@@ -43,7 +44,7 @@ fn disputes(routing: &RoutingMap) -> Disputes<'_> {
         let listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
         for listener in listeners {
             let Some((hosts, policy)) = asked_terms(route, listener) else { continue };
-            let policy = policy.map_or("default", |it| it.as_str());
+            let policy = policy.map_or(DEFAULT_POLICY, |it| it.as_str());
             for host in hosts {
                 let (all, yielding) = asked.entry((&listener.entry_point, host)).or_default();
                 all.entry(policy).or_insert(&route.place);
@@ -61,7 +62,7 @@ fn said(
     all: &Asked<'_>,
     yields: bool,
 ) -> Option<Diagnostic> {
-    let (_, place) = all.iter().find(|(policy, _)| **policy != "default")?;
+    let (_, place) = all.iter().find(|(policy, _)| **policy != DEFAULT_POLICY)?;
     let names: Vec<&str> = all.keys().copied().collect();
     let so = match yields {
         true => "handshakes for it are held by the default options",

@@ -7,13 +7,11 @@ use steelyard_model::routing::id::{EntryPointId, TlsPolicyId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
+use steelyard_model::routing::tls::DEFAULT_POLICY;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_route::asked_terms;
 
 use crate::agreement::disputed;
-
-/// Terms that are usual where nobody says any.
-const USUAL: &str = "default";
 
 /// For which routes handshakes are held.
 #[derive(Debug)]
@@ -82,7 +80,8 @@ impl<'r> HeldHandshakes<'r> {
             Some(named) => self.routing.tls_policies.get(named),
             None => self.routing.default_policy(),
         };
-        let is_usual = named.is_none_or(|it| route.tls_policy.is_none() && it.as_str() == USUAL);
+        let is_usual =
+            named.is_none_or(|it| route.tls_policy.is_none() && it.as_str() == DEFAULT_POLICY);
         let is_there = terms.map_or(is_usual, |terms| !terms.is_for_nobody());
         let lost = named.cloned().or_else(|| terms.map(|terms| terms.id.clone()));
         let point = &listener.entry_point;

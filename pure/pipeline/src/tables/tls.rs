@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use steelyard_manifest::FILE_PROVIDER;
 use steelyard_model::handshake_draft::{AskedClients, PolicyDraft};
-use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
+use steelyard_model::routing::tls::{
+    Authorities, Certificate, ClientAuthentication, DEFAULT_POLICY, TlsPolicy,
+};
 use steelyard_model::{
     Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Severity, TlsSecret,
 };
@@ -34,12 +36,9 @@ const SHOWN: Loss = Loss {
     lacks: "is of no use",
 };
 
-/// The name of what is for all who name nothing.
-pub(super) const DEFAULT: &str = "default";
-
 /// Whether it is the name of such, whoever provides it.
 pub(super) fn is_default(name: &str) -> bool {
-    name.strip_suffix(FILE_PROVIDER).unwrap_or(name) == DEFAULT
+    name.strip_suffix(FILE_PROVIDER).unwrap_or(name) == DEFAULT_POLICY
 }
 
 /// Which certificate is for names that no other one is for: what we are told, else what the first

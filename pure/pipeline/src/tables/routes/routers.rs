@@ -21,6 +21,7 @@ use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::filter::access::{AskedAuth, FilterTls};
 use steelyard_model::routing::id::{BackendId, FilterId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
+use steelyard_model::routing::tls::DEFAULT_POLICY;
 use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
 
 pub(in crate::tables) use guarded::{characters, guarded};
@@ -35,7 +36,7 @@ use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Routed, Row};
-use crate::tables::tls::{self, DEFAULT};
+use crate::tables::tls;
 
 /// Whose names all of this has.
 const PROVIDER: &str = "kubernetescrd";
@@ -350,7 +351,7 @@ impl Maker<'_, '_> {
     /// The terms of handshakes that an object names. Those that are not there are held by nobody.
     fn terms(&mut self, options: &ObjectLink) -> Option<TlsPolicyId> {
         match &options.to {
-            LinkTarget::Provided(name) if **name == *DEFAULT => None,
+            LinkTarget::Provided(name) if **name == *DEFAULT_POLICY => None,
             LinkTarget::Provided(name) => {
                 if self.may_name_provided(name, &options.place).is_err() {
                     return Some(NOBODY.into());

@@ -23,7 +23,7 @@ use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Routed, Row};
-use crate::tables::tls::DEFAULT;
+use crate::tables::tls::is_default;
 
 /// What places in static options are places of.
 pub(super) const ENTRY_POINT: &str = "EntryPoint";
@@ -100,7 +100,7 @@ impl Maker<'_, '_> {
 
     /// The terms that a name of static options means. Those that are not there are held by nobody.
     fn terms_of(&mut self, point: &EntryPoint, name: &Arc<str>) -> Option<TlsPolicyId> {
-        if matches!(&**name, DEFAULT | "default@file") {
+        if is_default(name) {
             return None;
         }
         let place = place(point, FieldPath::from("http.tls.options"));
