@@ -197,10 +197,11 @@ fn failover_is_when_nobody_is_there_and_by_status_too() {
         draft.backend("first", pool("first")).backend("second", pool("second")).world().trees(down)
     };
     let client = Client::default();
-    let by_status = trees(failover(vec![(500, 504), (429, 429)], Some(10)), &[]);
-    let choice = by_status.choose("app", &client);
-    assert_eq!(choice.leaf.as_deref(), Some("first"));
-    let [rescue] = &choice.rescues[..] else { panic!("{choice:?}") };
+    // With a bound, whether anybody is asked waits for the length of the body.
+    let bounded = trees(failover(vec![(500, 504), (429, 429)], Some(10)), &[]);
+    let choice = bounded.choose("app", &client);
+    assert_eq!((choice.leaf, choice.rescues.len()), (None, 0));
+    let fork = choice.fork.expect("the way forks");
     for (status, bytes, takes) in [
         (500, 0, true),
         (504, 10, true),
@@ -209,12 +210,15 @@ fn failover_is_when_nobody_is_there_and_by_status_too() {
         (505, 0, false),
         (499, 0, false),
     ] {
-        assert_eq!(rescue.takes(status, bytes), takes, "{status} {bytes}");
+        assert_eq!(fork.takes(status, bytes), takes, "{status} {bytes}");
     }
-    let second = by_status.onward("app", rescue.path, &client);
+    let unbounded = trees(failover(vec![(500, 504)], None), &[]);
+    let choice = unbounded.choose("app", &client);
+    assert_eq!(choice.leaf.as_deref(), Some("first"));
+    let [rescue] = &choice.rescues[..] else { panic!("{choice:?}") };
+    assert!(rescue.takes(500, u64::MAX));
+    let second = unbounded.onward("app", rescue.path, &client);
     assert_eq!((second.leaf.as_deref(), second.rescues.len()), (Some("second"), 0));
-    let any_body = trees(failover(vec![(500, 504)], None), &[]).choose("app", &client);
-    assert!(any_body.rescues[0].takes(500, u64::MAX));
     // Without statuses only who is not there is no first.
     assert!(trees(failover(Vec::new(), None), &[]).choose("app", &client).rescues.is_empty());
     let down = trees(failover(vec![(500, 504)], None), &["first"]).choose("app", &client);
