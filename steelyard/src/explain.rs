@@ -440,8 +440,10 @@ impl Found {
                 let endpoints = list(&backend["endpoints"]);
                 let endpoints = if endpoints.is_empty() { "no ready endpoint" } else { &endpoints };
                 let _ = writeln!(out, "    to {}: {endpoints}", words(&backend["service"]));
+                // Each route to a Service has them for itself; those that are alike are told once.
                 let of_it = self.endpoints.iter().filter(|it| it["service"] == backend["service"]);
-                of_it.for_each(|it| endpoint(&mut out, it, color));
+                let lines: BTreeSet<String> = of_it.map(|it| endpoint(it, color)).collect();
+                out.extend(lines);
             }
         }
         for row in &self.diagnostics {
@@ -483,7 +485,8 @@ fn service(out: &mut String, row: &Value, color: bool) {
 }
 
 /// What the gateway knows of an endpoint.
-fn endpoint(out: &mut String, row: &Value, color: bool) {
+fn endpoint(row: &Value, color: bool) -> String {
+    let mut out = String::new();
     let state = words(&row["state"]);
     let style = match state.as_str() {
         "up" => Style::Good,
@@ -503,6 +506,7 @@ fn endpoint(out: &mut String, row: &Value, color: bool) {
         let _ = write!(out, "; failed {}: {}", ago(time), words(&failure["why"]));
     }
     out.push('\n');
+    out
 }
 
 /// How long ago that is, of seconds since 1970.

@@ -15,5 +15,5 @@ mod standing;
 pub(crate) mod summary;
 pub(crate) mod unready;
 
-pub(crate) use lack::explain_routes;
+pub(crate) use lack::{Lack, Lacks, explain_routes};
 pub(crate) use moment::explain_services;

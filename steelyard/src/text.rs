@@ -1,5 +1,6 @@
 //! A plan as text: what would happen, and why.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -11,6 +12,8 @@ use steelyard_model::{Endpoint, NamespacedName, Snapshot};
 use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, ServiceRow};
 
 use steelyard_terminal::{Cell, Style, Table};
+
+use crate::tell::{Lack, Lacks};
 
 /// All sections that have something to say; diagnostics are printed apart.
 pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
@@ -146,6 +149,8 @@ fn pools(plan: &Plan) -> Table {
 /// Routes in the order they are tried.
 pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
+    let silent = BTreeSet::new();
+    let lacks = Lacks::new(routing, &silent);
     for route in plan.routes.in_order() {
         let host = match route.kind.is_of_requests() {
             true => Some(route.rule.host()),
@@ -160,7 +165,7 @@ pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
             RouteKind::Tcp => Cell::new("(TCP)", Style::Faint),
             RouteKind::Udp => Cell::new("(UDP)", Style::Faint),
         };
-        let (backend, endpoints) = target(routing, route);
+        let (backend, endpoints) = target(routing, &lacks, route);
         table.row([host, path, backend, endpoints, route.place.to_string().into()]);
     }
     table
@@ -177,16 +182,17 @@ fn path(rule: &Rule) -> String {
     }
 }
 
-fn target(routing: &RoutingMap, route: &Route) -> (Cell, Cell) {
+fn target(routing: &RoutingMap, lacks: &Lacks<'_>, route: &Route) -> (Cell, Cell) {
     let ends = routing.ends(route);
     let names: Vec<String> = ends.iter().filter_map(name).collect();
     let backend = names.join(", ");
-    if let Some(why) = routing.refusal(route) {
-        return (backend.into(), Cell::new(format!("503: {why}"), Style::Bad));
+    if let Some(lack @ Lack::Idle(_)) = lacks.of(route) {
+        return (backend.into(), Cell::new(lack.to_string(), Style::Bad));
     }
     let ready = endpoints(&ends).filter(|endpoint| endpoint.is_ready()).count();
     let total = endpoints(&ends).count();
     let endpoints = match (ready, total) {
+        (0, 0) if ends.iter().any(|end| end.answers_itself()) => "-".into(),
         (0, 0) => Cell::new("none", Style::Careful),
         (0, _) => Cell::new(format!("none of {total} ready"), Style::Bad),
         (ready, total) if ready == total => Cell::new(format!("{ready} ready"), Style::Good),

@@ -380,7 +380,7 @@ fn the_log_says_who_is_refused_and_who_leads_back() {
     let routes = [refused("shut", "shut", "/", &[]), route("back", "back", "/", &[address])];
     gateway.apply(&routing(&routes), 2);
     for (host, status, said) in [
-        ("shut", 503, "the route restricts access in a way that is not honoured"),
+        ("shut", 503, "the route is closed until its configuration is mended"),
         ("back", 508, "the route leads back to this gateway"),
     ] {
         for _ in 0..3 {

@@ -88,7 +88,7 @@ pub fn misreads_none(agent: &str) -> bool {
         text[..digits].parse::<u32>().ok()
     };
     let after = |mark: &str| agent.split_once(mark).map(|(_, rest)| rest);
-    let is_ios_12 = (agent.contains("(iP") || agent.contains("(iPhone"))
+    let is_ios_12 = agent.contains("(iP")
         && after("OS ").and_then(number) == Some(12)
         && agent.contains("AppleWebKit/");
     let is_mac = agent.contains("(Macintosh;") && agent.contains("Mac OS X 10_14");

@@ -37,6 +37,7 @@ use steelyard_model::routing::world::RoutingMap;
 
 pub use answer::{ShownAnswer, ShownBody};
 pub use overview::Features;
+pub use reached::{Idle, Reached};
 use row::Rows;
 
 /// What an exhibit is made of.

@@ -71,7 +71,7 @@ fn row(
     let mut errors = found.unwrap_or_default();
     let is_built = if is_tcp { node.filter.is_built_for_bytes() } else { node.filter.is_built() };
     if !is_built {
-        errors.push("it is not carried out yet: what uses it answers 503".to_owned());
+        errors.push("it is not carried out: what uses it answers 503".to_owned());
     }
     let status = match (is_built, errors.is_empty()) {
         (false, _) => Status::Disabled,

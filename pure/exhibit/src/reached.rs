@@ -1,17 +1,18 @@
 //! Which routes anybody gets to: those of entry points, and those that they lead to.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
-use steelyard_model::routing::backend::{Backend, RefusalReason};
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{ListenerId, RouteId};
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_tls::HeldHandshakes;
+use steelyard_tls::{HeldHandshakes, Unheld};
 
 /// Who gets where.
-pub(crate) struct Reached<'r> {
+pub struct Reached<'r> {
     routing: &'r RoutingMap,
     pub(crate) held: HeldHandshakes<'r>,
     routes: HashSet<&'r RouteId>,
@@ -19,14 +20,15 @@ pub(crate) struct Reached<'r> {
     of_datagrams: HashMap<&'r ListenerId, &'r Route>,
 }
 
-/// Why a route serves nobody, whatever else is found of it.
-pub(crate) enum Idle<'r> {
-    /// It is not to be served.
-    Refused(&'r RefusalReason),
+/// Why a route serves nobody, whatever its endpoints do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Idle<'r> {
+    /// It is not to be served: the status that says so, and why.
+    Refused(u16, &'r RefusalReason),
     /// All who come in at its entry point are refused.
     Closed(&'r Listener),
     /// No handshake is held for it.
-    Unheld,
+    Unheld(Unheld),
     /// Another one has the entry points for datagrams that it is at.
     Behind,
     /// It is at no entry point, and no route that serves anybody leads there.
@@ -34,7 +36,8 @@ pub(crate) enum Idle<'r> {
 }
 
 impl<'r> Reached<'r> {
-    pub(crate) fn of(routing: &'r RoutingMap) -> Self {
+    /// Of all routes.
+    pub fn of(routing: &'r RoutingMap) -> Self {
         let held = HeldHandshakes::new(routing);
         let routes = HashSet::new();
         let mut reached = Self { routing, held, routes, of_datagrams: of_datagrams(routing) };
@@ -52,16 +55,16 @@ impl<'r> Reached<'r> {
     }
 
     /// Why it serves nobody, if it does not.
-    pub(crate) fn idle(&self, route: &Route) -> Option<Idle<'r>> {
+    pub fn idle(&self, route: &Route) -> Option<Idle<'r>> {
         let unreached = || (!self.routes.contains(&route.id)).then_some(Idle::Unreached);
         self.own_reason(route).or_else(unreached)
     }
 
     fn own_reason(&self, route: &Route) -> Option<Idle<'r>> {
         let closed = || Some(Idle::Closed(self.closed(route)?));
-        let unheld = || self.held.none_for(route).map(|_| Idle::Unheld);
+        let unheld = || self.held.none_for(route).map(Idle::Unheld);
         let behind = || self.is_behind(route).then_some(Idle::Behind);
-        self.refused(route).map(Idle::Refused).or_else(closed).or_else(unheld).or_else(behind)
+        self.refused(route).or_else(closed).or_else(unheld).or_else(behind)
     }
 
     fn closed(&self, route: &Route) -> Option<&'r Listener> {
@@ -79,11 +82,20 @@ impl<'r> Reached<'r> {
         route.kind == RouteKind::Udp && is_at_some && !route.listeners.iter().any(has)
     }
 
-    fn refused(&self, route: &Route) -> Option<&'r RefusalReason> {
-        let Destination::Backend(id) = &route.to else { return None };
-        match &self.routing.backends.get(id)?.backend {
-            Backend::Refused { why, .. } => Some(why),
-            _ => None,
+    fn refused(&self, route: &Route) -> Option<Idle<'r>> {
+        self.routing.refused(route).map(|(status, why)| Idle::Refused(status, why))
+    }
+}
+
+/// `503: …` is said of it by who tells the status too.
+impl fmt::Display for Idle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(_, why) => why.fmt(f),
+            Self::Closed(it) => write!(f, "entry point {} is closed", it.entry_point),
+            Self::Unheld(why) => write!(f, "no handshake is held: {why}"),
+            Self::Behind => f.write_str("another router has the datagrams of its entry point"),
+            Self::Unreached => f.write_str("it is at no entry point, nor led to"),
         }
     }
 }

@@ -20,9 +20,6 @@ use crate::{Part, Section};
 const UNREACHED: &str = "nobody gets here: it is at no entry point, and no route that serves \
                          anybody leads here";
 
-/// The same of one for datagrams.
-const BEHIND: &str = "another router has the datagrams of its entry point";
-
 /// All sections, the routers among them filled.
 pub(crate) fn all<'r>(
     routing: &'r RoutingMap,
@@ -74,21 +71,21 @@ fn row(
 ) -> Row {
     let idle = reached.idle(route);
     let unheld = reached.held.lacking(route);
+    let why = idle.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut errors = sentences(&faults.at(&route.place));
     let status = match idle {
         Some(_) => Status::Disabled,
         None if errors.is_empty() && unheld.is_empty() => Status::Enabled,
         None => Status::Warning,
     };
-    if let Some(Idle::Closed(it)) = idle {
-        errors.push(format!("entry point {} is closed", it.entry_point));
+    if let Some(Idle::Closed(_)) = idle {
+        errors.push(why.clone());
     }
     let unheld = unheld.into_iter();
     errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
     match idle {
-        Some(Idle::Refused(why)) if errors.is_empty() => errors.push(why.to_string()),
         Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
-        Some(Idle::Behind) if errors.is_empty() => errors.push(BEHIND.to_owned()),
+        Some(Idle::Refused(..) | Idle::Behind) if errors.is_empty() => errors.push(why),
         _ => {}
     }
     let points: Vec<String> =

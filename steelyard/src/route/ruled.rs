@@ -92,8 +92,10 @@ impl Ruled<'_> {
     /// Why nobody is asked behind a route, if nobody is.
     fn refusal(&self, route: &Route) -> Option<String> {
         let Destination::Backend(id) = &route.to else { return None };
+        if let Some((status, why)) = self.snapshot.routing.refused(route) {
+            return Some(format!("{status}: {why}"));
+        }
         match &self.snapshot.routing.backends.get(id)?.backend {
-            Backend::Refused { status, why, .. } => Some(format!("{status}: {why}")),
             Backend::Answer(answer) => Some(format!("{}", answer.status)),
             _ => None,
         }

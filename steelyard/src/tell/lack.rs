@@ -7,21 +7,20 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use steelyard_balance::eligible;
-use steelyard_model::routing::backend::{Backend, RefusalReason};
+use steelyard_exhibit::{Idle, Reached};
+use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
 use steelyard_model::{Endpoint, Host, Provenance};
 use steelyard_plan::Plan;
-use steelyard_tls::{HeldHandshakes, RouteCertificates, Unheld};
+use steelyard_tls::RouteCertificates;
 
 /// What a route lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lack<'a> {
-    /// It restricts access in a way that is not honoured.
-    Refused(&'a RefusalReason),
-    /// No handshake is held for it, wherever it is.
-    Unheld(Unheld),
+    /// Nobody is served by it, whatever its endpoints do.
+    Idle(Idle<'a>),
     /// No endpoint takes requests.
     NoEndpoint,
     /// None of those that should took a connection when it was last asked for one.
@@ -31,7 +30,7 @@ pub(crate) enum Lack<'a> {
 /// What is known of those whom routes lead to.
 pub(crate) struct Lacks<'a> {
     routing: &'a RoutingMap,
-    held: HeldHandshakes<'a>,
+    reached: Reached<'a>,
     /// Endpoints that take no connections.
     silent: &'a BTreeSet<SocketAddr>,
 }
@@ -39,17 +38,14 @@ pub(crate) struct Lacks<'a> {
 impl<'a> Lacks<'a> {
     /// While the endpoints in `silent` take no connections.
     pub(crate) fn new(routing: &'a RoutingMap, silent: &'a BTreeSet<SocketAddr>) -> Self {
-        Self { routing, held: HeldHandshakes::new(routing), silent }
+        Self { routing, reached: Reached::of(routing), silent }
     }
 
     /// What `route` lacks.
     pub(crate) fn of(&self, route: &Route) -> Option<Lack<'a>> {
         let Self { routing, silent, .. } = *self;
-        if let Some(why) = routing.refusal(route) {
-            return Some(Lack::Refused(why));
-        }
-        if let Some(why) = self.held.none_for(route) {
-            return Some(Lack::Unheld(why));
+        if let Some(idle) = self.reached.idle(route) {
+            return Some(Lack::Idle(idle));
         }
         // Those that it leads to have endpoints, and lack what they lack; it has none itself.
         if matches!(route.to, Destination::Routes(_)) {
@@ -57,9 +53,7 @@ impl<'a> Lacks<'a> {
         }
         let ends = routing.ends(route).into_iter().filter(|end| end.weight > 0);
         let ends: Vec<RouteEnd<'_>> = ends.collect();
-        // What answers by itself needs nobody.
-        let answers = |end: &RouteEnd<'_>| matches!(end.node.backend, Backend::Internal(_));
-        if ends.iter().any(answers) {
+        if ends.iter().any(RouteEnd::answers_itself) {
             return None;
         }
         let all = ends.into_iter().filter_map(|end| end.endpoints).map(|set| {
@@ -78,9 +72,10 @@ impl Lack<'_> {
     /// What requests are answered with; none where nobody gets to ask.
     fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused(_) | Self::NoEndpoint => Some(503),
+            Self::Idle(Idle::Refused(status, _)) => Some(*status),
+            Self::Idle(Idle::Closed(_)) | Self::NoEndpoint => Some(503),
             Self::Silent => Some(502),
-            Self::Unheld(_) => None,
+            Self::Idle(Idle::Unheld(_) | Idle::Behind | Idle::Unreached) => None,
         }
     }
 }
@@ -93,8 +88,7 @@ impl fmt::Display for Lack<'_> {
             None => f.write_str("nobody: ")?,
         }
         match self {
-            Self::Refused(why) => why.fmt(f),
-            Self::Unheld(why) => write!(f, "no handshake is held: {why}"),
+            Self::Idle(idle) => idle.fmt(f),
             Self::NoEndpoint => f.write_str("no endpoint is ready"),
             Self::Silent => f.write_str("its endpoints take no connections"),
         }

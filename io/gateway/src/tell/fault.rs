@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     Misdirected,
     /// Handshakes for the name of its connection are held by other terms since.
     Outdated,
-    /// The route restricts access in a way that is not honoured.
+    /// The route is closed: what its configuration asks for is not to be had.
     Refused,
     /// The request has been here before, often enough.
     Loop,
@@ -116,7 +116,7 @@ impl Fault {
             Self::NoRoute => "no route matches",
             Self::Misdirected => "the connection was made for another host",
             Self::Outdated => "the connection was made by terms that have changed since",
-            Self::Refused => "the route restricts access in a way that is not honoured",
+            Self::Refused => "the route is closed until its configuration is mended",
             Self::Loop => "the route leads back to this gateway",
             Self::NoEndpoints => "no endpoint is ready",
             Self::NoneFit => "every endpoint fails its check",

@@ -268,7 +268,7 @@ impl Reader<'_, '_> {
             _ => self.rule(&written, (kind, raw.tls.is_some()), &root)?,
         };
         let wrong = (!read.mistakes.is_empty())
-            .then(|| RefusalReason::Restriction(self.findings.place(&root.key("rule"))));
+            .then(|| RefusalReason::Mistake(self.findings.place(&root.key("rule"))));
         let observability = self.observability(raw.observability.as_ref(), &root);
         let parents = self.named(raw.parent_refs.as_ref(), &object.namespace, "parentRefs");
         let filters = self.named(raw.middlewares.as_ref(), &object.namespace, "middlewares");

@@ -257,7 +257,7 @@ impl Reader<'_, '_> {
             _ => self.rule(written, (kind, is_tls), path)?,
         };
         let mut refusal = (!read.mistakes.is_empty())
-            .then(|| RefusalReason::Restriction(self.findings.place(&path.key("match"))));
+            .then(|| RefusalReason::Mistake(self.findings.place(&path.key("match"))));
         let filters = self.links(written.middlewares.as_ref(), &path.key("middlewares"));
         let filters = filters.unwrap_or_else(|why| {
             refusal.get_or_insert(why);

@@ -406,7 +406,10 @@ impl fmt::Display for RefusalReason {
             Self::Reference(place) => {
                 write!(f, "{} {} leads to nothing", place.object, place.field.0)
             }
-            Self::Mistake(place) => write!(f, "{} has a mistake", place.object),
+            Self::Mistake(place) if place.field.0.is_empty() => {
+                write!(f, "{} has a mistake", place.object)
+            }
+            Self::Mistake(place) => write!(f, "{} {} has a mistake", place.object, place.field.0),
             Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
         }
     }

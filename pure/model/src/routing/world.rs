@@ -92,6 +92,13 @@ pub struct RouteEnd<'r> {
     pub endpoints: Option<&'r EndpointSet>,
 }
 
+impl RouteEnd<'_> {
+    /// It needs no endpoint: the program answers itself.
+    pub fn answers_itself(&self) -> bool {
+        matches!(self.node.backend, Backend::Internal(_))
+    }
+}
+
 impl RoutingMap {
     /// By which terms handshakes are held where none are named; nothing is what is usual.
     pub fn default_policy(&self) -> Option<&Arc<TlsPolicy>> {
@@ -155,6 +162,34 @@ impl RoutingMap {
             Backend::Refused { why, .. } => Some(why),
             _ => None,
         }
+    }
+
+    /// The status and the reason with which all requests to `route` are refused: it leads to
+    /// nothing else, whichever way is taken. Of several reasons the first.
+    pub fn refused(&self, route: &Route) -> Option<(u16, &RefusalReason)> {
+        let Destination::Backend(id) = &route.to else { return None };
+        self.refused_at(id, DEEPEST, &mut 0)
+    }
+
+    fn refused_at(
+        &self,
+        id: &BackendId,
+        deepest: usize,
+        looks: &mut usize,
+    ) -> Option<(u16, &RefusalReason)> {
+        *looks += 1;
+        let is_enough = deepest == 0 || *looks > MOST_LOOKS;
+        let node = self.backends.get(id).filter(|_| !is_enough)?;
+        let ways = match &node.backend {
+            Backend::Refused { status, why, .. } => return Some((*status, why)),
+            // Who gets a copy answers nobody.
+            Backend::Mirror { main, .. } => vec![main],
+            other => other.edges(),
+        };
+        let mut ways = ways.into_iter().filter(|edge| edge.weight > 0);
+        let first = self.refused_at(&ways.next()?.backend, deepest - 1, looks)?;
+        let is_rest = ways.all(|it| self.refused_at(&it.backend, deepest - 1, looks).is_some());
+        is_rest.then_some(first)
     }
 
     /// Whether a client gets the same by either route: from the same backend in the same manner, or

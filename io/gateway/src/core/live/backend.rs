@@ -130,9 +130,9 @@ pub(crate) struct Standing {
 /// Backends as the choice among them sees them.
 pub(super) struct Wood<'s>(pub(super) &'s Scene<'s>);
 
-/// How what asks for something that is not built yet is refused.
+/// How what asks for something that is never carried out is refused.
 pub(crate) fn unserved() -> (u16, Arc<str>) {
-    (UNSERVED, "it asks for what is not served yet".into())
+    (UNSERVED, "a filter or a service that it names cannot be carried out".into())
 }
 
 impl BackendState {
