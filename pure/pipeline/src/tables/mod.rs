@@ -399,7 +399,9 @@ fn set(
         return None;
     }
     diagnostics.extend(routes::not_plain(&read, reads));
-    diagnostics.extend(read.reading.said.iter().cloned());
+    // Of paths it is said where it is known what other Ingresses make of them.
+    let said = read.reading.said.iter().filter(|it| !routes::is_of_path(it));
+    diagnostics.extend(said.cloned());
     Some(Row::Set(items, class))
 }
 

@@ -53,7 +53,7 @@ pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
     asked, asked_of_all, common_terms, forbidden, hosts_of_clients, hosts_of_expressions,
-    inspection, is_looked_at, link_hosts, not_plain, rules_of_canaries, suspicious,
+    inspection, is_looked_at, is_of_path, link_hosts, not_plain, rules_of_canaries, suspicious,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
@@ -138,7 +138,8 @@ fn joined(
         let at = (&mut join, &mut routed);
         let backend = backend_of(draft, &read, is_nobodys, options, at);
         let inner = passed_within(draft, &read, &mut join, options);
-        let own = password.as_ref().err().or(location.refusal.as_ref());
+        let (path, unread) = location::expressed(draft, &read, join.reads, join.diagnostics);
+        let own = password.as_ref().err().or(location.refusal.as_ref()).or(unread.as_ref());
         let why = passed.1.as_ref().or(inner.1.as_ref()).or(own);
         let backend = match why.filter(|_| !is_refused(&backend, draft)) {
             Some(why) => routed.refuse(&draft.id, &draft.place, why.clone(), Some(backend)),
@@ -150,7 +151,7 @@ fn joined(
         let at = (&mut *join.reads, &mut routed);
         http.uses = location.uses(&read, draft, (pages, asked, is_denied), at);
         http.timeouts = location.timeouts(&read);
-        location::express(draft, join.reads, &mut http);
+        location::express(draft, path, &mut http);
         http.rank.specific.is_fallback |= index.is_none();
         http.uses.extend(is_nobodys.then(location::nothing));
         http.uses.extend(own_of(draft, &passed.0, &owner).chain(inner.0));

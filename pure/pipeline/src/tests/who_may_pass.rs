@@ -260,4 +260,44 @@ fn challenges_of_certificates_get_through() {
     assert!(passed.contains("secure") && passed.contains("auth-url"), "{passed}");
 }
 
+/// A path that cannot be read as an expression, where its host has such: by its own word, and by
+/// another Ingress's. What begins as it does is answered by nobody, and not by a wider route.
+#[test]
+fn paths_that_are_no_expressions_close_what_begins_as_they_do() {
+    let regex = annotations(&[("use-regex", "true")]);
+    for (wide, own, is_told) in [("", &*regex, false), (&*regex, "", true)] {
+        let narrow = ingress("adm", own, SPEC, "a.b", "/adm(.*", "a");
+        let narrow = narrow.replace("pathType: Prefix", "pathType: ImplementationSpecific");
+        let world = web() + &ingress("wide", wide, SPEC, "a.b", "/", "a") + &narrow;
+        let snapshot = joined(&world);
+        let refusals: Vec<(String, String)> = routes(&snapshot)
+            .into_iter()
+            .filter_map(|it| Some((it.rule.to_string(), refusal(&snapshot, it)?)))
+            .collect();
+        let [(rule, why)] = &refusals[..] else { panic!("{refusals:?}") };
+        assert!(rule.contains("(?i)^\\/adm"), "{rule}");
+        let path = "Ingress/default/adm spec.rules[0].http.paths[0].path has a mistake";
+        assert!(why == path || !is_told, "{why}");
+        let told = snapshot.diagnostics.iter().filter(|it| it.is_error());
+        assert!(told.clone().all(|it| it.code == steelyard_dialects::codes::PATH_INVALID));
+        assert_eq!(told.count(), 1);
+    }
+}
+
+/// That a path is compared letter by letter is said where it is, and where no other Ingress makes
+/// expressions of all paths of its host.
+#[test]
+fn what_nobody_asks_for_is_known_of_a_host() {
+    let regex = annotations(&[("use-regex", "true")]);
+    for (wide, expected) in [("", 1), (&*regex, 0)] {
+        let narrow = ingress("adm", "", SPEC, "a.b", "/adm(.*)", "a");
+        let narrow = narrow.replace("pathType: Prefix", "pathType: ImplementationSpecific");
+        let world = web() + &ingress("wide", wide, SPEC, "a.b", "/", "a") + &narrow;
+        let snapshot = joined(&world);
+        let of_path =
+            |it: &&steelyard_model::Diagnostic| it.code == steelyard_dialects::codes::PATH_REGEX;
+        assert_eq!(snapshot.diagnostics.iter().filter(of_path).count(), expected);
+    }
+}
+
 const TOKEN: &str = "/.well-known/acme-challenge/LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";

@@ -3,6 +3,7 @@
 
 mod asked;
 mod decided;
+mod expressed;
 mod forbidden;
 mod hosts;
 mod lines;
@@ -11,7 +12,6 @@ mod pages;
 mod roots;
 mod settings;
 
-use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -21,10 +21,7 @@ use steelyard_model::routing::backend::{
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::{BackendId, FilterId, RouteId};
-use steelyard_model::routing::matcher::Matcher;
-use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
-use steelyard_model::routing::rank::PathSpecificity;
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::{
@@ -41,6 +38,8 @@ use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
 pub(super) use decided::decide;
+pub(in crate::tables) use expressed::is_of_path;
+pub(super) use expressed::{express, expressed};
 pub(in crate::tables) use forbidden::{forbidden, inspection, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, suffixed};
@@ -93,6 +92,7 @@ pub(super) struct Joinery<'j, 'r> {
 impl Location {
     /// Puts the filters of an Ingress's own into what is routed, with the backends that they ask.
     pub(super) fn new(read: &ReadSet<'_>, at: &mut Joinery<'_, '_>) -> Self {
+        expressed::tell_of_unasked(read, at.reads, at.diagnostics);
         let common = read.speaks_nginx().then(|| common(at.reads));
         let is_nginx = read.class == Class::Nginx;
         let written = common.as_ref().map(|it| &it.settings);
@@ -356,23 +356,4 @@ pub(super) fn beside_canary(
     let place = Some(draft.place.clone());
     routed.own.push(Arc::new(BackendNode { id: id.clone(), place, service: None, backend }));
     id
-}
-
-/// Makes an expression of the path of a route, where its host has such: it is found from the begin
-/// of the decoded path, in any case, and the longest text of all is tried first.
-pub(super) fn express(draft: &RouteDraft, reads: &mut Reads<'_>, route: &mut Route) {
-    let host = draft.rule.host();
-    if draft.rank.specific.is_fallback || !reads.any(&Cell::Expressions(host.clone())) {
-        return;
-    }
-    let written = draft.written();
-    let Ok(expression) = Expression::looking(&format!("(?i)^{written}")) else { return };
-    let pattern = PathPattern::decoded(PathShape::Regex(expression));
-    let path = Rule::One(Matcher::Path(pattern));
-    route.rule = Arc::new(Rule::All(match host {
-        HostPattern::Any => vec![path],
-        host => vec![Rule::One(Matcher::Host(host.clone())), path],
-    }));
-    let length = u16::try_from(written.len()).unwrap_or(u16::MAX);
-    route.rank.specific.path = PathSpecificity::Length(Reverse(length));
 }
