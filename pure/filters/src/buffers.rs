@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use steelyard_http::{Head as _, RequestEdits, ResponseEdits, ResponseView as _};
+use steelyard_http::{Head as _, RequestEdits, RequestView as _, ResponseEdits, ResponseView as _};
 use steelyard_model::routing::filter::limit::BodyBuffers;
 use steelyard_model::routing::filter::trigger::{Measure, Trigger, TriggerSubject};
 
@@ -30,6 +30,10 @@ pub(crate) struct Buffers {
     kept: Vec<Piece>,
     /// There is no room for more of it: all goes on with the next piece.
     is_full: bool,
+    /// The request is one whose response has no body.
+    is_head: bool,
+    /// The response says how long it is, or has no body: it goes on as it comes, with its length.
+    is_sized: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +77,16 @@ impl Buffers {
             again,
         };
         let terms = Arc::new(terms);
-        Some(Self { terms, attempts: 0, request: 0, response: 0, kept: Vec::new(), is_full: false })
+        Some(Self {
+            terms,
+            attempts: 0,
+            request: 0,
+            response: 0,
+            kept: Vec::new(),
+            is_full: false,
+            is_head: false,
+            is_sized: false,
+        })
     }
 
     fn wants_again(&self, cause: Answerer, status: u16) -> bool {
@@ -106,12 +119,14 @@ impl Frame for Buffers {
             Some(_) => Direction::Replay(kept),
             None => Direction::Transform,
         };
-        Needs { request, response: Direction::Transform }
+        let response = if self.is_sized { Direction::Untouched } else { Direction::Transform };
+        Needs { request, response }
     }
 
     fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, got: Got) -> Enter {
         let bounds = self.terms.request;
         let told = length(head.first("content-length"));
+        self.is_head = head.method() == "HEAD";
         match got {
             Got::Nothing if told.is_some_and(|it| bounds.is_more(it)) => {
                 Enter::Answer(too_large(cx))
@@ -147,7 +162,10 @@ impl Frame for Buffers {
         if self.wants_again(cx.cause, head.status()) {
             return Leave::Again { after: std::time::Duration::ZERO };
         }
-        if length(head.first("content-length")).is_some_and(|it| self.terms.response.is_more(it)) {
+        let is_bare = self.is_head || matches!(head.status(), 204 | 304);
+        let told = length(head.first("content-length"));
+        self.is_sized = is_bare || told.is_some();
+        if !is_bare && told.is_some_and(|it| self.terms.response.is_more(it)) {
             cx.notes.push(Note::Reason("the response's body is larger than it may be"));
             return Leave::Replace(Box::new(Response::bare(500)));
         }

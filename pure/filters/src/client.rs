@@ -17,7 +17,9 @@ pub(crate) fn address(source: &ClientSource, peer: IpAddr, head: &dyn Head) -> O
             hop(head, |_, address| address.is_none_or(|it| !networks.contains(it)))
         }
     };
-    found.map(|address| masked(address, source.ipv6_subnet))
+    // One that others have named is taken as it is, as by Traefik.
+    let is_whole = matches!(source.from, ClientPlace::Excluding(_));
+    found.map(|address| masked(address, source.ipv6_subnet.filter(|_| !is_whole)))
 }
 
 /// The first hop from the right, counted from 1, that is wanted.

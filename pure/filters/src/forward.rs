@@ -117,12 +117,19 @@ impl ForwardAuth {
         if let Some(names) = &auth.response_headers_regex {
             spellings::remove_matching(head, names);
         }
+        let mut copied: Vec<&str> = Vec::new();
         for (name, value) in &answer.lines {
             let is_named = auth.response_headers.iter().any(|it| it.eq_ignore_ascii_case(name));
             let names = auth.response_headers_regex.as_ref();
             if is_named || names.is_some_and(|it| it.is_found_in(&spellings::canonical(name))) {
-                // What frames a message is never said by others.
-                _ = head.lines().add(name, value);
+                // What frames a message is never said by others. What the gateway says itself of
+                // a request is not said beside it.
+                let is_first = !copied.iter().any(|it| it.eq_ignore_ascii_case(name));
+                copied.push(name);
+                _ = match is_first {
+                    true => head.lines().set(name, value),
+                    false => head.lines().add(name, value),
+                };
             }
         }
         let user = auth.user_header.as_ref().and_then(|name| answer.first(name));

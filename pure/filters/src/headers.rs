@@ -56,7 +56,9 @@ pub(crate) struct HeaderFrame {
 impl WrittenLines {
     pub(crate) fn new(rules: &HeaderRules) -> Self {
         let is_host = |name: &str| name.eq_ignore_ascii_case("host");
+        // Nothing in its place is nothing: each request is for some host.
         let host = rules.request.iter().rfind(|(name, _)| is_host(name));
+        let host = host.filter(|(_, value)| !value.is_empty());
         let request = rules.request.iter().filter(|(name, _)| !is_host(name));
         let request = request.map(|(name, value)| line(name, value));
         let custom = rules.response.iter().map(|(name, value)| line(name, value));

@@ -13,7 +13,7 @@ pub(crate) struct BreakerState {
     begin: OnceLock<Instant>,
     /// When it opened; 0 is not, or not of late.
     opened: AtomicU64,
-    /// When the condition was looked at.
+    /// When the condition was looked at; 0 is never, so that the first response is looked at.
     checked: AtomicU64,
     /// Requests since it has asked again.
     allowed: AtomicU64,
@@ -78,7 +78,7 @@ impl BreakerState {
             return;
         }
         let checked = self.checked.load(Ordering::Relaxed);
-        let is_time = now >= checked.saturating_add(millis(terms.check_period));
+        let is_time = checked == 0 || now >= checked.saturating_add(millis(terms.check_period));
         let is_mine = is_time
             && self
                 .checked

@@ -123,6 +123,29 @@ fn a_response_that_says_it_is_too_large_is_none() {
 }
 
 #[test]
+fn what_says_its_length_keeps_it_and_what_has_no_body_is_never_too_large() {
+    for (method, status, length, expected) in [
+        ("GET", 200, Some("10"), Some(Direction::Untouched)),
+        ("GET", 200, None, Some(Direction::Transform)),
+        ("GET", 200, Some("11"), None),
+        ("HEAD", 200, Some("11"), Some(Direction::Untouched)),
+        ("GET", 304, Some("11"), Some(Direction::Untouched)),
+        ("GET", 204, None, Some(Direction::Untouched)),
+    ] {
+        let (mut frame, mut world) = (buffers(10, 5, None), World::new());
+        let asked = Asked::by(method, "a.b", "/");
+        frame.enter(&mut world.context(), &mut RequestEdits::new(&asked), Got::Nothing);
+        let mut response = Response::of(status);
+        let line = length.map(|it| ("Content-Length".into(), it.as_bytes().into()));
+        response.lines.extend(line);
+        let mut edits = ResponseEdits::new(&response);
+        let left = frame.leave(&mut world.context(), &mut edits, Got::Nothing);
+        let found = matches!(left, Leave::Next).then(|| frame.needs().response);
+        assert_eq!(found, expected, "{method} {status} {length:?}");
+    }
+}
+
+#[test]
 fn it_asks_again_as_the_expression_says() {
     use Answerer::{Backend, Gateway, Nobody};
     let faults = "IsNetworkError() && Attempts() <= 2";

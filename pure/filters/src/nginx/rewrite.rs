@@ -7,7 +7,6 @@
 use steelyard_http::path::{decoded_whole, normalize, odd_byte};
 use steelyard_http::{RequestEdits, RequestView};
 use steelyard_model::routing::filter::nginx::NginxRewrite;
-use steelyard_model::routing::pattern::TooManySteps;
 
 use super::led::led;
 use crate::context::{Context, Note};
@@ -45,10 +44,11 @@ pub(super) fn enter(
     };
     let path = filled(path, if is_site { argument } else { str::to_owned });
     let query = query.map(|query| filled(query, argument)).transpose();
-    let (path, query) = match (path, query) {
-        (Ok(Some(path)), Ok(query)) => (path, query.flatten()),
-        (Ok(None), _) => return Enter::Next,
-        (Err(TooManySteps), _) | (_, Err(TooManySteps)) => {
+    let prefix = rewrite.prefix.as_deref().map(|it| filled(it, str::to_owned)).transpose();
+    let (path, query, prefix) = match (path, query, prefix) {
+        (Ok(Some(path)), Ok(query), Ok(prefix)) => (path, query.flatten(), prefix.flatten()),
+        (Ok(None), ..) => return Enter::Next,
+        _ => {
             cx.notes.push(Note::Reason("it takes too many steps to say what is asked for instead"));
             return Enter::Answer(Box::new(Response::of_nginx(503)));
         }
@@ -72,7 +72,8 @@ pub(super) fn enter(
         let whole = own.map_or_else(|| query.clone(), |own| format!("{query}&{own}"));
         is_written &= head.set_query(Some(&whole)).is_ok();
     }
-    if let Some(prefix) = &rewrite.prefix {
+    if let Some(prefix) = prefix {
+        let prefix = encoded(&prefix, b"%?#[]");
         is_written &= head.lines().set(PREFIX, prefix.as_bytes()).is_ok();
     }
     if is_written {
@@ -127,6 +128,7 @@ fn rooted(path: String) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use steelyard_http::Head as _;
     use steelyard_model::routing::pattern::Expression;
 
     use super::*;
@@ -184,6 +186,26 @@ mod tests {
         ] {
             let found = pass(expression, to, path);
             assert_eq!(found, expected.map(str::to_owned), "{expression} {to} {path}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_told_what_was_taken_off_with_its_groups() {
+        for (prefix, path, expected) in [
+            ("/$1", "/Foo/bar", Some("/Foo")),
+            ("/p/$host", "/foo/bar", Some("/p/a.b")),
+            ("/$1", "/f%0d%0ao/bar", Some("/f%0D%0Ao")),
+            ("/$1", "/other", None),
+        ] {
+            let expression = Expression::looking("(?i)^/(f[^/]*)/(.*)").unwrap();
+            let (to, prefix) = ("/$2".into(), Some(prefix.into()));
+            let rewrite = NginxRewrite { expression, to, prefix };
+            let asked = Asked::get("http://a.b", path);
+            let mut request = RequestEdits::new(&asked);
+            let entered = enter(&rewrite, &mut World::new().context(), &mut request);
+            assert!(matches!(entered, Enter::Next));
+            let found = request.first(PREFIX).map(|it| String::from_utf8_lossy(it).into_owned());
+            assert_eq!(found.as_deref(), expected, "{path}");
         }
     }
 }

@@ -63,8 +63,11 @@ impl Reader<'_, '_> {
         path: &FieldPath,
     ) -> Option<ClientSource> {
         let Some(it) = it else { return Some(ClientSource::default()) };
-        let depth: usize =
-            self.findings.within(&path.key("depth"), Some(it.depth.unwrap_or(0)), 0..=1024)?;
+        let depth: usize = self.findings.within(
+            &path.key("depth"),
+            Some(it.depth.unwrap_or(0).max(0)),
+            0..=1024,
+        )?;
         let excluded = self.networks(it.excluded_ips.as_ref(), &path.key("excludedIPs"))?;
         let bits = it.ipv6_subnet.filter(|bits| *bits != 0);
         let ipv6_subnet = match bits {

@@ -1,5 +1,7 @@
 //! Middlewares that change what is in requests and responses.
 
+use std::sync::Arc;
+
 use steelyard_manifest::kinds::traefik::middleware as written;
 use steelyard_model::FieldPath;
 use steelyard_model::routing::filter::Filter;
@@ -71,8 +73,7 @@ impl Reader<'_, '_> {
         ];
         for (key, types) in types {
             for (index, kind) in types.iter().flatten().enumerate() {
-                if !kind.contains('/') || kind.contains(char::is_whitespace) && !kind.contains(';')
-                {
+                if !is_media_type(bare(kind)) {
                     let message = format!("`{kind}` is no media type");
                     let at = path.key(key).index(index);
                     self.findings.invalid(codes::INVALID_VALUE, &at, message, "write text/html");
@@ -101,8 +102,8 @@ impl Reader<'_, '_> {
         }
         let smallest = path.key("minResponseBodyBytes");
         Some(Filter::Compress(Box::new(Compression {
-            excluded: texts(it.excluded_content_types.as_ref()),
-            included: texts(it.included_content_types.as_ref()),
+            excluded: media_types(it.excluded_content_types.as_ref()),
+            included: media_types(it.included_content_types.as_ref()),
             smallest: match it.min_response_body_bytes {
                 None => SMALLEST,
                 written => self.amount(&smallest, written)?,
@@ -112,4 +113,21 @@ impl Reader<'_, '_> {
             is_nginx: false,
         })))
     }
+}
+
+/// A media type without its parameters and blanks: responses are compared by it alone.
+fn bare(text: &str) -> &str {
+    text.split_once(';').map_or(text, |(bare, _)| bare).trim()
+}
+
+/// Whether it is a token, or two with a slash between (RFC 9110, section 8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_token = |it: &str| !it.is_empty() && it.bytes().all(is_part);
+    let (kind, sub) = text.split_once('/').unwrap_or((text, "x"));
+    is_token(kind) && is_token(sub)
+}
+
+fn media_types(list: Option<&Vec<String>>) -> Vec<Arc<str>> {
+    list.into_iter().flatten().map(|it| bare(it).into()).collect()
 }
