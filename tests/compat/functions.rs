@@ -15,7 +15,7 @@ pub(crate) fn of(case: &Case) -> Vec<String> {
         "crossProviderNamespaceAllowed" => may_name(input, expected),
         "servicePort" => port(input, expected),
         "serviceScheme" => scheme(input, expected),
-        "ingressCertificates" => certificates(input),
+        "ingressCertificates" => certificates(input, expected),
         "routerAnnotations" => router(input, expected),
         "serviceAnnotations" => service(input, expected),
         other => Some(format!("nobody knows {other}")),
@@ -44,8 +44,9 @@ fn port(input: &Value, expected: &Value) -> Option<String> {
     (number != wanted).then(|| format!("port {number:?}, not {wanted:?}"))
 }
 
+/// A port without a number is none for a Service; the number says nothing but where it is 443.
 fn scheme(input: &Value, expected: &Value) -> Option<String> {
-    let number = &input["portNumber"];
+    let number = &json!(input["portNumber"].as_u64().filter(|it| *it > 0).unwrap_or(80));
     let port = json!({ "name": input["portName"], "port": number });
     let service = json!({ "spec": { "clusterIP": "10.0.0.1", "ports": [port] } });
     let asked = json!({ "port": number, "scheme": input["scheme"], "nativeLB": true });
@@ -55,11 +56,14 @@ fn scheme(input: &Value, expected: &Value) -> Option<String> {
 }
 
 /// What is not whole is no certificate.
-fn certificates(input: &Value) -> Option<String> {
+fn certificates(input: &Value, expected: &Value) -> Option<String> {
     let ingress = with_kind(&input["ingress"], "Ingress", "networking.k8s.io/v1");
     let secrets = input["secrets"].as_array()?.iter().map(|it| with_kind(it, "Secret", "v1"));
     let made = made([ingress].into_iter().chain(secrets));
     let shown = &made["tls"]["certificates"];
+    if let Some(wanted) = expected.get("certificates") {
+        return differs(shown, wanted);
+    }
     shown.as_array().is_some_and(|all| !all.is_empty()).then(|| format!("shows {shown}"))
 }
 
@@ -93,8 +97,20 @@ fn service(input: &Value, expected: &Value) -> Option<String> {
     if let Some(middlewares) = service.get("middlewares") {
         found["middlewares"] = middlewares.clone();
     }
+    // How it is asked is seen by the one server there is.
+    let url = found["servers"][0]["url"].as_str().unwrap_or_default().to_owned();
+    let (scheme, at) = url.split_once("://").unwrap_or_default();
+    let host = at.rsplit_once(':').map_or(at, |(host, _)| host);
+    found["serversScheme"] = json!(scheme);
+    found["nativeLB"] = json!(host == OWN_ADDRESS);
+    found["nodePortLB"] = json!(host == OF_NODE);
     differs(&part_of(&found, &wanted), &wanted)
 }
+
+/// Where the Service, its endpoint and its node are.
+const OWN_ADDRESS: &str = "10.0.0.1";
+const OF_ENDPOINT: &str = "10.1.0.1";
+const OF_NODE: &str = "10.2.0.1";
 
 /// The server of a route's only Service.
 fn by_route(mut service: Value, asked: &Value) -> Option<String> {
@@ -126,9 +142,31 @@ fn by_ingress(of_router: &Value, of_service: &Value) -> Value {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(of_service),
-        "spec": { "clusterIP": "10.0.0.1", "ports": [{ "port": 80 }] },
+        "spec": {
+            "type": "NodePort",
+            "clusterIP": OWN_ADDRESS,
+            "ports": [{ "port": 80, "nodePort": 30080 }],
+        },
     });
-    made([ingress, service].into_iter())
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "a-0",
+            "namespace": "default",
+            "labels": { "kubernetes.io/service-name": "a" },
+        },
+        "addressType": "IPv4",
+        "endpoints": [{ "addresses": [OF_ENDPOINT], "conditions": { "ready": true } }],
+        "ports": [{ "port": 80 }],
+    });
+    let node = json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": { "name": "n" },
+        "status": { "addresses": [{ "type": "InternalIP", "address": OF_NODE }] },
+    });
+    made([ingress, service, slice, node].into_iter())
 }
 
 /// What the providers make of objects, also of Services that nobody answers for.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use steelyard_dialects::traefik::rule::{
-    ReadRule, RuleMistake, RuleProblem, RuleSubject, RuleSyntax, rule,
+    ReadRule, RuleMistake, RuleProblem, RuleSubject, RuleSyntax, rule, written_in,
 };
 use steelyard_http::head::Slots;
 use steelyard_http::{ForwardedPolicy, RequestHead, RequestSubject, Vouching};
 use steelyard_model::routing::matcher::Matcher;
-use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
+use steelyard_model::routing::pattern::{PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::subject::Subject;
@@ -70,76 +70,79 @@ pub(crate) fn number(case: &Case) -> Vec<String> {
 
 /// The hosts, or server names, that a rule names; of what is wrong in it nothing is said here.
 pub(crate) fn domains(case: &Case) -> Vec<String> {
-    let (about, syntax) = match case.content["protocol"] == "tcp" {
-        true if case.name.contains("-v2-") => (RuleSubject::Connections, RuleSyntax::V2),
-        true => (RuleSubject::Connections, RuleSyntax::V3),
-        false => (RuleSubject::Requests, RuleSyntax::V3),
+    let (about, named) = match case.content["protocol"] == "tcp" {
+        true => (RuleSubject::Connections, ["HostSNI"]),
+        false => (RuleSubject::Requests, ["Host"]),
     };
+    let syntax = if case.name.contains("-v2-") { RuleSyntax::V2 } else { RuleSyntax::V3 };
     let expected = &case.content["expected"];
     let text = case.content["rule"].as_str().unwrap_or_default();
-    let is_known = |read: &ReadRule| {
-        !read.mistakes.iter().any(|it| matches!(it.what, RuleProblem::UnknownMatcher { .. }))
-    };
-    let read = rule(text, about, syntax).ok().filter(is_known);
-    let Some(read) = read.filter(|_| expected["error"] != true) else {
-        let is_right = expected["error"] == true;
-        return (!is_right).then(|| format!("{text} is no rule")).into_iter().collect();
-    };
-    let mut found = Vec::new();
-    names(&read.rule, &mut found);
+    let is_rule = rule(text, about, syntax).is_ok_and(|read| !has_unknown(&read));
+    if !is_rule || expected["error"] == true {
+        let is_right = is_rule != (expected["error"] == true);
+        return (!is_right).then(|| format!("{text}: {is_rule}")).into_iter().collect();
+    }
+    let found = written_in(text, &named).unwrap_or_default();
+    let found: Vec<String> = found.iter().map(|it| it.to_lowercase()).collect();
     let wanted: Vec<&str> = rows(&expected["domains"]).filter_map(Value::as_str).collect();
     if found == wanted { Vec::new() } else { vec![format!("{found:?}, not {wanted:?}")] }
 }
 
-fn names(rule: &Rule, found: &mut Vec<String>) {
-    match rule {
-        Rule::All(rules) | Rule::Any(rules) => rules.iter().for_each(|it| names(it, found)),
-        Rule::Not(rule) => names(rule, found),
-        Rule::One(
-            Matcher::Host(HostPattern::Exact(name)) | Matcher::Sni(HostPattern::Exact(name)),
-        ) => {
-            found.push(name.to_string());
-        }
-        Rule::One(_) => {}
-    }
+fn has_unknown(read: &ReadRule) -> bool {
+    read.mistakes.iter().any(|it| matches!(it.what, RuleProblem::UnknownMatcher { .. }))
 }
 
-/// Whether a text is a rule, and each condition in it has its argument: the matcher of the cases
-/// has one, as ours of methods has.
+/// Whether a text is a rule, and each condition in it has its arguments: the matcher of the cases
+/// takes as many as there are, as methods of version 2 do.
 pub(crate) fn tree(case: &Case) -> Vec<String> {
     let content = &case.content;
     let text = content["rule"].as_str().unwrap_or_default();
     let ours = text.replace("m(", "Method(").replace("M(", "METHOD(");
-    let read = rule(&ours, RuleSubject::Requests, RuleSyntax::V3);
-    let unknown = |read: &ReadRule| {
-        read.mistakes.iter().any(|it| matches!(it.what, RuleProblem::UnknownMatcher { .. }))
-    };
+    let read = rule(&ours, RuleSubject::Requests, RuleSyntax::V2);
     let wanted = leaves(&content["tree"]);
     // A rule none of whose matchers is one is read there, and makes no route then.
     if read.is_err() && !wanted.is_empty() && wanted.iter().all(|it| it["valid"] == false) {
         return Vec::new();
     }
-    let is_error = read.as_ref().map_or(true, unknown);
+    let is_error = read.as_ref().map_or(true, has_unknown);
     if is_error || content["parseError"] == true {
         let is_right = is_error == (content["parseError"] == true);
         return (!is_right).then(|| format!("{ours}: {read:?}")).into_iter().collect();
     }
     let read = read.expect("it is no error");
     let found = conditions(&read.rule, true);
-    let is_alike = wanted.len() == found.len()
-        && wanted.iter().zip(&found).all(|(wanted, (is, matcher))| {
-            let value = wanted["value"][0].as_str().unwrap_or_default();
-            match matcher {
-                Matcher::Method(method) => {
-                    wanted["valid"] == true
-                        && **method == *value.to_uppercase()
-                        && *is == (wanted["not"] != true)
-                }
-                Matcher::Invalid(_) => wanted["valid"] != true,
-                _ => false,
-            }
+    let said: Vec<Condition> = wanted.iter().flat_map(|leaf| meant(leaf)).collect();
+    let is_alike = said.len() == found.len()
+        && said.iter().zip(&found).all(|(wanted, (is, matcher))| match (wanted, matcher) {
+            (Some((not, value)), Matcher::Method(method)) => **method == **value && is != not,
+            (None, Matcher::Invalid(_)) => true,
+            _ => false,
         });
-    if is_alike { Vec::new() } else { vec![format!("{found:?}, not {wanted:?}")] }
+    let mut wrong: Vec<String> =
+        (!is_alike).then(|| format!("{found:?}, not {wanted:?}")).into_iter().collect();
+    wrong.extend(collected(content, text));
+    wrong
+}
+
+/// Whether it is negated, and its argument; none of one that means nothing.
+type Condition = Option<(bool, String)>;
+
+/// The conditions of a leaf: one for each argument.
+fn meant(leaf: &Value) -> Vec<Condition> {
+    if leaf["valid"] != true {
+        return vec![None];
+    }
+    let value = |it: &Value| it.as_str().unwrap_or_default().to_uppercase();
+    rows(&leaf["value"]).map(|it| Some((leaf["not"] == true, value(it)))).collect()
+}
+
+/// What is written in calls of the matchers that the case asks for.
+fn collected(content: &Value, text: &str) -> Option<String> {
+    let collect = content.get("collect")?;
+    let names: Vec<&str> = rows(&collect["matchers"]).filter_map(Value::as_str).collect();
+    let found = written_in(text, &names).unwrap_or_default();
+    let wanted: Vec<&str> = rows(&collect["values"]).filter_map(Value::as_str).collect();
+    (found != wanted).then(|| format!("{found:?} are in {names:?}, not {wanted:?}"))
 }
 
 fn leaves(tree: &Value) -> Vec<&Value> {
@@ -284,12 +287,23 @@ fn request(asked: &Value) -> String {
     let slash = if target.starts_with('/') { "" } else { "/" };
     let method = asked["method"].as_str().unwrap_or("GET");
     let mut text = format!("{method} {slash}{target} HTTP/1.1\r\nHost: {host}\r\n");
-    for (name, values) in asked["headers"].as_object().into_iter().flatten() {
+    // A line under another spelling comes from no request there: nobody finds it.
+    let all = asked["headers"].as_object().into_iter().flatten();
+    for (name, values) in all.filter(|(name, _)| is_canonical(name)) {
         for value in rows(values) {
             text += &format!("{name}: {}\r\n", value.as_str().unwrap_or_default());
         }
     }
     text + "\r\n"
+}
+
+/// Whether a name is spelled as Go has those of all lines that came: `X-Forwarded-For`.
+fn is_canonical(name: &str) -> bool {
+    name.split('-').all(|part| {
+        let (head, tail) = part.split_at(part.len().min(1));
+        !head.contains(|it: char| it.is_ascii_lowercase())
+            && !tail.contains(|it: char| it.is_ascii_uppercase())
+    })
 }
 
 fn connection(asked: &Value) -> Probe {

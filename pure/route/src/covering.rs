@@ -3,7 +3,7 @@
 //! Invariant: what is said holds for every request; it may go unsaid where it would hold, since
 //! rules can be compared in a bounded number of steps only, and expressions by their text.
 
-use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::matcher::{Matcher, Values, without_brackets};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rule::Rule;
 
@@ -93,10 +93,10 @@ fn contains(wide: &Matcher, narrow: &Matcher) -> bool {
     match (wide, narrow) {
         (Matcher::Host(wide), Matcher::Host(narrow))
         | (Matcher::Sni(wide), Matcher::Sni(narrow)) => contains_host(wide, narrow),
-        (Matcher::HostRegex(wide), Matcher::Host(HostPattern::Exact(host)))
-        | (Matcher::SniRegex(wide), Matcher::Sni(HostPattern::Exact(host))) => {
-            wide.is_found_in(host)
+        (Matcher::HostRegex(wide), Matcher::Host(HostPattern::Exact(host))) => {
+            wide.is_found_in(without_brackets(host))
         }
+        (Matcher::SniRegex(wide), Matcher::Sni(HostPattern::Exact(host))) => wide.is_found_in(host),
         (Matcher::Path(wide), Matcher::Path(narrow)) => contains_path(wide, narrow),
         (Matcher::Header(name, wide), Matcher::Header(other, narrow))
         | (Matcher::Query(name, wide), Matcher::Query(other, narrow)) => {
@@ -150,7 +150,7 @@ fn excludes(one: &Matcher, other: &Matcher) -> bool {
     match (one, other) {
         (Matcher::Host(one), Matcher::Host(HostPattern::Exact(name))) => !one.matches(name),
         (Matcher::HostRegex(one), Matcher::Host(HostPattern::Exact(name))) => {
-            !one.is_found_in(name)
+            !one.is_found_in(without_brackets(name))
         }
         (
             Matcher::Path(one),

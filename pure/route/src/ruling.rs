@@ -192,7 +192,9 @@ impl fmt::Display for Defeat {
             Self::Matcher(why) => return why.fmt(f),
             Self::Order => "it matches, and comes after",
             Self::Ladder => "it matches, and the other ladder bids more",
-            Self::Unreached => "it matches, and is at no entry point, nor does a route that matches lead to it",
+            Self::Unreached => {
+                "it matches, and is at no entry point, nor does a route that matches lead to it"
+            }
         })
     }
 }

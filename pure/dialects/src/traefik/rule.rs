@@ -87,6 +87,28 @@ pub fn rule(text: &str, about: RuleSubject, syntax: RuleSyntax) -> Result<ReadRu
     Ok(ReadRule { rule, mistakes, is_of_nobody, number })
 }
 
+/// What is written in calls of the matchers called `names`, in its order, also in those that are
+/// negated: the hosts that a rule is about, for who needs certificates for them.
+///
+/// # Errors
+/// When it cannot be read as a rule.
+pub fn written_in(text: &str, names: &[&str]) -> Result<Vec<String>, RuleMistake> {
+    let mut found = Vec::new();
+    let mut open = vec![tree::read(text)?];
+    while let Some(tree) = open.pop() {
+        match tree {
+            Tree::All(trees) | Tree::Any(trees) => open.extend(trees.into_iter().rev()),
+            Tree::Not(tree) => open.push(*tree),
+            Tree::Call(call) => {
+                if names.iter().any(|name| is_written_so(name, &call.name.1)) {
+                    found.extend(call.arguments.into_iter().map(|(_, text)| text));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Matchers there are, by their names.
 pub fn matchers(about: RuleSubject, syntax: RuleSyntax) -> impl Iterator<Item = &'static str> {
     rows(about, syntax).iter().map(|(name, _)| *name)

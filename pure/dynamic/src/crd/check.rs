@@ -12,14 +12,10 @@ pub(super) fn active(written: Tree<'_>) -> Option<Value> {
         return Some(Value::Null);
     }
     let interval = duration_or(written.at("interval").0, "30s")?;
-    let mode = match written.text("mode") {
-        "" => "http",
-        mode => mode,
-    };
     let follows = written.raw_or("followRedirects", true);
     let shape = Shape::default()
         .with("scheme", written.text("scheme"))
-        .with("mode", mode)
+        .with("mode", written.text("mode"))
         .with("path", written.text("path"))
         .with("method", written.text("method"))
         .with("status", written.number("status"))

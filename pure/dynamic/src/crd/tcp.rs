@@ -90,8 +90,9 @@ impl View<'_> {
     }
 }
 
-/// Puts the service of a route beside it: servers, or several of those by weight. One that cannot
-/// be is left out, and the router leads to what is left.
+/// Puts the service of a route beside it: servers, or several of those by weight, beside those of
+/// another route that is called so. One that cannot be is left out, and the router leads to what is
+/// left.
 pub(super) fn spread<'t>(
     name: &str,
     route: Tree<'t>,
@@ -99,7 +100,8 @@ pub(super) fn spread<'t>(
     services: &mut Named,
 ) {
     let ways: Vec<_> = route.items("services").collect();
-    let mut shares = Vec::new();
+    let former = services.get(name).map(|it| it["weighted"]["services"].clone());
+    let mut shares = former.and_then(|it| it.as_array().cloned()).unwrap_or_default();
     for way in &ways {
         let Some(made) = service(*way) else { continue };
         if ways.len() == 1 {

@@ -53,6 +53,12 @@ fn listed(text: &str) -> Vec<String> {
     text.split(',').map(|it| it.trim().to_owned()).collect()
 }
 
+/// Whether something is there that has parts of its own, where a value is written beside them: any
+/// other takes its parts away, too.
+fn is_there(text: &str) -> bool {
+    text.is_empty() || text.eq_ignore_ascii_case("true")
+}
+
 /// A switch, in the words Go takes for one.
 fn switch(text: &str) -> Option<bool> {
     match text {
@@ -77,7 +83,7 @@ impl RouterWish {
                 "rulesyntax" => value.clone_into(&mut wish.syntax),
                 "pathmatcher" if value.is_empty() => {}
                 "pathmatcher" => value.clone_into(&mut wish.matcher),
-                "tls" => has_tls = Some(switch(value)?),
+                "tls" => has_tls = Some(is_there(value)),
                 "tls.certresolver" => tls = tls.with("certResolver", value),
                 "tls.options" => tls = tls.with("options", value),
                 _ => match (name.strip_prefix("tls.domains."), name.strip_prefix("observability."))
@@ -98,7 +104,7 @@ impl RouterWish {
             }
         }
         let tls = tls.with("domains", domains_of(domains)).done();
-        let is_asked = has_tls == Some(true) || tls != json!({});
+        let is_asked = has_tls.unwrap_or_else(|| tls != json!({}));
         wish.tls = if is_asked { tls } else { Value::Null };
         if is_told {
             let told = told.done();
@@ -147,7 +153,8 @@ impl ServiceWish {
     /// What the annotations of a Service come to; none where one of them spoils it.
     pub(super) fn of(annotations: Tree<'_>) -> Option<Self> {
         let mut wish = Self { keeps_host: true, ..Self::default() };
-        let (mut cookie, mut has_cookie) = (Shape::default(), None);
+        let (mut cookie, mut has_cookie, mut is_sticky) = (Shape::default(), None, None);
+        let mut names_cookie = false;
         for (name, value) in under(annotations, "service.") {
             match &*name {
                 "nativelb" => wish.native = Some(switch(value)?),
@@ -156,9 +163,10 @@ impl ServiceWish {
                 "serverstransport" => value.clone_into(&mut wish.transport),
                 "passhostheader" => wish.keeps_host = switch(value)?,
                 "middlewares" => wish.middlewares = listed(value),
-                "sticky.cookie" | "sticky" => has_cookie = Some(switch(value)?),
+                "sticky" => is_sticky = Some(is_there(value)),
+                "sticky.cookie" => has_cookie = Some(is_there(value)),
                 _ => {
-                    has_cookie = has_cookie.or(Some(true));
+                    names_cookie = true;
                     cookie = match name.strip_prefix("sticky.cookie.")? {
                         "name" => cookie.with("name", value),
                         "samesite" => cookie.with("sameSite", value),
@@ -172,10 +180,12 @@ impl ServiceWish {
                 }
             }
         }
-        if has_cookie == Some(true) {
-            let written = json!({ "cookie": cookie.done() });
-            wish.sticky = sticky(Tree(&written));
-        }
+        let is_asked = is_sticky.unwrap_or_else(|| has_cookie.is_some() || names_cookie);
+        wish.sticky = match has_cookie.unwrap_or(names_cookie) {
+            _ if !is_asked => Value::Null,
+            true => sticky(Tree(&json!({ "cookie": cookie.done() }))),
+            false => json!({}),
+        };
         Some(wish)
     }
 

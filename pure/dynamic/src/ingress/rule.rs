@@ -36,7 +36,7 @@ impl View<'_> {
 
 /// A prefix that ends at a path element.
 fn strict(path: &str) -> String {
-    match path.trim_end_matches('/') {
+    match path.strip_suffix('/').unwrap_or(path) {
         "" => "PathPrefix(\"/\")".to_owned(),
         path => {
             let below = quoted(&format!("{path}/"));

@@ -46,12 +46,17 @@ pub enum Values {
     Regex(Expression),
 }
 
+/// A host as expressions see it: an address of IPv6 without its brackets, as in Traefik.
+pub fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host)
+}
+
 impl Matcher {
     /// Whether it holds for `subject`.
     pub fn holds(&self, subject: &impl Subject) -> bool {
         match self {
             Self::Host(pattern) => pattern.matches(subject.host()),
-            Self::HostRegex(expression) => expression.is_found_in(subject.host()),
+            Self::HostRegex(expression) => expression.is_found_in(without_brackets(subject.host())),
             Self::Sni(pattern) => pattern.matches(subject.server_name().unwrap_or_default()),
             Self::SniRegex(expression) => {
                 expression.is_found_in(subject.server_name().unwrap_or_default())

@@ -81,11 +81,13 @@ impl Argument<'_> {
         self.name_of_host(without_port(&host))
     }
 
-    /// The same of a server name, which comes without a port.
+    /// The same of a server name, which comes without a port and without brackets.
     pub(super) fn server_name(&self) -> Result<Arc<str>, RuleMistake> {
         let host = self.ascii()?.to_ascii_lowercase();
-        let is_address = host.parse::<Ipv6Addr>().is_ok();
-        if !is_address && without_port(&host).len() < host.len() {
+        if host.parse::<Ipv6Addr>().is_ok() {
+            return Ok(host.into());
+        }
+        if without_port(&host).len() < host.len() {
             return Err(self.wrong(RuleProblem::Port));
         }
         self.host()
