@@ -21,15 +21,30 @@ use crate::tables::row::Items;
 #[derive(Clone, Debug, Default)]
 pub struct Known(Sorted<(Tag, NamespacedName), Items>);
 
-/// What is named.
-const NAMED: [Tag; 3] = [Tag::Secret, Tag::ConfigMap, Tag::Service];
+/// What is named, as findings call it.
+const NAMED: [(&str, Tag); 9] = [
+    ("Secret", Tag::Secret),
+    ("ConfigMap", Tag::ConfigMap),
+    ("Service", Tag::Service),
+    ("Middleware", Tag::Middleware),
+    ("MiddlewareTCP", Tag::MiddlewareTcp),
+    ("TraefikService", Tag::TraefikService),
+    ("TLSOption", Tag::TlsOption),
+    ("ServersTransport", Tag::ServersTransport),
+    ("ServersTransportTCP", Tag::ServersTransportTcp),
+];
 /// What makes pods with the labels of its template.
 const LABELLED: [Tag; 3] = [Tag::Deployment, Tag::StatefulSet, Tag::DaemonSet];
+
+/// Files call what they have by the name alone.
+fn bare(name: &str) -> &str {
+    name.strip_suffix("@file").unwrap_or(name)
+}
 
 impl Known {
     /// Whether objects of this kind are among them.
     pub(crate) fn advises_by(tag: Tag) -> bool {
-        NAMED.contains(&tag) || LABELLED.contains(&tag) || tag == Tag::Pod
+        NAMED.iter().any(|(_, it)| *it == tag) || LABELLED.contains(&tag) || tag == Tag::Pod
     }
 
     pub(crate) fn change(
@@ -73,12 +88,8 @@ impl Known {
             }
             Missing::Object { kind, namespace, name, alike: Alike::Sought, .. } => {
                 let (namespace, name) = (namespace.as_ref()?, name.as_ref()?);
-                let tag = match *kind {
-                    "Secret" => Tag::Secret,
-                    "ConfigMap" => Tag::ConfigMap,
-                    _ => Tag::Service,
-                };
-                match suggester.nearest(name, self.names(tag, namespace)) {
+                let (_, tag) = *NAMED.iter().find(|(called, _)| called == kind)?;
+                match suggester.nearest(bare(name), self.names(tag, namespace).map(bare)) {
                     Some(near) => (format!("did you mean `{near}`?"), missing.clone().alike(true)),
                     None if tag == Tag::Service => {
                         let other = self.namespace_with(name, suggester)?;

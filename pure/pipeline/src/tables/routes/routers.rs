@@ -44,8 +44,9 @@ const PROVIDER: &str = "kubernetescrd";
 /// What becomes of a route that leads to nothing.
 const UNSERVED: &str = "the route answers 503";
 
-/// What becomes of one of several ways that leads to nothing.
-const NO_WAY: &str = "who is sent this way is answered 503";
+/// What becomes of one of several ways that leads to nothing, whose share the others take, or that
+/// is closed, so that its share is answered 503.
+const NO_WAY: &str = "this way serves nobody";
 
 /// What becomes of routes whose parent is not there.
 const ORPHANED: &str = "nothing leads to these routes";
