@@ -16,7 +16,7 @@ use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
 use crate::args::{AdminArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
-use crate::{load, planning, tell};
+use crate::{lack, load, planning, tell};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -212,7 +212,7 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
     known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     tell::explain_services(&mut rows["services"], &planned);
-    tell::explain_routes(&mut rows["routes"], &planned, &snapshot.routing, &BTreeSet::new());
+    lack::explain_routes(&mut rows["routes"], &planned, &snapshot.routing, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),

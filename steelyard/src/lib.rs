@@ -18,6 +18,7 @@ mod hands;
 pub mod hosts;
 mod instance;
 pub mod key;
+mod lack;
 mod legacy;
 mod load;
 pub mod lock_file;

@@ -5,7 +5,6 @@ pub(crate) mod board;
 pub(crate) mod current;
 pub(crate) mod endpoints;
 pub(crate) mod followed;
-mod lack;
 mod moment;
 pub(crate) mod note;
 mod remembered;
@@ -15,5 +14,4 @@ mod standing;
 pub(crate) mod summary;
 pub(crate) mod unready;
 
-pub(crate) use lack::{Lack, Lacks, explain_routes};
 pub(crate) use moment::explain_services;

@@ -13,7 +13,7 @@ use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, Serv
 
 use steelyard_terminal::{Cell, Style, Table};
 
-use crate::tell::{Lack, Lacks};
+use crate::lack::{Lack, Lacks};
 
 /// All sections that have something to say; diagnostics are printed apart.
 pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {

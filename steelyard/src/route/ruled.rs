@@ -137,9 +137,11 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
             continue;
         }
         let backends = each(&won["route"]["backends"]);
+        let any = backends.iter().any(|to| !each(&to["endpoints"]).is_empty());
         for to in backends.into_iter().filter(|_| is_met) {
             let endpoints: Vec<String> = each(&to["endpoints"]).iter().map(text).collect();
             let endpoints = match endpoints.as_slice() {
+                [] if any => "no endpoint is ready: the others take its share".to_owned(),
                 [] => "no endpoint is ready: 503".to_owned(),
                 some => some.join(", "),
             };

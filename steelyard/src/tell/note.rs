@@ -15,7 +15,7 @@ use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
 use steelyard_pipeline::codes;
 use steelyard_plan::Plan;
 
-use super::lack::{Lack, Lacks, is_silent};
+use crate::lack::{Lack, Lacks, is_silent};
 
 /// Notes of one kind, at most.
 const MOST: usize = 5;

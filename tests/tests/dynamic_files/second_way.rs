@@ -47,7 +47,7 @@ fn who_is_asked_second_passes_what_files_say() -> Result<()> {
     ensure!(answer.status == 413, "{answer:?}");
     ensure!(up.get("shut.test", "/")?.status == 503, "the second way is closed");
     let said = up.read("diagnostics")?.to_string();
-    ensure!(said.contains("who is sent this way is answered 503"), "{said}");
+    ensure!(said.contains("this way serves nobody"), "{said}");
     // The first one is there: nobody goes the other way.
     home.write("second.yml", &failover(&nas, &gone))?;
     for host in ["both.test", "shut.test"] {

@@ -10,8 +10,8 @@ use steelyard_plan::{AnnouncementRow, Explanation, Plan};
 use steelyard_terminal::{Cell, Style};
 
 use super::Moment;
+use crate::lack::{explain_routes, is_silent};
 use crate::mind::Decided;
-use crate::tell::lack::{explain_routes, is_silent};
 use crate::tell::remembered;
 use crate::tell::unready::Unready;
 
