@@ -58,6 +58,17 @@ impl World {
         value.with_context(|| format!("no {line} in {metrics}"))
     }
 
+    /// `/readyz` says so beside its answer.
+    fn wait_for_note(&self, part: &str) -> Result<()> {
+        let mut said = String::new();
+        wait::until("a note", || {
+            let answer = http::get(self.up.admin, "localhost", "/readyz");
+            said = answer.map_or_else(|it| it.to_string(), |it| it.body);
+            said.contains(&format!("note: {part}"))
+        })
+        .with_context(|| said)
+    }
+
     fn says_once(&self, part: &str) -> Result<()> {
         let said = self.up.process.printed().matches(part).count();
         ensure!(said == 1, "said {said} times: {part}\n{}", self.up.process.printed());
@@ -83,8 +94,10 @@ fn the_limit_is_raised_as_far_as_allowed() -> Result<()> {
 fn idle_clients_of_the_gateway_make_room() -> Result<()> {
     let world = World::start(FEW)?;
     let idle = crowd(world.up.web)?;
-    world.up.wait_for_reason("the gateway: all ")?;
+    world.wait_for_note("the gateway: all ")?;
+    ensure!(world.up.is_ready(), "everybody is served");
     world.works("crowded")?;
+    ensure!(world.up.is_ready(), "everybody was served");
     ensure!(world.metric("steelyard_connections_crowded_total{part=\"gateway\"}")? > 0);
     let limit = world.metric("steelyard_connections_limit{part=\"gateway\"}")?;
     ensure!(world.metric("steelyard_connections{part=\"gateway\"}")? <= limit);
@@ -92,6 +105,28 @@ fn idle_clients_of_the_gateway_make_room() -> Result<()> {
     ensure!(world.metric("process_open_fds")? < 256);
     world.says_once("the gateway: all ")?;
     drop(idle);
+    wait::until("readiness", || world.up.is_ready())?;
+    world.works("alone")
+}
+
+/// Who is served makes no room: then it is not ready, and is again when they are done.
+#[test]
+fn busy_clients_of_the_gateway_keep_others_waiting_and_it_says_so() -> Result<()> {
+    let world = World::start(FEW)?;
+    let slow = TcpListener::bind("127.0.0.1:0")?;
+    world.folder.write("slow-service.yaml", &service("slow", slow.local_addr()?))?;
+    world.folder.write("slow.yaml", &ingress("slow", "slow.test", "slow", ""))?;
+    wait::until("its route", || {
+        world.up.read("routes").is_ok_and(|rows| rows.to_string().contains("slow.test"))
+    })?;
+    let mut busy = crowd(world.up.web)?;
+    for client in &mut busy {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: slow.test\r\n\r\n")?;
+    }
+    world.up.wait_for_reason("the gateway: all ")?;
+    world.says_once("and who is new waits")?;
+    // Who is asked answers nobody any more, and so nobody waits for that.
+    drop((busy, slow));
     wait::until("readiness", || world.up.is_ready())?;
     world.works("alone")
 }
@@ -133,7 +168,7 @@ fn connections_in_process_have_a_share_of_their_own() -> Result<()> {
         at.strip_suffix("/TCP")?.parse::<SocketAddr>().ok()
     })?;
     let clients = crowd(reached)?;
-    world.up.wait_for_reason("TCP carried in process: all ")?;
+    world.wait_for_note("TCP carried in process: all ")?;
     world.works("crowded")?;
     world.says_once("TCP carried in process: all ")?;
     ensure!(world.metric("process_open_fds")? < 256);

@@ -154,10 +154,8 @@ async fn accept(listener: StdListener, router: Router, places: Places) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let place = match places.take_now() {
-                    Some(place) => place,
-                    None => make_room(&guests, &places).await,
-                };
+                // Who was busy when it was first asked may be idle at the next.
+                let place = places.take_making_room(ACCEPT_PAUSE, || guests.make_room()).await;
                 tokio::spawn(converse(stream, router.clone(), guests.come(), place));
             }
             Err(error) => {
@@ -166,16 +164,6 @@ async fn accept(listener: StdListener, router: Router, places: Places) {
                 tracing::debug!(%error, "accepting an admin connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-        }
-    }
-}
-
-/// A place, once somebody has left. Who was busy when it was first asked may be idle now.
-async fn make_room(guests: &Guests, places: &Places) -> TakenPlace {
-    loop {
-        guests.make_room();
-        if let Ok(place) = tokio::time::timeout(ACCEPT_PAUSE, places.take()).await {
-            return place;
         }
     }
 }

@@ -3,11 +3,18 @@
 //! Who accepts a connection takes a place for it first or waits for one; it is free again when the
 //! [`TakenPlace`] is dropped. Each part of the program has its own, so that none can use up what
 //! another needs. The number may change at any time: nobody is thrown out, nobody new gets in.
+//!
+//! Where all are taken by who is idle, those make room, and nobody notices; who still has none after
+//! a while is *kept waiting*, which is counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+/// Who has no place after this long is kept waiting: making room takes a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The places of one part. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +31,7 @@ struct Shared {
     waiting: AtomicUsize,
     wanting: AtomicU64,
     failed: AtomicU64,
+    delayed: AtomicU64,
     freed: Notify,
 }
 
@@ -35,6 +43,7 @@ impl Default for Shared {
             waiting: AtomicUsize::default(),
             wanting: AtomicU64::default(),
             failed: AtomicU64::default(),
+            delayed: AtomicU64::default(),
             freed: Notify::default(),
         }
     }
@@ -79,6 +88,11 @@ impl Places {
         self.0.failed.load(Ordering::Relaxed)
     }
 
+    /// Grows as long as somebody is kept waiting, and with everybody who is turned away.
+    pub fn delayed(&self) -> u64 {
+        self.0.delayed.load(Ordering::Relaxed)
+    }
+
     /// Whether none is free.
     pub fn is_full(&self) -> bool {
         self.taken() >= self.limit()
@@ -89,6 +103,11 @@ impl Places {
         self.0.failed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody got no place, and is not served.
+    pub fn note_delay(&self) {
+        self.0.delayed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A place, if one is free; else that counts as wanting.
     pub fn take_now(&self) -> Option<TakenPlace> {
         let place = self.attempt();
@@ -96,6 +115,28 @@ impl Places {
             self.0.wanting.fetch_add(1, Ordering::Relaxed);
         }
         place
+    }
+
+    /// A place. Where none is free, `make_room` has others leave, and is asked again each `pause`:
+    /// who was busy at first may be idle then.
+    pub async fn take_making_room(
+        &self,
+        pause: Duration,
+        mut make_room: impl FnMut(),
+    ) -> TakenPlace {
+        if let Some(place) = self.take_now() {
+            return place;
+        }
+        let since = Instant::now();
+        loop {
+            make_room();
+            if let Ok(place) = tokio::time::timeout(pause, self.take()).await {
+                return place;
+            }
+            if since.elapsed() >= PATIENCE {
+                self.note_delay();
+            }
+        }
     }
 
     /// A place, as soon as one is free. Cancel-safe.
@@ -143,7 +184,27 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Places;
+
+    #[tokio::test]
+    async fn who_is_idle_makes_room_unnoticed_and_who_finds_all_busy_is_kept_waiting() {
+        let (places, pause) = (Places::new(1), Duration::from_millis(20));
+        let mut idle = places.take_now();
+        let place = places.take_making_room(pause, || drop(idle.take())).await;
+        assert_eq!((places.delayed(), places.wanting()), (0, 1));
+        let busy = tokio::spawn({
+            let places = places.clone();
+            async move { drop(places.take_making_room(pause, || ()).await) }
+        });
+        while places.delayed() < 2 {
+            tokio::time::sleep(pause).await;
+        }
+        drop(place);
+        busy.await.unwrap();
+        assert_eq!((places.taken(), places.waiting()), (0, 0));
+    }
 
     #[tokio::test]
     async fn nobody_gets_in_beyond_the_limit_and_who_waits_does_when_one_leaves() {

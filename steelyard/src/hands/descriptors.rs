@@ -39,15 +39,28 @@ pub(crate) struct Rooms {
     pub(crate) kept: Arc<AtomicUsize>,
 }
 
-/// A part whose connections get no place, or no descriptor.
+/// A part whose places for connections are all taken, or that gets no descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crowded {
     pub(crate) part: Part,
     /// Connections that it may have.
     pub(crate) limit: usize,
-    /// Whether the system refused although there was a place.
-    pub(crate) is_refused: bool,
+    pub(crate) want: Want,
 }
+
+/// What a want of places comes to: the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Want {
+    /// Who is idle leaves, and who is new is served all the same.
+    RoomIsMade,
+    /// All are served: who is new waits, or is not served.
+    Waits,
+    /// The system refuses although there is a place.
+    IsRefused,
+}
+
+/// Who was kept waiting is for so many looks.
+const CALM: u32 = 3;
 
 /// Who has how many.
 #[derive(Debug)]
@@ -57,9 +70,24 @@ pub(crate) struct Descriptors {
     divided: (u64, u64),
     /// Open for other things than connections and listening.
     base: u64,
-    /// For each part, how often there was no place, or no descriptor, when last looked at.
-    told: [(u64, u64); PARTS.len()],
+    known: [Known; PARTS.len()],
     crowded: Vec<Crowded>,
+}
+
+/// What is known of a part since it was looked at last.
+#[derive(Debug, Default)]
+struct Known {
+    /// How often there was no place at once.
+    wanting: u64,
+    /// How often somebody was kept waiting.
+    delayed: u64,
+    /// How often there was no descriptor.
+    failed: u64,
+    want: Option<Want>,
+    /// The worst that was told since it is crowded.
+    told: Option<Want>,
+    /// Looks since it was as bad.
+    calm: u32,
 }
 
 impl Descriptors {
@@ -72,7 +100,7 @@ impl Descriptors {
             rooms: Rooms::default(),
             divided: (0, 0),
             base: AT_START,
-            told: Default::default(),
+            known: Default::default(),
             crowded: Vec::new(),
         };
         all.divide(0);
@@ -107,33 +135,53 @@ impl Descriptors {
         shares
     }
 
-    /// Looks again, with so many `listening` sockets. Whether other parts are crowded than before.
-    pub(crate) fn look(&mut self, listening: usize) -> bool {
+    /// Looks again, with so many `listening` sockets. What is to be told of parts that are more
+    /// crowded than was told; none where all is as it was.
+    pub(crate) fn look(&mut self, listening: usize) -> Option<Vec<Crowded>> {
         self.divide(listening as u64);
-        let mut crowded = Vec::new();
-        for (part, told) in PARTS.into_iter().zip(&mut self.told) {
+        let (mut crowded, mut worse) = (Vec::new(), Vec::new());
+        for (part, known) in PARTS.into_iter().zip(&mut self.known) {
             let places = self.rooms.of(part);
-            let now = (places.wanting(), places.failed());
-            let was = self.crowded.iter().any(|it| it.part == part);
-            // Once crowded, it has to become clearly less.
-            let is_full = places.is_full() || was && places.taken() > places.limit() / 10 * 9;
-            if now != *told || is_full {
-                let is_refused = now.1 != told.1;
-                crowded.push(Crowded { part, limit: places.limit(), is_refused });
-            }
-            *told = now;
+            let is_worse = known.look(places);
+            let limit = places.limit();
+            let found = known.want.map(|want| Crowded { part, limit, want });
+            worse.extend(found.clone().filter(|_| is_worse));
+            crowded.extend(found);
         }
-        let parts = |all: &[Crowded]| all.iter().map(|it| it.part).collect::<Vec<_>>();
-        let is_news = parts(&crowded) != parts(&self.crowded);
+        let kinds = |all: &[Crowded]| all.iter().map(|it| (it.part, it.want)).collect::<Vec<_>>();
+        let is_news = kinds(&crowded) != kinds(&self.crowded);
         if is_news {
             self.crowded = crowded;
         }
-        is_news
+        is_news.then_some(worse)
     }
 
-    /// Parts whose connections get no place.
+    /// Parts whose places are all taken.
     pub(crate) fn crowded(&self) -> &[Crowded] {
         &self.crowded
+    }
+}
+
+impl Known {
+    /// Looks again; whether it is worse than was told.
+    fn look(&mut self, places: &Places) -> bool {
+        let (wanting, delayed, failed) = (places.wanting(), places.delayed(), places.failed());
+        // Once crowded, it has to become clearly less.
+        let stays = self.want.is_some() && places.taken() > places.limit() / 10 * 9;
+        let is_full = places.is_full() || stays || wanting != self.wanting;
+        let now = match () {
+            () if failed != self.failed => Some(Want::IsRefused),
+            () if delayed != self.delayed => Some(Want::Waits),
+            () => is_full.then_some(Want::RoomIsMade),
+        };
+        (self.wanting, self.delayed, self.failed) = (wanting, delayed, failed);
+        self.calm = if now >= self.want { 0 } else { self.calm + 1 };
+        if now.is_none() || now >= self.want || self.calm >= CALM {
+            (self.want, self.calm) = (now, 0);
+        }
+        let is_worse = self.want > self.told;
+        self.told = self.want.and_then(|want| self.told.max(Some(want)));
+        is_worse
     }
 }
 
@@ -163,6 +211,13 @@ impl Rooms {
     }
 }
 
+impl Crowded {
+    /// Whether there are some who are not served: as long as others make room, all are.
+    pub(crate) fn keeps_waiting(&self) -> bool {
+        self.want > Want::RoomIsMade
+    }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -182,10 +237,55 @@ impl fmt::Display for Crowded {
             Part::Flows => "TCP carried in process",
             Part::Sessions => "UDP carried in process",
         };
-        if self.is_refused {
-            return write!(f, "{part}: the system has no file descriptors for more connections");
+        let limit = self.limit;
+        match self.want {
+            Want::IsRefused => {
+                return write!(
+                    f,
+                    "{part}: the system has no file descriptors for more connections"
+                );
+            }
+            Want::Waits => write!(
+                f,
+                "{part}: all {limit} places for connections are taken, and who is new waits; "
+            )?,
+            Want::RoomIsMade => write!(
+                f,
+                "{part}: all {limit} places for connections are taken at times, and who is idle \
+                 makes room; "
+            )?,
         }
-        write!(f, "{part}: all {} places for connections are taken at times; ", self.limit)?;
         f.write_str("a higher limit of open files (`LimitNOFILE=`, `ulimit -Hn`) gives more")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_room_is_no_trouble_and_what_is_worse_is_told_once() {
+        use Want::{IsRefused, RoomIsMade, Waits};
+        let (places, mut known) = (Places::new(1), Known::default());
+        let mut place = places.take_now();
+        let look = |known: &mut Known| (known.look(&places), known.want);
+        assert_eq!(look(&mut known), (true, Some(RoomIsMade)));
+        assert_eq!(look(&mut known), (false, Some(RoomIsMade)));
+        places.note_delay();
+        assert_eq!(look(&mut known), (true, Some(Waits)));
+        // For a while, so that nobody is told by turns.
+        for _ in 1..CALM {
+            assert_eq!(look(&mut known), (false, Some(Waits)));
+        }
+        assert_eq!(look(&mut known), (false, Some(RoomIsMade)));
+        places.note_delay();
+        assert_eq!(look(&mut known), (false, Some(Waits)), "it was told");
+        places.note_failure();
+        assert_eq!(look(&mut known), (true, Some(IsRefused)));
+        drop(place.take());
+        assert_eq!(look(&mut known), (false, None));
+        place = places.take_now();
+        assert_eq!(look(&mut known), (true, Some(RoomIsMade)), "once more");
+        drop(place);
     }
 }

@@ -71,14 +71,12 @@ impl Instance {
         let Some(applied) = self.current().map(|current| &current.applied) else { return };
         let workers = self.settings.serve.workers.map_or_else(cores, usize::from);
         let sockets = applied.listeners().len() * workers + applied.forwarded.ports.len();
-        if !self.descriptors.look(sockets) {
-            return;
-        }
-        let crowded = self.descriptors.crowded();
-        for part in crowded {
+        let Some(worse) = self.descriptors.look(sockets) else { return };
+        for part in worse {
             let message = part.to_string();
             self.history.note(false, "ConnectionsCrowded", "Node/descriptors", &message);
         }
+        let crowded = self.descriptors.crowded();
         if crowded.is_empty() {
             let message = "connections have places again";
             self.history.note(true, "ConnectionsFit", "Node/descriptors", message);

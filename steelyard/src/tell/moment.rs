@@ -165,7 +165,8 @@ impl Moment {
         reasons.extend(applied.forwarded.refused.clone().map(Refusal).map(Unready::Refused));
         reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
         reasons.extend(unready::unread(plan));
-        reasons.extend(self.crowded.iter().cloned().map(Unready::Crowded));
+        let crowded = self.crowded.iter().filter(|it| it.keeps_waiting());
+        reasons.extend(crowded.cloned().map(Unready::Crowded));
         for (bind, outcome) in applied.listeners() {
             if let Err(error) = outcome {
                 let (entry_point, address) = (bind.entry_point.clone(), bind.address);
@@ -217,6 +218,8 @@ impl Moment {
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
         let (owners, silent) = (self.owners(), self.silent());
         let mut notes = note::of_gaps(&self.gaps);
+        let crowded = self.crowded.iter().filter(|it| !it.keeps_waiting());
+        notes.extend(crowded.map(Note::Crowded));
         notes.extend(note::of_mistakes(plan));
         notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));

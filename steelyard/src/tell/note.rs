@@ -15,6 +15,7 @@ use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
 use steelyard_pipeline::codes;
 use steelyard_plan::Plan;
 
+use crate::hands::descriptors::Crowded;
 use crate::lack::{Lack, Lacks, is_silent};
 
 /// Notes of one kind, at most.
@@ -25,6 +26,8 @@ const MOST: usize = 5;
 pub(crate) enum Note<'a> {
     /// Something of the cluster is not known as it is now.
     Gap(&'a Gap),
+    /// All places of a part are taken, and who is idle makes room for who is new.
+    Crowded(&'a Crowded),
     /// So many more gaps.
     MoreGaps(usize),
     /// A route answers nobody.
@@ -51,6 +54,7 @@ impl fmt::Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gap(gap) => gap.fmt(f),
+            Self::Crowded(crowded) => crowded.fmt(f),
             Self::MoreGaps(more) => write!(f, "{more} more of the cluster may not be looked at"),
             Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
             Self::MoreRoutes(1) => f.write_str("1 more route serves nobody"),

@@ -59,15 +59,7 @@ impl Seats {
 
     /// A place; who was silent longest makes room, and where nobody is silent, who is new waits.
     pub(super) async fn place(&self) -> TakenPlace {
-        if let Some(place) = self.places.take_now() {
-            return place;
-        }
-        loop {
-            self.make_room();
-            if let Ok(place) = tokio::time::timeout(ROOM, self.places.take()).await {
-                return place;
-            }
-        }
+        self.places.take_making_room(ROOM, || _ = self.make_room()).await
     }
 
     /// A place, if there is one now or who was silent longest leaves one at once.
@@ -75,7 +67,9 @@ impl Seats {
         if let Some(place) = self.places.take_now() {
             return Some(place);
         }
-        self.make_room();
+        if !self.make_room() {
+            self.places.note_delay();
+        }
         tokio::task::yield_now().await;
         self.places.take_now()
     }
@@ -96,19 +90,20 @@ impl Seats {
         Seat { silence, number, taken: Arc::clone(&self.taken), _place: place }
     }
 
-    /// Ends those who were silent longest.
-    pub(super) fn make_room(&self) {
+    /// Ends those who were silent longest; whether anybody was silent.
+    pub(super) fn make_room(&self) -> bool {
         let now = Instant::now();
         let taken = lock(&self.taken);
         let mut silent: Vec<(Instant, &Silence)> =
             taken.by.values().filter_map(|it| Some((it.since(now)?, &**it))).collect();
-        let Some(last) = silent.len().checked_sub(1) else { return };
+        let Some(last) = silent.len().checked_sub(1) else { return false };
         let count = last / PART;
         silent.select_nth_unstable_by_key(count, |(since, _)| *since);
         for (_, silence) in &silent[..=count] {
             silence.is_pressed.store(true, Ordering::Relaxed);
             silence.stirred.notify_one();
         }
+        true
     }
 }
 

@@ -371,16 +371,7 @@ async fn accept_all(
 /// A place for one more client. Those who have waited longest for their next request make room;
 /// where all are busy, who is new waits.
 async fn place(core: &Core) -> TakenPlace {
-    let places = &core.options().places;
-    if let Some(place) = places.take_now() {
-        return place;
-    }
-    loop {
-        core.make_room();
-        if let Ok(place) = tokio::time::timeout(ROOM, places.take()).await {
-            return place;
-        }
-    }
+    core.options().places.take_making_room(ROOM, || core.make_room()).await
 }
 
 /// Serves who is new here, or leads it to a core that has clearly fewer.

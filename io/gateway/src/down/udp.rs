@@ -252,7 +252,13 @@ impl Port {
         let most = self.most();
         while self.sessions.borrow().len() >= most && self.ends_oldest() {}
         let places = &self.core.options().places;
-        places.take_now().or_else(|| if self.ends_oldest() { places.take_now() } else { None })
+        let place =
+            places.take_now().or_else(|| self.ends_oldest().then(|| places.take_now()).flatten());
+        if place.is_none() {
+            // What comes next finds what others leave.
+            self.core.make_room();
+        }
+        place
     }
 
     /// How many sessions there may be at this port, on this core.
