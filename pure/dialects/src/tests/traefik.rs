@@ -115,12 +115,6 @@ fn what_is_wrong_costs_its_route_alone() {
         ("IngressRoute", "{routes: [{}]}", "error rule-invalid spec.routes[0].match", 0),
         (
             "IngressRoute",
-            "{routes: [{match: 'Host(`a`)', kind: Other}]}",
-            "error invalid-value spec.routes[0].kind",
-            0,
-        ),
-        (
-            "IngressRoute",
             "{routes: [{match: 'Host(`a`) && Path(`a`)'}]}",
             "error rule-invalid spec.routes[0].match",
             1,
@@ -472,6 +466,9 @@ http:
     let found = read(text);
     assert_eq!(found.len(), 5);
     assert_eq!(found, read(usual));
+    let plain = |tls: &str| text.replace("tls: true", tls);
+    assert_eq!(read(&plain("tls: false")), read(&usual.replace(", tls: {}", "")));
+    assert_eq!(read(&plain("tls: 'F'")), read(&plain("tls: ~")));
     let wrong = "http: {services: {s: {loadBalancer: {servers: 'http://10.0.0.1'}}}}";
     let loaded = load_dynamic(&Source::new("/dyn.yml", wrong.as_bytes()), &ReadLimits::default());
     let found = lower(&loaded.objects[0], &LowerOptions::default()).diagnostics;

@@ -1,6 +1,10 @@
 //! Traefik's dynamic configuration as it stands in files: what is below each name.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 
 use super::meta::{Ignored, IntOrString};
 use super::opaque::opaque;
@@ -8,6 +12,37 @@ use super::traefik::{
     Domain, FailoverErrors, ForwardingTimeouts, HealthCheck, Observability, PassiveHealthCheck,
     ProxyProtocol, ResponseForwarding, Sticky,
 };
+
+/// Name of what may be `false` to be not there, for who reads Traefik's files: there `true` makes a
+/// mapping with nothing in it, and `false` none.
+pub(crate) const UNLESS_FALSE: &str = "steelyard.unless-false";
+
+fn unless_false<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Unless<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Unless<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a mapping, true or false")
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_newtype_struct<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
+            Option::deserialize(deserializer)
+        }
+    }
+
+    deserializer.deserialize_newtype_struct(UNLESS_FALSE, Unless(PhantomData))
+}
 
 /// A router, of whichever protocol.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,7 +62,8 @@ pub struct FileRouter {
     pub rule_syntax: Option<String>,
     /// Its number among others.
     pub priority: Option<i64>,
-    /// How TLS is held; its being there asks for TLS.
+    /// How TLS is held; its being there asks for TLS, unless it is `false`.
+    #[serde(deserialize_with = "unless_false")]
     pub tls: Option<FileRouterTls>,
     /// What is told of requests.
     pub observability: Option<Observability>,

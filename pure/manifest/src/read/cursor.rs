@@ -9,6 +9,7 @@ use serde::forward_to_deserialize_any;
 use super::Session;
 use super::problem::{Address, Error};
 use super::trail::Trail;
+use crate::kinds::file::UNLESS_FALSE;
 use crate::tree::{Node, Plain, Value};
 
 use access::{Entries, Items, Words};
@@ -202,9 +203,12 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
+        if name == UNLESS_FALSE && self.session.is_of_traefik && self.boolean() == Some(false) {
+            return visitor.visit_none();
+        }
         visitor.visit_newtype_struct(self)
     }
 
