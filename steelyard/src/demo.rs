@@ -98,6 +98,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         ports: (web, known(WEBSECURE)?),
         sharing: None,
         inheritance: Inheritance::default(),
+        accepts_broken: false,
         is_demo: true,
     };
     runtime()?.block_on(play(settings, args.port.is_none()))

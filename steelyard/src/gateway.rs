@@ -115,6 +115,7 @@ fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
         listeners: args.borrow_listeners.map(|path| Meeting { path, other: args.lender }),
         linger,
         inheritance: Inheritance::default(),
+        accepts_broken: false,
         is_demo: false,
     }
 }

@@ -53,14 +53,18 @@ impl Home {
     }
 
     fn start(&self, more: &[String]) -> Result<Up> {
+        let mut up = self.launch(more)?;
+        up.wait_until_ready()?;
+        Ok(up)
+    }
+
+    fn launch(&self, more: &[String]) -> Result<Up> {
         let dynamic = format!("--providers.file.directory={}", self.dynamic.path().display());
         let state = format!("--state-dir={}", self.folder.file(".state").display());
         let options: Vec<OsString> =
             [dynamic, state].iter().chain(more).map(OsString::from).collect();
         let options: Vec<_> = options.iter().map(OsString::as_os_str).collect();
-        let mut up = Up::launch(&[], self.folder.path(), &options)?;
-        up.wait_until_ready()?;
-        Ok(up)
+        Up::launch(&[], self.folder.path(), &options)
     }
 }
 
@@ -149,8 +153,8 @@ fn hostile_files_cost_themselves() -> Result<()> {
     home.write("twice.toml", "[http.routers.a]\nrule = 'x'\nrule = 'y'\n")?;
     home.write("twice.yml", "http: {routers: {a: {rule: x}, a: {rule: y}}}\n")?;
     home.write("large.yml", &format!("{large}http: {{}}\n"))?;
-    let up = home.start(&[])?;
-    // One that cannot be read at the start would keep it from being ready: who knows what is in it?
+    let up = home.start(&["--accept-broken-files".to_owned()])?;
+    // One that cannot be seen at the start would keep it from being ready all the same.
     home.write("nul.yml", "http: {routers: {a: {rule: \"\0\"}}}\n")?;
     ensure!(up.wait_for("nas.test", 200)?.workload() == "nas", "the good file is served");
     let answer = up.get("cycle.test", "/")?;
@@ -161,6 +165,59 @@ fn hostile_files_cost_themselves() -> Result<()> {
     home.write("large.yml", "http: {}\n")?;
     home.write("home.yml", &home.routers("moved.test"))?;
     up.wait_for("moved.test", 200).map(drop)
+}
+
+/// What such a file would close is not known: it is not ready before that is mended, or accepted.
+#[test]
+fn a_file_that_was_never_read_keeps_it_from_being_ready() -> Result<()> {
+    let home = Home::new()?;
+    let good = "http:\n  routers:\n    adm: {rule: 'Host(`nas.test`) && PathPrefix(`/adm`)', \
+                entryPoints: [web], service: nas, middlewares: [lan]}\n  middlewares:\n    \
+                lan: {ipAllowList: {sourceRange: [192.0.2.1]}}\n";
+    for (bad, line) in [
+        (format!("{good}bad: ["), "line 6"),
+        (format!("{good}bad: {{{{ env }}}}\n"), "line 6"),
+        (good.replace("routers", "routerz"), "line 2"),
+        ("http:\n  routers: [x]\n".to_owned(), "line 2"),
+    ] {
+        home.write("b.yml", &bad)?;
+        let mut up = home.launch(&[])?;
+        up.wait_for_reason("b.yml could not be read to its end")?;
+        up.wait_for_reason(line)?;
+        let told = up.read("diagnostics")?.to_string();
+        ensure!(told.contains("file-never-read") && told.contains("b.yml"), "{told}");
+        ensure!(up.process.printed().contains("file-never-read"), "{}", up.process.printed());
+        // Others are served meanwhile.
+        ensure!(up.wait_for("nas.test", 200)?.workload() == "nas");
+        home.write("b.yml", good)?;
+        up.wait_until_ready()?;
+        ensure!(up.get("nas.test", "/adm")?.status == 403);
+        // What was read once stands.
+        home.write("b.yml", &bad)?;
+        wait::until("the mistake is said", || {
+            let told = up.read("diagnostics").map(|it| it.to_string()).unwrap_or_default();
+            told.contains("last-good-kept")
+        })?;
+        ensure!(up.is_ready() && up.get("nas.test", "/adm")?.status == 403);
+        drop(up);
+        let accepted = home.start(&["--accept-broken-files".to_owned()])?;
+        let told = http::get(accepted.admin, "localhost", "/readyz")?;
+        ensure!(told.status == 200 && told.body.contains("note: ") && told.body.contains(line));
+    }
+    Ok(())
+}
+
+/// `false` is no mapping: such a router is a plain one.
+#[test]
+fn tls_that_is_false_is_none() -> Result<()> {
+    let home = Home::new()?;
+    let plain = home.routers("nas.test").replace("service: nas}", "service: nas, tls: false}");
+    ensure!(plain.contains("tls: false"));
+    home.write("home.yml", &plain)?;
+    let up = home.start(&[])?;
+    ensure!(up.wait_for("nas.test", 200)?.workload() == "nas");
+    home.write("home.yml", &plain.replace("tls: false", "tls: 'true'"))?;
+    up.wait_for("nas.test", 404).map(drop)
 }
 
 /// Who may connect, and how often at once; and what requests pass at a service.

@@ -107,6 +107,11 @@ impl<'a> Findings<'a> {
         written.parent_refs.is_some() || written.spec.is_some_and(|it| it.parent_refs.is_some())
     }
 
+    /// Whether the object is to lower to nothing is settled, whatever was found on the way.
+    pub(crate) fn is_refused(&mut self, is_refused: bool) {
+        self.invalid = is_refused;
+    }
+
     /// Whether the object is to lower to nothing.
     pub(crate) fn is_invalid(&self) -> bool {
         self.invalid

@@ -12,6 +12,8 @@ pub const DYNAMIC_FILE: Code = Code::new("dynamic-file");
 pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
 /// The same object is defined twice; the first stays.
 pub const DUPLICATE_OBJECT: Code = Code::new("duplicate-object");
+/// A file could never be read to its end since the start: what it would close is not known.
+pub const FILE_NEVER_READ: Code = Code::new("file-never-read");
 /// A file or folder has lost what it held, and that is not believed yet.
 pub const FILE_LAPSED: Code = Code::new("file-lapsed");
 /// A file is unreadable, too large, or not UTF-8 text.

@@ -10,6 +10,7 @@ mod doubt;
 mod files;
 mod in_place;
 mod owed;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use changes::{ObjectChanges, Teller};
 pub use doubt::Awaited;
 use doubt::Doubt;
 use files::{Edit, File, Reading};
+use start::Start;
 
 /// The files as they stand, and where each object is; of each, what is extracted.
 pub struct Front<T: Extract> {
@@ -44,6 +46,7 @@ pub struct Front<T: Extract> {
     repeated: BTreeSet<Key>,
     /// Files that could not be read to their end.
     broken: BTreeSet<Arc<str>>,
+    start: Start,
 }
 
 impl<T: Extract> Default for Front<T> {
@@ -56,6 +59,7 @@ impl<T: Extract> Default for Front<T> {
             places: Sorted::default(),
             repeated: BTreeSet::new(),
             broken: BTreeSet::new(),
+            start: Start::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl<T: Extract> Front<T> {
     /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
     /// is believed when it has stood for a moment. Also the losses that are not believed yet.
     pub fn follow(&mut self, sight: &Sight, now: Instant) -> (ObjectChanges<T>, Awaited) {
+        self.start.is_followed = true;
         if let Some(edit) = self.edit_in_place(sight) {
             return (self.take(&edit), Awaited::default());
         }
@@ -111,9 +116,11 @@ impl<T: Extract> Front<T> {
         }
         for file in &edit.come {
             self.enter(file, &mut concerned);
-            let (teller, told) = (Teller::File(file.source.name.clone()), file.told());
+            let (teller, mut told) = (Teller::File(file.source.name.clone()), file.told());
+            told.extend(self.start.never_read(file));
             changes.told.insert(teller, told);
         }
+        self.start.goes_on(&self.broken, self.files.is_empty());
         if edit.is_reordered {
             concerned.extend(self.repeated.iter().cloned());
         }

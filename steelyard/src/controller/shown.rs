@@ -64,6 +64,7 @@ impl Shown {
         let why = "a controller answers for no address".to_owned();
         let sources = BoardSources {
             privileges: Privileges::None { why },
+            accepts_broken: false,
             history,
             lock: LockStanding::default(),
             status: None,

@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) linger: Duration,
     /// What another process gives that this one takes over from, or systemd.
     pub(crate) inheritance: Inheritance,
+    /// Files that could never be read to their end do not keep it from being ready.
+    pub(crate) accepts_broken: bool,
     /// Let the admin page have a free port where its own is taken.
     pub(crate) is_demo: bool,
 }

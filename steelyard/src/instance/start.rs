@@ -336,6 +336,7 @@ fn all_hands(
     let (answers, is_shared) = (speaker.is_some(), settings.sharing.is_some());
     let sources = BoardSources {
         privileges: settings.privileges.clone(),
+        accepts_broken: settings.accepts_broken,
         history: history.clone(),
         lock: lock.standing().clone(),
         status: senses.status.clone(),

@@ -253,6 +253,7 @@ fn settings(
         listeners,
         linger: Duration::ZERO,
         inheritance: Inheritance::default(),
+        accepts_broken: false,
         is_demo: false,
     })
 }

@@ -45,6 +45,8 @@ pub(crate) struct Board {
 /// What it shows besides decisions and what came of them.
 pub(crate) struct BoardSources {
     pub(crate) privileges: Privileges,
+    /// Whether it is ready although a file could never be read.
+    pub(crate) accepts_broken: bool,
     pub(crate) history: History,
     pub(crate) lock: LockStanding,
     /// How vips stand; none where nothing is answered for.
@@ -117,7 +119,8 @@ impl Board {
     /// somebody asks.
     pub(crate) fn show(&self) {
         let Some(current) = &self.current else { return self.show_plight() };
-        let BoardSources { privileges, history, lock, status, sharing } = &self.sources;
+        let BoardSources { privileges, accepts_broken, history, lock, status, sharing } =
+            &self.sources;
         let moment = Arc::new(Moment {
             current: Arc::clone(current),
             plight: self.plight.clone(),
@@ -127,6 +130,7 @@ impl Board {
             lock_trouble: lock.trouble(),
             crowded: self.crowded.clone(),
             privileges: privileges.clone(),
+            accepts_broken: *accepts_broken,
             started: self.started,
             stands: status.as_ref().map(|it| Arc::clone(&it.borrow())),
             sharing: sharing.as_ref().map(|it| Arc::clone(&it.borrow())),

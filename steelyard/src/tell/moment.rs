@@ -54,6 +54,7 @@ pub(super) struct Moment {
     pub(super) lock_trouble: Option<String>,
     pub(super) crowded: Vec<Crowded>,
     pub(super) privileges: Privileges,
+    pub(super) accepts_broken: bool,
     pub(super) started: u64,
     /// How vips stand, by address; none where nothing is answered for.
     pub(super) stands: Option<Arc<[VipStatus]>>,
@@ -165,6 +166,9 @@ impl Moment {
         reasons.extend(applied.forwarded.refused.clone().map(Refusal).map(Unready::Refused));
         reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
         reasons.extend(unready::unread(plan));
+        if !self.accepts_broken {
+            reasons.extend(unready::never_read(plan).map(Unready::NeverRead));
+        }
         let crowded = self.crowded.iter().filter(|it| it.keeps_waiting());
         reasons.extend(crowded.cloned().map(Unready::Crowded));
         for (bind, outcome) in applied.listeners() {
@@ -221,6 +225,9 @@ impl Moment {
         let crowded = self.crowded.iter().filter(|it| !it.keeps_waiting());
         notes.extend(crowded.map(Note::Crowded));
         notes.extend(note::of_mistakes(plan));
+        if self.accepts_broken {
+            notes.extend(unready::never_read(plan).map(Note::NeverRead));
+        }
         notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(why.as_ref()));

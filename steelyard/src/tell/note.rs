@@ -15,6 +15,7 @@ use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
 use steelyard_pipeline::codes;
 use steelyard_plan::Plan;
 
+use super::unready::NeverRead;
 use crate::hands::descriptors::Crowded;
 use crate::lack::{Lack, Lacks, is_silent};
 
@@ -28,6 +29,8 @@ pub(crate) enum Note<'a> {
     Gap(&'a Gap),
     /// All places of a part are taken, and who is idle makes room for who is new.
     Crowded(&'a Crowded),
+    /// A file could never be read to its end, and that is accepted.
+    NeverRead(NeverRead),
     /// So many more gaps.
     MoreGaps(usize),
     /// A route answers nobody.
@@ -55,6 +58,7 @@ impl fmt::Display for Note<'_> {
         match self {
             Self::Gap(gap) => gap.fmt(f),
             Self::Crowded(crowded) => crowded.fmt(f),
+            Self::NeverRead(found) => found.fmt(f),
             Self::MoreGaps(more) => write!(f, "{more} more of the cluster may not be looked at"),
             Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
             Self::MoreRoutes(1) => f.write_str("1 more route serves nobody"),

@@ -31,6 +31,8 @@ pub(crate) enum Unready {
     LockNotFollowed(String),
     /// Manifests cannot be read, or are missed: what the diagnostic says.
     Unread(String),
+    /// A file could never be read to its end: what it would close is not known.
+    NeverRead(NeverRead),
     /// So many more places cannot be read.
     MoreUnread(usize),
     /// Connections to a part get no place.
@@ -75,6 +77,7 @@ impl fmt::Display for Unready {
             Self::EditWaits => f.write_str("an edit waits: the lock file cannot be written"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::LockNotFollowed(why) | Self::Unread(why) => f.write_str(why),
+            Self::NeverRead(found) => found.fmt(f),
             Self::MoreUnread(count) => write!(f, "{count} more places cannot be read"),
             Self::Crowded(crowded) => crowded.fmt(f),
             Self::NotListening { entry_point, address, error } => {
@@ -93,6 +96,27 @@ impl fmt::Display for Unready {
             Self::NotAnnounced(silence) => silence.fmt(f),
         }
     }
+}
+
+/// A file that could never be read to its end: what is said of it, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NeverRead {
+    message: String,
+    help: String,
+}
+
+impl fmt::Display for NeverRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message, self.help)
+    }
+}
+
+/// Files that could never be read to their end, the first few.
+pub(crate) fn never_read(plan: &Plan) -> impl Iterator<Item = NeverRead> {
+    let found = plan.diagnostics.iter().filter(|found| found.code == codes::FILE_NEVER_READ);
+    let told =
+        |found: &Diagnostic| NeverRead { message: found.message.clone(), help: found.help.clone() };
+    found.take(MOST).map(told)
 }
 
 /// Reasons of one kind that are given, at most.

@@ -27,6 +27,10 @@ pub struct UpArgs {
     /// kernel
     #[arg(long)]
     pub ip_forward: bool,
+    /// Be ready although a file could never be read to its end, so that what it would close is not
+    /// known
+    #[arg(long)]
+    pub accept_broken_files: bool,
     /// The mark bit for packets to addresses served here
     /// [default: 0x2000]
     #[arg(long, value_name = "BIT", value_parser = mark)]

@@ -90,6 +90,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         ports,
         sharing,
         inheritance: Inheritance::default(),
+        accepts_broken: args.accept_broken_files,
         is_demo: false,
     })
 }

@@ -103,6 +103,32 @@ fn an_object_of_traefiks_kinds_and_an_ingress() {
         );
         closes(&text, false, expected);
     }
+    // Names that are nearly those of fields, and a kind of route that is none.
+    for (routes, rule, kind) in [
+        ("route", "match", "Rule"),
+        ("routs", "macth", "Rule"),
+        ("routes", "macth", "Rule"),
+        ("routes", "match", "rule"),
+        ("routes", "match", "Path"),
+    ] {
+        let text = format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: x}}\nspec: \
+             {{entryPoints: [web], {routes}: [{{{rule}: '{RULE}', kind: {kind}, services: [{{name: s, \
+             port: 80}}]}}]}}\n"
+        );
+        closes(&text, false, Some(false));
+        // As a child of others it is theirs to lead to, and no root.
+        let text = text.replace("entryPoints: [web]", "parentRef: [{name: p}]");
+        let lowered = of(&text, false);
+        assert!(lowered.items.is_empty(), "{text}");
+        let is_root = |it: &Item| matches!(it, Item::Routers(set) if set.parents.is_empty());
+        assert!(!lowered.stand_in.iter().any(is_root), "{text}");
+    }
+    // Of a route without a rule nothing is known, and it costs no other.
+    let text = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: x}\nspec: \
+                {routes: [{match: '', kind: Rule}, {match: 'Host(`b`)', services: [{name: s, port: \
+                80}]}]}\n";
+    assert!(matches!(&of(text, false).items[..], [Item::Routers(set)] if set.routers.len() == 1));
     let backend = "backend: {service: {name: s, port: {number: 80}}}";
     let rows = [
         (format!("{{path: /admin, pathType: Prefix, {backend}}}"), "ingressClassName: 5"),

@@ -141,14 +141,29 @@ fn read<S: DeserializeOwned + Default>(
     written: impl Fn(ObjectMeta, S) -> WrittenSet,
 ) -> Option<Item> {
     let written = |raw: raw::Routed<S>| written(raw.metadata, raw.spec.unwrap_or_default());
-    match findings.read() {
-        Some(raw) => Some(Reader { findings }.set(written(raw))),
-        None => {
-            let meant = |findings: &mut Findings<'_>, raw| {
-                Some(Reader { findings }.set(written(raw))).filter(|it| is_placed(it, findings))
-            };
-            findings.as_meant(meant)
-        }
+    let made = findings.read().map(|raw| Reader { findings }.set(written(raw)));
+    let may_be_misspelt = !findings.unknown_fields().is_empty() || findings.is_invalid();
+    if made.is_some() && !may_be_misspelt {
+        return made;
+    }
+    let meant = |findings: &mut Findings<'_>, raw| {
+        let mut written = written(raw);
+        written.routers.iter_mut().for_each(|it| it.kind = None);
+        Some(Reader { findings }.set(written)).filter(|it| is_placed(it, findings))
+    };
+    let is_invalid = findings.is_invalid();
+    let meant = findings.as_meant(meant);
+    let is_misspelt = meant.as_ref().map(names) > made.as_ref().map(names);
+    findings.is_refused(is_invalid || is_misspelt);
+    if is_misspelt { meant } else { made }
+}
+
+/// How many routes there are, and how many others they are behind. Who takes away from either by a
+/// misspelt field would lead elsewhere whom it is to hold back.
+fn names(item: &Item) -> (usize, usize) {
+    match item {
+        Item::Routers(set) => (set.routers.len(), set.parents.len()),
+        _ => (0, 0),
     }
 }
 
@@ -242,13 +257,7 @@ impl Reader<'_, '_> {
         if let Some(other) = written.kind.as_deref().filter(|it| !matches!(*it, "Rule" | "")) {
             let message = format!("`{other}` is not a kind of route, so there is none");
             let help = "write `kind: Rule`";
-            self.findings.say(
-                Severity::Error,
-                codes::INVALID_VALUE,
-                &path.key("kind"),
-                message,
-                help,
-            );
+            self.findings.invalid(codes::INVALID_VALUE, &path.key("kind"), message, help);
             return None;
         }
         let text = written.rule.as_deref().unwrap_or_default();

@@ -251,3 +251,33 @@ fn before_the_first_manifest_nobody_loses_an_address() {
     conf.sees(&[("a.yaml", &service("a"))]);
     assert_ne!(absent(&conf), Some(steelyard_plan::Absent::KeepAll));
 }
+
+/// Of a file that never could be read nothing is known; whatever was known once stands.
+#[test]
+fn a_file_that_could_never_be_read_since_the_start_is_told_until_it_is_mended() {
+    let (a, b, broken) = (service("a"), service("b"), "apiVersion: v1\nkind: [Service\n");
+    let never = codes::FILE_NEVER_READ;
+    let mut conf = Watched::new();
+    conf.sees(&[]).sees(&[("a.yaml", broken), ("b.yaml", &b)]);
+    let said = conf.says(never);
+    let [one] = &said[..] else { panic!("{said:?}") };
+    let place = one.location.as_ref().map(|it| (&*it.file, it.line));
+    assert_eq!(place, Some(("conf/a.yaml", 3)), "{one:?}");
+    assert!(one.message.contains("conf/a.yaml") && one.message.contains("line 3"), "{one:?}");
+    // Broken otherwise is broken still; what breaks later, or comes broken, is none of these.
+    let other = format!("{broken}x: y: z\n");
+    conf.sees(&[("a.yaml", &other), ("b.yaml", &b)]);
+    conf.sees(&[("a.yaml", &other), ("b.yaml", broken), ("c.yaml", broken)]).after(3.0);
+    conf.sees(&[("a.yaml", &other), ("b.yaml", broken), ("c.yaml", broken)]);
+    assert_eq!((conf.says(never).len(), conf.services()), (1, vec!["b".to_owned()]));
+    conf.sees(&[("a.yaml", &a), ("b.yaml", &b)]);
+    assert_eq!((conf.says(never).len(), conf.services().len()), (0, 2));
+    conf.sees(&[("a.yaml", broken), ("b.yaml", &b)]);
+    assert_eq!((conf.says(never).len(), conf.services().len()), (0, 2), "it was known once");
+    // Taken away is mended, too.
+    let mut conf = Watched::new();
+    conf.sees(&[("a.yaml", broken), ("b.yaml", &b)]);
+    assert_eq!(conf.says(never).len(), 1);
+    conf.sees(&[("b.yaml", &b)]).after(3.0).sees(&[("b.yaml", &b)]);
+    assert_eq!(conf.says(never).len(), 0);
+}
