@@ -73,6 +73,7 @@ impl Lack<'_> {
     fn status(&self) -> Option<u16> {
         match self {
             Self::Idle(Idle::Refused(status, _)) => Some(*status),
+            Self::Idle(Idle::Denied(denial)) => Some(denial.status),
             Self::Idle(Idle::Closed(_)) | Self::NoEndpoint => Some(503),
             Self::Silent => Some(502),
             Self::Idle(Idle::Unheld(_) | Idle::Behind | Idle::Unreached) => None,
@@ -142,8 +143,10 @@ fn rests_on(routing: &RoutingMap, route: &Route) -> BTreeSet<String> {
         let Some(node) = routing.backends.get(id).filter(|_| known.insert(id)) else { continue };
         add(node.place.as_ref());
         open.extend(node.backend.edges().into_iter().map(|edge| &edge.backend));
-        if let Backend::Refused { instead_of: Some(other), .. } = &node.backend {
-            open.push(other);
+        match &node.backend {
+            Backend::Refused { instead_of: Some(other), .. } => open.push(other),
+            Backend::Canary { place, .. } => add(Some(place)),
+            _ => {}
         }
     }
     objects

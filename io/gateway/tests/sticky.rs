@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use steelyard_gateway::Gateway;
-use steelyard_model::EndpointState;
 use steelyard_model::routing::backend::{
     Algorithm, Backend, CanaryAffinity, CanaryChoice, CanaryValue, Edge, Endpoints, HashKey,
     SameSite, Sticky, StickySecurity, StickyValue,
@@ -18,6 +17,7 @@ use steelyard_model::routing::backend::{
 use steelyard_model::routing::id::BackendId;
 use steelyard_model::routing::route::Destination;
 use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{EndpointState, ObjectRef, Provenance};
 use support::filtering::{change, edge, leaf, put_backend, using};
 use support::h2::{ask, connect, request, run};
 use support::{Client, Received, Served, Server, gateway, ok, route, routing};
@@ -278,6 +278,7 @@ fn canaries_go_by_header_cookie_and_weight_and_keep_who_was_there() {
             canary: Box::new(to("b", 1)),
             by: Box::new(by(weight)),
             affinity,
+            place: Box::new(Provenance::new(&ObjectRef::new("Ingress", "a", "b").into(), "")),
         };
         put_backend(&mut map, "root", root);
         for name in ["a", "b"] {

@@ -5,6 +5,8 @@ use steelyard_model::routing::id::{BackendId, FilterId};
 /// `default-auth@kubernetescrd` for `default/auth@kubernetescrd`.
 pub(crate) fn filter(id: &FilterId) -> String {
     match id.as_str().rsplit_once('@') {
+        // An Ingress has several of its own, each of which is shown.
+        Some((name, "ingress")) => format!("{}@ingress", name.replace(['/', '#'], "-")),
         Some((name, provider)) if provider != "file" => {
             let name = name.split_once('#').map_or(name, |(name, _)| name);
             format!("{}@{provider}", name.replace('/', "-"))

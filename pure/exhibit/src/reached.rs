@@ -8,7 +8,7 @@ use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::{ListenerId, RouteId};
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
-use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::routing::world::{Denial, RoutingMap};
 use steelyard_tls::{HeldHandshakes, Unheld};
 
 /// Who gets where.
@@ -25,6 +25,8 @@ pub struct Reached<'r> {
 pub enum Idle<'r> {
     /// It is not to be served: the status that says so, and why.
     Refused(u16, &'r RefusalReason),
+    /// What its requests pass lets nobody in.
+    Denied(Denial<'r>),
     /// All who come in at its entry point are refused.
     Closed(&'r Listener),
     /// No handshake is held for it.
@@ -63,8 +65,10 @@ impl<'r> Reached<'r> {
     fn own_reason(&self, route: &Route) -> Option<Idle<'r>> {
         let closed = || Some(Idle::Closed(self.closed(route)?));
         let unheld = || self.held.none_for(route).map(Idle::Unheld);
+        let denied = || self.routing.denial(route).map(Idle::Denied);
         let behind = || self.is_behind(route).then_some(Idle::Behind);
-        self.refused(route).or_else(closed).or_else(unheld).or_else(behind)
+        let refused = self.refused(route);
+        refused.or_else(closed).or_else(unheld).or_else(denied).or_else(behind)
     }
 
     fn closed(&self, route: &Route) -> Option<&'r Listener> {
@@ -92,6 +96,7 @@ impl fmt::Display for Idle<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(_, why) => why.fmt(f),
+            Self::Denied(denial) => denial.fmt(f),
             Self::Closed(it) => write!(f, "entry point {} is closed", it.entry_point),
             Self::Unheld(why) => write!(f, "no handshake is held: {why}"),
             Self::Behind => f.write_str("another router has the datagrams of its entry point"),

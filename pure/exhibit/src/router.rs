@@ -85,7 +85,9 @@ fn row(
     errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
     match idle {
         Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
-        Some(Idle::Refused(..) | Idle::Behind) if errors.is_empty() => errors.push(why),
+        Some(Idle::Refused(..) | Idle::Denied(_) | Idle::Behind) if errors.is_empty() => {
+            errors.push(why);
+        }
         _ => {}
     }
     let points: Vec<String> =

@@ -126,8 +126,8 @@ pub struct ClassReading {
 /// What ingress-nginx's annotations ask for, as far as it takes other objects to do it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NginxReading {
-    /// Other names of its hosts (`server-alias`).
-    pub aliases: Vec<Matcher>,
+    /// Other names of its hosts (`server-alias`), and where they are written.
+    pub aliases: Option<(Vec<Matcher>, Provenance)>,
     /// The host beside each of its own, with `www.` or without, leads there.
     pub leads_www: bool,
     /// Where who asks for `/` of its hosts is led.

@@ -4,6 +4,8 @@ use steelyard_model::Code;
 
 /// A BGP prefix would be larger than what the pool holds.
 pub const AGGREGATION_BEYOND_POOL: Code = Code::new("aggregation-beyond-pool");
+/// Another name of a host that is somebody else's.
+pub const ALIAS_TAKEN: Code = Code::new("alias-taken");
 /// An annotation that ingress-nginx's ConfigMap forbids: its Ingress is left out.
 pub const ANNOTATION_FORBIDDEN: Code = Code::new("annotation-forbidden");
 /// A route's backend is an ExternalName for a Service that is not there.
@@ -22,6 +24,8 @@ pub const BFD_ECHO_IPV6: Code = Code::new("bfd-echo-ipv6");
 pub const BFD_PROFILE_MISSING: Code = Code::new("bfd-profile-missing");
 /// There are BGPPeers, and sessions are not made yet.
 pub const BGP_NOT_SPOKEN: Code = Code::new("bgp-not-spoken");
+/// A canary that no route is beside which is for the same.
+pub const CANARY_WITHOUT_MAIN: Code = Code::new("canary-without-main");
 /// An Ingress of a class that somebody else serves.
 pub const CLASS_NOT_OURS: Code = Code::new("class-not-ours");
 /// Two Community objects of a namespace have the same alias.

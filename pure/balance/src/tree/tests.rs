@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, FixedAnswer};
+use steelyard_model::{ObjectRef, Provenance};
 
 use super::*;
 
@@ -145,6 +146,10 @@ fn backend(nodes: u32) -> impl Strategy<Value = Backend> {
             canary: Box::new(canary),
             by: Box::new(CanaryChoice { weight: (part, 1), ..CanaryChoice::default() }),
             affinity: CanaryAffinity::Sticky,
+            place: Box::new(Provenance::new(
+                &ObjectRef::new("Ingress", "default", "new").into(),
+                ""
+            )),
         }),
     ]
 }

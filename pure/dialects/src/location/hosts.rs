@@ -1,10 +1,10 @@
 //! What is about hosts as a whole: `server-alias`, `from-to-www-redirect`, how who asks in plain is
 //! led to TLS, and folders that are asked for without their slash.
 
-use steelyard_model::PassPhase;
 use steelyard_model::routing::filter::nginx::{NginxFolder, NginxStep};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathShape};
+use steelyard_model::{FieldPath, PassPhase};
 
 use super::Asked;
 use crate::host;
@@ -34,7 +34,10 @@ fn aliases(asked: &mut Asked<'_, '_>) {
     let names = written.split(',').map(str::trim).filter(|it| !it.is_empty());
     let read: Option<Vec<Matcher>> = names.map(alias).collect();
     match read {
-        Some(read) => asked.own().aliases = read,
+        Some(read) => {
+            let place = asked.findings.place(&FieldPath::annotation(&asked.key("server-alias")));
+            asked.own().aliases = Some((read, place));
+        }
         None => asked.close("server-alias", "write names, `*.NAME` or `~EXPRESSION`"),
     }
 }

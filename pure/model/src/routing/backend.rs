@@ -86,6 +86,8 @@ pub enum Backend {
         by: Box<CanaryChoice>,
         /// Who was sent to the canary once.
         affinity: CanaryAffinity,
+        /// The part of an object that asks for the new one.
+        place: Box<Provenance>,
     },
 }
 

@@ -304,6 +304,18 @@ impl Use {
 }
 
 impl Filter {
+    /// What all are answered, where it lets nobody in: nothing says who may pass.
+    pub fn denies_all(&self) -> Option<u16> {
+        match self {
+            Self::AllowAddresses(it) if it.ranges.is_empty() => Some(it.status),
+            Self::Nginx(step) => match &**step {
+                NginxStep::Clients(it) if it.terms.is_none() => Some(403),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What it is, in one word.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! [`RoutingMap::since`] costs what the edit is worth.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
@@ -99,6 +100,25 @@ impl RouteEnd<'_> {
     }
 }
 
+/// All who ask are refused by a filter, whoever they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial<'r> {
+    /// What they are answered.
+    pub status: u16,
+    /// The filter.
+    pub by: &'r FilterNode,
+}
+
+/// `Ingress/default/web metadata.annotations["…"] lets nobody in`
+impl fmt::Display for Denial<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by.place {
+            Some(place) => write!(f, "{} {} lets nobody in", place.object, place.field),
+            None => write!(f, "{} lets nobody in", self.by.id),
+        }
+    }
+}
+
 impl RoutingMap {
     /// By which terms handshakes are held where none are named; nothing is what is usual.
     pub fn default_policy(&self) -> Option<&Arc<TlsPolicy>> {
@@ -190,6 +210,15 @@ impl RoutingMap {
         let first = self.refused_at(&ways.next()?.backend, deepest - 1, looks)?;
         let is_rest = ways.all(|it| self.refused_at(&it.backend, deepest - 1, looks).is_some());
         is_rest.then_some(first)
+    }
+
+    /// What lets nobody pass to `route`, where something that its requests pass is such.
+    pub fn denial(&self, route: &Route) -> Option<Denial<'_>> {
+        let all = route.uses.iter().filter_map(|usage| usage.expanded(&self.filters));
+        all.flatten().find_map(|usage| {
+            let by = self.filters.get(&usage.filter)?;
+            Some(Denial { status: by.filter.denies_all()?, by })
+        })
     }
 
     /// Whether a client gets the same by either route: from the same backend in the same manner, or

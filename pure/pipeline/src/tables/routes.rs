@@ -118,6 +118,8 @@ fn joined(
     let mut routed = Routed::default();
     let mut joinery = Joinery { options, reads, routed: &mut routed, diagnostics };
     let location = Location::new(&read, &mut joinery);
+    diagnostics.extend(location::names_of_others(&read, reads));
+    diagnostics.extend(location::alone(&read, options, reads));
     clients::define(&read, reads, diagnostics, &mut routed);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());

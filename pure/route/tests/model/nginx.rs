@@ -13,6 +13,7 @@ use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::{ObjectRef, Provenance};
 use steelyard_route::Misdirection;
 
 use crate::build::*;
@@ -103,6 +104,12 @@ fn a_host_never_falls_through_to_another() {
     world.check("web", &get("x.b.lan", "/else"), "wildcard");
 }
 
+/// Whose the new one is.
+fn canary_place() -> Box<Provenance> {
+    let object = ObjectRef::new("Ingress", "default", "canary");
+    Box::new(Provenance::new(&object.into(), "spec.rules[0]"))
+}
+
 #[test]
 fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
     let canary = Backend::Canary {
@@ -114,6 +121,7 @@ fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
             weight: (20, 100),
         }),
         affinity: CanaryAffinity::Sticky,
+        place: canary_place(),
     };
     let sticky = |set: &str| {
         let Backend::Endpoints(endpoints) = pool(set) else { panic!("endpoints") };
@@ -161,6 +169,7 @@ fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
             weight: (0, 100),
         }),
         affinity: CanaryAffinity::Legacy,
+        place: canary_place(),
     };
     let draft = Draft::new().backend("app", legacy).backend("main", sticky("main:80"));
     let legacy = draft.backend("new", sticky("new:80")).world().trees(&[]);

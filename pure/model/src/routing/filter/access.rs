@@ -241,6 +241,11 @@ impl fmt::Debug for FilterTls {
 }
 
 impl Networks {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.nets.is_empty()
+    }
+
     /// Reads addresses and ranges; the index of the first that is none.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, usize> {
         let mut read = Self::default();

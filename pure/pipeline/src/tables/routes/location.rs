@@ -2,6 +2,7 @@
 //! that are regular expressions, by hosts.
 
 mod asked;
+mod canary;
 mod decided;
 mod expressed;
 mod forbidden;
@@ -15,34 +16,32 @@ mod settings;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::{
-    Backend, BackendNode, CanaryAffinity, Edge, RefusalReason,
-};
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
-use steelyard_model::routing::id::{BackendId, FilterId, RouteId};
+use steelyard_model::routing::id::{FilterId, RouteId};
 use steelyard_model::routing::pattern::HostPattern;
-use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::times::RouteTimeouts;
 use steelyard_model::{
-    ClassReading, Diagnostic, NamespacedName, NginxReading, NginxSettings, OwnFilter, PassPhase,
-    Provenance, RouteDraft,
+    Diagnostic, NamespacedName, NginxReading, NginxSettings, OwnFilter, PassPhase, Provenance,
+    RouteDraft,
 };
 
-use super::backend::Join;
-use super::{age, entry_points, is_refused};
+use super::entry_points;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
 use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
+pub(in crate::tables) use canary::rules_of_canaries;
+pub(super) use canary::{alone, beside_canary};
 pub(super) use decided::decide;
 pub(in crate::tables) use expressed::is_of_path;
 pub(super) use expressed::{express, expressed};
 pub(in crate::tables) use forbidden::{forbidden, inspection, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
-pub(super) use hosts::{is_of_hosts, suffixed};
+pub(super) use hosts::{is_of_hosts, names_of_others, suffixed};
 pub(super) use mirror::mirrored;
 pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};
@@ -313,47 +312,4 @@ fn any_of(
     let (place, filter) = (None, Filter::AnyOf(members));
     routed.filters.push(Arc::new(FilterNode { id: id.clone(), place, filter }));
     of_filter(&id)
-}
-
-/// What must hold for the routes of a canary.
-pub(in crate::tables) fn rules_of_canaries<'s>(
-    read: &ReadSet<'s>,
-) -> impl Iterator<Item = &'s Arc<Rule>> + use<'s> {
-    let is_canary = read.reading.canary.is_some();
-    read.set.routes.iter().filter(move |_| is_canary).map(|it| &it.rule)
-}
-
-/// The backend of a route, with that of the oldest canary beside it that is for the same. One that
-/// leads nowhere takes nobody away.
-pub(super) fn beside_canary(
-    draft: &RouteDraft,
-    read: &ReadSet<'_>,
-    main: BackendId,
-    (join, routed): (&mut Join<'_, '_>, &mut Routed),
-) -> BackendId {
-    let keys = join.reads.keys(&Cell::Canaries(draft.rule.clone()));
-    let rows: Vec<Row> = keys.iter().filter_map(|key| join.reads.row(key)).collect();
-    let oldest = rows.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)));
-    let Some(canary) = oldest.filter(|it| it.class == read.class) else { return main };
-    let Some(asked) = canary.reading.canary.as_deref() else { return main };
-    let found = canary.set.routes.iter().find(|it| it.rule == draft.rule);
-    let Some(beside) = found else { return main };
-    // Who was here before is known by the cookie of the main one, unless each request is decided
-    // anew.
-    let main_too = asked.affinity != CanaryAffinity::Legacy;
-    let of_main = || read.reading.balance.clone().filter(|_| main_too);
-    let own = canary.reading.balance.clone().or_else(of_main);
-    let reading = ClassReading { balance: own, ..canary.reading.clone() };
-    let to = join.backend(beside, &ReadSet { reading: &reading, ..canary }, routed);
-    if is_refused(&to, beside) {
-        return main;
-    }
-    let edge = |backend| Edge { backend, weight: 1, uses: Vec::new() };
-    let id = BackendId::from(format!("{}#canary", draft.id));
-    let (by, affinity) = (Box::new(asked.by.clone()), asked.affinity);
-    let (main, canary) = (edge(main), Box::new(edge(to)));
-    let backend = Backend::Canary { main, canary, by, affinity };
-    let place = Some(draft.place.clone());
-    routed.own.push(Arc::new(BackendNode { id: id.clone(), place, service: None, backend }));
-    id
 }

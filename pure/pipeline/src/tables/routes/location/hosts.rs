@@ -15,9 +15,10 @@ use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, PathSpecificity, Rank};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{NamespacedName, OwnFilter, RouteDraft};
+use steelyard_model::{Diagnostic, NamespacedName, OwnFilter, Provenance, RouteDraft, Severity};
 
 use super::{Location, id, of_filter, settings};
+use crate::codes;
 use crate::engine::Links;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
@@ -26,7 +27,7 @@ use crate::tables::row::{Class, ReadSet, Row};
 
 /// What hangs on the hosts of an Ingress.
 pub(in crate::tables) fn link_hosts(read: &ReadSet<'_>, links: &mut Links<Cell>) {
-    let aliases = read.nginx().map(|it| it.aliases.as_slice()).unwrap_or_default();
+    let (aliases, _) = asked_names(read).unwrap_or_default();
     for host in hosts(read) {
         links.entry(Cell::Hosts(host.clone()));
         if read.class == Class::Nginx && read.set.tls.is_some() {
@@ -207,20 +208,81 @@ fn aliases(host: &HostPattern, reads: &mut Reads<'_>) -> Vec<Matcher> {
     let Some(oldest) = oldest(Cell::Renamed(host.clone()), reads) else { return Vec::new() };
     let Some(row) = reads.row(&Cell::Set(oldest.clone())) else { return Vec::new() };
     let set = row.set();
-    let asked = set.nginx().map(|it| it.aliases.clone()).unwrap_or_default();
     // Each of its hosts wants the names, and the first has them.
-    if first_host(&set) != Some(host) {
+    let Some((asked, _)) = asked_names(&set).filter(|_| first_host(&set) == Some(host)) else {
         return Vec::new();
-    }
-    let mut is_free = |alias: &Matcher| {
-        let is_host = match alias {
-            Matcher::Host(host) => reads.any(&Cell::Hosts(host.clone())),
-            _ => false,
-        };
-        let first = self::oldest(Cell::Alias(Arc::new(alias.clone())), reads);
-        !is_host && first.as_ref() == Some(&oldest)
     };
-    asked.into_iter().filter(|alias| is_free(alias)).collect()
+    let is_free = |alias: &&Matcher| taken(alias, &oldest, reads).is_none();
+    asked.iter().filter(is_free).cloned().collect()
+}
+
+/// The other names that an Ingress wants for its first host, and where it says so.
+fn asked_names<'s>(read: &ReadSet<'s>) -> Option<(&'s [Matcher], Option<&'s Provenance>)> {
+    let (names, place) = read.nginx()?.aliases.as_ref()?;
+    Some((names, Some(place)))
+}
+
+/// Why a name that an Ingress wants for a host is not its to give.
+enum Taken {
+    /// It is a host by itself, of this Ingress among others.
+    Host(NamespacedName),
+    /// An older Ingress has it for its own host.
+    Name(NamespacedName),
+}
+
+fn taken(alias: &Matcher, by: &NamespacedName, reads: &mut Reads<'_>) -> Option<Taken> {
+    if let Matcher::Host(host) = alias {
+        let whose = |key: &Cell| match key {
+            Cell::Set(id) => Some(id.clone()),
+            _ => None,
+        };
+        if let Some(whose) = reads.keys(&Cell::Hosts(host.clone())).iter().find_map(whose) {
+            return Some(Taken::Host(whose));
+        }
+    }
+    let first = oldest(Cell::Alias(Arc::new(alias.clone())), reads);
+    first.filter(|it| it != by).map(Taken::Name)
+}
+
+/// Names that an Ingress wants for its hosts and does not get, each with whose it is: whoever asks
+/// by one of them is led there.
+pub(in crate::tables::routes) fn names_of_others(
+    read: &ReadSet<'_>,
+    reads: &mut Reads<'_>,
+) -> Vec<Diagnostic> {
+    let Some((names, Some(place))) = asked_names(read) else { return Vec::new() };
+    let Some(host) = first_host(read) else { return Vec::new() };
+    let own = read.set.object.id();
+    let elder = oldest(Cell::Renamed(host.clone()), reads).filter(|it| *it != own);
+    let said = names.iter().filter_map(|alias| {
+        let why = match (taken(alias, &own, reads), &elder) {
+            (Some(Taken::Host(other)), _) => format!("is a host of Ingress/{other}"),
+            (Some(Taken::Name(other)), _) => {
+                format!("is another name already by Ingress/{other}, which is older, or first by name")
+            }
+            (None, Some(elder)) => format!(
+                "is for {host}, which has the other names that Ingress/{elder} gives it, since that \
+                 is older, or first by name"
+            ),
+            (None, None) => return None,
+        };
+        let message = format!("other name `{}` {why}: it is left out", shown(alias));
+        let help = "take the name out, or give the host the rules that are meant";
+        Some(Diagnostic::at(Severity::Warning, codes::ALIAS_TAKEN, place, message, help))
+    });
+    said.collect()
+}
+
+/// As it is written.
+fn shown(alias: &Matcher) -> String {
+    match alias {
+        Matcher::Host(host) => host.to_string(),
+        Matcher::HostRegex(expression) => {
+            let source = expression.source();
+            format!("~{}", source.strip_prefix("(?i)").unwrap_or(source))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Of those at an entry of an index the oldest.

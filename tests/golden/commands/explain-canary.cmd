@@ -1,0 +1,1 @@
+explain ingress/default/canary tests/golden/check/canary-without-main.in.yaml

@@ -1,0 +1,1 @@
+explain entrypoint/web tests/golden/check/nobody-let-in.in.yaml
