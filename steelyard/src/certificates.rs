@@ -25,8 +25,14 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Value> {
     .collect()
 }
 
-/// What there is to say of them and of their names, and of who is believed, as of now.
+/// What there is to say of them and of their names, and of who is believed, as of now, and of hosts
+/// for which no handshake is held.
 pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+    of_the_day(snapshot).chain(steelyard_tls::disagreements(&snapshot.routing))
+}
+
+/// The same without those, of which time changes nothing.
+fn of_the_day(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let routing = &snapshot.routing;
@@ -40,21 +46,39 @@ pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> 
     let unasked = unasked.filter_map(|it| {
         steelyard_tls::question(it).err().and_then(|why| steelyard_tls::unstapled(it, why))
     });
-    let disagreements = steelyard_tls::disagreements(routing);
-    let of_names = steelyard_tls::coverage(routing).into_iter().chain(disagreements);
-    lapsing.chain(of_origins).chain(of_names).chain(unasked)
+    lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing)).chain(unasked)
 }
 
-/// What there is to say of them today, in its place; `asked` is what came of asking their signers.
+/// What there is to say of all that today, in its place; `asked` is what came of asking the signers
+/// of certificates.
 pub(crate) fn today(
     snapshot: &Snapshot,
     places: &WrittenPlaces,
     asked: &BTreeMap<CertificateId, Lacking>,
 ) -> Diagnostics {
-    let mut today: Diagnostics = findings(snapshot).collect();
+    let mut today = lasting(snapshot, places, asked);
+    today.extend(disputes(snapshot, places).iter().cloned());
+    today
+}
+
+/// The part of it that time changes, or signers.
+pub(crate) fn lasting(
+    snapshot: &Snapshot,
+    places: &WrittenPlaces,
+    asked: &BTreeMap<CertificateId, Lacking>,
+) -> Diagnostics {
+    let mut today: Diagnostics = of_the_day(snapshot).collect();
     today.extend(lacking(snapshot, asked));
     places.place(&mut today);
     today
+}
+
+/// The part that only edits change: hosts for which no handshake is held.
+pub(crate) fn disputes(snapshot: &Snapshot, places: &WrittenPlaces) -> Diagnostics {
+    let mut disputes: Diagnostics =
+        steelyard_tls::disagreements(&snapshot.routing).into_iter().collect();
+    places.place(&mut disputes);
+    disputes
 }
 
 /// What came of asking their signers, where somebody has to be told.

@@ -50,6 +50,18 @@ impl<'a> Faults<'a> {
         all.filter(is_its).collect()
     }
 
+    /// The same of a part that other parts of its object have nothing to do with, as a service has
+    /// nothing to do with how the handshakes of its route are held: what is said of the part, of
+    /// what it is in, and of the object itself.
+    pub(crate) fn of_part(&self, place: &Provenance) -> Vec<&'a Diagnostic> {
+        let field = &*place.field.0;
+        let is_its = |found: &&Diagnostic| {
+            let path = &*found.path.0;
+            path.is_empty() || field.is_empty() || is_below(path, field) || is_below(field, path)
+        };
+        self.within(&place.object).iter().copied().filter(is_its).collect()
+    }
+
     /// What is said of an object.
     pub(crate) fn within(&self, object: &ObjectRef) -> &[&'a Diagnostic] {
         self.0.get(&object.to_string()).map(Vec::as_slice).unwrap_or_default()

@@ -105,7 +105,7 @@ fn row(
     faults: &Faults<'_>,
     down: &Down<'_>,
 ) -> Row {
-    let own = node.place.as_ref().map(|place| sentences(&faults.at(place)));
+    let own = node.place.as_ref().map(|place| sentences(&faults.of_part(place)));
     let mut errors = own.unwrap_or_default();
     if let Some((service, _)) = &node.service {
         let object = ObjectRef::new("Service", &*service.namespace, &*service.name);

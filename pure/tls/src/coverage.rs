@@ -14,6 +14,7 @@ use steelyard_model::{Diagnostic, ObjectRef, Provenance, Severity};
 
 use crate::codes::{CERTIFICATE_NAME_UNUSED, TLS_HOST_BARE};
 use crate::table::{CertificateTable, Offer};
+use crate::unheld::HeldHandshakes;
 
 /// So many names stand in one finding.
 const SHOWN: usize = 5;
@@ -32,13 +33,15 @@ struct Served<'r> {
 pub fn coverage(routing: &RoutingMap) -> Vec<Diagnostic> {
     let mut served = Served::default();
     let mut bare: BTreeMap<&ObjectRef, (&Provenance, BTreeSet<&str>)> = BTreeMap::new();
-    let shown = Shown::new(routing);
+    let (shown, held) = (Shown::new(routing), HeldHandshakes::new(routing));
     for route in routing.routes.values() {
         let Some((host, is_alone)) = host(routing, route) else { continue };
         served.add(host);
+        // Whose handshakes are refused is shown none.
         if let HostPattern::Exact(name) = host
             && is_alone
             && !shown.covers(name)
+            && !held.none_for_host(route, host)
         {
             let (_, hosts) =
                 bare.entry(&*route.place.object).or_insert_with(|| (&route.place, BTreeSet::new()));

@@ -33,13 +33,15 @@ const LATE: Duration = Duration::from_hours(1);
 pub(crate) struct Chronicle {
     history: History,
     told: Option<Arc<Decided>>,
+    /// Hosts whose handshakes are refused, of which it was said.
+    disputes: Diagnostics,
     /// What was said of certificates, of which decision and when.
     certificates: Option<(Diagnostics, Arc<Decided>, Instant)>,
 }
 
 impl Chronicle {
     pub(crate) fn new(history: History) -> Self {
-        Self { history, told: None, certificates: None }
+        Self { history, ..Self::default() }
     }
 
     /// Says that an edit was taken in; not so of files that stand as they were before it.
@@ -64,6 +66,15 @@ impl Chronicle {
         );
     }
 
+    /// Says for which hosts no handshake is held, at the edit by which it comes to that: clients are
+    /// refused from then on.
+    pub(crate) fn tell_of_disputes(&mut self) {
+        let Some(decided) = &self.told else { return };
+        let now = certificates::disputes(&decided.snapshot, &decided.places);
+        log_found(&self.disputes, &now);
+        self.disputes = now;
+    }
+
     /// Says what there is to say of certificates, where that is new and it is time to look;
     /// `asked` is what came of asking their signers, and `is_news` that it is another than before.
     pub(crate) fn tell_of_certificates(
@@ -83,7 +94,7 @@ impl Chronicle {
                 before
             }
         };
-        let today = certificates::today(&decided.snapshot, &decided.places, asked);
+        let today = certificates::lasting(&decided.snapshot, &decided.places, asked);
         log_found(before, &today);
         self.certificates = Some((today, decided.clone(), now));
     }

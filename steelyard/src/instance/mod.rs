@@ -227,6 +227,7 @@ impl Instance {
         if self.settings.awaited.is_none() {
             self.hands.chronicle.tell_taken();
         }
+        self.hands.chronicle.tell_of_disputes();
         let (decide, carry_out) = (planned - seen, planned.elapsed());
         tracing::debug!(generation = decided.generation, ?decide, ?carry_out, "an edit took");
         self.mind.look_ahead();
