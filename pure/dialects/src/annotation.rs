@@ -24,7 +24,7 @@ use steelyard_model::discretion::shown_value;
 use steelyard_model::{ClassReading, Labels};
 
 use crate::findings::Findings;
-use crate::{LowerOptions, codes};
+use crate::{LowerOptions, codes, snippets};
 
 pub(crate) use effect::{close, not_honoured, refuse};
 pub(crate) use foreign::check as check_foreign;
@@ -126,6 +126,7 @@ fn heed(
             Some(is_asked) => wishes.passthrough = is_asked.then(|| written.into()),
             None => refuse_protocol(row.on, written, effects, findings),
         },
+        State::Refused if is_snippet(key) => refuse_snippet(written, effects, findings),
         State::Refused => refuse(key, effects, findings),
         State::Later(Miss::Function) => {
             let value = shown_value(key, value);
@@ -137,6 +138,22 @@ fn heed(
     }
 }
 
+/// Whether what is written there is text for nginx's configuration.
+fn is_snippet(key: &str) -> bool {
+    key.ends_with("-snippet")
+}
+
+/// Closes the routes because of text that is never interpreted: it may keep somebody out.
+fn refuse_snippet(written: &Entry<'_>, effects: &mut ClassReading, findings: &mut Findings<'_>) {
+    let Entry { key, value } = *written;
+    let message = format!(
+        "annotation `{key}` is text for nginx's configuration, which is never interpreted and may \
+         keep somebody out: its routes answer 503"
+    );
+    let help = snippets::instead_of_snippet(value);
+    effect::close(codes::ACCESS_NOT_HONOURED, key, message, &help, effects, findings);
+}
+
 fn refuse_protocol(
     on: Carrier,
     written: &Entry<'_>,
@@ -145,8 +162,12 @@ fn refuse_protocol(
 ) {
     let Entry { key, value } = *written;
     let (code, value) = (codes::BACKEND_PROTOCOL_NOT_HONOURED, shown_value(key, value));
-    let message = format!("annotation `{key}: {value}` is not honoured yet");
-    let port = if on == Carrier::Ingress { " on the port of this rule" } else { "" };
+    let (whose, port) = match on {
+        Carrier::Ingress => ("its routes", " on the port of this rule"),
+        _ => ("routes that lead here", ""),
+    };
+    let message =
+        format!("annotation `{key}: {value}` asks for what is not spoken: {whose} answer 503");
     let help = format!("let the backend answer HTTP/1.1 or HTTP/2{port}, with TLS or without");
     effect::close(code, key, message, &help, effects, findings);
 }

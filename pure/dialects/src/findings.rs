@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use steelyard_manifest::codes::UNKNOWN_FIELD;
 use steelyard_manifest::kinds::meta::Ignored;
 use steelyard_manifest::{Object, UnknownField};
-use steelyard_model::suggest::nearest;
+use steelyard_model::suggest::closeness;
 use steelyard_model::{
     Code, Diagnostic, FieldPath, Item, MarkedPart, NamespacedName, ObjectRef, Protocol, Provenance,
     Severity,
@@ -219,9 +219,14 @@ impl<'a> Findings<'a> {
         let found = known.iter().find(|(name, _)| *name == written);
         if found.is_none() {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let help = match nearest(written, names.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => format!("use one of {}", names.join(", ")),
+            // Of equally near ones nobody knows which is meant.
+            let rank = |name: &&str| closeness(written, name);
+            let best = names.iter().filter_map(rank).min();
+            let near: Vec<&&str> =
+                names.iter().filter(|it| best.is_some() && rank(it) == best).collect();
+            let help = match &near[..] {
+                [name] => format!("did you mean `{name}`?"),
+                _ => format!("use one of {}", names.join(", ")),
             };
             let message = format!("`{written}` is not a value of {path}");
             self.invalid(codes::INVALID_VALUE, path, message, help);

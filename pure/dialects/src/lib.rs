@@ -25,6 +25,7 @@ mod network_policy;
 pub mod nginx;
 mod restriction;
 mod selector;
+mod snippets;
 mod suites;
 mod swapped;
 pub mod traefik;

@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::nginx::{NginxRewrite, NginxStep};
 use steelyard_model::routing::pattern::Expression;
-use steelyard_model::{PassPhase, RouteDraft};
+use steelyard_model::{PassPhase, RouteDraft, Severity};
 
 use super::{Asked, value};
-use crate::{annotation, codes};
+use crate::codes;
 
 pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let is_asked = asked.boolean("use-regex") == Some(true);
@@ -30,7 +31,7 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
     let by = if is_asked { "use-regex" } else { "rewrite-target" };
     for (index, route) in routes.iter().enumerate() {
         let Ok(expression) = Expression::looking(&format!("(?i){}", route.written())) else {
-            return close(asked, by, &route.written());
+            return close(asked, by, route);
         };
         if let Some(to) = to.filter(|_| changed(&route)) {
             let prefix: Option<Arc<str>> = prefix.map(Into::into);
@@ -45,12 +46,17 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 }
 
 /// A path that is no expression: nobody knows what was meant, so nobody is led anywhere.
-fn close(asked: &mut Asked<'_, '_>, by: &str, path: &str) {
-    let key = asked.key(by);
+fn close(asked: &mut Asked<'_, '_>, by: &str, route: &RouteDraft) {
     let message = format!(
-        "path `{path}` is a regular expression by `{key}`, and cannot be read as one: the routes \
-         answer 503"
+        "path `{}` is a regular expression by `{}`, and cannot be read as one: the routes answer \
+         503",
+        route.written(),
+        asked.key(by)
     );
     let help = "mend the expression, or remove the annotation";
-    annotation::close(codes::PATH_INVALID, &key, message, help, asked.reading, asked.findings);
+    let place = route.place.field.key("path");
+    asked.findings.say(Severity::Error, codes::PATH_INVALID, &place, message, help);
+    if asked.reading.refusal.is_none() {
+        asked.reading.refusal = Some(RefusalReason::Mistake(asked.findings.place(&place)));
+    }
 }

@@ -151,33 +151,3 @@ pub(super) const REFUSED: [(&str, &str); 7] = [
 /// Of those honoured otherwise, the ones that are only so for some values, of which `check` speaks
 /// by itself where they are written.
 pub(super) const BY_VALUE: [&str; 2] = ["backend-protocol", "use-regex"];
-
-/// What people write into snippets most, and what to write instead.
-pub(super) const SNIPPETS: [(&str, &str); 20] = [
-    (
-        "more_set_headers \"X-Frame-Options: DENY\"",
-        "`custom-headers`, with the line in a ConfigMap",
-    ),
-    ("add_header Content-Security-Policy …", "`custom-headers`"),
-    (
-        "add_header Strict-Transport-Security …",
-        "the settings `hsts`, `hsts-max-age`, `hsts-preload`",
-    ),
-    ("add_header Access-Control-Allow-Origin …", "`enable-cors` and `cors-allow-origin`"),
-    ("more_clear_headers Server", "nothing: it is taken away unless you ask for it"),
-    ("proxy_hide_header X-Powered-By", "`custom-headers` with the line and an empty value"),
-    ("proxy_set_header Host …", "`upstream-vhost`"),
-    ("proxy_set_header X-Forwarded-Proto https", "nothing: it is told to endpoints as it is"),
-    ("proxy_set_header Upgrade $http_upgrade", "nothing: WebSocket works without"),
-    ("proxy_set_header X-Real-IP $remote_addr", "nothing: it is told to endpoints"),
-    ("return 301 https://…", "`permanent-redirect`"),
-    ("rewrite ^/old(.*)$ /new$1 permanent", "an Ingress for `/old` with `permanent-redirect`"),
-    ("rewrite ^/api/(.*)$ /$1 break", "`use-regex`, path `/api/(.*)`, `rewrite-target: /$1`"),
-    ("if ($host = 'www.a.b') { return 301 … }", "`from-to-www-redirect`"),
-    ("location /private { deny all; }", "an Ingress for `/private` with `allowlist-source-range`"),
-    ("allow 10.0.0.0/8; deny all;", "`allowlist-source-range`"),
-    ("client_max_body_size 50m", "`proxy-body-size: 50m`"),
-    ("proxy_read_timeout 3600s", "`proxy-read-timeout: \"3600\"`"),
-    ("auth_request /oauth2/auth", "`auth-url` and `auth-signin`"),
-    ("limit_req zone=…", "`limit-rps`, `limit-burst-multiplier`, `limit-allowlist`"),
-];

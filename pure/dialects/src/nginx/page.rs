@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::notes::{DIFFERENT, DIFFERENT_KEYS, INSTEAD, REFUSED, SNIPPETS};
+use super::notes::{DIFFERENT, DIFFERENT_KEYS, INSTEAD, REFUSED};
 use super::verdict::find;
 use super::{KEYS, KeyFate, shown};
 use crate::annotation::{Annotation, NGINX, State};
+use crate::snippets::SNIPPETS;
 
 const HEAD: &str = "\
 # ingress-nginx

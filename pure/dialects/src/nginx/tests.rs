@@ -393,9 +393,12 @@ fn annotated(lines: &[(&str, &str)]) -> (steelyard_model::ClassReading, bool) {
 /// Each snippet of the table is refused, and what is named in its place is taken.
 #[test]
 fn what_stands_beside_a_snippet_is_taken_in_its_place() {
-    for (snippet, instead) in notes::SNIPPETS {
+    for (snippet, instead) in crate::snippets::SNIPPETS {
         let (refused, is_said) = annotated(&[("configuration-snippet", snippet)]);
         assert!(refused.refusal.is_some() && is_said, "{snippet}");
+        let meant = instead.strip_prefix("nothing: ").unwrap_or(instead);
+        let is_named = refused.said.iter().any(|found| found.help.contains(meant));
+        assert!(is_named, "{snippet}: {:?}", refused.said);
         let words = instead.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('/'));
         let named: Vec<(&str, &str)> = words
             .map(|word| match word.split_once(": ") {
