@@ -205,12 +205,21 @@ fn routing(
     }
     let endpoint = |address: SocketAddr| {
         let host = Host::Ip(address.ip());
-        (Endpoint { host, port: address.port(), state: EndpointState::Ready, node: None }, 1)
+        (
+            Endpoint {
+                host,
+                port: address.port(),
+                state: EndpointState::Ready,
+                node: None,
+                zones: None,
+            },
+            1,
+        )
     };
     let service = NamespacedName::new("default", "app");
     let endpoints = addresses.into_iter().map(endpoint).collect();
     let origin = EndpointOrigin::Service(service, 80);
-    let set = EndpointSet { id: "app".into(), origin, endpoints };
+    let set = EndpointSet { id: "app".into(), origin, endpoints, elsewhere: Vec::new() };
     let transport = Transport::plain();
     let leaf = Endpoints {
         care: Arc::new(care),

@@ -208,11 +208,12 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
     let held = planning::held(args.lock.as_deref())?;
     let (world, _) = load::world(&args.paths, &args.world)?;
     let known = world.known.clone();
-    let (snapshot, mut planned) = planning::of(world, &held, &planning::facts(&args.world));
+    let (_, mut planned) = planning::of(world, &held, &planning::facts(&args.world));
     known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     tell::explain_services(&mut rows["services"], &planned);
-    lack::explain_routes(&mut rows["routes"], &planned, &snapshot.routing, &BTreeSet::new());
+    let routing = planned.routes.routing();
+    lack::explain_routes(&mut rows["routes"], &planned, routing, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),
@@ -440,6 +441,10 @@ impl Found {
                 let endpoints = list(&backend["endpoints"]);
                 let endpoints = if endpoints.is_empty() { "no ready endpoint" } else { &endpoints };
                 let _ = writeln!(out, "    to {}: {endpoints}", words(&backend["service"]));
+                let elsewhere = list(&backend["elsewhere"]);
+                if !elsewhere.is_empty() {
+                    let _ = writeln!(out, "      not {elsewhere}: meant for other zones");
+                }
                 // Each route to a Service has them for itself; those that are alike are told once.
                 let of_it = self.endpoints.iter().filter(|it| it["service"] == backend["service"]);
                 let lines: BTreeSet<String> = of_it.map(|it| endpoint(it, color)).collect();

@@ -143,7 +143,7 @@ impl Own {
         decided.known.advise(&mut diagnostics);
         let findings: Vec<&Diagnostic> = diagnostics.iter().collect();
         Exhibit::of(Exhibited {
-            routing: &decided.snapshot.routing,
+            routing: decided.plan.routes.routing(),
             findings: &findings,
             down,
             entry_points: &self.entry_points,

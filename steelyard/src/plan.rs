@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use steelyard_manifest::{DynamicPlaces, Object, ReadLimits, Source, load_dynamic, load_unnamed};
-use steelyard_model::{Diagnostic, Severity, Snapshot};
+use steelyard_model::{Diagnostic, Severity};
 use steelyard_plan::{Facts, Plan};
 use steelyard_sources::SourceRoots;
 
@@ -85,7 +85,7 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let Input { world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
     let is_empty = world.is_empty();
     let known = world.known.clone();
-    let (snapshot, mut plan) = planning::of(world, &held, &facts_of(&args));
+    let (_, mut plan) = planning::of(world, &held, &facts_of(&args));
     lacks.tell(&mut plan.diagnostics);
     known.advise(&mut plan.diagnostics);
     if let Some(lock) = args.lock.as_deref().filter(|_| args.write_lock && !is_empty) {
@@ -99,7 +99,7 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
             steelyard_terminal::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?
         }
         PlanFormat::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
-        PlanFormat::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
+        PlanFormat::Text => steelyard_terminal::put(&page(&plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics, is_empty))
 }
@@ -149,8 +149,8 @@ pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
     }
 }
 
-fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
+fn page(plan: &Plan, sources: &[Source]) -> String {
     let color = steelyard_terminal::wants_color();
     let found: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
-    text::plan(snapshot, plan, color) + &report(&found, sources, Severity::Info, color)
+    text::plan(plan, color) + &report(&found, sources, Severity::Info, color)
 }

@@ -8,7 +8,7 @@ use steelyard_model::routing::pattern::{HostPattern, PathShape};
 use steelyard_model::routing::route::{Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
-use steelyard_model::{Endpoint, NamespacedName, Snapshot};
+use steelyard_model::{Endpoint, NamespacedName};
 use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, ServiceRow};
 
 use steelyard_terminal::{Cell, Style, Table};
@@ -16,7 +16,7 @@ use steelyard_terminal::{Cell, Style, Table};
 use crate::lack::{Lack, Lacks};
 
 /// All sections that have something to say; diagnostics are printed apart.
-pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
+pub fn plan(plan: &Plan, color: bool) -> String {
     let mut out = String::new();
     let mut section = |name: &str, table: Table| {
         if !table.is_empty() {
@@ -28,7 +28,7 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
     section("ANNOUNCEMENTS", layer2(plan));
     section("ROUTES TO ROUTERS", bgp(plan));
     section("POOLS", pools(plan));
-    section("ROUTES", routes(plan, &snapshot.routing));
+    section("ROUTES", routes(plan, plan.routes.routing()));
     out
 }
 

@@ -63,9 +63,10 @@ fn routing(port: u16) -> RoutingMap {
 fn put_backend(map: &mut RoutingMap) {
     let (address, port) = BACKEND;
     let (host, state) = (Host::Ip(address.into()), EndpointState::Ready);
-    let endpoint = Endpoint { host, port, state, node: None };
+    let endpoint = Endpoint { host, port, state, node: None, zones: None };
     let origin = EndpointOrigin::Service(NamespacedName::new("default", "app"), port);
-    let set = EndpointSet { id: "app".into(), origin, endpoints: vec![(endpoint, 1)] };
+    let (endpoints, elsewhere) = (vec![(endpoint, 1)], Vec::new());
+    let set = EndpointSet { id: "app".into(), origin, endpoints, elsewhere };
     let transport = Transport::bytes();
     let backend = Backend::Endpoints(Endpoints::in_turn(set.id.clone(), transport.id.clone()));
     let node = BackendNode { id: "app".into(), place: None, service: None, backend };

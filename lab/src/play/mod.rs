@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use steelyard_model::{
     EndpointSlice, EndpointState, Family, Host, NamespacedName, ObjectRef, Protocol, Service,
-    ServicePort, ServiceType, SlicePort, Snapshot, TargetPort, Workload, selector,
+    ServicePort, ServiceType, SliceEndpoint, SlicePort, Snapshot, TargetPort, Workload, selector,
 };
 
 pub use homelab::HOMELAB;
@@ -143,7 +143,12 @@ fn slice(target: &Target<'_>) -> Option<EndpointSlice> {
         object: Arc::new(ObjectRef::new("EndpointSlice", id.namespace.clone(), slice_name(target))),
         service: id.clone(),
         ports,
-        endpoints: vec![(host?, EndpointState::Ready, target.place.node.clone())],
+        endpoints: vec![SliceEndpoint {
+            host: host?,
+            state: EndpointState::Ready,
+            node: target.place.node.clone(),
+            zones: None,
+        }],
     })
 }
 

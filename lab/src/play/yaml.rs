@@ -1,6 +1,6 @@
 //! EndpointSlices as manifests, for a folder that `up` reads.
 
-use steelyard_model::{EndpointSlice, EndpointState, Family, Host};
+use steelyard_model::{EndpointSlice, EndpointState, Family, Host, SliceEndpoint};
 
 /// The slices as YAML documents.
 ///
@@ -28,7 +28,7 @@ fn document(slice: &EndpointSlice) -> String {
         text.push_str("}\n");
     }
     text.push_str("endpoints:\n");
-    for (host, state, node) in &slice.endpoints {
+    for SliceEndpoint { host, state, node, .. } in &slice.endpoints {
         let ready = *state == EndpointState::Ready;
         text.push_str(&format!("- addresses: [\"{host}\"]\n  conditions: {{ready: {ready}}}\n"));
         if let Some(node) = node {
@@ -39,9 +39,9 @@ fn document(slice: &EndpointSlice) -> String {
 }
 
 fn address_type(slice: &EndpointSlice) -> String {
-    match slice.endpoints.first() {
-        Some((Host::Ip(address), ..)) => Family::of(*address).to_string(),
-        Some((Host::Name(_), ..)) => "FQDN".to_owned(),
+    match slice.endpoints.first().map(|endpoint| &endpoint.host) {
+        Some(Host::Ip(address)) => Family::of(*address).to_string(),
+        Some(Host::Name(_)) => "FQDN".to_owned(),
         None => Family::V4.to_string(),
     }
 }

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     fn endpoint(port: u16, state: EndpointState) -> Endpoint {
-        Endpoint { host: Host::Name("h".into()), port, state, node: None }
+        Endpoint { host: Host::Name("h".into()), port, state, node: None, zones: None }
     }
 
     fn ports(endpoints: &[Endpoint]) -> Vec<u16> {

@@ -46,10 +46,11 @@ fn routing(count: usize, kind: RouteKind) -> RoutingMap {
             port: 80,
             state: EndpointState::Ready,
             node: None,
+            zones: None,
         };
         let origin = EndpointOrigin::Literal(place.clone());
         let endpoints = vec![(endpoint, 1)];
-        let made = EndpointSet { id: set.clone(), origin, endpoints };
+        let made = EndpointSet { id: set.clone(), origin, endpoints, elsewhere: Vec::new() };
         map.endpoint_sets.insert(set.clone(), Arc::new(made));
         let leaf = Backend::Endpoints(Endpoints::in_turn(set, plain.id.clone()));
         let node = BackendNode { id: backend.clone(), place: None, service: None, backend: leaf };

@@ -20,7 +20,12 @@ pub struct Endpoint {
     pub state: EndpointState,
     /// The node it runs on, where known.
     pub node: Option<Arc<str>>,
+    /// The zones whose requests it is meant for, where its Service asks that they stay there.
+    pub zones: Option<Zones>,
 }
+
+/// Names of zones.
+pub type Zones = Arc<[Arc<str>]>;
 
 /// Whether an endpoint takes traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,8 +58,21 @@ pub struct EndpointSlice {
     pub service: NamespacedName,
     /// Its ports, by Service port name (empty name for an unnamed port).
     pub ports: Vec<SlicePort>,
-    /// Addresses with their state and node.
-    pub endpoints: Vec<(Host, EndpointState, Option<Arc<str>>)>,
+    /// Its endpoints.
+    pub endpoints: Vec<SliceEndpoint>,
+}
+
+/// One endpoint of an [`EndpointSlice`], on whatever port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceEndpoint {
+    /// Its address.
+    pub host: Host,
+    /// Whether it takes traffic.
+    pub state: EndpointState,
+    /// The node it runs on.
+    pub node: Option<Arc<str>>,
+    /// `hints.forZones`; none where there are no hints.
+    pub zones: Option<Zones>,
 }
 
 /// A port of an [`EndpointSlice`].

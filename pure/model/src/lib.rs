@@ -50,7 +50,9 @@ pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
 pub use community::Community;
 pub use diagnostic::{Alike, Code, Diagnostic, Location, MarkedPart, Missing, Severity};
 pub use diagnostics::Diagnostics;
-pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
+pub use endpoint::{
+    Endpoint, EndpointSlice, EndpointState, Host, Pod, SliceEndpoint, SlicePort, Workload, Zones,
+};
 pub use filter_draft::FilterDraft;
 pub use handshake_draft::{PolicyDraft, StoreDraft, TransportDraft};
 pub use holdings::{Holding, Holdings};

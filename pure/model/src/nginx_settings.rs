@@ -45,6 +45,9 @@ pub struct NginxOptions {
     /// Whether no handshake is passed on, whatever Ingresses say (`enable-ssl-passthrough=false`;
     /// where nothing is said of it they are, as Traefik's provider does it).
     pub ends_all_tls: bool,
+    /// Whether requests stay in this node's zone where their Service asks for it
+    /// (`enable-topology-aware-routing`).
+    pub keeps_zones: bool,
     /// The ConfigMaps of ports that lead to Services as they come (`tcp-services-configmap`,
     /// `udp-services-configmap`).
     pub tcp_services: Option<NamespacedName>,
@@ -167,6 +170,7 @@ impl Default for NginxOptions {
             disables_catch_all: false,
             disables_names: false,
             ends_all_tls: false,
+            keeps_zones: false,
             tcp_services: None,
             udp_services: None,
             usual: Labels::new(),

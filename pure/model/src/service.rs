@@ -49,6 +49,9 @@ pub struct Service {
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.healthCheckNodePort`.
     pub health_check_node_port: Option<u16>,
+    /// Whether requests are to stay in the zone they came in by, where there is an endpoint
+    /// (`service.kubernetes.io/topology-mode: auto`, `spec.trafficDistribution`).
+    pub stays_in_zone: bool,
     /// `spec.publishNotReadyAddresses`.
     pub publish_not_ready: bool,
     /// Addresses in `status.loadBalancer.ingress`, in order.

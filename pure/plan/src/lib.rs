@@ -14,6 +14,7 @@ mod exercise;
 mod explain;
 mod impediment;
 mod layer2;
+mod nearby;
 mod node_plan;
 mod nodes;
 mod occupants;

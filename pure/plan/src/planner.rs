@@ -76,7 +76,7 @@ impl Last {
         let allocator = allocator(snapshot, held, facts);
         let mut made = Made::nothing(&scene);
         made.plan.held = allocator.held();
-        made.follow_routes(&snapshot.routing);
+        made.follow_routes(snapshot, &facts.node);
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
         made.decide(&mut scene, &allocator, (&Snapshot::default(), &touched), EXCLUSIONS);
         made.pack();
@@ -176,7 +176,7 @@ impl Last {
                 .extend(all.into_iter().filter(|it| self.comes_out_different(it) || is_told(it)));
         }
         touched.extend(self.by_entry_points(&before));
-        self.made.follow_routes(&snapshot.routing);
+        self.made.follow_routes(snapshot, &facts.node);
         let mut touched: Vec<NamespacedName> = touched.into_iter().collect();
         self.hold(&touched);
         let mut scene = Scene::new(&self.snapshot, &self.facts);

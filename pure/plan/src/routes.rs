@@ -34,8 +34,8 @@ impl RouteRows {
         self.routing.clone_from(now);
     }
 
-    /// What they were made of.
-    pub(crate) fn routing(&self) -> &RoutingMap {
+    /// What they were made of: what this node routes by.
+    pub fn routing(&self) -> &RoutingMap {
         &self.routing
     }
 
@@ -114,9 +114,11 @@ fn backend(end: &RouteEnd<'_>) -> Option<BackendRow> {
     };
     let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
     let ready = endpoints.filter(|(endpoint, _)| endpoint.is_ready());
+    let elsewhere = end.endpoints.into_iter().flat_map(|set| &set.elsewhere);
     Some(BackendRow {
         service,
         weight: end.weight,
         endpoints: ready.map(|(endpoint, _)| endpoint.to_string()).collect(),
+        elsewhere: elsewhere.map(ToString::to_string).collect(),
     })
 }

@@ -191,4 +191,7 @@ pub struct BackendRow {
     pub weight: u32,
     /// The endpoints that are ready.
     pub endpoints: Vec<String>,
+    /// And those that take no requests here, since they are meant for other zones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
 }

@@ -10,6 +10,7 @@ mod announce;
 mod bgp;
 mod circles;
 mod json;
+mod nearby;
 mod node;
 mod occupants;
 mod overshadowed;

@@ -28,6 +28,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         wish: Arc::default(),
         external_traffic_policy: TrafficPolicy::Cluster,
         health_check_node_port: None,
+        stays_in_zone: false,
         publish_not_ready: false,
         status_addresses: Vec::new(),
         gateway: None,

@@ -49,7 +49,7 @@ enum Value {
     Names,
 }
 
-const READ: [(&str, Value); 29] = [
+const READ: [(&str, Value); 30] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
@@ -58,6 +58,7 @@ const READ: [(&str, Value); 29] = [
     ("disable-svc-external-name", Value::Switch),
     ("disable-sync-events", Value::Switch),
     ("enable-ssl-passthrough", Value::Switch),
+    ("enable-topology-aware-routing", Value::Switch),
     ("exclude-socket-metrics", Value::Names),
     ("health-check-path", Value::Path),
     ("healthz-host", Value::Address),
@@ -120,7 +121,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 34] = [
+const IDLE: [&str; 33] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -134,7 +135,6 @@ const IDLE: [&str; 34] = [
     "enable-annotation-validation",
     "enable-metrics",
     "enable-ssl-chain-completion",
-    "enable-topology-aware-routing",
     "health-check-timeout",
     "internal-logger-address",
     "kubeconfig",
@@ -234,6 +234,7 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         disables_catch_all: is("disable-catch-all").unwrap_or_default(),
         disables_names: is("disable-svc-external-name").unwrap_or_default(),
         ends_all_tls: is("enable-ssl-passthrough") == Some(false),
+        keeps_zones: is("enable-topology-aware-routing").unwrap_or_default(),
         tcp_services: value("tcp-services-configmap").and_then(object),
         udp_services: value("udp-services-configmap").and_then(object),
         usual: usual_settings(options),

@@ -60,7 +60,7 @@ impl Hand for Routes {
         decided: &'a Arc<Decided>,
         _: &'a mut Applied,
     ) -> Doing<'a, Result<()>> {
-        let routing = &decided.snapshot.routing;
+        let routing = decided.plan.routes.routing();
         if self.told.as_ref() != Some(routing) {
             self.gateway.apply(routing, decided.generation);
             self.told = Some(routing.clone());

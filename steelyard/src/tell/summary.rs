@@ -19,7 +19,7 @@ pub(crate) fn summary(
     admin: SocketAddr,
     color: bool,
 ) -> String {
-    let Decided { node, generation, plan, snapshot, .. } = &*current.decided;
+    let Decided { node, generation, plan, .. } = &*current.decided;
     let privileges = match privileges {
         Privileges::Full => String::new(),
         Privileges::None { why } => format!(", loopback only ({why})"),
@@ -38,7 +38,7 @@ pub(crate) fn summary(
     };
     section("ADDRESSES", text::addresses(plan));
     section("REACHED AT", reached(current));
-    section("ROUTES", text::routes(plan, &snapshot.routing));
+    section("ROUTES", text::routes(plan, plan.routes.routing()));
     let errors = plan.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };

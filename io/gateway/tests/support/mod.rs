@@ -77,6 +77,7 @@ pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]
         port: address.port(),
         state: EndpointState::Ready,
         node: None,
+        zones: None,
     };
     let endpoints = endpoints.iter().map(endpoint).collect();
     Served {
@@ -176,7 +177,7 @@ impl Shared {
         let service = NamespacedName::new("default", self.name.as_str());
         let endpoints = self.endpoints.iter().map(|it| (it.clone(), 1)).collect();
         let origin = EndpointOrigin::Service(service, 80);
-        let made = EndpointSet { id: set.clone(), origin, endpoints };
+        let made = EndpointSet { id: set.clone(), origin, endpoints, elsewhere: Vec::new() };
         routing.endpoint_sets.insert(set.clone(), Arc::new(made));
         let leaf = Backend::Endpoints(Endpoints::in_turn(set, Transport::plain().id));
         let backend = put_backend(routing, &format!("default/{}:80@ingress", self.name), leaf);

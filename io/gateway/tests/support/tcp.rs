@@ -113,11 +113,12 @@ impl TcpServed {
             port: address.port(),
             state: EndpointState::Ready,
             node: None,
+            zones: None,
         };
         let set = EndpointSetId::from(format!("default/{}:1", self.name));
         let endpoints = self.endpoints.iter().map(|it| (endpoint(it), 1)).collect();
         let origin = EndpointOrigin::Service(NamespacedName::new("default", self.name), 1);
-        let made = EndpointSet { id: set.clone(), origin, endpoints };
+        let made = EndpointSet { id: set.clone(), origin, endpoints, elsewhere: Vec::new() };
         map.endpoint_sets.insert(set.clone(), Arc::new(made));
         let mut transport = self.transport.clone();
         transport.id = format!("{}-transport", self.name).into();

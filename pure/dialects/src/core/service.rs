@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use steelyard_manifest::kinds::service as raw;
 use steelyard_model::{
-    ClassReading, Family, FamilyPolicy, FieldPath, Host, Item, Service, ServiceType, Severity,
-    TrafficPolicy,
+    ClassReading, Family, FamilyPolicy, FieldPath, Host, Item, Labels, Service, ServiceType,
+    Severity, TrafficPolicy,
 };
 
 use crate::annotation::{self, Carrier, METALLB, STEELYARD, Scene, TRAEFIK};
@@ -16,6 +16,8 @@ use crate::findings::Findings;
 use crate::host;
 use crate::metallb::address_wish;
 use crate::{LowerOptions, codes, restriction, swapped};
+
+const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 
 pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
     let raw: raw::Service = findings.read()?;
@@ -54,6 +56,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
             .map(Into::into),
         external_traffic_policy: traffic_policy(&spec, findings),
         health_check_node_port: health_check_port(&spec, findings),
+        stays_in_zone: stays_in_zone(&spec, &annotations),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
         status_addresses: status_addresses(raw.status.as_ref(), findings),
         gateway: wishes.gateway,
@@ -159,6 +162,14 @@ fn traffic_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Traff
     let written = spec.external_traffic_policy.as_deref().filter(|policy| !policy.is_empty());
     let path = FieldPath::from("spec.externalTrafficPolicy");
     findings.choice(&path, written, &known).unwrap_or_default()
+}
+
+/// Whether a Service asks that requests stay in their zone, in the old words or the new ones.
+fn stays_in_zone(spec: &raw::ServiceSpec, annotations: &Labels) -> bool {
+    let mode = annotations.get(TOPOLOGY_MODE);
+    let is_near = |it: &str| matches!(it, "PreferClose" | "PreferSameZone");
+    mode.is_some_and(|mode| mode.eq_ignore_ascii_case("auto"))
+        || spec.traffic_distribution.as_deref().is_some_and(is_near)
 }
 
 fn health_check_port(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<u16> {

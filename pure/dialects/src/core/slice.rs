@@ -5,7 +5,8 @@ use std::sync::Arc;
 use steelyard_manifest::kinds::core::{EndpointAddress, EndpointSubset, Endpoints};
 use steelyard_manifest::kinds::discovery as raw;
 use steelyard_model::{
-    EndpointSlice, EndpointState, FieldPath, Host, Item, NamespacedName, Severity, SlicePort,
+    EndpointSlice, EndpointState, FieldPath, Host, Item, NamespacedName, Severity, SliceEndpoint,
+    SlicePort, Zones,
 };
 
 use crate::codes;
@@ -13,8 +14,6 @@ use crate::findings::Findings;
 use crate::swapped;
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
-
-type Address = (Host, EndpointState, Option<Arc<str>>);
 
 pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::EndpointSlice = findings.read_lenient()?;
@@ -33,7 +32,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     };
     let names = raw.address_type.as_deref() == Some("FQDN");
     let path = FieldPath::from("endpoints");
-    let mut endpoints: Vec<Address> = Vec::new();
+    let mut endpoints: Vec<SliceEndpoint> = Vec::new();
     for (index, endpoint) in raw.endpoints.iter().flatten().enumerate() {
         // All addresses of one endpoint are the same pod; the first one stands for it.
         let Some(text) = endpoint.addresses.iter().flatten().next() else { continue };
@@ -44,7 +43,9 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
             findings.address(&path, text).map(Host::Ip)
         };
         let node = endpoint.node_name.as_deref().map(Arc::from);
-        endpoints.extend(host.map(|host| (host, state(endpoint.conditions.as_ref()), node)));
+        let state = state(endpoint.conditions.as_ref());
+        let zones = endpoint.hints.as_ref().and_then(zones);
+        endpoints.extend(host.map(|host| SliceEndpoint { host, state, node, zones }));
     }
     Some(Item::EndpointSlice(Arc::new(EndpointSlice {
         object: findings.object().clone(),
@@ -71,13 +72,18 @@ fn subset(
     path: &FieldPath,
     findings: &mut Findings<'_>,
 ) -> EndpointSlice {
-    let mut endpoints: Vec<Address> = Vec::new();
+    let mut endpoints: Vec<SliceEndpoint> = Vec::new();
     let mut add = |list: Option<&[EndpointAddress]>, name, state| {
         for (index, entry) in list.unwrap_or_default().iter().enumerate() {
             let path = path.key(name).index(index).key("ip");
             let address = findings.address(&path, entry.ip.as_deref().unwrap_or_default());
             let node = entry.node_name.as_deref().map(Arc::from);
-            endpoints.extend(address.map(|address| (Host::Ip(address), state, node)));
+            endpoints.extend(address.map(|address| SliceEndpoint {
+                host: Host::Ip(address),
+                state,
+                node,
+                zones: None,
+            }));
         }
     };
     add(written.addresses.as_deref(), "addresses", EndpointState::Ready);
@@ -105,6 +111,13 @@ fn ports(
         });
     }
     ports
+}
+
+/// The zones that hints name; none where they name none.
+fn zones(hints: &raw::EndpointHints) -> Option<Zones> {
+    let named = hints.for_zones.iter().flatten().filter_map(|zone| zone.name.as_deref());
+    let named: Vec<Arc<str>> = named.map(Arc::from).collect();
+    (!named.is_empty()).then(|| named.into())
 }
 
 /// An absent `ready` is yes, an absent `serving` is what `ready` is. One of the two is enough to

@@ -35,6 +35,7 @@ const FLAGS: &str = "
 A flag of ingress-nginx is given as `--nginx.FLAG=VALUE`. Read are `configmap` (without it
 `ingress-nginx/ingress-nginx-controller`), `controller-class`, `default-backend-service`,
 `default-ssl-certificate`, `disable-catch-all`, `disable-svc-external-name`, `disable-sync-events`,
+`enable-topology-aware-routing`,
 `ingress-class`, `ingress-class-by-name`, `shutdown-grace-period`, `tcp-services-configmap`,
 `udp-services-configmap`, `watch-ingress-without-class`, `watch-namespace` and
 `watch-namespace-selector` (`key=value`), and of metrics `exclude-socket-metrics`, `length-buckets`,
@@ -52,6 +53,12 @@ and what restricts access in words of ingress-nginx counts too.
   core at most.
 - `enable-ssl-passthrough=false` switches the annotation `ssl-passthrough` off, which needs no flag
   here: an ingress-nginx without the flag ends TLS itself whatever Ingresses say.
+- With `enable-topology-aware-routing` requests stay in the zone of the node they came in by (the label
+  `topology.kubernetes.io/zone` of its Node object; `--node` says which one it is), where the Service
+  asks for that (`service.kubernetes.io/topology-mode: Auto`; here `trafficDistribution: PreferClose` or
+  `PreferSameZone` too) and each of its ready endpoints has hints. It counts for all routes to such a
+  Service. Where no endpoint is meant for the zone all are asked, there it may be 503. `explain` and
+  `get endpoints` tell which are left out.
 - With `shutdown-grace-period` it goes on as it was for so many seconds after SIGTERM, while `/healthz`
   of that port answers 500 and `/readyz` 503.
 - The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`

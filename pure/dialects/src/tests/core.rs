@@ -339,7 +339,7 @@ fn slices_and_endpoints() {
     };
     let labelled = slice(", labels: {kubernetes.io/service-name: a}");
     let Item::EndpointSlice(read) = only(lowered(&labelled)) else { panic!("a slice") };
-    let states: Vec<EndpointState> = read.endpoints.iter().map(|(_, state, _)| *state).collect();
+    let states: Vec<EndpointState> = read.endpoints.iter().map(|it| it.state).collect();
     use EndpointState::{NotReady, Ready, Serving, Terminating};
     let expected = [Ready, Terminating, NotReady, Serving, Ready];
     assert_eq!(states, expected);

@@ -28,6 +28,24 @@ pub struct Endpoint {
     pub conditions: Option<EndpointConditions>,
     /// The node it is on.
     pub node_name: Option<String>,
+    /// Whom it is meant for.
+    pub hints: Option<EndpointHints>,
+}
+
+/// `hints` of an [`Endpoint`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointHints {
+    /// Zones whose clients it is meant for.
+    pub for_zones: Option<Vec<ForZone>>,
+}
+
+/// One of `forZones`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ForZone {
+    /// The zone.
+    pub name: Option<String>,
 }
 
 /// `conditions` of an [`Endpoint`]; absent means yes for `ready` and `serving`.

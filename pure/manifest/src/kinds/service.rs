@@ -61,10 +61,11 @@ pub struct ServiceSpec {
     /// Addresses that the cluster's nodes would take traffic for.
     #[serde(rename = "externalIPs")]
     pub external_ips: Option<Vec<String>>,
+    /// `PreferClose`, `PreferSameZone` or `PreferSameNode`.
+    pub traffic_distribution: Option<String>,
     internal_traffic_policy: Ignored,
     session_affinity_config: Ignored,
     topology_keys: Ignored,
-    traffic_distribution: Ignored,
 }
 
 /// One of `spec.ports`.

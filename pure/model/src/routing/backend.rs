@@ -328,6 +328,8 @@ pub struct EndpointSet {
     pub origin: EndpointOrigin,
     /// Sorted, also those that are not ready, each with its share.
     pub endpoints: Vec<(Endpoint, u32)>,
+    /// Those that are ready and take no requests here, since they are meant for other zones.
+    pub elsewhere: Vec<Endpoint>,
 }
 
 /// Where endpoints come from.
@@ -354,6 +356,27 @@ pub enum RefusalReason {
     Mistake(Provenance),
     /// TLS policies of one host disagree, and one of them asks for clients' certificates.
     TlsPolicies(Arc<str>),
+}
+
+impl EndpointSet {
+    /// Its endpoints as requests of this zone see them: of those that are ready the ones that are
+    /// meant for it. None where all count alike: where one that is ready is meant for no zone in
+    /// particular, or none for this one.
+    pub fn within(&self, zone: &str) -> Option<Self> {
+        let is_meant = |it: &Endpoint| {
+            it.zones.as_ref().is_some_and(|zones| zones.iter().any(|name| **name == *zone))
+        };
+        let ready = || self.endpoints.iter().map(|(it, _)| it).filter(|it| it.is_ready());
+        let counts = ready().all(|it| it.zones.is_some()) && ready().any(is_meant);
+        if !counts {
+            return None;
+        }
+        let stays = |(it, _): &(Endpoint, u32)| !it.is_ready() || is_meant(it);
+        let (endpoints, others) = self.endpoints.iter().cloned().partition(stays);
+        let others: Vec<(Endpoint, u32)> = others;
+        let elsewhere = others.into_iter().map(|(endpoint, _)| endpoint).collect();
+        Some(Self { id: self.id.clone(), origin: self.origin.clone(), endpoints, elsewhere })
+    }
 }
 
 impl SentHost {

@@ -62,22 +62,23 @@ pub(super) fn primary_family(pools: &[Pool]) -> Family {
     if only_v6 { Family::V6 } else { Family::V4 }
 }
 
-/// The endpoints of one Service; `primary` is the family of those that say nothing.
+/// The endpoints of one Service; `primary` is the family of those that say nothing, and
+/// `keeps_zones` says whether it counts which zones they are meant for.
 pub(super) fn of_service(
     backing: &mut Backing<'_, '_>,
     service: &Service,
-    primary: Family,
+    (primary, keeps_zones): (Family, bool),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Resolved {
     let per_port = |of_port: &dyn Fn(&ServicePort) -> Vec<Endpoint>| {
         service.ports.iter().map(|port| sorted(of_port(port))).collect()
     };
     if let Some(slices) = backing.slices(&service.id) {
-        let endpoints = per_port(&|port| from_slices(&slices, port));
+        let endpoints = per_port(&|port| from_slices(&slices, port, keeps_zones));
         report::unused_annotation(service, "its EndpointSlices", diagnostics);
         let all = slices.iter().flat_map(|slice| &slice.endpoints);
-        let serving = all.filter(|(_, state, _)| state.serves());
-        let places = each_once(serving.map(|(.., node)| node.clone()));
+        let serving = all.filter(|endpoint| endpoint.state.serves());
+        let places = each_once(serving.map(|endpoint| endpoint.node.clone()));
         return Resolved { endpoints, places, source: Source::Slices };
     }
     let pods = backing.pods(&service.id.namespace, &service.selector);
@@ -108,7 +109,11 @@ fn sorted(mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
     endpoints
 }
 
-fn from_slices(slices: &[Arc<EndpointSlice>], port: &ServicePort) -> Vec<Endpoint> {
+fn from_slices(
+    slices: &[Arc<EndpointSlice>],
+    port: &ServicePort,
+    keeps_zones: bool,
+) -> Vec<Endpoint> {
     let name = port.name.as_deref().unwrap_or_default();
     let mut endpoints = Vec::new();
     for slice in slices {
@@ -118,11 +123,12 @@ fn from_slices(slices: &[Arc<EndpointSlice>], port: &ServicePort) -> Vec<Endpoin
         let Some(number) = slice.ports.iter().find(same).and_then(|found| found.port) else {
             continue;
         };
-        endpoints.extend(slice.endpoints.iter().map(|(host, state, node)| Endpoint {
-            host: host.clone(),
+        endpoints.extend(slice.endpoints.iter().map(|it| Endpoint {
+            host: it.host.clone(),
             port: number,
-            state: *state,
-            node: node.clone(),
+            state: it.state,
+            node: it.node.clone(),
+            zones: it.zones.clone().filter(|_| keeps_zones),
         }));
     }
     endpoints
@@ -170,6 +176,7 @@ fn from_pods(
             port: number,
             state,
             node: pod.node.clone(),
+            zones: None,
         }));
     }
     endpoints
@@ -194,6 +201,7 @@ fn from_annotation(service: &Service, port: &ServicePort) -> Vec<Endpoint> {
             port: *number,
             state: EndpointState::Ready,
             node: None,
+            zones: None,
         })
         .collect()
 }

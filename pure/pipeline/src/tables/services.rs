@@ -31,7 +31,9 @@ pub(super) fn service(
         _ => Family::V4,
     };
     let backing = &mut Backing { reads };
-    let resolved = endpoints::of_service(backing, service, primary, diagnostics);
+    let keeps_zones = options.nginx.keeps_zones && service.stays_in_zone;
+    let asked = (primary, keeps_zones);
+    let resolved = endpoints::of_service(backing, service, asked, diagnostics);
     let is_gateway = gateway::serves(backing, service, &resolved, is_backend, options, diagnostics);
     let wanted = is_backend || service.is_load_balancer() && !is_gateway;
     if options.reads_endpoints {

@@ -179,6 +179,7 @@ impl Choices<'_> {
                 TrafficPolicy::Cluster
             },
             health_check_node_port: None,
+            stays_in_zone: false,
             publish_not_ready: false,
             status_addresses: if self.one_in(4) { self.addresses() } else { Vec::new() },
             gateway: self.one_of(&[None, Some(true), Some(false)]),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steelyard_ipam::Allocator;
-use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, NamespacedName, Snapshot};
 
 use super::piece::{Cut, Piece};
@@ -12,6 +11,7 @@ use crate::Plan;
 use crate::bgp::Bgp;
 use crate::circles::{self, Leads};
 use crate::layer2::{Alike, Layer2, Moved};
+use crate::nearby::Nearby;
 use crate::overshadowed::Overshadowed;
 use crate::rounds::Rounds;
 use crate::scene::Scene;
@@ -24,6 +24,7 @@ pub(super) struct Made {
     layer2: Layer2,
     bgp: Bgp,
     leads: Leads,
+    nearby: Nearby,
     rounds: Rounds,
     overshadowed: Overshadowed,
     pub(super) plan: Plan,
@@ -36,6 +37,7 @@ impl Made {
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
             leads: Leads::default(),
+            nearby: Nearby::default(),
             rounds: Rounds::default(),
             overshadowed: Overshadowed::default(),
             plan: Plan::default(),
@@ -45,14 +47,15 @@ impl Made {
     /// Forgets all but what does not hang on who announces what.
     pub(super) fn empty(&mut self, scene: &Scene<'_>) {
         let nothing = Self::nothing(scene);
-        let Self { rounds, overshadowed, plan: Plan { held, routes, .. }, .. } =
+        let Self { nearby, rounds, overshadowed, plan: Plan { held, routes, .. }, .. } =
             std::mem::replace(self, nothing);
-        (self.rounds, self.overshadowed) = (rounds, overshadowed);
+        (self.nearby, self.rounds, self.overshadowed) = (nearby, rounds, overshadowed);
         (self.plan.held, self.plan.routes) = (held, routes);
     }
 
-    /// Takes routes over as they are now.
-    pub(super) fn follow_routes(&mut self, now: &RoutingMap) {
+    /// Takes routes over as they are now on `node`.
+    pub(super) fn follow_routes(&mut self, snapshot: &Snapshot, node: &str) {
+        let now = &self.nearby.follow(snapshot, node);
         let before = self.plan.routes.routing();
         self.rounds.follow(before, now);
         self.overshadowed.follow(before, now);

@@ -20,6 +20,7 @@ fn forward(address: &str, port: u16) -> Forward {
         host: Host::Ip("192.0.2.99".parse().unwrap()),
         port,
         node: None,
+        zones: None,
         state: EndpointState::Ready,
     };
     let ports = vec![ForwardPort { protocol: Protocol::Tcp, port: 80, endpoints: vec![endpoint] }];

@@ -86,7 +86,13 @@ fn endpoint(kept: &Value) -> Option<Endpoint> {
         Ok(ip) => Host::Ip(ip),
         Err(_) => Host::Name(host.into()),
     };
-    Some(Endpoint { host, port: number(&kept[1])?, state: EndpointState::Ready, node: None })
+    Some(Endpoint {
+        host,
+        port: number(&kept[1])?,
+        state: EndpointState::Ready,
+        node: None,
+        zones: None,
+    })
 }
 
 fn number(kept: &Value) -> Option<u16> {
@@ -99,7 +105,13 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_told_and_nonsense_is_nothing() {
-        let ready = |host, port| Endpoint { host, port, state: EndpointState::Ready, node: None };
+        let ready = |host, port| Endpoint {
+            host,
+            port,
+            state: EndpointState::Ready,
+            node: None,
+            zones: None,
+        };
         let service = NamespacedName::new("default", "echo");
         let endpoints = vec![
             ready(Host::Ip("10.0.0.5".parse().unwrap()), 8080),

@@ -41,8 +41,8 @@ impl Moment {
 
     /// Route rows with the state of every endpoint, also of those that take no traffic.
     pub(super) fn routes(&self) -> Value {
-        let Decided { plan, snapshot, .. } = self.decided();
-        let (silent, routing) = (self.silent(), &snapshot.routing);
+        let plan = &self.decided().plan;
+        let (silent, routing) = (self.silent(), plan.routes.routing());
         let mut told = rows(&plan.routes);
         let rows = told.as_array_mut().into_iter().flatten();
         for (row, route) in rows.zip(plan.routes.in_order()) {
@@ -50,7 +50,9 @@ impl Moment {
             let ends = routing.ends(route).into_iter().filter(|end| end.node.service.is_some());
             for (row, end) in backends.zip(ends) {
                 let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
-                row["states"] = endpoints.map(|(it, _)| endpoint(it, &silent)).collect();
+                let elsewhere = end.endpoints.into_iter().flat_map(|set| &set.elsewhere);
+                let here = endpoints.map(|(it, _)| endpoint(it, &silent));
+                row["states"] = here.chain(elsewhere.map(in_another_zone)).collect();
             }
         }
         explain_routes(&mut told, plan, routing, &silent);
@@ -162,6 +164,12 @@ fn ports(
         })
     });
     rows.collect()
+}
+
+/// An endpoint that takes no requests here.
+fn in_another_zone(endpoint: &Endpoint) -> Value {
+    let node = endpoint.node.as_deref();
+    json!({"address": endpoint.to_string(), "state": "other zone", "node": node})
 }
 
 /// An endpoint that is to work and does not answer is told as it is.

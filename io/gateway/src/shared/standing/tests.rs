@@ -5,7 +5,7 @@ use super::*;
 
 fn spot(port: u16, care: Care) -> Spot {
     let host = Host::Ip([10, 0, 0, 1].into());
-    let endpoint = Endpoint { host, port, state: EndpointState::Ready, node: None };
+    let endpoint = Endpoint { host, port, state: EndpointState::Ready, node: None, zones: None };
     Spot::new(&endpoint, &"http".into(), &Arc::new(care))
 }
 

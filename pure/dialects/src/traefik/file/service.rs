@@ -301,7 +301,7 @@ fn endpoint(authority: &str, default: Option<u16>) -> Option<Endpoint> {
             Host::Name(Some(name).filter(|name| host::is_name(name))?.into())
         }
     };
-    Some(Endpoint { host, port, state: EndpointState::Ready, node: None })
+    Some(Endpoint { host, port, state: EndpointState::Ready, node: None, zones: None })
 }
 
 /// As much of a text as is shown.

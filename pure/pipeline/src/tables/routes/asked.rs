@@ -61,7 +61,7 @@ impl Asked<'_> {
         }
         let endpoint = |host| {
             let state = EndpointState::Ready;
-            Endpoint { host: Host::Ip(host), port, state, node: None }
+            Endpoint { host: Host::Ip(host), port, state, node: None, zones: None }
         };
         let endpoints: Vec<Endpoint> = hosts.into_iter().map(endpoint).collect();
         let id = EndpointSetId::from(format!("{}:{number}#{key}", service.id));

@@ -479,7 +479,8 @@ fn at_port(
 
 /// The one endpoint that an ExternalName names.
 fn at_host(service: &Service, host: &Host, port: u16, routed: &mut Routed) -> EndpointSetId {
-    let endpoint = Endpoint { host: host.clone(), port, state: EndpointState::Ready, node: None };
+    let endpoint =
+        Endpoint { host: host.clone(), port, state: EndpointState::Ready, node: None, zones: None };
     let origin = match host {
         Host::Name(name) => EndpointOrigin::Name(name.clone(), port),
         Host::Ip(_) => EndpointOrigin::Literal(Provenance::new(&service.object, EXTERNAL_NAME)),

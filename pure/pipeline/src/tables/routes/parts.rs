@@ -103,5 +103,5 @@ pub(super) fn set(
     endpoints: &[Endpoint],
 ) -> EndpointSet {
     let endpoints = endpoints.iter().map(|endpoint| (endpoint.clone(), 1)).collect();
-    EndpointSet { id, origin, endpoints }
+    EndpointSet { id, origin, endpoints, elsewhere: Vec::new() }
 }

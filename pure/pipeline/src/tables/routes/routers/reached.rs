@@ -168,7 +168,7 @@ impl Maker<'_, '_> {
     /// The one endpoint at an address, or at a name that is looked up when it is asked.
     fn elsewhere(&mut self, host: &Host, port: u16, place: &Provenance) -> EndpointSetId {
         let state = EndpointState::Ready;
-        let endpoint = Endpoint { host: host.clone(), port, state, node: None };
+        let endpoint = Endpoint { host: host.clone(), port, state, node: None, zones: None };
         let origin = match host {
             Host::Name(name) => EndpointOrigin::Name(name.clone(), port),
             Host::Ip(_) => EndpointOrigin::Literal(place.clone()),

@@ -82,7 +82,12 @@ impl Maker<'_, '_> {
         endpoints.sort();
         let (set, origin) = (EndpointSetId::from(id.as_str()), place.clone());
         let origin = EndpointOrigin::Literal(origin);
-        self.routed.written.push(Arc::new(EndpointSet { id: set.clone(), origin, endpoints }));
+        self.routed.written.push(Arc::new(EndpointSet {
+            id: set.clone(),
+            origin,
+            endpoints,
+            elsewhere: Vec::new(),
+        }));
         let leaf = Endpoints {
             algorithm: draft.algorithm.clone(),
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id.traefik_name()))),
