@@ -17,6 +17,7 @@ pub(crate) mod lock;
 pub(crate) mod names;
 pub(crate) mod routes;
 pub(crate) mod statuses;
+pub(crate) mod unheard;
 pub(crate) mod unreached;
 pub(crate) mod vips;
 

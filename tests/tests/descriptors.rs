@@ -1,6 +1,7 @@
 //! Want of descriptors: connections, however many, take nothing from control, and the program
 //! says what is the matter.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -215,4 +216,68 @@ fn without_any_descriptor_everything_stays() -> Result<()> {
     outcome?;
     wait::until("readiness", || world.up.is_ready())?;
     world.works("again")
+}
+
+/// Ports that a ConfigMap asks for, more than there are descriptors for: it is said of each, where
+/// one looks, and is gone when there are descriptors again.
+#[test]
+fn ports_without_a_descriptor_are_told_and_opened_later() -> Result<()> {
+    const PORTS: usize = 60;
+    let backend = Backend::start("shop")?;
+    let folder = Scratch::new()?;
+    folder.write("service.yaml", &service("shop", backend.address))?;
+    let state = folder.file(".state");
+    let named = "--nginx.tcp-services-configmap=ingress-nginx/tcp";
+    let options = ["--state-dir".as_ref(), state.as_os_str(), named.as_ref()];
+    let mut up = Up::launch(&["prlimit", "--nofile=1024:1024"], folder.path(), &options)?;
+    up.wait_until_ready()?;
+    let pid = up.process.pid()?.as_raw_nonzero().to_string();
+    let limit = |count: usize| {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &pid, &format!("--nofile={count}:1024")]);
+        run(command).map(drop)
+    };
+    let mut admin = Connection::open(up.admin)?;
+    ensure!(admin.get("localhost", "/readyz")?.status == 200);
+    let bind = |_| TcpListener::bind((web_host(&up), 0));
+    let held = (0..PORTS).map(bind).collect::<std::io::Result<Vec<_>>>()?;
+    let ports = held.iter().map(|it| it.local_addr().map(|at| at.port()));
+    let ports = ports.collect::<std::io::Result<Vec<u16>>>()?;
+    drop(held);
+    // Enough to read what is edited, and for a few of the ports.
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?
+        .filter_map(|it| it.ok()?.file_name().to_str()?.parse().ok())
+        .collect::<BTreeSet<usize>>();
+    let first = (0..1024).find(|it| !open.contains(it)).unwrap_or_default();
+    limit(first + 12)?;
+    let data: String = ports.iter().map(|it| format!("  \"{it}\": default/shop:80\n")).collect();
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tcp, namespace: ingress-nginx}\n";
+    folder.write("tcp.yaml", &format!("{map}data:\n{data}"))?;
+    let mut said = String::new();
+    let mut tells = |path: &str, part: &str| {
+        let outcome = wait::until(part, || {
+            said = admin.get("localhost", path).map_or_else(|it| it.to_string(), |it| it.body);
+            said.contains(part)
+        });
+        outcome.with_context(|| said.clone())
+    };
+    let last = ports.iter().max().context("there are ports")?;
+    let told = tells("/readyz", "@nginx cannot listen on")
+        .and_then(|()| tells("/api/v1/diagnostics", "not-listening"))
+        .and_then(|()| tells("/api/v1/diagnostics", "ConfigMap/ingress-nginx/tcp"))
+        .and_then(|()| tells("/api/v1/routes", &format!("nobody: tcp-{last}@nginx cannot listen")));
+    limit(1024)?;
+    told?;
+    wait::until("readiness", || up.is_ready())?;
+    let found = up.read("diagnostics")?.to_string();
+    ensure!(!found.contains("not-listening"), "{found}");
+    for port in ports {
+        let at = SocketAddr::new(web_host(&up), port);
+        ensure!(http::get(at, "any.test", "/")?.status == 200, "{at}");
+    }
+    Ok(())
+}
+
+fn web_host(up: &Up) -> std::net::IpAddr {
+    up.web.ip()
 }

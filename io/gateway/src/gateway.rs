@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -412,7 +412,11 @@ fn at(path: Option<&Path>) -> String {
 fn shares(sockets: Sockets, count: usize) -> io::Result<Vec<Share>> {
     let sockets = match sockets {
         Sockets::Tcp(sockets) => sockets,
-        Sockets::Udp(sockets) => return Ok(sockets.into_iter().map(Share::Udp).collect()),
+        Sockets::Udp(sockets) => {
+            // Here, since a worker without a descriptor for it could tell nobody.
+            let share = |it: UdpSocket| it.try_clone().map(|shared| Share::Udp(it, shared.into()));
+            return sockets.into_iter().map(share).collect();
+        }
     };
     let mut shares: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     let given = sockets.len();

@@ -15,7 +15,7 @@ use steelyard_gateway::Lacking;
 use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
 use steelyard_model::routing::id::CertificateId;
-use steelyard_model::{Diagnostic, Endpoint, NamespacedName, Severity, Snapshot};
+use steelyard_model::{Diagnostic, Diagnostics, Endpoint, NamespacedName, Severity, Snapshot};
 use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row};
 use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
 
@@ -32,6 +32,7 @@ use crate::hands::binds;
 use crate::hands::descriptors::Crowded;
 use crate::hands::forwarding::Refusal;
 use crate::hands::ipvs::LooseArp;
+use crate::hands::unheard;
 use crate::hands::unreached::Unreached;
 use crate::mind::{Decided, is_gateway};
 use crate::privileges::Privileges;
@@ -111,7 +112,12 @@ impl Moment {
     fn today(&self) -> Vec<Diagnostic> {
         let Decided { snapshot, places, .. } = self.decided();
         let certificates = certificates::today(snapshot, places, &self.lacking);
-        certificates.iter().cloned().chain(self.unreached()).collect()
+        let routing = self.decided().plan.routes.routing();
+        let unheard = unheard::findings(self.applied().listeners(), routing);
+        let mut unheard: Diagnostics = unheard.into_iter().collect();
+        places.place(&mut unheard);
+        let found = certificates.iter().chain(unheard.iter()).cloned();
+        found.chain(self.unreached()).collect()
     }
 
     /// What keeps clients from what is served here, as findings.

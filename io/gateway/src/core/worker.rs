@@ -88,7 +88,8 @@ pub(crate) type SharedSockets = Vec<(Bind, Vec<OwnedFd>)>;
 /// The sockets of one worker.
 pub(crate) enum Share {
     Tcp(Vec<std::net::TcpListener>),
-    Udp(std::net::UdpSocket),
+    /// The second one is the same, for a process that takes over.
+    Udp(std::net::UdpSocket, OwnedFd),
 }
 
 /// Who serves what comes in.
@@ -185,7 +186,9 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                         .into_iter()
                         .map(|it| open(&core, &state, &at, it, told.clone()))
                         .collect(),
-                    Share::Udp(socket) => vec![hear(&core, &state, socket, told)],
+                    Share::Udp(socket, shared) => {
+                        vec![hear(&core, &state, (socket, shared), told)]
+                    }
                 };
                 let working = opened.into_iter().filter_map(|it: io::Result<Accepted>| {
                     it.inspect_err(|error| {
@@ -245,10 +248,9 @@ fn open(
 fn hear(
     core: &Rc<Core>,
     state: &Rc<Listener>,
-    socket: std::net::UdpSocket,
+    (socket, shared): (std::net::UdpSocket, OwnedFd),
     told: Told,
 ) -> io::Result<Accepted> {
-    let shared = socket.try_clone()?.into();
     let (orders, obeyed) = unbounded_channel();
     let datagrams = Datagrams { socket: UdpSocket::from_std(socket)?, told, orders: obeyed };
     let hearing = (core.servants.datagrams)(core.clone(), state.clone(), datagrams);

@@ -10,6 +10,7 @@ use steelyard_plan::{AnnouncementRow, Explanation, Plan};
 use steelyard_terminal::{Cell, Style};
 
 use super::Moment;
+use crate::hands::unheard;
 use crate::lack::{explain_routes, is_silent};
 use crate::mind::Decided;
 use crate::tell::remembered;
@@ -56,6 +57,13 @@ impl Moment {
             }
         }
         explain_routes(&mut told, plan, routing, &silent);
+        let rows = told.as_array_mut().into_iter().flatten();
+        for (row, route) in rows.zip(plan.routes.in_order()) {
+            let points = routing.entry_points_of(route);
+            if let Some(why) = unheard::nobody_at(self.applied().listeners(), &points) {
+                row["answers"] = json!(why);
+            }
+        }
         told
     }
 
