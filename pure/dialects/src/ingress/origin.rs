@@ -34,26 +34,23 @@ pub(super) fn read(wishes: OriginWishes, reading: &mut ClassReading, findings: &
     }));
 }
 
-/// The Secret that is named, which must be in the namespace of the Ingress.
+/// The Secret that is named. Whether it may be of another namespace than the Ingress is said where
+/// the settings are known.
 fn secret(
     written: &Text,
     reading: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) -> Option<NamespacedName> {
     let Text { key, value } = written;
+    if let Some((namespace, name)) = value.trim().split_once('/')
+        && !namespace.is_empty()
+        && !name.is_empty()
+    {
+        return Some(NamespacedName::new(namespace, name));
+    }
     let own = findings.object().namespace.clone();
-    let help = match value.trim().split_once('/') {
-        Some((namespace, name)) if *namespace == *own && !name.is_empty() => {
-            return Some(NamespacedName::new(own, name));
-        }
-        Some((_, name)) if !name.is_empty() => {
-            format!("copy the Secret to {own}, and write `{own}/{name}`")
-        }
-        _ => format!("write `{own}/NAME`"),
-    };
-    let message = format!(
-        "annotation `{key}: {value}` names no Secret in namespace {own}: its routes answer 503"
-    );
+    let help = format!("write `{own}/NAME`");
+    let message = format!("annotation `{key}: {value}` names no Secret: its routes answer 503");
     annotation::close(codes::ACCESS_NOT_HONOURED, key, message, &help, reading, findings);
     None
 }

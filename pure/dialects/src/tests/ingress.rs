@@ -247,7 +247,7 @@ const OF_NGINX: &[Case] = &[
     ("enable-global-auth", "false", None, false),
     ("proxy-ssl-verify", "on", WITHOUT, false),
     ("proxy-ssl-secret", "default/a", None, false),
-    ("proxy-ssl-secret", "other/a", CLOSED, true),
+    ("proxy-ssl-secret", "other/a", None, false),
     ("proxy-ssl-secret", "a", CLOSED, true),
     ("proxy-body-size", "8m", None, false),
     ("proxy-body-size", "10Mi", WITHOUT, false),

@@ -213,6 +213,31 @@ fn a_secret_says_whom_to_believe_and_what_to_show() {
     }
 }
 
+/// A Secret of another namespace counts where the settings of all let it, and else closes.
+#[test]
+fn a_secret_of_another_namespace_counts_where_that_is_allowed() {
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["us.test".to_owned()]).unwrap();
+    let pem = params.self_signed(&pair).unwrap().pem();
+    let of_other = secret(&[("ca.crt", &pem)]).replace("{name: s}", "{name: s, namespace: x}");
+    let annotations = ", annotations: {nginx.ingress.kubernetes.io/backend-protocol: HTTPS, \
+                       nginx.ingress.kubernetes.io/proxy-ssl-secret: x/s}";
+    let ingress = ingress("i", annotations, "ingressClassName: nginx, ", "a.b", "/", "a:80");
+    for (allowed, is_refused) in [("true", false), ("false", true)] {
+        let map = format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ingress-nginx-controller, \
+             namespace: ingress-nginx}}\ndata: {{allow-cross-namespace-resources: '{allowed}'}}\n"
+        );
+        let snapshot = joined(&(service("a", A) + &ingress + &of_other + &map));
+        let refusal = snapshot.routing.refusal(routes(&snapshot)[0]);
+        assert_eq!(refusal.is_some(), is_refused, "{allowed}");
+        assert_eq!(!of_routes(&snapshot).is_empty(), is_refused, "{allowed}");
+        if is_refused {
+            assert!(words(&snapshot, "backend-tls-secret").contains("is in another namespace"));
+        }
+    }
+}
+
 #[test]
 fn services_of_another_namespace_are_no_backends() {
     let elsewhere = "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: x}\n\

@@ -14,6 +14,7 @@ use steelyard_model::{
 };
 use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
 
+use super::password::lets_namespace;
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -43,6 +44,10 @@ impl OriginTerms {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let Some(draft) = &read.reading.origin_tls else { return Self::Unsaid };
+        if !lets_namespace(read, &draft.secret, reads) {
+            diagnostics.push(elsewhere(draft));
+            return Self::Refused(RefusalReason::Restriction(draft.place.clone()));
+        }
         match terms(draft, reads) {
             Ok(terms) => Self::Said(read.set.object.id(), terms),
             Err(why) => {
@@ -154,6 +159,21 @@ fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Opt
         versions: *versions,
         ..OriginTls::default()
     })
+}
+
+fn elsewhere(draft: &OriginTlsDraft) -> Diagnostic {
+    let NamespacedName { namespace, name } = &draft.secret;
+    let own = &draft.place.object.namespace;
+    let message = format!(
+        "Secret {}, by which TLS is spoken to backends, is in another namespace: the routes answer \
+         503",
+        draft.secret
+    );
+    let help = format!(
+        "copy it from {namespace}, and write `{own}/{name}`; or let Ingresses name those of others: \
+         `allow-cross-namespace-resources: \"true\"` in ingress-nginx's ConfigMap"
+    );
+    Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &draft.place, message, help)
 }
 
 fn missing(draft: &OriginTlsDraft) -> Diagnostic {
