@@ -387,15 +387,15 @@ fn ingress_nginx_says_who_is_believed() {
             is_full: false,
             place: place.clone(),
         }),
-        proxied: None,
+        ..NginxBelief::default()
     };
     let proxied = |range| NginxBelief {
-        forwarded: None,
         proxied: Some(NginxProxied {
             trust: by_ranges(range),
             wait: Duration::from_millis(200),
             place: place.clone(),
         }),
+        ..NginxBelief::default()
     };
     let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
     let gateway = Gateway::start(options).unwrap();

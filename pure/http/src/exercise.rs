@@ -10,7 +10,7 @@ use crate::head::Slots;
 use crate::path::{self, Spelling};
 use crate::query::Semicolons;
 use crate::reject::Reject;
-use crate::request::{Hop, RequestHead, client_lines};
+use crate::request::{Hop, RequestHead, USUAL_LIST, client_lines};
 use crate::response::{Asked, Persistence, ResponseHead};
 use crate::upgrade::Upgrades;
 
@@ -81,6 +81,7 @@ fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let fallback_host = "192.0.2.2:80";
     let hop = Hop {
         client_lines: &lines,
+        list: USUAL_LIST,
         fallback_host,
         path,
         manner,

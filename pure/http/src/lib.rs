@@ -66,7 +66,7 @@ pub use page::{Page, wants_html};
 pub use path::Spelling;
 pub use query::{Semicolons, respell_query};
 pub use reject::{BadResponse, Reject};
-pub use request::{Hop, RequestHead, client_lines, empty_lines};
+pub use request::{Hop, RequestHead, USUAL_LIST, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
 pub use seen::{HeadSubject, parameters_called, without_parameters};
 pub use span::{AttemptSpan, RequestSpan, SpanCounts, SpanSink};

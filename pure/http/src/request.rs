@@ -76,11 +76,17 @@ pub struct RequestHead<'h, 'b> {
     lines: Lines<'h, 'b>,
 }
 
+/// The line that lists whom a request has passed, where nothing else is said.
+pub const USUAL_LIST: &str = "X-Forwarded-For";
+
 /// What the next hop is told about the client.
 #[derive(Clone, Copy, Debug)]
 pub struct Hop<'a> {
     /// From [`client_lines`]: the same for all requests of a connection.
     pub client_lines: &'a [u8],
+    /// The line that lists those whom a request has passed, and goes on under another name to
+    /// backends of ingress-nginx.
+    pub list: &'a str,
     /// What to put in Host when the client (of HTTP/1.0) named none.
     pub fallback_host: &'a str,
     /// In which spelling the path goes on.

@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_http::{ForwardedPolicy, NginxVouching, Vouching};
+use steelyard_http::{ForwardedPolicy, NginxVouching, USUAL_LIST, Vouching};
 use steelyard_model::routing::belief::{NginxBelief, NginxForwarded};
 use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
 use steelyard_model::routing::trust::Trust;
 
 use crate::options::EntryTerms;
 use crate::tell::access_log::NginxLogging;
-
-/// The name of the line that is read where nothing is said.
-const USUAL_LIST: &str = "X-Forwarded-For";
 
 /// Whose word is taken, by one configuration.
 pub(crate) struct Believed {
@@ -25,6 +22,8 @@ pub(crate) struct Believed {
     /// How long that may take, where it has to be there.
     pub(crate) awaited: Option<Duration>,
     /// The port that clients ask at, where no PROXY header says another one.
+    /// The line that lists those whom a request has passed.
+    pub(crate) list: Box<str>,
     pub(crate) port: u16,
     /// Connections that a PROXY header says come to this port are by TLS, wherever that ended.
     pub(crate) secure_port: Option<u16>,
@@ -45,6 +44,7 @@ impl Believed {
             log: None,
             answers: point.and_then(|it| it.nginx.as_deref()?.answers),
         };
+            list: USUAL_LIST.into(),
         if let Some(nginx) = point.and_then(|point| point.nginx.as_deref()) {
             this.take(&nginx.belief);
         }
@@ -59,6 +59,9 @@ impl Believed {
             self.proxied = Arc::new(proxied.trust.clone());
             self.awaited = Some(proxied.wait);
             self.secure_port = Some(SECURE.port);
+        if let Some(list) = &nginx.list {
+            self.list.clone_from(list);
+        }
         }
     }
 
@@ -119,7 +122,8 @@ mod tests {
         let terms = EntryTerms::default();
         let usual = Believed::of(&terms, Some(&point), 80);
         assert!(!usual.has_preface() && usual.port == 8080);
-        let belief = NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied) };
+        let list = Some("CF-Connecting-IP".into());
+        let belief = NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied), list };
         point.nginx = Some(Arc::new(NginxSocket { belief, ..NginxSocket::default() }));
         let said = Believed::of(&terms, Some(&point), 80);
         assert!(said.has_preface() && *said.proxied == trust());
@@ -127,3 +131,4 @@ mod tests {
         assert!(said.forwarded.nginx.as_ref().is_some_and(|it| it.has_lines && !it.is_full));
     }
 }
+        assert_eq!((&*said.list, &*usual.list), ("CF-Connecting-IP", "X-Forwarded-For"));

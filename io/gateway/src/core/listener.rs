@@ -149,12 +149,18 @@ impl Listener {
         route.map_or(outer, |route| route.observability(outer))
     }
 
-    /// What the next hop is told of a client who asks at a port, in a route's manner.
-    pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], port: u16, manner: Manner) -> Hop<'a> {
+    /// What the next hop is told of a client who asks at a port, in a route's manner, and by which
+    /// line it lists others.
+    pub(crate) fn hop<'a>(
+        &'a self,
+        (client_lines, list): (&'a [u8], &'a str),
+        port: u16,
+        manner: Manner,
+    ) -> Hop<'a> {
         let (path, semicolons) = match manner {
             Manner::Traefik => (self.terms.path, self.terms.semicolons),
             Manner::Nginx => (Spelling::AsAsked, Semicolons::Kept),
         };
-        Hop { client_lines, fallback_host: &self.address, path, semicolons, manner, port }
+        Hop { client_lines, list, fallback_host: &self.address, path, semicolons, manner, port }
     }
 }

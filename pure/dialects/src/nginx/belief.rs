@@ -20,12 +20,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// How long connections to Services may be silent, where nothing is said.
 const SILENCE: Duration = Duration::from_secs(600);
 /// What says whose word is taken, and does nothing where nobody's is.
-const BESIDE: [&str; 4] = [
-    "compute-full-forwarded-for",
-    "forwarded-for-header",
-    "proxy-protocol-header-timeout",
-    "proxy-real-ip-cidr",
-];
+const BESIDE: [&str; 3] =
+    ["compute-full-forwarded-for", "proxy-protocol-header-timeout", "proxy-real-ip-cidr"];
 
 impl Reading<'_> {
     /// Whose word is taken; and of whom one would be, and for how long it is waited for. What says
@@ -40,7 +36,8 @@ impl Reading<'_> {
         let list = self.value("forwarded-for-header", header, "write the name of a header line");
         if !(has_lines || is_proxied || is_named) {
             self.tell_idle();
-            return (NginxBelief::default(), trust, wait);
+            let list = list.map(Into::into);
+            return (NginxBelief { list, ..NginxBelief::default() }, trust, wait);
         }
         // Where connections say who is there, lines do only where they are asked for.
         let by_lines = has_lines || is_named && !is_proxied;
@@ -54,7 +51,7 @@ impl Reading<'_> {
         });
         let place = self.place("use-proxy-protocol");
         let proxied = is_proxied.then(|| NginxProxied { trust: trust.clone(), wait, place });
-        (NginxBelief { forwarded, proxied }, trust, wait)
+        (NginxBelief { forwarded, proxied, list: list.map(Into::into) }, trust, wait)
     }
 
     fn trusted(&mut self) -> Trust {

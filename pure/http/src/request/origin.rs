@@ -49,7 +49,7 @@ impl RequestHead<'_, '_> {
             }
         }
         if hop.manner == Manner::Nginx {
-            self.push_claim("X-Forwarded-For", "X-Original-Forwarded-For", out);
+            self.push_claim(hop.list, "X-Original-Forwarded-For", out);
             self.push_claim("X-Forwarded-Host", "X-Original-Forwarded-Host", out);
         }
     }

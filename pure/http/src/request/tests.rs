@@ -27,12 +27,17 @@ fn forward_spelled(raw: &str, path: Spelling) -> String {
 }
 
 fn forward_as(raw: &str, path: Spelling, manner: Manner) -> String {
+    forward_listing(raw, USUAL_LIST, path, manner)
+}
+
+fn forward_listing(raw: &str, list: &str, path: Spelling, manner: Manner) -> String {
     let mut slots = Slots::default();
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
     let fallback_host = "10.0.0.9:80";
     let hop = Hop {
         client_lines: &lines,
+        list,
         fallback_host,
         path,
         manner,
@@ -421,6 +426,17 @@ fn whose_words_stay() {
     }
 }
 
+/// What the line has goes on that lists others here, under the name that it has with ingress-nginx.
+#[test]
+fn a_list_by_another_name() {
+    let raw = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9\r\n\
+               CF-Connecting-IP: 8.8.8.8\r\n\r\n";
+    let out = forward_listing(raw, "cf-connecting-ip", Spelling::Normal, Manner::Nginx);
+    let listed: Vec<&str> = out.lines().filter(|it| it.contains("8.8.8.8")).collect();
+    assert_eq!(listed, ["CF-Connecting-IP: 8.8.8.8", "X-Original-Forwarded-For: 8.8.8.8"]);
+    assert!(!out.contains("9.9.9.9"), "{out}");
+}
+
 /// A switch to WebSocket is a scheme of its own for Traefik only.
 #[test]
 fn schemes() {
@@ -439,6 +455,7 @@ fn schemes() {
         head.scheme = scheme;
         let hop = Hop {
             client_lines: b"",
+            list: USUAL_LIST,
             fallback_host: "b",
             path: Spelling::Normal,
             manner,
@@ -547,6 +564,7 @@ fn nginx_tells_what_believed_peers_say() {
         head.settle(&Vouching::new(policy.into(), [192, 0, 2, 1].into()));
         let hop = Hop {
             client_lines: &client_lines([192, 0, 2, 1].into(), "node-1", "gw-1"),
+            list: USUAL_LIST,
             fallback_host: "10.0.0.9:80",
             path: Spelling::Normal,
             manner: Manner::Nginx,
@@ -597,6 +615,7 @@ fn what_connection_names_is_seen_where_it_may_be() {
         let mut out = Vec::new();
         let hop = Hop {
             client_lines: &[],
+            list: USUAL_LIST,
             fallback_host: "b",
             path: Spelling::Normal,
             manner: Manner::Traefik,

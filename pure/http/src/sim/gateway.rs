@@ -14,7 +14,7 @@ use super::pipe::End;
 use super::world::{World, limits};
 use crate::{
     After, Asked, Body, Clean, Exchange, Framing, Hop, Loan, RequestHead, Semicolons, Slots,
-    Spelling, Terms, Verdict, Watch, client_lines, empty_lines, release,
+    Spelling, Terms, USUAL_LIST, Verdict, Watch, client_lines, empty_lines, release,
 };
 
 /// A client's connection, as the gateway has it.
@@ -176,6 +176,7 @@ impl Connection {
         let lines = client_lines([192, 0, 2, 1].into(), "sim", "sim");
         let hop = Hop {
             client_lines: &lines,
+            list: USUAL_LIST,
             fallback_host: "sim",
             path: Spelling::Normal,
             semicolons: Semicolons::Split,

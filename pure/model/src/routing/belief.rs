@@ -13,6 +13,9 @@ pub struct NginxBelief {
     pub forwarded: Option<NginxForwarded>,
     /// What stands before connections; none: nothing does.
     pub proxied: Option<NginxProxied>,
+    /// The line that lists those whom a request has passed (`forwarded-for-header`), whoever is
+    /// believed: backends are told it as `X-Original-Forwarded-For`. None is the usual one.
+    pub list: Option<Box<str>>,
 }
 
 /// Whom lines of requests are believed (`use-forwarded-headers`, `enable-real-ip`).

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use steelyard_filters::PassedFolded;
 use steelyard_http::{
-    After, Reject, Scheme, Vouching, client_lines, empty_lines, may_be_complete, release,
+    After, Reject, Scheme, USUAL_LIST, Vouching, client_lines, empty_lines, may_be_complete,
+    release,
 };
 use steelyard_model::routing::entry_point::SECURE;
 use tokio::task::spawn_local;
@@ -378,6 +379,7 @@ impl<C: Wire> Connection<C> {
             core: &self.core,
             listener: &self.listener,
             client_lines: &self.client_lines,
+            list: self.vouching.1.as_ref().map_or(USUAL_LIST, |it| &it.list),
             vouching: &self.vouching.0,
             port: self.port(),
             log: self.vouching.1.as_ref().and_then(|it| Some(&*it.log.as_ref()?.log)),

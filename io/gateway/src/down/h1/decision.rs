@@ -147,7 +147,7 @@ impl Context<'_> {
         out: &mut Vec<u8>,
     ) {
         out.clear();
-        let hop = self.listener.hop(self.client_lines, self.port, chosen.route.manner());
+        let hop = self.hop(chosen.route.manner());
         head.forward(&hop, changes, out);
     }
 

@@ -108,7 +108,7 @@ impl Context<'_> {
     ) -> Box<Filtered> {
         request.end_bare();
         let manner = to.route().map(|route| route.manner()).unwrap_or_default();
-        let semicolons = self.listener.hop(self.client_lines, self.port, manner).semicolons;
+        let semicolons = self.hop(manner).semicolons;
         let journey = self.journey(to.route().map(|route| route.id()), request.client);
         let recipes = recipes.unwrap_or_default();
         let mut course = Course::new(recipes, journey, head.passed(), &self.core.stock);
@@ -199,7 +199,7 @@ impl Context<'_> {
         out.clear();
         let was_asked = head.expects && !request.expects;
         let changes = told(changes, framing, request, was_asked);
-        head.forward(&self.listener.hop(self.client_lines, self.port, manner), Some(&changes), out);
+        head.forward(&self.hop(manner), Some(&changes), out);
         Ok(method.is_none())
     }
 

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use steelyard_http::{
-    Asked, Body, Framing, Reject, RequestChanges, RequestHead, Terms, Vouching, release, wants_html,
+    Asked, Body, Framing, Hop, Reject, RequestChanges, RequestHead, Terms, Vouching, release,
+    wants_html,
 };
 
 use steelyard_model::routing::nginx_log::NginxLog;
 
+use steelyard_model::routing::route::Manner;
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::tell::metrics::method_label;
@@ -45,6 +47,8 @@ pub(crate) struct Context<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) client_lines: &'a [u8],
     pub(crate) started: Instant,
+    /// The line in which a client lists others.
+    pub(crate) list: &'a str,
     /// What the peer may say of the client.
     pub(crate) vouching: &'a Vouching,
     /// The port that it has asked at.
@@ -58,6 +62,13 @@ pub(crate) struct Context<'a> {
 impl Request {
     pub(super) fn new(
         head: &RequestHead<'_, '_>,
+impl Context<'_> {
+    /// What the next hop is told of the client, in a route's manner.
+    pub(super) fn hop(&self, manner: Manner) -> Hop<'_> {
+        self.listener.hop((self.client_lines, self.list), self.port, manner)
+    }
+}
+
         started: Instant,
         client: IpAddr,
         vouching: &Vouching,

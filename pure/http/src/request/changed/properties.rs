@@ -13,7 +13,7 @@ use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::head::{Slots, push_framing};
 use crate::path::Spelling;
 use crate::query::Semicolons;
-use crate::request::{Hop, client_lines};
+use crate::request::{Hop, USUAL_LIST, client_lines};
 
 /// Names that clients and filters say, among them all that the gateway says itself.
 const NAMES: [&str; 22] = [
@@ -180,6 +180,7 @@ proptest! {
         let manner = if is_nginx { Manner::Nginx } else { Manner::Traefik };
         let hop = Hop {
             client_lines: &own,
+            list: USUAL_LIST,
             fallback_host: "10.0.0.9:80",
             path: Spelling::Normal,
             manner,

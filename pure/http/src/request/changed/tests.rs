@@ -11,7 +11,7 @@ use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::head::Slots;
 use crate::path::Spelling;
 use crate::query::Semicolons;
-use crate::request::client_lines;
+use crate::request::{USUAL_LIST, client_lines};
 
 const SENT: &str = "POST /a%2Fb//c?q=1 HTTP/1.1\r\nHost: a.b:81\r\nX-A: 1\r\nTE: trailers\r\n\
                     x-a: 2\r\nConnection: X-B\r\nX-B: 3\r\nX-Forwarded-For: 9.9.9.9\r\n\
@@ -36,6 +36,7 @@ fn forward(
         let (path, manner) = (Spelling::Normal, Manner::Traefik);
         let hop = Hop {
             client_lines: &lines,
+            list: USUAL_LIST,
             fallback_host: "10.0.0.9:80",
             path,
             manner,

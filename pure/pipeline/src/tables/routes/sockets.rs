@@ -70,7 +70,7 @@ fn believed(
         let code = codes::BELIEF_OVERRULED;
         diagnostics.push(Diagnostic::at(Severity::Warning, code, place, message, help));
     };
-    let NginxBelief { forwarded, proxied } = belief;
+    let NginxBelief { forwarded, proxied, list } = belief;
     if let Some(forwarded) = forwarded.as_ref().filter(|_| point.own_belief.forwarded) {
         overruled(&forwarded.place, "forwardedHeaders");
     }
@@ -82,3 +82,4 @@ fn believed(
         proxied: proxied.clone().filter(|_| !point.own_belief.proxied),
     }
 }
+        list: list.clone(),

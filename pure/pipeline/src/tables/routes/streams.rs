@@ -81,7 +81,7 @@ pub(super) fn entry_point(draft: &StreamDraft, settings: &NginxSettings) -> Entr
         wait: settings.streams.wait,
         place: place.clone(),
     });
-    let belief = NginxBelief { proxied, forwarded: None };
+    let belief = NginxBelief { proxied, ..NginxBelief::default() };
     let log = settings.logs.1.clone().map(Arc::new);
     let answers = settings.streams.answers.filter(|_| draft.protocol == Protocol::Udp);
     EntryPoint {

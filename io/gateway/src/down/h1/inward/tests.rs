@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use steelyard_filters::{Memory, Recipe};
-use steelyard_http::{ForwardedPolicy, Semicolons, Slots, Vouching};
+use steelyard_http::{ForwardedPolicy, Semicolons, Slots, USUAL_LIST, Vouching};
 use steelyard_model::routing::filter::content::{EncodedCharacters, HeaderRules};
 use steelyard_model::routing::filter::{Filter, RegexRedirection, Rewrite, SchemeRedirection, Use};
 use steelyard_model::routing::pattern::Expression;
@@ -110,6 +110,7 @@ fn in_place_is_as_from_scratch() {
             core: &core,
             listener,
             client_lines: b"X-Forwarded-For: 10.0.0.1\r\nCDN-Loop: us\r\n",
+            list: USUAL_LIST,
             started: Instant::now(),
             vouching: &vouching,
             port: 80,
