@@ -56,6 +56,7 @@ fn pass(bytes: &[u8]) -> Passed {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let (path, manner) = (Spelling::Normal, Manner::Traefik);
     let hop = Hop {
+        list: steelyard_http::USUAL_LIST,
         client_lines: &lines,
         fallback_host: "192.0.2.2:80",
         path,
