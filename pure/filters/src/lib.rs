@@ -70,6 +70,7 @@ pub use folded::{Folded, PassedFolded};
 pub use frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 pub use gate::{Admission, ConnectionGate, NoAdmission};
 pub use memory::{Kept, Memory};
+pub use nginx::strays::{sent_plainly, stray};
 pub use own::{Inquiry, OwnServices};
 pub use recipe::{AnyFrame, Recipe};
 pub use replay::Replay;

@@ -12,6 +12,7 @@ mod pace;
 mod rewrite;
 mod site;
 mod spoken;
+pub(crate) mod strays;
 mod told;
 
 use std::net::IpAddr;

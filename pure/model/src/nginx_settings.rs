@@ -45,6 +45,8 @@ pub struct NginxOptions {
     /// Whether no handshake is passed on, whatever Ingresses say (`enable-ssl-passthrough=false`;
     /// where nothing is said of it they are, as Traefik's provider does it).
     pub ends_all_tls: bool,
+    /// Where who asks for no known host is told that all is well (`health-check-path`).
+    pub health: String,
     /// Whether requests stay in this node's zone where their Service asks for it
     /// (`enable-topology-aware-routing`).
     pub keeps_zones: bool,
@@ -170,6 +172,7 @@ impl Default for NginxOptions {
             disables_catch_all: false,
             disables_names: false,
             ends_all_tls: false,
+            health: "/healthz".to_owned(),
             keeps_zones: false,
             tcp_services: None,
             udp_services: None,

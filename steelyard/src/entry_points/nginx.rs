@@ -234,6 +234,7 @@ pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
         disables_catch_all: is("disable-catch-all").unwrap_or_default(),
         disables_names: is("disable-svc-external-name").unwrap_or_default(),
         ends_all_tls: is("enable-ssl-passthrough") == Some(false),
+        health: value("health-check-path").map_or(usual.health, str::to_owned),
         keeps_zones: is("enable-topology-aware-routing").unwrap_or_default(),
         tcp_services: value("tcp-services-configmap").and_then(object),
         udp_services: value("udp-services-configmap").and_then(object),

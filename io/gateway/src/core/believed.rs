@@ -8,6 +8,7 @@ use std::time::Duration;
 use steelyard_http::{ForwardedPolicy, NginxVouching, USUAL_LIST, Vouching};
 use steelyard_model::routing::belief::{NginxBelief, NginxForwarded};
 use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
+use steelyard_model::routing::filter::nginx::NginxStrays;
 use steelyard_model::routing::trust::Trust;
 
 use crate::options::EntryTerms;
@@ -21,14 +22,18 @@ pub(crate) struct Believed {
     pub(crate) proxied: Arc<Trust>,
     /// How long that may take, where it has to be there.
     pub(crate) awaited: Option<Duration>,
-    /// The port that clients ask at, where no PROXY header says another one.
     /// The line that lists those whom a request has passed.
     pub(crate) list: Box<str>,
+    /// The port that clients ask at, where no PROXY header says another one.
     pub(crate) port: u16,
     /// Connections that a PROXY header says come to this port are by TLS, wherever that ended.
     pub(crate) secure_port: Option<u16>,
     /// Where ingress-nginx's ConfigMap has requests, or connections, logged.
     pub(crate) log: Option<NginxLogging>,
+    /// What is answered to requests that no route takes, as ingress-nginx does.
+    pub(crate) strays: Option<Arc<NginxStrays>>,
+    /// Whether TLS is spoken there, and nothing else.
+    pub(crate) is_secure: bool,
     /// After how many datagrams of its endpoint a session ends, where that is said.
     pub(crate) answers: Option<u64>,
 }
@@ -39,12 +44,14 @@ impl Believed {
             forwarded: terms.forwarded.clone(),
             proxied: terms.proxied.clone(),
             awaited: None,
+            list: USUAL_LIST.into(),
             port: point.map_or(port, |point| point.port),
             secure_port: None,
             log: None,
+            strays: point.and_then(|it| it.nginx.as_deref()?.strays.clone()),
+            is_secure: point.is_some_and(|point| point.is_secure),
             answers: point.and_then(|it| it.nginx.as_deref()?.answers),
         };
-            list: USUAL_LIST.into(),
         if let Some(nginx) = point.and_then(|point| point.nginx.as_deref()) {
             this.take(&nginx.belief);
         }
@@ -52,6 +59,9 @@ impl Believed {
     }
 
     fn take(&mut self, nginx: &NginxBelief) {
+        if let Some(list) = &nginx.list {
+            self.list.clone_from(list);
+        }
         if let Some(forwarded) = &nginx.forwarded {
             self.forwarded = Arc::new(policy(forwarded, &self.forwarded));
         }
@@ -59,9 +69,6 @@ impl Believed {
             self.proxied = Arc::new(proxied.trust.clone());
             self.awaited = Some(proxied.wait);
             self.secure_port = Some(SECURE.port);
-        if let Some(list) = &nginx.list {
-            self.list.clone_from(list);
-        }
         }
     }
 
@@ -127,8 +134,8 @@ mod tests {
         point.nginx = Some(Arc::new(NginxSocket { belief, ..NginxSocket::default() }));
         let said = Believed::of(&terms, Some(&point), 80);
         assert!(said.has_preface() && *said.proxied == trust());
+        assert_eq!((&*said.list, &*usual.list), ("CF-Connecting-IP", "X-Forwarded-For"));
         assert_eq!(said.forwarded.client_header.as_deref(), Some("CF-Connecting-IP"));
         assert!(said.forwarded.nginx.as_ref().is_some_and(|it| it.has_lines && !it.is_full));
     }
 }
-        assert_eq!((&*said.list, &*usual.list), ("CF-Connecting-IP", "X-Forwarded-For"));

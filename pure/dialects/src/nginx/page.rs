@@ -59,6 +59,9 @@ and what restricts access in words of ingress-nginx counts too.
   `PreferSameZone` too) and each of its ready endpoints has hints. It counts for all routes to such a
   Service. Where no endpoint is meant for the zone all are asked, there it may be 503. `explain` and
   `get endpoints` tell which are left out.
+- Where `watch-ingress-without-class` is said, nobody else is asked: what no route takes is answered by
+  nginx's page, over TLS with HSTS, and `/healthz` (`health-check-path`) by 200; a request in plain to
+  `websecure` is answered 400, as there. An Ingress for all hosts has its `/healthz` itself.
 - With `shutdown-grace-period` it goes on as it was for so many seconds after SIGTERM, while `/healthz`
   of that port answers 500 and `/readyz` 503.
 - The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`

@@ -40,9 +40,7 @@ fn name(cx: &mut Context<'_>, head: &mut RequestEdits<'_>) {
 }
 
 pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>) -> Leave {
-    let strict = site.strict.as_ref().filter(|_| cx.journey.is_tls);
-    let strict = strict.map(|it| (STRICT, it.as_bytes()));
-    let server = site.server.as_ref().map(|it| (SERVER, it.as_bytes()));
+    let (strict, server) = (strict(site, cx.journey.is_tls), server(site));
     let status = head.status();
     if matches!(cx.cause, Answerer::Gateway | Answerer::Nobody) && status >= 400 {
         return Leave::Replace(Box::new(page(head, status, strict.into_iter().chain(server))));
@@ -58,6 +56,22 @@ pub(super) fn leave(site: &NginxSite, cx: &mut Context<'_>, head: &mut ResponseE
         _ = head.lines().set(name, value);
     }
     Leave::Next
+}
+
+fn strict(site: &NginxSite, is_tls: bool) -> Option<(&'static str, &[u8])> {
+    site.strict.as_ref().filter(|_| is_tls).map(|it| (STRICT, it.as_bytes()))
+}
+
+fn server(site: &NginxSite) -> Option<(&'static str, &[u8])> {
+    site.server.as_ref().map(|it| (SERVER, it.as_bytes()))
+}
+
+/// What all answers of a site have that no backend gave.
+pub(super) fn common(
+    site: &NginxSite,
+    is_tls: bool,
+) -> impl Iterator<Item = (&'static str, &[u8])> {
+    strict(site, is_tls).into_iter().chain(server(site))
 }
 
 /// The page of a status, with what filters further in say of all answers (CORS, headers of one's

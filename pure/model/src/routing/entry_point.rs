@@ -7,6 +7,7 @@ use crate::object::Provenance;
 use crate::protocol::Protocol;
 use crate::routing::belief::{NginxBelief, OwnBelief};
 use crate::routing::filter::content::EncodedCharacters;
+use crate::routing::filter::nginx::NginxStrays;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
 use crate::routing::nginx_log::NginxLog;
@@ -55,6 +56,9 @@ pub struct NginxSocket {
     pub log: Option<Arc<NginxLog>>,
     /// After how many datagrams of its endpoint a session ends, where that is said.
     pub answers: Option<u64>,
+    /// What is answered to requests that no route takes, where ingress-nginx would have been asked
+    /// for all of them; none is as this program does.
+    pub strays: Option<Arc<NginxStrays>>,
 }
 
 /// An entry point that is there without being asked for. These are the only places that know

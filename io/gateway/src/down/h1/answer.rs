@@ -20,8 +20,9 @@ pub(crate) struct Answer {
     pub(crate) why: Option<Fault>,
     /// More of it, for whoever runs this.
     pub(crate) details: Vec<String>,
-    content_type: &'static str,
-    body: String,
+    /// Its lines, without those that frame it.
+    lines: Vec<(Box<str>, Box<[u8]>)>,
+    body: Bytes,
 }
 
 /// Characters that a page repeats of anything it did not make.
@@ -33,8 +34,13 @@ const HTML: &str = "text/html; charset=utf-8";
 impl Answer {
     /// 200 and nothing else.
     pub(crate) fn empty() -> Self {
-        let (why, details, body) = (None, Vec::new(), String::new());
-        Self { status: 200, why, details, content_type: TEXT, body }
+        Self::of(Response::of(200), None, Vec::new())
+    }
+
+    /// One that is made, and why nobody else answers.
+    pub(crate) fn of(response: Response, why: Option<Fault>, details: Vec<String>) -> Self {
+        let Response { status, lines, body } = response;
+        Self { status, why, details, lines, body }
     }
 
     /// What went wrong, in one line.
@@ -81,35 +87,31 @@ impl Answer {
         for part in [" ", reason(self.status), "\r\nDate: ", date, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        if !self.body.is_empty() {
-            for part in ["Content-Type: ", self.content_type, "\r\n"] {
-                out.extend_from_slice(part.as_bytes());
+        for (name, value) in &self.lines {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
             }
-            out.extend_from_slice(b"X-Content-Type-Options: nosniff\r\n");
         }
         push_id(id, out);
         out.extend_from_slice(b"Content-Length: ");
         push_number(out, self.body.len() as u64);
         out.extend_from_slice(if close { b"\r\nConnection: close\r\n\r\n" } else { b"\r\n\r\n" });
-        let body = if without_body { "" } else { &self.body };
-        out.extend_from_slice(body.as_bytes());
+        let body: &[u8] = if without_body { b"" } else { &self.body };
+        out.extend_from_slice(body);
         body.len() as u64
     }
 
     /// The same for filters to look at.
     pub(crate) fn to_response(&self) -> Response {
-        let mut response = Response::of(self.status);
-        if !self.body.is_empty() {
-            response.lines.push(("Content-Type".into(), self.content_type.as_bytes().into()));
-            response.lines.push(("X-Content-Type-Options".into(), b"nosniff"[..].into()));
-        }
-        response.body = self.body.clone().into();
-        response
+        Response { status: self.status, lines: self.lines.clone(), body: self.body.clone() }
     }
 
     fn page(page: Page<'_>, fault: Fault, html: bool) -> Self {
-        let (content_type, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
-        Self { status: page.status, why: Some(fault), details: page.details, content_type, body }
+        let (kind, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
+        let lines = [("Content-Type", kind), ("X-Content-Type-Options", "nosniff")];
+        let lines = lines.map(|(name, value)| (name.into(), value.as_bytes().into())).into();
+        let (why, details) = (Some(fault), page.details);
+        Self { status: page.status, why, details, lines, body: body.into() }
     }
 }
 

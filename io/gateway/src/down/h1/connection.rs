@@ -382,6 +382,11 @@ impl<C: Wire> Connection<C> {
             list: self.vouching.1.as_ref().map_or(USUAL_LIST, |it| &it.list),
             vouching: &self.vouching.0,
             port: self.port(),
+            strays: self
+                .vouching
+                .1
+                .as_ref()
+                .and_then(|it| Some((&**it.strays.as_ref()?, it.is_secure))),
             log: self.vouching.1.as_ref().and_then(|it| Some(&*it.log.as_ref()?.log)),
             tls: self.tls.as_deref(),
             started,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use steelyard_filters::PassedFolded;
+use steelyard_filters::{PassedFolded, sent_plainly, stray};
 use steelyard_http::{
     Reject, RequestChanges, RequestEdits, RequestHead, RequestSubject, Semicolons, Slots, release,
     wants_html,
@@ -254,6 +254,10 @@ impl Context<'_> {
         if head.is_asterisk() {
             return own(Answer::empty());
         }
+        if let Some((strays, true)) = self.strays.filter(|_| self.tls.is_none()) {
+            let why = Fault::Filtered("nginx takes no request in plain where TLS is spoken");
+            return own(Answer::of(sent_plainly(strays), Some(why), Vec::new()));
+        }
         if let Some(fault) = self.misdirection(scene.live, head) {
             return own(Answer::fault(fault, wants_html(head.accept)));
         }
@@ -262,7 +266,7 @@ impl Context<'_> {
             Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
             Found::Nothing => {
                 let near = || config.table.nearest(point, is_tls, subject);
-                return own(self.not_found(head, near));
+                return own(self.stray(head, near));
             }
         };
         if self.is_unasked(scene.live, &state) {
@@ -320,6 +324,19 @@ impl Context<'_> {
         let policy = live.config.terms.of(Some(wanted)).map(|it| &**it.policy);
         let table = live.config.table.entry_point(&self.listener.point);
         table.is_none_or(|it| it.is_unasked(&tls.server_name, wanted, policy))
+    }
+
+    /// The answer where no route matches: where ingress-nginx has all that nobody takes, as it does.
+    fn stray<'t>(
+        &self,
+        head: &RequestHead<'_, '_>,
+        near: impl FnOnce() -> Vec<NearMiss<'t>>,
+    ) -> Answer {
+        let Some((strays, _)) = self.strays else { return self.not_found(head, near) };
+        let response = stray(strays, &head.path, self.tls.is_some());
+        let is_found = response.status == 200;
+        let near = (!is_found).then(|| self.core.told(near)).flatten();
+        Answer::of(response, (!is_found).then_some(Fault::NoRoute), near.unwrap_or_default())
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.

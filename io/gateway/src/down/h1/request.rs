@@ -8,9 +8,10 @@ use steelyard_http::{
     wants_html,
 };
 
+use steelyard_model::routing::filter::nginx::NginxStrays;
 use steelyard_model::routing::nginx_log::NginxLog;
-
 use steelyard_model::routing::route::Manner;
+
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::tell::metrics::method_label;
@@ -46,22 +47,21 @@ pub(crate) struct Context<'a> {
     pub(crate) core: &'a Core,
     pub(crate) listener: &'a Listener,
     pub(crate) client_lines: &'a [u8],
-    pub(crate) started: Instant,
     /// The line in which a client lists others.
     pub(crate) list: &'a str,
+    pub(crate) started: Instant,
     /// What the peer may say of the client.
     pub(crate) vouching: &'a Vouching,
     /// The port that it has asked at.
     pub(crate) port: u16,
+    /// What is answered as ingress-nginx does where no route is, and whether TLS alone is spoken.
+    pub(crate) strays: Option<(&'a NginxStrays, bool)>,
     /// How ingress-nginx logs requests here, if it does.
     pub(crate) log: Option<&'a NginxLog>,
     /// What was agreed on in the handshake.
     pub(crate) tls: Option<&'a Secured>,
 }
 
-impl Request {
-    pub(super) fn new(
-        head: &RequestHead<'_, '_>,
 impl Context<'_> {
     /// What the next hop is told of the client, in a route's manner.
     pub(super) fn hop(&self, manner: Manner) -> Hop<'_> {
@@ -69,6 +69,9 @@ impl Context<'_> {
     }
 }
 
+impl Request {
+    pub(super) fn new(
+        head: &RequestHead<'_, '_>,
         started: Instant,
         client: IpAddr,
         vouching: &Vouching,

@@ -187,6 +187,15 @@ pub struct NginxSite {
     pub names_requests: bool,
 }
 
+/// What is answered to requests that no route takes, where class nginx has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NginxStrays {
+    /// What all answers of a site have.
+    pub site: NginxSite,
+    /// Requests for paths that begin so are told that all is well.
+    pub health: Box<str>,
+}
+
 /// Leads who asks in plain to TLS: to the same host, without its port and, unless they are kept,
 /// one slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use steelyard_model::routing::belief::NginxBelief;
 use steelyard_model::routing::entry_point::{EntryPoint, NginxSocket};
+use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::nginx::{NginxStep, NginxStrays};
 use steelyard_model::{Diagnostic, NginxSettings, Provenance, Severity};
 
 use super::entry_points::EntryPoints;
@@ -29,7 +31,9 @@ pub(in crate::tables) fn all(
     let serving = EntryPoints::new(&options.entry_points).of_unnamed();
     let points = options.entry_points.iter().map(|point| {
         let settings = settings.filter(|_| serving.contains(&&point.id));
-        let nginx = settings.map(|settings| Arc::new(socket(settings, point, diagnostics)));
+        let strays = settings.and_then(|settings| strays(settings, options));
+        let nginx = settings.map(|settings| socket(settings, strays, point, diagnostics));
+        let nginx = nginx.map(Arc::new);
         Arc::new(EntryPoint { nginx, ..point.clone() })
     });
     let mut sockets = Sockets { points: points.collect(), ..Sockets::default() };
@@ -46,13 +50,28 @@ pub(in crate::tables) fn all(
     Row::Sockets(Arc::new(sockets))
 }
 
+/// What nobody takes is answered as ingress-nginx does where it is said whose Ingresses are read
+/// that name no class: then there is nobody else.
+fn strays(settings: &NginxSettings, options: &ResolveOptions) -> Option<Arc<NginxStrays>> {
+    options.nginx.takes_unnamed?;
+    let site = settings.passes.iter().find_map(|own| match &own.filter {
+        Filter::Nginx(step) => match &**step {
+            NginxStep::Site(site) => Some(site.clone()),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    Some(Arc::new(NginxStrays { site, health: options.nginx.health.as_str().into() }))
+}
+
 fn socket(
     settings: &NginxSettings,
+    strays: Option<Arc<NginxStrays>>,
     point: &EntryPoint,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> NginxSocket {
     let belief = believed(&settings.belief, point, diagnostics);
-    NginxSocket { belief, log: settings.logs.0.clone().map(Arc::new), answers: None }
+    NginxSocket { belief, log: settings.logs.0.clone().map(Arc::new), answers: None, strays }
 }
 
 /// What of it counts at an entry point: its own options come first.
@@ -80,6 +99,6 @@ fn believed(
     NginxBelief {
         forwarded: forwarded.clone().filter(|_| !point.own_belief.forwarded),
         proxied: proxied.clone().filter(|_| !point.own_belief.proxied),
+        list: list.clone(),
     }
 }
-        list: list.clone(),

@@ -86,7 +86,7 @@ pub(super) fn entry_point(draft: &StreamDraft, settings: &NginxSettings) -> Entr
     let answers = settings.streams.answers.filter(|_| draft.protocol == Protocol::Udp);
     EntryPoint {
         protocol: draft.protocol,
-        nginx: Some(Arc::new(NginxSocket { belief, log, answers })),
+        nginx: Some(Arc::new(NginxSocket { belief, log, answers, strays: None })),
         place: Some(place),
         ..EntryPoint::new(&name(draft), draft.port)
     }

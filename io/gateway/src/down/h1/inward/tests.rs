@@ -114,6 +114,7 @@ fn in_place_is_as_from_scratch() {
             started: Instant::now(),
             vouching: &vouching,
             port: 80,
+            strays: None,
             log: None,
             tls: None,
         };
