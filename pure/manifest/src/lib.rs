@@ -68,7 +68,7 @@ pub use place::{merge, place};
 pub use read::{Read, UnknownField};
 pub use settings::{Setting, settings};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
-pub use source::{Lapse, ReadLimits, Source, SourceText};
+pub use source::{KeptText, Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
 pub use watched::{Breadth, Reach, Role, STATES, Selection, Watched, watched};
 pub use written::{Extract, Reread, Written};

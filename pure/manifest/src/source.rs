@@ -28,8 +28,18 @@ pub enum SourceText {
     TooLarge(u64),
     /// It could not be read: the operating system's reason.
     Failed(Arc<str>),
-    /// The bytes of before, since those of now are not to be had, or not to be trusted yet.
-    Kept(Arc<[u8]>, Lapse),
+    /// The bytes of before, since those of now are not to be had, or not to be trusted yet. Hardly
+    /// any are so, and each file has room for what it may be.
+    Kept(Box<KeptText>),
+}
+
+/// Bytes of before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptText {
+    /// As they were.
+    pub bytes: Arc<[u8]>,
+    /// Why they stand.
+    pub lapse: Lapse,
 }
 
 /// Why the bytes of before stand.
@@ -63,6 +73,22 @@ pub struct ReadLimits {
 impl Default for ReadLimits {
     fn default() -> Self {
         Self { file_bytes: 32 << 20, nodes: 3_000_000, depth: 100, problems: 100 }
+    }
+}
+
+impl SourceText {
+    /// The bytes of before, for that reason.
+    pub fn kept(bytes: Arc<[u8]>, lapse: Lapse) -> Self {
+        Self::Kept(Box::new(KeptText { bytes, lapse }))
+    }
+
+    /// The bytes, be they those of before.
+    pub fn bytes(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Kept(kept) => Some(&kept.bytes),
+            Self::TooLarge(_) | Self::Failed(_) => None,
+        }
     }
 }
 
@@ -105,12 +131,8 @@ impl Source {
     /// The text as far as it can be shown: without a byte order mark, and with replacement
     /// characters where it is not UTF-8.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
-        match &self.text {
-            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => {
-                String::from_utf8_lossy(without_mark(bytes))
-            }
-            SourceText::TooLarge(_) | SourceText::Failed(_) => "".into(),
-        }
+        let bytes = self.text.bytes();
+        bytes.map_or("".into(), |bytes| String::from_utf8_lossy(without_mark(bytes)))
     }
 
     /// The text, if it is one, within `limits`.
@@ -119,7 +141,8 @@ impl Source {
             SourceText::Bytes(bytes) if bytes.len() > limits.file_bytes => {
                 return Err(self.too_large(bytes.len() as u64, limits));
             }
-            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => bytes,
+            SourceText::Bytes(bytes) => bytes,
+            SourceText::Kept(kept) => &kept.bytes,
             SourceText::TooLarge(bytes) => return Err(self.too_large(*bytes, limits)),
             SourceText::Failed(reason) => return Err(self.failure(reason)),
         };
@@ -129,10 +152,7 @@ impl Source {
     /// The text from byte `start` of it up to the next line that begins a document. What is before
     /// and after is not looked at: it was, when the text was decoded.
     pub(crate) fn part(&self, start: usize) -> Option<&str> {
-        let (SourceText::Bytes(bytes) | SourceText::Kept(bytes, _)) = &self.text else {
-            return None;
-        };
-        let rest = without_mark(bytes).get(start..)?;
+        let rest = without_mark(self.text.bytes()?).get(start..)?;
         let begins = |at: &usize| {
             let line = &rest[at + 1..];
             line.starts_with(b"---") && line.get(3).is_none_or(u8::is_ascii_whitespace)
@@ -144,8 +164,8 @@ impl Source {
 
     /// What is to be said where bytes of before stand.
     pub(crate) fn lapse(&self, limits: &ReadLimits) -> Option<Box<Diagnostic>> {
-        let SourceText::Kept(_, lapse) = &self.text else { return None };
-        let (message, help) = match lapse {
+        let SourceText::Kept(kept) = &self.text else { return None };
+        let (message, help) = match &kept.lapse {
             Lapse::Failed(reason) => return Some(self.failure(reason)),
             Lapse::TooLarge(bytes) => return Some(self.too_large(*bytes, limits)),
             Lapse::Emptied => (

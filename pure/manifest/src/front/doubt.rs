@@ -189,7 +189,7 @@ impl Doubt {
                 false if self.expects => Lapse::NothingYet,
                 false => continue,
             };
-            places.push(Source::of(name.clone(), SourceText::Kept([].into(), lapse)));
+            places.push(Source::of(name.clone(), SourceText::kept(Arc::default(), lapse)));
         }
         places
     }
@@ -212,9 +212,9 @@ impl<T: Extract> Loss<'_, T> {
     fn stands(&self) -> Source {
         let bytes = self.former.bytes().expect("a file is only lost when it had something").clone();
         let text = match &self.fresh {
-            Some(fresh) if is_blank(fresh) => SourceText::Kept(bytes, Lapse::Emptied),
-            Some(_) if self.ends_early => SourceText::Kept(bytes, Lapse::EndsEarly),
-            Some(_) if self.is_empty => SourceText::Kept(bytes, Lapse::Emptied),
+            Some(fresh) if is_blank(fresh) => SourceText::kept(bytes, Lapse::Emptied),
+            Some(_) if self.ends_early => SourceText::kept(bytes, Lapse::EndsEarly),
+            Some(_) if self.is_empty => SourceText::kept(bytes, Lapse::Emptied),
             _ => SourceText::Bytes(bytes),
         };
         self.former.source.with(text)
@@ -323,7 +323,7 @@ fn stand_in<T>(
         SourceText::Bytes(_) | SourceText::Kept(..) => return source.clone(),
     };
     match known.get(&*source.name).and_then(|file| file.bytes()) {
-        Some(bytes) => source.with(SourceText::Kept(bytes.clone(), lapse)),
+        Some(bytes) => source.with(SourceText::kept(bytes.clone(), lapse)),
         None => source.clone(),
     }
 }
@@ -334,7 +334,7 @@ fn hidden<T>(sight: &Sight, file: &File<T>) -> Option<Source> {
     let bytes = file.bytes()?.clone();
     let itself = sight.unseen.iter().find(|unseen| unseen.name == *name);
     let text = match itself {
-        Some(unseen) => SourceText::Kept(bytes, Lapse::Failed(unseen.why.to_string().into())),
+        Some(unseen) => SourceText::kept(bytes, Lapse::Failed(unseen.why.to_string().into())),
         None if sight.may_hide(name) => SourceText::Bytes(bytes),
         None => return None,
     };

@@ -178,9 +178,8 @@ impl<T> File<T> {
     /// Its bytes, also where they are those of before; none where it only stands for a place.
     pub(super) fn bytes(&self) -> Option<&Arc<[u8]>> {
         match &self.source.text {
-            SourceText::Kept(bytes, _) if bytes.is_empty() => None,
-            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => Some(bytes),
-            SourceText::TooLarge(_) | SourceText::Failed(_) => None,
+            SourceText::Kept(kept) if kept.bytes.is_empty() => None,
+            text => text.bytes(),
         }
     }
 
@@ -191,7 +190,6 @@ impl<T> File<T> {
 
     /// Whether it is what `source` says.
     pub(super) fn is_of(&self, source: &Source) -> bool {
-        let is_read = matches!(source.text, SourceText::Bytes(_) | SourceText::Kept(..));
-        is_read && self.source.is_same(source)
+        source.text.bytes().is_some() && self.source.is_same(source)
     }
 }
