@@ -1,7 +1,7 @@
 //! IngressRoute, IngressRouteTCP and IngressRouteUDP.
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::digest;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,10 @@ use crate::ingress::specificity;
 
 /// The highest number that users may give: above it are the program's own.
 const MOST_NUMBER: i64 = i64::MAX - 1000;
+
+/// Entry points that nearly every route is at: their names lie in memory once.
+static USUAL_POINTS: LazyLock<[EntryPointId; 2]> =
+    LazyLock::new(|| ["web", "websecure"].map(EntryPointId::from));
 
 /// How a language calls what it has of a route.
 #[derive(Clone, Copy)]
@@ -183,7 +187,7 @@ impl Reader<'_, '_> {
         let about = (written.kind, tls.is_some());
         let (mut tls, unserved) = tls.map_or((None, None), |(tls, why)| (Some(tls), why));
         let points = written.entry_points.iter().flatten();
-        let entry_points: Vec<EntryPointId> = points.map(|it| (&**it).into()).collect();
+        let entry_points: Vec<EntryPointId> = points.map(|it| entry_point(it)).collect();
         let routes = path.key("routes");
         if written.routers.is_empty() {
             self.findings.missing(&routes, "add a route");
@@ -455,6 +459,12 @@ impl Reader<'_, '_> {
             self.findings.say(Severity::Info, codes::FIELD_NOT_HONOURED, &path, message, help);
         }
     }
+}
+
+/// An entry point by its name.
+fn entry_point(name: &str) -> EntryPointId {
+    let usual = USUAL_POINTS.iter().find(|usual| usual.as_str() == name);
+    usual.cloned().unwrap_or_else(|| name.into())
 }
 
 /// Another route of the same rule.
