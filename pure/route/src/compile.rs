@@ -31,8 +31,6 @@ pub struct RoutingTable {
     children: Sorted<RouteId, Arc<RuleTable<Route>>>,
     pub(crate) listeners: Sorted<ListenerId, Arc<Listener>>,
     routes: Sorted<RouteId, Arc<Route>>,
-    /// Routes by a listener that they name, whether it is there or not.
-    attached: Sorted<(ListenerId, RouteId), ()>,
     /// Parents by a route that they lead to, whether it is there or not.
     parents: Sorted<(RouteId, RouteId), ()>,
 }
@@ -108,14 +106,16 @@ impl RoutingTable {
         self.routes.is_empty()
     }
 
-    /// Routes that changed, and those that name a listener that did.
+    /// Routes that changed, and those that name a listener that did. Listeners hardly ever change,
+    /// so all routes are asked then, and none has to be known by its listeners.
     fn concerned(&self, delta: &RoutingDelta) -> BTreeSet<RouteId> {
         let mut concerned: BTreeSet<RouteId> =
             delta.routes.iter().map(|(id, _)| id.clone()).collect();
-        for (listener, _) in &delta.listeners {
-            let attached = self.attached.starting_after(|(id, _)| id < listener);
-            let attached = attached.take_while(|((id, _), ())| id == listener);
-            concerned.extend(attached.map(|((_, route), ())| route.clone()));
+        let listeners: BTreeSet<&ListenerId> = delta.listeners.iter().map(|(id, _)| id).collect();
+        if !listeners.is_empty() {
+            let names =
+                |route: &&Arc<Route>| route.listeners.iter().any(|it| listeners.contains(it));
+            concerned.extend(self.routes.values().filter(names).map(|route| route.id.clone()));
         }
         concerned
     }
@@ -141,18 +141,15 @@ impl RoutingTable {
         }
     }
 
-    /// Keeps in step who names which listener, and which route.
+    /// Keeps in step who names which route.
     fn follow_names(&mut self, before: &[Arc<Route>], now: &[Arc<Route>]) {
-        let (mut attached, mut parents) = (Vec::new(), Vec::new());
+        let mut parents = Vec::new();
         for (routes, is_there) in [(before, None), (now, Some(()))] {
             for route in routes {
-                let listeners = route.listeners.iter();
-                attached.extend(listeners.map(|it| ((it.clone(), route.id.clone()), is_there)));
                 let children = children_of(route).iter();
                 parents.extend(children.map(|it| ((it.clone(), route.id.clone()), is_there)));
             }
         }
-        self.attached.change(attached);
         self.parents.change(parents);
     }
 
