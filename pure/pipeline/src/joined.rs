@@ -151,16 +151,17 @@ impl Joined {
             }
             Row::Bgp(bgp, _) => snapshot.bgp = bgp,
             Row::Routed(routed) => {
+                let more = routed.more();
                 routing
                     .routes
                     .extend(routed.routes.iter().map(|it| (it.id.clone(), Some(it.clone()))));
                 let own = routed.own.iter();
                 routing.backends.extend(own.map(|it| (it.id.clone(), Some(it.clone()))));
-                let spoken = routed.transports.iter();
+                let spoken = more.transports.iter();
                 routing.transports.extend(spoken.map(|it| (it.id.clone(), Some(it.clone()))));
-                let filters = routed.filters.iter();
+                let filters = more.filters.iter();
                 routing.filters.extend(filters.map(|it| (it.id.clone(), Some(it.clone()))));
-                let policies = routed.policies.iter();
+                let policies = more.policies.iter();
                 routing.tls_policies.extend(policies.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::NginxSettings(terms) => {
@@ -187,6 +188,7 @@ impl Joined {
             | Row::Flag(_)
             | Row::Inspection(_)
             | Row::Named(_)
+            | Row::Oldest(_)
             | Row::Class(_)
             | Row::Family(_)
             | Row::Set(..)
@@ -217,11 +219,12 @@ impl Joined {
 fn leave(row: Row, routing: &mut RoutingDelta) {
     match row {
         Row::Routed(routed) => {
+            let more = routed.more();
             routing.routes.extend(routed.routes.iter().map(|it| (it.id.clone(), None)));
             routing.backends.extend(routed.own.iter().map(|it| (it.id.clone(), None)));
-            routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
-            routing.filters.extend(routed.filters.iter().map(|it| (it.id.clone(), None)));
-            let policies = routed.policies.iter();
+            routing.transports.extend(more.transports.iter().map(|it| (it.id.clone(), None)));
+            routing.filters.extend(more.filters.iter().map(|it| (it.id.clone(), None)));
+            let policies = more.policies.iter();
             routing.tls_policies.extend(policies.map(|it| (it.id.clone(), None)));
         }
         Row::NginxSettings(terms) => {

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use steelyard_model::routing::backend::{Backend, Internal};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::RouteId;
@@ -36,14 +37,10 @@ pub(crate) struct Overshadowed {
     found: Vec<Diagnostic>,
 }
 
-/// The routes of a host.
+/// The routes of a host; of nearly every one there is one. Those on the ladder of numbers, in their
+/// order, then those on the other one, the highest number first.
 #[derive(Debug, Default)]
-struct Ladders {
-    /// Those on the ladder of numbers, in their order.
-    numbered: Vec<Arc<Route>>,
-    /// Those on the other one, the highest number first.
-    specific: Vec<Arc<Route>>,
-}
+struct Ladders(SmallVec<[Arc<Route>; 1]>);
 
 /// A route, and those that cover it: of each of its listeners the first, if there is one.
 #[derive(Debug)]
@@ -98,8 +95,8 @@ impl Overshadowed {
 
     fn take_out(&mut self, host: &Option<Arc<str>>, route: &Route) {
         let Some(all) = self.by_host.get_mut(host) else { return };
-        all.of_mut(route).retain(|other| other.id != route.id);
-        if all.numbered.is_empty() && all.specific.is_empty() {
+        all.0.retain(|other| other.id != route.id);
+        if all.0.is_empty() {
             self.by_host.remove(host);
         }
     }
@@ -111,20 +108,20 @@ impl Overshadowed {
             (by_host.get(host).unwrap_or(&none), by_host.get(&None).unwrap_or(&none));
         let anywhere = if host.is_some() { anywhere } else { &none };
         let both = [here, anywhere];
-        if both.iter().all(|it| it.numbered.is_empty()) {
+        if both.iter().all(|it| it.numbered().is_empty()) {
             // As most are, where Ingresses are alone.
-            here.specific.iter().for_each(|route| _ = behind.remove(&route.id));
+            here.0.iter().for_each(|route| _ = behind.remove(&route.id));
             return;
         }
-        let bid = both.iter().filter_map(|it| it.specific.first()).map(|it| it.rank.number).max();
-        for route in here.all() {
+        let bid = both.iter().filter_map(|it| it.specific().first()).map(|it| it.rank.number).max();
+        for route in &here.0 {
             // One of several hosts is looked at by its first: who covers it is at each of them.
             if hosts(route).first() != Some(host) {
                 continue;
             }
             let across = both.map(|all| all.across(route, bid)).concat();
             let ahead = match route.rank.ladder {
-                Ladder::Priority => both.map(|all| first_ahead(&all.numbered, route)).concat(),
+                Ladder::Priority => both.map(|all| first_ahead(all.numbered(), route)).concat(),
                 Ladder::Specific => Vec::new(),
             };
             match Behind::of(route, &ahead, across) {
@@ -136,34 +133,37 @@ impl Overshadowed {
 }
 
 impl Ladders {
-    fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.numbered.iter().chain(&self.specific)
+    fn numbered(&self) -> &[Arc<Route>] {
+        &self.0[..self.border()]
     }
 
-    fn of_mut(&mut self, route: &Route) -> &mut Vec<Arc<Route>> {
-        match route.rank.ladder {
-            Ladder::Priority => &mut self.numbered,
-            Ladder::Specific => &mut self.specific,
-        }
+    fn specific(&self) -> &[Arc<Route>] {
+        &self.0[self.border()..]
+    }
+
+    /// How many are on the ladder of numbers.
+    fn border(&self) -> usize {
+        self.0.partition_point(|route| route.rank.ladder == Ladder::Priority)
     }
 
     fn insert(&mut self, route: &Arc<Route>) {
-        let all = self.of_mut(route);
+        let border = self.border();
         let at = match route.rank.ladder {
-            Ladder::Priority => all.partition_point(|other| goes_before(other, route)),
-            Ladder::Specific => all.partition_point(|it| it.rank.number > route.rank.number),
+            Ladder::Priority => self.0[..border].partition_point(|other| goes_before(other, route)),
+            Ladder::Specific => {
+                let number = route.rank.number;
+                border + self.0[border..].partition_point(|other| other.rank.number > number)
+            }
         };
-        // A list takes room for four by itself, and of nearly every host there is one.
-        all.reserve_exact(usize::from(all.is_empty()));
-        all.insert(at, route.clone());
+        self.0.insert(at, route.clone());
     }
 
     /// Those on the other ladder that cover a route and are chosen before any of its own that it
     /// would be served among. `bid` is the most that the ladder of Ingresses can bid.
     fn across(&self, route: &Arc<Route>, bid: Option<i64>) -> Vec<Arc<Route>> {
         let (others, least) = match route.rank.ladder {
-            Ladder::Priority => (&self.specific, route.rank.number),
-            Ladder::Specific => (&self.numbered, bid.unwrap_or(i64::MAX)),
+            Ladder::Priority => (self.specific(), route.rank.number),
+            Ladder::Specific => (self.numbered(), bid.unwrap_or(i64::MAX)),
         };
         let ahead = others.iter().take_while(|it| it.rank.number > least).take(MOST_AHEAD);
         let at_one = |it: &&Arc<Route>| it.listeners.iter().any(|at| route.listeners.contains(at));

@@ -33,7 +33,7 @@ use steelyard_model::{Diagnostic, Item, NamespacedName, RouterSet, Service};
 use crate::engine::{self, Links, Tables};
 use crate::options::{GatewayServices, ResolveOptions};
 use cell::{Cell, Sort, Tag, line};
-use row::{Backed, Class, Items, ReadSet, Routed, Row};
+use row::{Backed, Class, Items, ReadSet, RoutedRow, Row};
 use world::World;
 
 /// What is derived, and how.
@@ -131,7 +131,7 @@ impl Tables for Join {
                 led.for_each(|id| links.entry(Cell::LeadsTo(id)));
             }
             (Cell::Fallback, Row::Named(named)) => {
-                named.iter().for_each(|it| links.cell(Cell::Material(it.clone())));
+                named.iter().for_each(|it| links.cell(Cell::Material(NamespacedName::clone(it))));
             }
             (Cell::Object(tag, id), Row::Object(items, _)) => {
                 items.iter().for_each(|item| self.link(*tag, id, item, links));
@@ -280,12 +280,12 @@ impl Join {
 }
 
 /// What is there because routes lead to it.
-fn lead(routed: &Routed, links: &mut Links<Cell>) {
+fn lead(routed: &RoutedRow, links: &mut Links<Cell>) {
     routed.leaves.iter().for_each(|leaf| links.cell(Cell::Leaf(leaf.clone())));
     for (id, port, protocol) in &routed.ports {
         links.cell(Cell::Endpoints(id.clone(), *port, *protocol));
     }
-    for set in &routed.written {
+    for set in &routed.more().written {
         links.entry(Cell::NamedBy(set.id.clone()));
         links.cell(Cell::Named(set.id.clone()));
     }

@@ -96,7 +96,7 @@ fn routed(
     let balanced = location::balanced(&read, reads);
     let read = ReadSet { reading: balanced.as_ref().unwrap_or(read.reading), ..read };
     let routed = joined(id, read, reads, options, diagnostics);
-    Some(Row::Routed(Arc::new(routed.shrunk())))
+    Some(routed.row())
 }
 
 /// The same, as `read` has it.
@@ -253,7 +253,7 @@ pub(super) fn oldest(entry: &Cell, reads: &mut Reads<'_>) -> Option<Row> {
     let keys = reads.keys(entry);
     let rows: Vec<Row> = keys.iter().filter_map(|key| reads.row(key)).collect();
     let oldest = rows.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)))?;
-    Some(Row::Named(Some(oldest.set.object.id())))
+    Some(Row::Oldest(oldest.set.object.clone()))
 }
 
 /// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.
@@ -277,8 +277,8 @@ fn older_claim(
     let own = first_in(read).filter(|(first, _)| *first < index).map(|(_, place)| place);
     let claim = Cell::Claim(Arc::new((listener.clone(), rule.clone())));
     match reads.row(&claim) {
-        Some(Row::Named(Some(oldest))) if oldest != *id => {
-            let other = reads.row(&Cell::Set(oldest))?;
+        Some(Row::Oldest(oldest)) if oldest.id() != *id => {
+            let other = reads.row(&Cell::Set(oldest.id()))?;
             first_in(&other.set()).map(|(_, place)| place)
         }
         _ => own,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use steelyard_dialects::nginx::Inspection;
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::entry_point::EntryPoint;
@@ -13,8 +14,8 @@ use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName,
-    NginxReading, NginxSettings, Node, Pool, Protocol, ResolvedService, RouteDraft, RouteSet,
-    Secret, StreamDraft, Workload,
+    NginxReading, NginxSettings, Node, ObjectRef, Pool, Protocol, ResolvedService, RouteDraft,
+    RouteSet, Secret, StreamDraft, Workload,
 };
 
 use steelyard_tls::Unfit;
@@ -24,7 +25,7 @@ use super::cell::Leaf;
 /// What an object became.
 pub(crate) type Items = Arc<[Item]>;
 
-/// A row. Cheap to clone.
+/// A row. Cheap to clone, and small, whatever it is: there are many.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Row {
     /// An object in force; and of pools whether it was so before the last edit: of two that
@@ -44,7 +45,9 @@ pub(crate) enum Row {
     Bgp(Arc<Bgp>, Arc<Selections>),
     Set(Items, Class),
     /// An object that others may be meant by, if there is one.
-    Named(Option<NamespacedName>),
+    Named(Option<Arc<NamespacedName>>),
+    /// Of several objects the oldest.
+    Oldest(Arc<ObjectRef>),
     /// By which terms handshakes are held.
     Policy(Arc<TlsPolicy>),
     Streams(Arc<[StreamDraft]>),
@@ -52,10 +55,10 @@ pub(crate) enum Row {
     /// Those of entry points that ask for something.
     Listeners(Arc<[Arc<Listener>]>),
     /// What a Secret is as a certificate.
-    Material(Result<Arc<Certificate>, Unfit>),
+    Material(Result<Arc<Certificate>, Box<Unfit>>),
     Service(Backed),
     Stands(Arc<Stands>),
-    Routed(Arc<Routed>),
+    Routed(Arc<RoutedRow>),
     Backend(Arc<BackendNode>),
     EndpointSet(Arc<EndpointSet>),
 }
@@ -108,8 +111,8 @@ pub(crate) struct ReadSet<'a> {
     pub(crate) reading: &'a ClassReading,
 }
 
-/// The routes of one object, and what they lead to.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The routes of one object, and what they lead to, while they are made.
+#[derive(Debug, Default)]
 pub(crate) struct Routed {
     pub(crate) routes: Vec<Arc<Route>>,
     /// Backends that are theirs alone, and what answers for those that must not be served, or
@@ -126,6 +129,62 @@ pub(crate) struct Routed {
     pub(crate) filters: Vec<Arc<FilterNode>>,
     /// By which terms handshakes are held, as the object says.
     pub(crate) policies: Vec<Arc<TlsPolicy>>,
+}
+
+/// The same as it is kept, of thousands of objects: most have one route, which leads to one port.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct RoutedRow {
+    pub(crate) routes: SmallVec<[Arc<Route>; 1]>,
+    pub(crate) own: SmallVec<[Arc<BackendNode>; 1]>,
+    pub(crate) leaves: SmallVec<[Arc<Leaf>; 1]>,
+    pub(crate) ports: SmallVec<[(NamespacedName, u16, Protocol); 1]>,
+    /// What few of them have.
+    more: Option<Box<MoreRouted>>,
+}
+
+/// What few objects have beside routes: lists of [`Routed`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct MoreRouted {
+    pub(crate) written: Vec<Arc<EndpointSet>>,
+    pub(crate) transports: Vec<Arc<Transport>>,
+    pub(crate) filters: Vec<Arc<FilterNode>>,
+    pub(crate) policies: Vec<Arc<TlsPolicy>>,
+}
+
+impl MoreRouted {
+    const NONE: Self = Self {
+        written: Vec::new(),
+        transports: Vec::new(),
+        filters: Vec::new(),
+        policies: Vec::new(),
+    };
+}
+
+impl RoutedRow {
+    /// What few have.
+    pub(crate) fn more(&self) -> &MoreRouted {
+        static NONE: MoreRouted = MoreRouted::NONE;
+        self.more.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl From<Routed> for RoutedRow {
+    fn from(made: Routed) -> Self {
+        let Routed { routes, own, leaves, ports, written, transports, filters, policies } = made;
+        let mut more = MoreRouted { written, transports, filters, policies };
+        let is_more = more != MoreRouted::NONE;
+        more.written.shrink_to_fit();
+        more.transports.shrink_to_fit();
+        more.filters.shrink_to_fit();
+        more.policies.shrink_to_fit();
+        Self {
+            routes: routes.into_iter().collect(),
+            own: own.into_iter().collect(),
+            leaves: leaves.into_iter().collect(),
+            ports: ports.into_iter().collect(),
+            more: is_more.then(|| Box::new(more)),
+        }
+    }
 }
 
 /// Whose place the gateway takes.

@@ -52,7 +52,7 @@ pub(super) fn fallback(reads: &mut Reads<'_>, options: &ResolveOptions) -> Row {
             _ => None,
         })
     };
-    Row::Named(told.or_else(|| stored(reads)))
+    Row::Named(told.or_else(|| stored(reads)).map(Arc::new))
 }
 
 /// By which terms handshakes are held, as a TLSOption says. Where it cannot be had there is none,
@@ -127,7 +127,7 @@ pub(super) fn material(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
     let is_default = match reads.row(&Cell::Fallback) {
-        Some(Row::Named(named)) => named.as_ref() == Some(id),
+        Some(Row::Named(named)) => named.as_deref() == Some(id),
         _ => false,
     };
     let is_stapled = match reads.row(&Cell::NginxSettings) {
@@ -146,7 +146,7 @@ pub(super) fn material(
     if is_default {
         diagnostics.extend(no_default(id, made.as_ref()));
     }
-    Some(Row::Material(made?.map(Arc::new)))
+    Some(Row::Material(made?.map(Arc::new).map_err(Box::new)))
 }
 
 /// The certificate of a file of dynamic configuration.
@@ -207,7 +207,7 @@ pub(super) fn report(
     for named in secrets {
         match reads.row(&Cell::Material(named.secret.clone())) {
             Some(Row::Material(Ok(certificate))) => good.push((named, certificate)),
-            Some(Row::Material(Err(why))) => diagnostics.push(unfit(named, why)),
+            Some(Row::Material(Err(why))) => diagnostics.push(unfit(named, *why)),
             _ => diagnostics.push(missing(named)),
         }
     }

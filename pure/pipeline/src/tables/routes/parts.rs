@@ -17,16 +17,9 @@ use crate::tables::row::{Routed, Row};
 const REFUSED: u16 = 503;
 
 impl Routed {
-    /// Without memory that was reserved for more than came.
-    pub(super) fn shrunk(mut self) -> Self {
-        self.routes.shrink_to_fit();
-        self.own.shrink_to_fit();
-        self.leaves.shrink_to_fit();
-        self.ports.shrink_to_fit();
-        self.written.shrink_to_fit();
-        self.transports.shrink_to_fit();
-        self.filters.shrink_to_fit();
-        self
+    /// As it is kept.
+    pub(super) fn row(self) -> Row {
+        Row::Routed(Arc::new(self.into()))
     }
 
     /// Lets a route that must not be served, or cannot, end.
@@ -94,7 +87,7 @@ pub(in crate::tables) fn endpoints(
 pub(in crate::tables) fn named_set(id: &EndpointSetId, reads: &mut Reads<'_>) -> Option<Row> {
     let first = reads.keys(&Cell::NamedBy(id.clone())).into_iter().next()?;
     let Row::Routed(routed) = reads.row(&first)? else { return None };
-    routed.written.iter().find(|set| set.id == *id).cloned().map(Row::EndpointSet)
+    routed.more().written.iter().find(|set| set.id == *id).cloned().map(Row::EndpointSet)
 }
 
 pub(super) fn set(

@@ -131,7 +131,7 @@ pub(in crate::tables) fn routers(
         let route = maker.route(set, draft, &listeners, &children);
         maker.routed.routes.push(Arc::new(route));
     }
-    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+    Some(maker.routed.row())
 }
 
 /// What a TraefikService is.
@@ -160,7 +160,7 @@ pub(in crate::tables) fn described(
         let node = BackendNode { id: name, place: Some(place), service: None, backend };
         maker.routed.own.push(Arc::new(node));
     }
-    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+    Some(maker.routed.row())
 }
 
 /// The filters that an object defines. What cannot be had of them is not there, and who uses it is
@@ -185,13 +185,15 @@ pub(in crate::tables) fn filters(
             maker.routed.filters.push(Arc::new(node));
         }
     }
-    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+    Some(maker.routed.row())
 }
 
 /// Routes of other objects that these lead to, instead of to a backend. Who may not name this one
-/// is not led to: it would take what is meant for others.
+/// is not led to: it would take what is meant for others. Nobody looks for them where each route
+/// has a way of its own, as nearly all have.
 fn children(set: &RouterSet, reads: &mut Reads<'_>, options: &ResolveOptions) -> Vec<RouteId> {
-    if set.kind != RouteKind::Http {
+    let leads_on = set.routers.iter().any(|draft| draft.ways.is_empty());
+    if set.kind != RouteKind::Http || !leads_on {
         return Vec::new();
     }
     let own = &set.object.namespace;

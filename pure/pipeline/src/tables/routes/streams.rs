@@ -135,7 +135,7 @@ pub(in crate::tables) fn routes(
         };
         routed.routes.push(Arc::new(route));
     }
-    (!routed.routes.is_empty()).then(|| Row::Routed(Arc::new(routed.shrunk())))
+    (!routed.routes.is_empty()).then(|| routed.row())
 }
 
 fn backend(

@@ -58,7 +58,7 @@ pub(in crate::tables) fn transport(
         false => SCHEMES.map(|scheme| made(draft, Some(scheme), tls.clone())).to_vec(),
     };
     let transports = transports.into_iter().map(Arc::new).collect();
-    Some(Row::Routed(Arc::new(Routed { transports, ..Routed::default() })))
+    Some(Routed { transports, ..Routed::default() }.row())
 }
 
 fn made(draft: &TransportDraft, scheme: Option<OriginScheme>, tls: Option<OriginTls>) -> Transport {

@@ -288,7 +288,7 @@ fn shown(alias: &Matcher) -> String {
 /// Of those at an entry of an index the oldest.
 fn oldest(entry: Cell, reads: &mut Reads<'_>) -> Option<NamespacedName> {
     match reads.row(&Cell::Oldest(Arc::new(entry))) {
-        Some(Row::Named(named)) => named,
+        Some(Row::Oldest(oldest)) => Some(oldest.id()),
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::tables::routes) fn roots(
     for host in hosts(read).into_iter().filter(|host| !has_own && **host != HostPattern::Any) {
         let oldest = Cell::Oldest(Arc::new(Cell::Locations(host.clone())));
         let is_oldest = match reads.row(&oldest) {
-            Some(Row::Named(Some(oldest))) => oldest == read.set.object.id(),
+            Some(Row::Oldest(oldest)) => *oldest == *read.set.object,
             _ => false,
         };
         if is_oldest && !has_root(host, listeners, reads) {

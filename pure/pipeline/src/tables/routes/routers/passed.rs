@@ -213,7 +213,7 @@ impl Maker<'_, '_> {
         let written = self.reads.row(cell)?;
         let made = self.reads.row(&Cell::Filter(*tag, object.clone()))?;
         let Row::Routed(made) = made else { return None };
-        let node = made.filters.iter().find(|node| node.id == *id)?.clone();
+        let node = made.more().filters.iter().find(|node| node.id == *id)?.clone();
         let draft = written.items().iter().find_map(|item| match item {
             Item::Filter(draft) if draft.id == *id => Some((**draft).clone()),
             _ => None,
