@@ -37,8 +37,12 @@ pub(crate) struct Lacks<'a> {
 
 impl<'a> Lacks<'a> {
     /// While the endpoints in `silent` take no connections.
-    pub(crate) fn new(routing: &'a RoutingMap, silent: &'a BTreeSet<SocketAddr>) -> Self {
-        Self { routing, reached: Reached::of(routing), silent }
+    pub(crate) fn new(
+        plan: &'a Plan,
+        routing: &'a RoutingMap,
+        silent: &'a BTreeSet<SocketAddr>,
+    ) -> Self {
+        Self { routing, reached: Reached::of(routing, plan.routes.unreached()), silent }
     }
 
     /// What `route` lacks.
@@ -76,7 +80,7 @@ impl Lack<'_> {
             Self::Idle(Idle::Denied(denial)) => Some(denial.status),
             Self::Idle(Idle::Closed(_)) | Self::NoEndpoint => Some(503),
             Self::Silent => Some(502),
-            Self::Idle(Idle::Unheld(_) | Idle::Behind | Idle::Unreached) => None,
+            Self::Idle(Idle::Unheld(_) | Idle::After(_) | Idle::Behind | Idle::Unreached) => None,
         }
     }
 }
@@ -113,7 +117,7 @@ pub(crate) fn explain_routes(
     silent: &BTreeSet<SocketAddr>,
 ) {
     let certificates = RouteCertificates::new(routing);
-    let lacks = Lacks::new(routing, silent);
+    let lacks = Lacks::new(plan, routing, silent);
     let rows = rows.as_array_mut().into_iter().flatten();
     for (row, route) in rows.zip(plan.routes.in_order()) {
         row["answers"] = json!(lacks.of(route).map(|lack| lack.to_string()));

@@ -144,6 +144,7 @@ impl Own {
         let findings: Vec<&Diagnostic> = diagnostics.iter().collect();
         Exhibit::of(Exhibited {
             routing: decided.plan.routes.routing(),
+            unreached: decided.plan.routes.unreached(),
             findings: &findings,
             down,
             entry_points: &self.entry_points,

@@ -86,6 +86,7 @@ pub fn run(mut args: RouteArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let rejected = way.rejects(point, asked.is_tls, &subject, &ruling);
     let named = (subject.host(), asked.is_tls);
     let connection = ConnectionRow::of(&snapshot.routing, &table, point, named, args.client_ip);
+    let left_out = ruled::left_out(&snapshot, &subject);
     // Filters see its query as endpoints do.
     head.semicolons = Semicolons::default();
     let passing = Passing::of(&snapshot.routing, (point, asked.is_tls), &ruling);
@@ -101,6 +102,7 @@ pub fn run(mut args: RouteArgs, fixed: StaticOptions) -> Result<ExitCode> {
         ruling,
         connection,
         rejected,
+        left_out,
         is_remembered: false,
     };
     let mut found = found.json(&passing, answer.as_ref());

@@ -150,7 +150,7 @@ fn pools(plan: &Plan) -> Table {
 pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
     let silent = BTreeSet::new();
-    let lacks = Lacks::new(routing, &silent);
+    let lacks = Lacks::new(plan, routing, &silent);
     for route in plan.routes.in_order() {
         let host = match route.kind.is_of_requests() {
             true => Some(route.rule.host()),

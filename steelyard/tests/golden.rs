@@ -98,13 +98,21 @@ fn exhibit() {
         options.exposure.services = Internal::NAMED.into();
         let (world, _) =
             Pipeline::new(options).follow(&Sight::complete(vec![source]), Instant::now());
-        let mut found = world.snapshot.diagnostics.clone();
-        world.known.advise(&mut found);
+        let known = world.known.clone();
+        let (snapshot, plan) = planning::again(
+            &mut Planner::default(),
+            world,
+            &Holdings::default(),
+            &Facts::default(),
+        );
+        let mut found = plan.diagnostics.clone();
+        known.advise(&mut found);
         let findings: Vec<&Diagnostic> = found.iter().collect();
         let features = Features { access_log: true, ..Features::default() };
         let down = [("default-shop-80@kubernetescrd".to_owned(), "10.0.0.6:80".to_owned())];
         let exhibit = Exhibit::of(Exhibited {
-            routing: &world.snapshot.routing,
+            routing: &snapshot.routing,
+            unreached: plan.routes.unreached(),
             findings: &findings,
             down: &down,
             entry_points: &[serde_json::json!({ "address": ":80", "name": "web" })],

@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 use steelyard_model::Diagnostic;
+use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::world::RoutingMap;
 
 pub use answer::{ShownAnswer, ShownBody};
@@ -45,6 +46,8 @@ use row::Rows;
 pub struct Exhibited<'a> {
     /// By what requests are routed.
     pub routing: &'a RoutingMap,
+    /// Routes that no request gets to, since another one goes first wherever they match.
+    pub unreached: &'a BTreeMap<RouteId, RouteId>,
     /// What was found.
     pub findings: &'a [&'a Diagnostic],
     /// Whether endpoints take requests, by backend and endpoint as logs call them; those that are
@@ -89,7 +92,8 @@ impl Exhibit {
     pub fn of(exhibited: Exhibited<'_>) -> Self {
         let faults = fault::Faults::of(exhibited.findings);
         let (routing, mut known) = (exhibited.routing, broken::Known::default());
-        let mut sections = router::all(routing, &faults, &mut known);
+        let reached = reached::Reached::of(routing, exhibited.unreached);
+        let mut sections = router::all(routing, &reached, &faults, &mut known);
         service::add(routing, (&faults, exhibited.down), &mut known, &mut sections);
         middleware::add(routing, &faults, &mut known, &mut sections);
         broken::add(&known, &faults, &mut sections);

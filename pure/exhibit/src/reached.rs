@@ -1,6 +1,6 @@
 //! Which routes anybody gets to: those of entry points, and those that they lead to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use steelyard_model::routing::backend::RefusalReason;
@@ -15,6 +15,8 @@ use steelyard_tls::{HeldHandshakes, Unheld};
 pub struct Reached<'r> {
     routing: &'r RoutingMap,
     pub(crate) held: HeldHandshakes<'r>,
+    /// Those that another one goes before wherever they match.
+    after: &'r BTreeMap<RouteId, RouteId>,
     routes: HashSet<&'r RouteId>,
     /// Which route has datagrams that come to a listener.
     of_datagrams: HashMap<&'r ListenerId, &'r Route>,
@@ -31,6 +33,8 @@ pub enum Idle<'r> {
     Closed(&'r Listener),
     /// No handshake is held for it.
     Unheld(Unheld),
+    /// This one goes first wherever it matches.
+    After(&'r RouteId),
     /// Another one has the entry points for datagrams that it is at.
     Behind,
     /// It is at no entry point, and no route that serves anybody leads there.
@@ -38,11 +42,12 @@ pub enum Idle<'r> {
 }
 
 impl<'r> Reached<'r> {
-    /// Of all routes.
-    pub fn of(routing: &'r RoutingMap) -> Self {
+    /// Of all routes; `after` are those that another one goes before wherever they match.
+    pub fn of(routing: &'r RoutingMap, after: &'r BTreeMap<RouteId, RouteId>) -> Self {
         let held = HeldHandshakes::new(routing);
         let routes = HashSet::new();
-        let mut reached = Self { routing, held, routes, of_datagrams: of_datagrams(routing) };
+        let mut reached =
+            Self { routing, held, after, routes, of_datagrams: of_datagrams(routing) };
         let roots = routing.routes.values().filter(|route| !route.listeners.is_empty());
         let mut open: Vec<&'r Route> = roots.map(|route| &**route).collect();
         while let Some(route) = open.pop() {
@@ -67,8 +72,9 @@ impl<'r> Reached<'r> {
         let unheld = || self.held.none_for(route).map(Idle::Unheld);
         let denied = || self.routing.denial(route).map(Idle::Denied);
         let behind = || self.is_behind(route).then_some(Idle::Behind);
-        let refused = self.refused(route);
-        refused.or_else(closed).or_else(unheld).or_else(denied).or_else(behind)
+        let after = || self.after.get(&route.id).map(Idle::After);
+        let own = self.refused(route).or_else(closed).or_else(unheld).or_else(denied);
+        own.or_else(after).or_else(behind)
     }
 
     fn closed(&self, route: &Route) -> Option<&'r Listener> {
@@ -98,6 +104,9 @@ impl fmt::Display for Idle<'_> {
             Self::Refused(_, why) => why.fmt(f),
             Self::Denied(denial) => denial.fmt(f),
             Self::Closed(it) => write!(f, "entry point {} is closed", it.entry_point),
+            Self::After(first) => {
+                write!(f, "{} goes first wherever it matches", first.traefik_name())
+            }
             Self::Unheld(why) => write!(f, "no handshake is held: {why}"),
             Self::Behind => f.write_str("another router has the datagrams of its entry point"),
             Self::Unreached => f.write_str("it is at no entry point, nor led to"),

@@ -23,6 +23,7 @@ const UNREACHED: &str = "nobody gets here: it is at no entry point, and no route
 /// All sections, the routers among them filled.
 pub(crate) fn all<'r>(
     routing: &'r RoutingMap,
+    reached: &Reached<'r>,
     faults: &Faults<'_>,
     known: &mut Known<'r>,
 ) -> BTreeMap<Section, Rows> {
@@ -35,7 +36,6 @@ pub(crate) fn all<'r>(
         sections.insert(Section::Udp(part), Rows::new());
     }
     let parents = parents(routing);
-    let reached = Reached::of(routing);
     for route in routing.routes.values() {
         // Of two routes that stand for one router of Traefik's, one is shown.
         if route.id.as_str().ends_with("#get@internal") {
@@ -48,7 +48,7 @@ pub(crate) fn all<'r>(
         }
         let parents = parents.get(&route.id).map(Vec::as_slice).unwrap_or_default();
         known.add(&route.place);
-        rows.insert((&*name).into(), row(&name, route, parents, (routing, &reached), faults));
+        rows.insert((&*name).into(), row(&name, route, parents, (routing, reached), faults));
     }
     sections
 }
@@ -85,7 +85,7 @@ fn row(
     errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
     match idle {
         Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
-        Some(Idle::Refused(..) | Idle::Denied(_) | Idle::Behind) if errors.is_empty() => {
+        Some(Idle::Refused(..) | Idle::Denied(_) | Idle::After(_) | Idle::Behind) if errors.is_empty() => {
             errors.push(why);
         }
         _ => {}

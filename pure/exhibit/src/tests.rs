@@ -1,5 +1,6 @@
 //! What is answered to each path: shapes, pages and their bounds, filters, and what is not there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -95,7 +96,15 @@ fn exhibit(routing: &RoutingMap, findings: &[&Diagnostic]) -> Exhibit {
     let (features, entry_points) = (Features::default(), &entry_points[..]);
     let down = [("r001@file".to_owned(), "10.0.0.1:80".to_owned())];
     let (down, now) = (&down[..], 0);
-    Exhibit::of(Exhibited { routing, findings, down, entry_points, features: &features, now })
+    Exhibit::of(Exhibited {
+        routing,
+        unreached: &BTreeMap::new(),
+        findings,
+        down,
+        entry_points,
+        features: &features,
+        now,
+    })
 }
 
 fn ask(exhibit: &Exhibit, target: &str) -> ShownAnswer {

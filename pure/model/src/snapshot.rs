@@ -13,6 +13,8 @@ use crate::labels::Labels;
 use crate::node::Node;
 use crate::object::NamespacedName;
 use crate::pool::Pool;
+use crate::routing::id::RouteId;
+use crate::routing::left_out::LeftOut;
 use crate::routing::world::RoutingMap;
 use crate::service::{Service, ServicePort};
 use crate::sorted::Sorted;
@@ -40,6 +42,8 @@ pub struct Snapshot {
     pub workloads: Arc<Vec<Workload>>,
     /// Where the gateway listens, and by what it routes.
     pub routing: RoutingMap,
+    /// Rules that are written and have no route.
+    pub left_out: Sorted<RouteId, Arc<LeftOut>>,
     /// The `loadBalancerClass` of Services that are ours; none means those without one.
     pub load_balancer_class: Option<String>,
     /// What lowering and joining had to say.

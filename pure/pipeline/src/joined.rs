@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use steelyard_dialects::LowerOptions;
 use steelyard_manifest::FILE_PROVIDER;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::left_out::LeftOut;
 use steelyard_model::routing::world::RoutingDelta;
 use steelyard_model::{Diagnostic, Item, NamespacedName, Snapshot};
 
@@ -115,9 +117,10 @@ impl Joined {
         }
         let (mut services, mut objects) = (Vec::new(), Vec::new());
         let (mut gone, mut come) = (RoutingDelta::default(), RoutingDelta::default());
+        let (mut left_out, mut left_out_now) = (Vec::new(), Vec::new());
         for (cell, before) in rows {
             let row = self.engine.row(&cell).cloned();
-            before.into_iter().for_each(|row| leave(row, &mut gone));
+            before.into_iter().for_each(|row| leave(row, &mut gone, &mut left_out));
             match (cell, row) {
                 (Cell::Closed(id), Some(Row::Service(it))) => services.push((id, Some(it.service))),
                 (Cell::Closed(id), _) => services.push((id, None)),
@@ -128,10 +131,17 @@ impl Joined {
                     });
                     objects.extend(Known::advises_by(tag).then_some(((tag, id), items)));
                 }
-                (_, Some(row)) => self.show(row, &mut come),
+                (_, Some(row)) => {
+                    let rules =
+                        row.left_out().iter().map(|(id, it)| (id.clone(), Some(it.clone())));
+                    left_out_now.extend(rules);
+                    self.show(row, &mut come);
+                }
                 (_, None) => {}
             }
         }
+        left_out.extend(left_out_now);
+        self.snapshot.left_out.change(left_out);
         self.snapshot.services.change(services);
         self.known.change(objects);
         self.snapshot.routing.change(merged(gone, come));
@@ -192,6 +202,7 @@ impl Joined {
             | Row::Class(_)
             | Row::Family(_)
             | Row::Set(..)
+            | Row::LeftOut(_)
             | Row::Streams(_)
             | Row::Service(_)
             | Row::Stands(_) => {}
@@ -215,8 +226,13 @@ impl Joined {
     }
 }
 
-/// Takes what a row brought out of the routing.
-fn leave(row: Row, routing: &mut RoutingDelta) {
+/// Takes what a row brought out of the routing, and of the rules that have no route.
+fn leave(
+    row: Row,
+    routing: &mut RoutingDelta,
+    left_out: &mut Vec<(RouteId, Option<Arc<LeftOut>>)>,
+) {
+    left_out.extend(row.left_out().iter().map(|(id, _)| (id.clone(), None)));
     match row {
         Row::Routed(routed) => {
             let more = routed.more();

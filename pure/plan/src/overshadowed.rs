@@ -88,6 +88,13 @@ impl Overshadowed {
         }
     }
 
+    /// Routes that no request gets to, and of each the first that goes before it wherever it
+    /// matches.
+    pub(crate) fn unreached(&self) -> BTreeMap<RouteId, RouteId> {
+        let all = self.behind.iter().filter_map(|(id, it)| Some((id, it.everywhere()?)));
+        all.map(|(id, first)| (id.clone(), first.id.clone())).collect()
+    }
+
     /// What there is to say, by name.
     pub(crate) fn found(&self) -> &[Diagnostic] {
         &self.found
@@ -172,6 +179,11 @@ impl Ladders {
 }
 
 impl Behind {
+    /// The first that goes before it, where no request gets to it.
+    fn everywhere(&self) -> Option<&Arc<Route>> {
+        self.ahead.first().filter(|_| self.is_everywhere)
+    }
+
     /// Of a route, by all that are known to cover it.
     fn of(route: &Arc<Route>, covering: &[Arc<Route>], across: Vec<Arc<Route>>) -> Option<Self> {
         let (mut ahead, mut is_everywhere) = (Vec::<Arc<Route>>::new(), true);
@@ -219,7 +231,7 @@ fn goes_before(one: &Route, other: &Route) -> bool {
 }
 
 fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
-    let Behind { route, ahead, is_everywhere, across } = behind;
+    let Behind { route, ahead, across, .. } = behind;
     if is_guarded(map, &route.uses) {
         let open = ahead.iter().chain(across).find(|other| is_open(map, other));
         if let Some(other) = open {
@@ -233,7 +245,7 @@ fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
             return Some(diagnostic(route, codes::PROTECTION_SHADOWED, message, help));
         }
     }
-    let other = ahead.first().filter(|_| *is_everywhere)?;
+    let other = behind.everywhere()?;
     if route.kind == RouteKind::Udp {
         let message = format!(
             "no datagram gets here: {} has its entry point, which has one route",

@@ -99,6 +99,7 @@ impl Last {
             // Of it entry points alone concern Services: `by_entry_points`.
             routing: _,
             load_balancer_class,
+            left_out: _,
             diagnostics: _,
         } = &self.snapshot;
         *held == self.made.plan.held

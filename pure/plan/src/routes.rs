@@ -1,12 +1,13 @@
 //! Routes as rows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use steelyard_model::Sorted;
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::id::{EntryPointId, RouteId};
 use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::route::{Route, RouteKind};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap, Tried};
@@ -19,6 +20,8 @@ use crate::rows::{BackendRow, FilterRow, RouteRow, RoutedKind, TlsRow};
 pub struct RouteRows {
     tried: Sorted<Tried, ()>,
     routing: RoutingMap,
+    /// Routes that no request gets to, and of each one that goes before it wherever it matches.
+    unreached: Arc<BTreeMap<RouteId, RouteId>>,
 }
 
 impl RouteRows {
@@ -32,6 +35,18 @@ impl RouteRows {
         let (gone, come) = (of(&self.routing, None), of(now, Some(())));
         self.tried.change(gone.into_iter().chain(come));
         self.routing.clone_from(now);
+    }
+
+    /// No request gets to these; of each the route that goes before it wherever it matches.
+    pub(crate) fn set_unreached(&mut self, unreached: BTreeMap<RouteId, RouteId>) {
+        if *self.unreached != unreached {
+            self.unreached = Arc::new(unreached);
+        }
+    }
+
+    /// Routes that no request gets to, and of each one that goes before it wherever it matches.
+    pub fn unreached(&self) -> &BTreeMap<RouteId, RouteId> {
+        &self.unreached
     }
 
     /// What they were made of: what this node routes by.

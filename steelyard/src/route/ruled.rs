@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use steelyard_model::Snapshot;
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::left_out::LeftOut;
 use steelyard_model::routing::rank::Ladder;
 use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::subject::Subject;
 use steelyard_plan::{Plan, RouteRow};
 use steelyard_route::{Defeat, Ruling, WhyNot, WonBy};
 use steelyard_terminal::Style;
@@ -30,6 +32,8 @@ pub(crate) struct Ruled<'f> {
     pub(crate) connection: Option<ConnectionRow>,
     /// Why it goes to nobody although routes match it, where that is so.
     pub(crate) rejected: Option<String>,
+    /// Rules that match it, and have no route.
+    pub(crate) left_out: Vec<&'f LeftOut>,
     /// The request is remembered only: nobody knows its header lines and its query.
     pub(crate) is_remembered: bool,
 }
@@ -45,6 +49,12 @@ struct DecisionRow {
     why: String,
 }
 
+/// Rules without a route that a request matches.
+pub(crate) fn left_out<'s>(snapshot: &'s Snapshot, subject: &impl Subject) -> Vec<&'s LeftOut> {
+    let all = snapshot.left_out.values().map(|it| &**it);
+    all.filter(|it| it.rule.holds(subject)).collect()
+}
+
 impl Ruled<'_> {
     /// What there is to tell; `answer` is what a filter says to the request.
     pub(crate) fn json(&self, passing: &Passing, answer: Option<&FilterAnswer>) -> Value {
@@ -58,7 +68,12 @@ impl Ruled<'_> {
             json!({ "name": lost.route.id.traefik_name(), "rule": lost.route.rule.to_string(),
                     "kind": kind, "source": lost.route.place.object.to_string(), "why": why })
         });
+        let left_out = self.left_out.iter().map(|it| {
+            json!({ "source": it.place.object.to_string(), "field": it.place.field.to_string(),
+                    "rule": it.rule.to_string(), "why": it.why.to_string() })
+        });
         json!({
+            "leftOut": left_out.collect::<Vec<_>>(),
             "entryPoint": self.point.as_str(), "tls": self.is_tls,
             "routed": self.rejected.is_none() && self.ruling.served_by().is_some(),
             "rejected": self.rejected,
@@ -160,6 +175,7 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     if answer.is_object() {
         let _ = writeln!(out, "  {}", Style::Careful.paint(&answered(answer), color));
     }
+    tell_left_out(found, color, &mut out);
     let losers = each(&found["losers"]);
     for lost in losers.iter().take(SHOWN) {
         let _ = writeln!(out, "✗ {}: {}", text(&lost["name"]), text(&lost["why"]));
@@ -170,6 +186,16 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
         let _ = writeln!(out, "and {more} more: -o json has them");
     }
     out
+}
+
+/// Says of rules that match and have no route why.
+fn tell_left_out(found: &Value, color: bool, out: &mut String) {
+    for rule in found["leftOut"].as_array().into_iter().flatten() {
+        let text = |name: &str| rule[name].as_str().unwrap_or_default();
+        let said = format!("{} serves nobody: {}", text("source"), text("why"));
+        let _ = writeln!(out, "{}", Style::Careful.paint(&said, color));
+        let _ = writeln!(out, "  {}", Style::Faint.paint(text("rule"), color));
+    }
 }
 
 /// What the connection meets, and whether a request on it is looked at.

@@ -235,6 +235,7 @@ impl Moment {
             notes.extend(unready::never_read(plan).map(Note::NeverRead));
         }
         notes.extend(note::of_routes(plan, plan.routes.routing(), &silent));
+        notes.extend(note::of_left_out(snapshot));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(why.as_ref()));
         notes.extend(pending.map(|(id, _)| Note::NoAddress(id)));

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use steelyard_balance::eligible;
 use steelyard_forward::{Carried, Observed, VipPort, Why};
 use steelyard_kube::Gap;
+use steelyard_model::routing::left_out::LeftOutReason;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
+use steelyard_model::{NamespacedName, ObjectRef, ResolvedPort, Snapshot};
 use steelyard_pipeline::codes;
 use steelyard_plan::Plan;
 
@@ -37,6 +38,10 @@ pub(crate) enum Note<'a> {
     Route { name: String, lack: Lack<'a> },
     /// So many more routes answer nobody.
     MoreRoutes(usize),
+    /// An object is left out, or a part of it, and why.
+    LeftOut { object: &'a ObjectRef, why: &'a LeftOutReason },
+    /// So many more are.
+    MoreLeftOut(usize),
     /// A port of a Service is carried nowhere.
     NotCarried { port: VipPort, why: &'a Why },
     /// The endpoints of a port take no connections.
@@ -63,6 +68,9 @@ impl fmt::Display for Note<'_> {
             Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
             Self::MoreRoutes(1) => f.write_str("1 more route serves nobody"),
             Self::MoreRoutes(more) => write!(f, "{more} more routes serve nobody"),
+            Self::LeftOut { object, why } => write!(f, "{object} serves nobody: {why}"),
+            Self::MoreLeftOut(1) => f.write_str("1 more object serves nobody"),
+            Self::MoreLeftOut(more) => write!(f, "{more} more objects serve nobody"),
             Self::NotCarried { port, why } => write!(f, "{port} is not carried: {why}"),
             Self::Silent(port) => write!(f, "{port}: its endpoints take no connections"),
             Self::MorePorts(1) => f.write_str("1 more port leads nowhere"),
@@ -109,12 +117,22 @@ pub(crate) fn of_routes<'a>(
     routing: &'a RoutingMap,
     silent: &'a BTreeSet<SocketAddr>,
 ) -> Vec<Note<'a>> {
-    let lacks = Lacks::new(routing, silent);
+    let lacks = Lacks::new(plan, routing, silent);
     let lack = |route: &'a Arc<Route>| {
         let lack = lacks.of(route)?;
         Some(Note::Route { name: route.id.traefik_name(), lack })
     };
     first(plan.routes.in_order().filter_map(lack), Note::MoreRoutes)
+}
+
+/// Objects that are left out, each once.
+pub(crate) fn of_left_out(snapshot: &Snapshot) -> Vec<Note<'_>> {
+    let mut seen = BTreeSet::new();
+    let each = snapshot.left_out.values().filter_map(|it| {
+        let object = &*it.place.object;
+        seen.insert(object).then_some(Note::LeftOut { object, why: &it.why })
+    });
+    first(each, Note::MoreLeftOut)
 }
 
 /// Ports that lead nowhere.

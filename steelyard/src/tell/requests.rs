@@ -12,7 +12,7 @@ use steelyard_route::RoutingTable;
 
 use crate::mind::Decided;
 use crate::route::passing::Passing;
-use crate::route::ruled::Ruled;
+use crate::route::ruled::{Ruled, left_out};
 
 /// The last ones, the newest first; none without a gateway.
 pub(crate) fn requests(gateway: Option<&Gateway>) -> Value {
@@ -48,7 +48,8 @@ fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
     let routes: Vec<_> = snapshot.routing.routes.values().cloned().collect();
     let table = RoutingTable::compile(&listeners, &routes);
     let (point, is_tls) = ((&*it.entry_point).into(), it.is_tls);
-    let ruling = table.ruling(&point, is_tls, &RequestSubject::new(&head, it.client));
+    let subject = RequestSubject::new(&head, it.client);
+    let ruling = table.ruling(&point, is_tls, &subject);
     let passing = Passing::of(&snapshot.routing, (&point, is_tls), &ruling);
     let answer = it.frame.and_then(|at| passing.said(at, it.status));
     let taken = ruling.winners.last().map(|won| won.route.id.traefik_name());
@@ -61,6 +62,7 @@ fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
         ruling,
         connection: None,
         rejected: None,
+        left_out: left_out(snapshot, &subject),
         is_remembered: true,
     };
     let mut told = ruled.json(&passing, answer.as_ref());

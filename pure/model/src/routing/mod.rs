@@ -19,6 +19,7 @@ pub mod exposure;
 pub mod expression;
 pub mod filter;
 pub mod id;
+pub mod left_out;
 pub mod listener;
 pub mod matcher;
 pub mod nginx_log;

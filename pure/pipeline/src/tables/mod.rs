@@ -394,9 +394,9 @@ fn set(
     }
     let read = ReadSet::new(set, class);
     let forbidden = routes::forbidden(&read, reads);
-    if let Some(forbidden) = forbidden.or_else(|| routes::suspicious(&read)) {
-        diagnostics.push(forbidden);
-        return None;
+    if let Some((found, why)) = forbidden.or_else(|| routes::suspicious(&read)) {
+        diagnostics.push(found);
+        return Some(Row::LeftOut(routes::left_out(&read, &why)));
     }
     diagnostics.extend(routes::not_plain(&read, reads));
     // Of paths it is said where it is known what other Ingresses make of them.

@@ -53,7 +53,8 @@ pub(crate) use exposed::exposed;
 pub(crate) use location::for_nobody;
 pub(super) use location::{
     asked, asked_of_all, common_terms, forbidden, hosts_of_clients, hosts_of_expressions,
-    inspection, is_looked_at, is_of_path, link_hosts, not_plain, rules_of_canaries, suspicious,
+    inspection, is_looked_at, is_of_path, left_out, link_hosts, not_plain, rules_of_canaries,
+    suspicious,
 };
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
@@ -91,7 +92,7 @@ fn routed(
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
-    let row = reads.row(&Cell::Set(id.clone()))?;
+    let row = reads.row(&Cell::Set(id.clone())).filter(|row| matches!(row, Row::Set(..)))?;
     let read = row.set();
     let balanced = location::balanced(&read, reads);
     let read = ReadSet { reading: balanced.as_ref().unwrap_or(read.reading), ..read };
@@ -119,7 +120,7 @@ fn joined(
     let mut joinery = Joinery { options, reads, routed: &mut routed, diagnostics };
     let location = Location::new(&read, &mut joinery);
     diagnostics.extend(location::names_of_others(&read, reads));
-    diagnostics.extend(location::alone(&read, options, reads));
+    location::alone(&read, options, reads, (&mut routed, diagnostics));
     clients::define(&read, reads, diagnostics, &mut routed);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());

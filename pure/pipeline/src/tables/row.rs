@@ -8,6 +8,8 @@ use steelyard_dialects::nginx::Inspection;
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::filter::FilterNode;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::left_out::LeftOut;
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
@@ -21,6 +23,9 @@ use steelyard_model::{
 use steelyard_tls::Unfit;
 
 use super::cell::Leaf;
+
+/// Rules that have no route, by what those would be called.
+pub(crate) type LeftOutRules = Arc<[(RouteId, Arc<LeftOut>)]>;
 
 /// What an object became.
 pub(crate) type Items = Arc<[Item]>;
@@ -44,6 +49,8 @@ pub(crate) enum Row {
     /// Selections include advertisements that do not count.
     Bgp(Arc<Bgp>, Arc<Selections>),
     Set(Items, Class),
+    /// One that is left out: its rules.
+    LeftOut(LeftOutRules),
     /// An object that others may be meant by, if there is one.
     Named(Option<Arc<NamespacedName>>),
     /// Of several objects the oldest.
@@ -129,6 +136,8 @@ pub(crate) struct Routed {
     pub(crate) filters: Vec<Arc<FilterNode>>,
     /// By which terms handshakes are held, as the object says.
     pub(crate) policies: Vec<Arc<TlsPolicy>>,
+    /// Rules that have no route.
+    pub(crate) left_out: Vec<(RouteId, Arc<LeftOut>)>,
 }
 
 /// The same as it is kept, of thousands of objects: most have one route, which leads to one port.
@@ -220,6 +229,15 @@ impl Row {
         match self.items().first() {
             Some(Item::Secret(secret)) => Some(secret),
             _ => None,
+        }
+    }
+
+    /// Rules that have no route.
+    pub(crate) fn left_out(&self) -> &[(RouteId, Arc<LeftOut>)] {
+        match self {
+            Self::LeftOut(rules) => rules,
+            Self::Routed(routed) => &routed.left_out,
+            _ => &[],
         }
     }
 

@@ -60,6 +60,7 @@ impl Made {
         self.rounds.follow(before, now);
         self.overshadowed.follow(before, now);
         self.plan.routes.follow(now);
+        self.plan.routes.set_unreached(self.overshadowed.unreached());
     }
 
     /// Gives back what maps that grow one by one keep free.

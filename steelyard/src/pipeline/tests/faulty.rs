@@ -151,6 +151,7 @@ impl Files {
         let text = report(&found, &self.sources, Severity::Info, false);
         let exhibit = Exhibit::of(Exhibited {
             routing: &snapshot.routing,
+            unreached: plan.routes.unreached(),
             findings: &found.iter().collect::<Vec<_>>(),
             down: &[],
             entry_points: &[],

@@ -39,7 +39,7 @@ pub(super) use canary::{alone, beside_canary};
 pub(super) use decided::decide;
 pub(in crate::tables) use expressed::is_of_path;
 pub(super) use expressed::{express, expressed};
-pub(in crate::tables) use forbidden::{forbidden, inspection, not_plain, suspicious};
+pub(in crate::tables) use forbidden::{forbidden, inspection, left_out, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
 pub(super) use hosts::{is_of_hosts, names_of_others, suffixed};
 pub(super) use mirror::mirrored;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use steelyard_model::routing::backend::{Backend, BackendNode, CanaryAffinity, Edge};
 use steelyard_model::routing::entry_point::EntryPoint;
 use steelyard_model::routing::id::BackendId;
+use steelyard_model::routing::left_out::LeftOutReason;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{ClassReading, Diagnostic, NamespacedName, RouteDraft, Severity};
 
 use super::super::backend::Join;
 use super::super::{age, is_refused, manner};
+use super::forbidden::left_out_rule;
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -75,35 +77,50 @@ pub(in crate::tables::routes) fn alone(
     read: &ReadSet<'_>,
     options: &ResolveOptions,
     reads: &mut Reads<'_>,
-) -> Vec<Diagnostic> {
+    (routed, diagnostics): (&mut Routed, &mut Vec<Diagnostic>),
+) {
     if read.reading.canary.is_none() {
-        return Vec::new();
+        return;
     }
-    let (own, drafts) = (read.set.object.id(), &read.set.routes);
+    let drafts = &read.set.routes;
     // The default backend of who has hosts stands in there alone.
     let has_hosts = drafts.iter().any(|it| !it.rank.specific.is_fallback);
-    let judged = drafts.iter().filter(|it| !(has_hosts && it.rank.specific.is_fallback));
-    let said = judged.filter_map(|draft| {
-        let rule = &draft.rule;
-        let (message, help) = match main_of(draft, read, options, reads) {
-            None => (
-                format!("no Ingress of its class serves {rule}, so nobody gets to this canary"),
-                "add the Ingress that it stands beside, with the same host and path, or remove it",
+    for draft in drafts.iter().filter(|it| !(has_hosts && it.rank.specific.is_fallback)) {
+        let Some(why) = why_alone(draft, read, options, reads) else { continue };
+        diagnostics.push(told(draft, &why));
+        routed.left_out.push((draft.id.clone(), left_out_rule(draft, why)));
+    }
+}
+
+fn why_alone(
+    draft: &RouteDraft,
+    read: &ReadSet<'_>,
+    options: &ResolveOptions,
+    reads: &mut Reads<'_>,
+) -> Option<LeftOutReason> {
+    if main_of(draft, read, options, reads).is_none() {
+        return Some(LeftOutReason::NoMain);
+    }
+    let first = oldest(&draft.rule, reads)?.set().set.object.id();
+    (first != read.set.object.id()).then_some(LeftOutReason::OtherCanary(first))
+}
+
+fn told(draft: &RouteDraft, why: &LeftOutReason) -> Diagnostic {
+    let rule = &draft.rule;
+    let (message, help) = match why {
+        LeftOutReason::OtherCanary(first) => (
+            format!(
+                "nobody gets to this canary: of those for {rule} Ingress/{first} is older, or first \
+                 by name"
             ),
-            Some(_) => {
-                let first = oldest(rule, reads)?.set().set.object.id();
-                let is_other = first != own;
-                let message = format!(
-                    "nobody gets to this canary: of those for {rule} Ingress/{first} is older, or \
-                     first by name"
-                );
-                is_other.then_some((message, "remove one of the two"))?
-            }
-        };
-        let (severity, code) = (Severity::Warning, codes::CANARY_WITHOUT_MAIN);
-        Some(Diagnostic::at(severity, code, &draft.place, message, help))
-    });
-    said.collect()
+            "remove one of the two",
+        ),
+        _ => (
+            format!("no Ingress of its class serves {rule}, so nobody gets to this canary"),
+            "add the Ingress that it stands beside, with the same host and path, or remove it",
+        ),
+    };
+    Diagnostic::at(Severity::Warning, codes::CANARY_WITHOUT_MAIN, &draft.place, message, help)
 }
 
 /// The Ingress beside whose route a canary's stands.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_dialects::nginx::{self, Forbidden, Inspection, is_plain_path};
+use steelyard_model::routing::left_out::{LeftOut, LeftOutReason};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::{Diagnostic, FieldPath, NginxOptions, Provenance, RouteDraft, Severity};
 
@@ -10,23 +11,25 @@ use super::settings::lines_of_all;
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::Cell;
-use crate::tables::row::{Class, ReadSet, Row};
+use crate::tables::row::{Class, LeftOutRules, ReadSet, Row};
 
 /// What the ConfigMap forbids of an Ingress in words of ingress-nginx, which is left out then.
 pub(in crate::tables) fn forbidden(
     read: &ReadSet<'_>,
     reads: &mut Reads<'_>,
-) -> Option<Diagnostic> {
+) -> Option<(Diagnostic, LeftOutReason)> {
     let written = read.reading.written.as_deref().filter(|_| read.class == Class::Nginx)?;
     let Forbidden { key, why, help } = inspected(reads).forbids(written)?;
     let place = Provenance::new(&read.set.object, FieldPath::annotation(&key));
     let message = format!("annotation `{key}` {why}: the Ingress is left out");
-    Some(Diagnostic::at(Severity::Error, codes::ANNOTATION_FORBIDDEN, &place, message, help))
+    let code = codes::ANNOTATION_FORBIDDEN;
+    let found = Diagnostic::at(Severity::Error, code, &place, message, help);
+    Some((found, LeftOutReason::Annotation(key.into())))
 }
 
 /// What names files of ingress-nginx, or its directives, in an Ingress in its words, which is left
 /// out then.
-pub(in crate::tables) fn suspicious(read: &ReadSet<'_>) -> Option<Diagnostic> {
+pub(in crate::tables) fn suspicious(read: &ReadSet<'_>) -> Option<(Diagnostic, LeftOutReason)> {
     let mut drafts = read.set.routes.iter().filter(|_| read.class == Class::Nginx);
     drafts.find_map(|draft| {
         let what = texts(draft).iter().find_map(|text| nginx::suspicious(text))?;
@@ -34,8 +37,21 @@ pub(in crate::tables) fn suspicious(read: &ReadSet<'_>) -> Option<Diagnostic> {
             "`{what}` is in it, which ingress-nginx lets nobody name: the Ingress is left out"
         );
         let help = "take it out of hosts, paths and names of Services";
-        Some(Diagnostic::at(Severity::Error, codes::PATH_FORBIDDEN, &draft.place, message, help))
+        let code = codes::PATH_FORBIDDEN;
+        let found = Diagnostic::at(Severity::Error, code, &draft.place, message, help);
+        Some((found, LeftOutReason::Words))
     })
+}
+
+/// The rules of an Ingress that is left out.
+pub(in crate::tables) fn left_out(read: &ReadSet<'_>, why: &LeftOutReason) -> LeftOutRules {
+    let of = |draft: &RouteDraft| (draft.id.clone(), left_out_rule(draft, why.clone()));
+    read.set.routes.iter().map(of).collect()
+}
+
+/// The rule of a draft that has no route.
+pub(super) fn left_out_rule(draft: &RouteDraft, why: LeftOutReason) -> Arc<LeftOut> {
+    Arc::new(LeftOut { place: draft.place.clone(), rule: draft.rule.clone(), why })
 }
 
 /// Paths for which ingress-nginx's webhook refuses an Ingress in its words; they are served all the

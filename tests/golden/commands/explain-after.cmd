@@ -1,0 +1,1 @@
+explain entrypoint/web tests/golden/exhibit/after.in.yaml

@@ -1,0 +1,1 @@
+route tests/golden/check/canary-without-main.in.yaml -r http://none.test/

@@ -1,0 +1,1 @@
+route tests/golden/check/annotation-forbidden.in.yaml -r http://a.test/
