@@ -53,6 +53,7 @@ impl CertificateAuthority {
             ]
             .into(),
             unreadable: Default::default(),
+            texts: Default::default(),
         })
     }
 }

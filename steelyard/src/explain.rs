@@ -78,6 +78,11 @@ const OF_GATEWAY: [&str; 11] = [
     "traefikservice",
 ];
 
+/// Whether routes, Services and pools say which objects of a kind (in lower case) they hang on.
+fn is_told_of(kind: &str) -> bool {
+    OF_GATEWAY.contains(&kind) || ["ipaddresspool", "service"].contains(&kind)
+}
+
 /// The rows an explanation is made of.
 struct Rows {
     services: Value,
@@ -255,6 +260,12 @@ impl Wanted {
     /// That there is nothing to tell, and what may have been meant: objects of the name in these
     /// namespaces.
     fn missing(&self, namespaces: &[String]) -> String {
+        if namespaces.is_empty() && !is_told_of(&self.kind) {
+            return format!(
+                "error: of objects of this kind only what was found is told, and nothing was found \
+                 of {self}: nothing is wrong with it, or it is not there"
+            );
+        }
         if namespaces.is_empty() {
             return format!(
                 "error: there is nothing to tell about {self}: no route uses it, and nothing was \
@@ -337,7 +348,9 @@ impl Rows {
             });
             found.extend(backends);
         }
-        found.extend(each(&self.diagnostics).iter().filter_map(|row| of(&row["object"])));
+        for row in each(&self.diagnostics) {
+            found.extend([&row["object"], &row["beside"]].into_iter().filter_map(of));
+        }
         found.into_iter().collect()
     }
 
@@ -382,7 +395,8 @@ impl Rows {
             secret.is_some_and(|secret| shown.contains(secret))
         };
         let diagnostics = pick(&self.diagnostics, &|row| {
-            wanted.is(&row["object"]) || of_certificate(&row["object"])
+            let is_its = wanted.is(&row["object"]) || wanted.is(&row["beside"]);
+            is_its || of_certificate(&row["object"])
         });
         Found {
             endpoints: pick(&self.endpoints, &led_to),

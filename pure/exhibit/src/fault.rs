@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use steelyard_model::{Diagnostic, ObjectRef, Provenance, Severity};
 
 /// Findings that matter to what is served, by object.
-pub(crate) struct Faults<'a>(HashMap<String, Vec<&'a Diagnostic>>);
+pub(crate) struct Faults<'a>(HashMap<&'a ObjectRef, Vec<&'a Diagnostic>>);
 
 /// How something stands (Traefik's words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ impl<'a> Faults<'a> {
     pub(crate) fn of(findings: &'a [&'a Diagnostic]) -> Self {
         let mut all: HashMap<_, Vec<&Diagnostic>> = HashMap::new();
         for found in findings.iter().filter(|it| it.severity < Severity::Info) {
-            if let Some(object) = &found.object {
-                all.entry(object.to_string()).or_default().push(found);
+            for object in found.object.iter().chain(found.beside.as_deref()) {
+                all.entry(object).or_default().push(found);
             }
         }
         Self(all)
@@ -64,13 +64,12 @@ impl<'a> Faults<'a> {
 
     /// What is said of an object.
     pub(crate) fn within(&self, object: &ObjectRef) -> &[&'a Diagnostic] {
-        self.0.get(&object.to_string()).map(Vec::as_slice).unwrap_or_default()
+        self.0.get(object).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What is said, by object.
     pub(crate) fn by_object(&self) -> impl Iterator<Item = (&'a ObjectRef, &[&'a Diagnostic])> {
-        let of = |found: &'a Diagnostic| found.object.as_ref();
-        self.0.values().filter_map(move |found| Some((of(found.first()?)?, &**found)))
+        self.0.iter().map(|(object, found)| (*object, &**found))
     }
 }
 

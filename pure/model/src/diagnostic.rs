@@ -65,6 +65,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// The object at fault; none for faults of a whole file.
     pub object: Option<ObjectRef>,
+    /// Another object that it is about too: what is said of that one has it as well.
+    pub beside: Option<Box<ObjectRef>>,
     /// The field at fault, empty for the whole object.
     pub path: FieldPath,
     /// Where it is written; filled in from `object` and `path` by the loader, which has the text.
@@ -235,6 +237,7 @@ impl Diagnostic {
             severity,
             code,
             object: Some(object.clone()),
+            beside: None,
             path: path.into(),
             location: None,
             part: None,
@@ -242,6 +245,12 @@ impl Diagnostic {
             help: help.into(),
             missing: None,
         }
+    }
+
+    /// The same, where it is about another object too.
+    #[must_use]
+    pub fn beside(self, other: &ObjectRef) -> Self {
+        Self { beside: Some(Box::new(other.clone())), ..self }
     }
 
     /// The same with what it misses.
@@ -273,6 +282,7 @@ impl Diagnostic {
             severity,
             code,
             object: None,
+            beside: None,
             path: FieldPath::root(),
             location: Some(location),
             part: None,
@@ -289,7 +299,7 @@ impl Diagnostic {
 
     /// What it is about, and what it says.
     fn subject(&self) -> impl Ord + '_ {
-        (&self.object, &self.path, self.code, &self.message, &self.help)
+        (&self.object, &self.path, self.code, &self.message, &self.help, &self.beside)
     }
 
     /// Whether it keeps its object (or part of it) from being used.
@@ -318,10 +328,14 @@ impl PartialOrd for Diagnostic {
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Diagnostic", 9)?;
+        let mut out =
+            serializer.serialize_struct("Diagnostic", 9 + usize::from(self.beside.is_some()))?;
         out.serialize_field("severity", &self.severity)?;
         out.serialize_field("code", &self.code)?;
         out.serialize_field("object", &self.object)?;
+        if let Some(other) = &self.beside {
+            out.serialize_field("beside", other)?;
+        }
         out.serialize_field("path", &self.path.0)?;
         out.serialize_field("file", &self.location.as_ref().map(|at| at.file.as_ref()))?;
         let written = self.location.as_ref().filter(|at| at.line > 0);

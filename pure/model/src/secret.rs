@@ -17,6 +17,8 @@ pub struct Secret {
     pub data: BTreeMap<String, SecretValue>,
     /// Keys of `data` whose value is not base64 (encrypted for a tool, say).
     pub unreadable: BTreeSet<String>,
+    /// Keys that are written as they are (`stringData`).
+    pub texts: BTreeSet<String>,
 }
 
 /// A value of a Secret. It never shows in debug output.

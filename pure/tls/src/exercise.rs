@@ -33,7 +33,13 @@ pub fn exercise(bytes: &[u8]) {
         .into();
     let object = Arc::new(ObjectRef::new("Secret", "default", "any"));
     let kind = "kubernetes.io/tls".to_owned();
-    if let Ok(read) = certificate(&Secret { object, kind, data, unreadable: Default::default() }) {
+    if let Ok(read) = certificate(&Secret {
+        object,
+        kind,
+        data,
+        unreadable: Default::default(),
+        texts: Default::default(),
+    }) {
         serves(read);
     }
     ocsp::exercise(bytes);

@@ -39,5 +39,6 @@ pub(crate) fn secret(id: &str, chain: &str, key: &str) -> Secret {
         kind: "kubernetes.io/tls".to_owned(),
         data: [("tls.crt".to_owned(), value(chain)), ("tls.key".to_owned(), value(key))].into(),
         unreadable: Default::default(),
+        texts: Default::default(),
     }
 }

@@ -43,6 +43,7 @@ impl LooseArp {
             severity: Severity::Error,
             code: IPVS_ANSWERS_ARP,
             object: None,
+            beside: None,
             path: FieldPath::root(),
             location: None,
             part: None,

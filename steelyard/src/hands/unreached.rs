@@ -54,6 +54,7 @@ impl Unreached {
             severity,
             code,
             object: self.object.clone(),
+            beside: None,
             path: FieldPath::root(),
             location: None,
             part: None,

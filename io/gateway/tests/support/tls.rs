@@ -156,6 +156,7 @@ pub(crate) fn of_secret(id: &str, chain: &str, key: &str) -> Certificate {
         kind: "kubernetes.io/tls".to_owned(),
         data: [("tls.crt".to_owned(), value(chain)), ("tls.key".to_owned(), value(key))].into(),
         unreadable: Default::default(),
+        texts: Default::default(),
     };
     steelyard_tls::certificate(&secret).unwrap()
 }

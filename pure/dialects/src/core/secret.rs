@@ -20,13 +20,15 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
             None => _ = unreadable.insert(key),
         }
     }
+    let mut texts = BTreeSet::new();
     for (key, value) in raw.string_data.unwrap_or_default() {
         unreadable.remove(&key);
+        texts.insert(key.clone());
         data.insert(key, SecretValue::from(value.unwrap_or_default().as_str()));
     }
     let kind = raw.kind.unwrap_or_else(|| "Opaque".to_owned());
     let object = findings.object().clone();
-    Some(Item::Secret(Box::new(Secret { object, kind, data, unreadable })))
+    Some(Item::Secret(Box::new(Secret { object, kind, data, unreadable, texts })))
 }
 
 /// Standard base64 (RFC 4648 §4) with padding; line breaks are skipped, as Go does.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use steelyard_model::{Secret, SecretValue};
 
 /// The type of Secrets with one user, whose password is written as it is.
-const BASIC: &str = "kubernetes.io/basic-auth";
+pub const BASIC: &str = "kubernetes.io/basic-auth";
 
 /// Why a Secret has no users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,8 @@ mod tests {
                 data.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
             let object = Arc::new(ObjectRef::new("Secret", "default", "s"));
             let unreadable = BTreeSet::new();
-            let secret = Secret { object, kind: kind.to_owned(), data, unreadable };
+            let secret =
+                Secret { object, kind: kind.to_owned(), data, unreadable, texts: BTreeSet::new() };
             let found = users(&secret);
             let found: Result<Vec<&str>, NoUsers> =
                 found.as_ref().map(|all| all.iter().map(|it| &**it).collect()).map_err(|it| *it);

@@ -72,7 +72,13 @@ fn config_map(row: &Row) -> Option<Secret> {
     let [Item::ConfigMap { object, data }, ..] = row.items() else { return None };
     let data = data.iter().map(|(key, value)| (key.clone(), SecretValue::from(value.as_str())));
     let (kind, unreadable) = (String::new(), BTreeSet::new());
-    Some(Secret { object: object.clone(), kind, data: data.collect(), unreadable })
+    Some(Secret {
+        object: object.clone(),
+        kind,
+        data: data.collect(),
+        unreadable,
+        texts: BTreeSet::new(),
+    })
 }
 
 fn named<T>(
@@ -116,7 +122,7 @@ fn of_parts<T>(
         data.insert(part.key.to_owned(), text);
     }
     let (kind, unreadable) = (String::new(), BTreeSet::new());
-    of(&Secret { object, kind, data, unreadable }).map_err(|why| {
+    of(&Secret { object, kind, data, unreadable, texts: BTreeSet::new() }).map_err(|why| {
         let part = parts.iter().find(|part| part.key == why.key());
         let place = part.map_or(&link.place, |part| &part.place);
         Box::new(loss.say(place, format!("{}: {}", why.of_file(), loss.so), why.help()))

@@ -9,7 +9,9 @@ use steelyard_model::routing::id::{FilterId, TlsPolicyId};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsPolicy};
-use steelyard_model::{ClientsDraft, Diagnostic, Missing, NamespacedName, Secret, Severity};
+use steelyard_model::{
+    ClientsDraft, Diagnostic, Missing, NamespacedName, ObjectRef, Secret, Severity,
+};
 use steelyard_tls::authorities;
 
 use super::age;
@@ -146,6 +148,12 @@ fn unusable(draft: &ClientsDraft, why: String, missing: Option<NamespacedName>) 
     let help = "name a Secret of the same namespace that has, as `ca.crt`, who signs them";
     let code = codes::TLS_AUTHORITIES;
     let found = Diagnostic::at(Severity::Error, code, &draft.place, message, help);
+    let secret =
+        draft.secret.as_ref().map(|it| ObjectRef::new("Secret", &*it.namespace, &*it.name));
+    let found = match &secret {
+        Some(secret) => found.beside(secret),
+        None => found,
+    };
     match missing {
         Some(NamespacedName { namespace, name }) => {
             found.missing(Missing::named("Secret", &name).within(&namespace).sought())

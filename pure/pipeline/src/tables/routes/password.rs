@@ -6,9 +6,11 @@ use std::sync::Arc;
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::filter::access::{PasswordAuth, PasswordManner};
 use steelyard_model::routing::filter::{Filter, FilterNode};
-use steelyard_model::{Diagnostic, Missing, NamespacedName, PasswordDraft, Secret, Severity};
+use steelyard_model::{
+    Diagnostic, Missing, NamespacedName, ObjectRef, PasswordDraft, Secret, Severity,
+};
 
-use super::users::say_users;
+use super::users::{KeptUsers, say_users};
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Tag};
@@ -47,7 +49,9 @@ pub(super) fn password(
         false => ("basic-auth", Filter::BasicAuth(auth)),
     };
     // As with nginx, nobody is kept from coming in by somebody else's line.
-    say_users(&filter, &format!("of Secret {}", draft.secret), &draft.place, diagnostics);
+    let kept = row.as_ref().and_then(Row::secret).map(KeptUsers);
+    let whose = format!("of Secret {}", draft.secret);
+    say_users(&filter, (&whose, kept, draft.is_map), &draft.place, diagnostics);
     let id = format!("{namespace}/{name}#{kind}@ingress").into();
     Ok(Some(Arc::new(FilterNode { id, place: None, filter })))
 }
@@ -89,5 +93,6 @@ fn unusable(draft: &PasswordDraft, why: &str) -> Diagnostic {
         "add it, with lines of `name:hash` under `auth`, or a hash by each name for `auth-map`";
     let code = codes::FILTER_SECRET;
     let found = Diagnostic::at(Severity::Error, code, &draft.place, message, help);
-    found.missing(Missing::named("Secret", name).within(namespace).sought())
+    let secret = ObjectRef::new("Secret", &**namespace, &**name);
+    found.beside(&secret).missing(Missing::named("Secret", name).within(namespace).sought())
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use steelyard_dialects::traefik::users::{credentials, users, users_of_file};
+use steelyard_dialects::traefik::users::{BASIC, credentials, users, users_of_file};
 use steelyard_login::Keys;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::handshake_draft::{MaterialPart, SecretLink};
@@ -19,14 +19,14 @@ use steelyard_model::routing::filter::{Filter, FilterNode, MOST_DEPTH, MOST_LOOK
 use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{
-    Diagnostic, FilterDraft, Item, Missing, NamespacedName, Provenance, Secret, Severity,
+    Diagnostic, FilterDraft, Item, Missing, NamespacedName, ObjectRef, Provenance, Secret, Severity,
 };
 use steelyard_passwords::PasswordHash;
 use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
 use steelyard_tokens::KeyRing;
 
 use super::super::elsewhere;
-use super::super::users::{count_of_users, say_users, set_users, users_of};
+use super::super::users::{KeptUsers, count_of_users, say_users, set_users, users_of};
 use super::guarded::ENTRY_POINT;
 use super::plugins::instead_of_plugin;
 use super::{Maker, UNSERVED};
@@ -386,20 +386,17 @@ impl Maker<'_, '_> {
         let whose = format!("of Secret {}", link.secret);
         let filled = match purpose {
             SecretPurpose::Users => {
-                filled.and_then(|()| self.has_users(filter, &whose, &link.place))
+                let kept = (secret.kind != BASIC).then_some(KeptUsers(secret));
+                filled.and_then(|()| self.has_users(filter, (&whose, kept), &link.place))
             }
             _ => filled,
         };
         if let Err(why) = &filled {
             let message = format!("Secret {} is of no use here: {why}", link.secret);
             let help = "write into it what is wanted, or name another";
-            self.diagnostics.push(Diagnostic::at(
-                Severity::Error,
-                codes::FILTER_SECRET,
-                &link.place,
-                message,
-                help,
-            ));
+            let (severity, code) = (Severity::Error, codes::FILTER_SECRET);
+            let found = Diagnostic::at(severity, code, &link.place, message, help);
+            self.diagnostics.push(found.beside(&secret_object(&link.secret)));
         }
         filled.ok()
     }
@@ -409,7 +406,7 @@ impl Maker<'_, '_> {
         let written = users_of(filter).map(std::mem::take).unwrap_or_default();
         let filled = self.users_in(file).and_then(|users| {
             set_users(filter, users);
-            let own = self.has_users(filter, "of this file", &file.place);
+            let own = self.has_users(filter, ("of this file", None), &file.place);
             let mut all = users_of(filter).map_or(Vec::new(), |all| all.to_vec());
             all.extend(written.iter().cloned());
             set_users(filter, all);
@@ -437,10 +434,12 @@ impl Maker<'_, '_> {
     fn has_users(
         &mut self,
         filter: &Filter,
-        whose: &str,
+        (whose, kept): (&str, Option<KeptUsers<'_>>),
         place: &Provenance,
     ) -> Result<(), String> {
-        let Some(count) = say_users(filter, whose, place, self.diagnostics) else { return Ok(()) };
+        let Some(count) = say_users(filter, (whose, kept, false), place, self.diagnostics) else {
+            return Ok(());
+        };
         if count == 0 { Err("it names nobody who could be let in".to_owned()) } else { Ok(()) }
     }
 
@@ -451,8 +450,13 @@ impl Maker<'_, '_> {
         let code = codes::FILTER_SECRET;
         let found = Diagnostic::at(Severity::Error, code, &link.place, say("no"), help);
         let missing = Missing::named("Secret", name).within(namespace).sought();
+        let found = found.beside(&secret_object(&link.secret));
         self.diagnostics.push(found.missing(missing.if_invalid(say("no valid"))));
     }
+}
+
+fn secret_object(NamespacedName { namespace, name }: &NamespacedName) -> ObjectRef {
+    ObjectRef::new("Secret", &**namespace, &**name)
 }
 
 /// Whether who names a filter by its whole name may name one of any namespace: Ingresses, and

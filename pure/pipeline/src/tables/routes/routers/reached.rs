@@ -229,6 +229,7 @@ fn terms(tls: &FilterTls, url: &AskedUrl, place: &Provenance) -> Result<OriginTl
             .map(|(key, it)| ((*key).to_owned(), SecretValue::from(&***it)))
             .collect::<BTreeMap<_, _>>(),
         unreadable: BTreeSet::new(),
+        texts: BTreeSet::new(),
     };
     let roots = match (&tls.ca, tls.is_unverified) {
         (_, true) => Roots::Nobody,

@@ -1,0 +1,1 @@
+explain secret/default/nothing tests/golden/exhibit/after.in.yaml
