@@ -177,6 +177,7 @@ impl Signer {
             kind: "kubernetes.io/tls".to_owned(),
             data: [("tls.crt".to_owned(), chain), ("tls.key".to_owned(), key)].into(),
             unreadable: Default::default(),
+            texts: Default::default(),
         };
         steelyard_tls::certificate(&secret).map_err(|why| anyhow::anyhow!("{why:?}"))
     }

@@ -85,7 +85,9 @@ fn row(
     errors.extend(unheld.map(|(at, why)| format!("no handshake is held at {at}: {why}")));
     match idle {
         Some(Idle::Unreached) => errors.push(UNREACHED.to_owned()),
-        Some(Idle::Refused(..) | Idle::Denied(_) | Idle::After(_) | Idle::Behind) if errors.is_empty() => {
+        Some(Idle::Refused(..) | Idle::Denied(_) | Idle::After(_) | Idle::Behind)
+            if errors.is_empty() =>
+        {
             errors.push(why);
         }
         _ => {}

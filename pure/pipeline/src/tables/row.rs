@@ -158,6 +158,7 @@ pub(crate) struct MoreRouted {
     pub(crate) transports: Vec<Arc<Transport>>,
     pub(crate) filters: Vec<Arc<FilterNode>>,
     pub(crate) policies: Vec<Arc<TlsPolicy>>,
+    pub(crate) left_out: Vec<(RouteId, Arc<LeftOut>)>,
 }
 
 impl MoreRouted {
@@ -166,6 +167,7 @@ impl MoreRouted {
         transports: Vec::new(),
         filters: Vec::new(),
         policies: Vec::new(),
+        left_out: Vec::new(),
     };
 }
 
@@ -179,13 +181,15 @@ impl RoutedRow {
 
 impl From<Routed> for RoutedRow {
     fn from(made: Routed) -> Self {
-        let Routed { routes, own, leaves, ports, written, transports, filters, policies } = made;
-        let mut more = MoreRouted { written, transports, filters, policies };
+        let Routed { routes, own, leaves, ports, .. } = made;
+        let Routed { written, transports, filters, policies, left_out, .. } = made;
+        let mut more = MoreRouted { written, transports, filters, policies, left_out };
         let is_more = more != MoreRouted::NONE;
         more.written.shrink_to_fit();
         more.transports.shrink_to_fit();
         more.filters.shrink_to_fit();
         more.policies.shrink_to_fit();
+        more.left_out.shrink_to_fit();
         Self {
             routes: routes.into_iter().collect(),
             own: own.into_iter().collect(),
@@ -236,7 +240,7 @@ impl Row {
     pub(crate) fn left_out(&self) -> &[(RouteId, Arc<LeftOut>)] {
         match self {
             Self::LeftOut(rules) => rules,
-            Self::Routed(routed) => &routed.left_out,
+            Self::Routed(routed) => &routed.more().left_out,
             _ => &[],
         }
     }

@@ -136,6 +136,7 @@ fn main_of(
         let claim = Cell::Claim(Arc::new((listener.id, rule.clone())));
         let Row::Named(main) = reads.row(&claim)? else { return None };
         let main = main?;
+        let main = NamespacedName::clone(&main);
         let row = reads.row(&Cell::Set(main.clone()))?;
         (row.set().class == read.class).then_some(main)
     })
