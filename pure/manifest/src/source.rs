@@ -132,7 +132,7 @@ impl Source {
     /// characters where it is not UTF-8.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
         let bytes = self.text.bytes();
-        bytes.map_or("".into(), |bytes| String::from_utf8_lossy(without_mark(bytes)))
+        bytes.map(|bytes| String::from_utf8_lossy(without_mark(bytes))).unwrap_or_default()
     }
 
     /// The text, if it is one, within `limits`.

@@ -7,7 +7,7 @@
 //! - A file that cannot be read stands as it was.
 //! - A loss is believed when it has stood unchanged for a moment: 2 seconds ([`MOMENT`]), or
 //!   5 where nothing is left ([`EMPTY_MOMENT`]). A loss is an object that no file has any more, or
-//!   a file that ends earlier than before.
+//!   a file that ends earlier than before. What a file had before it broke counts as what it has.
 //! - What a file of dynamic configuration names stands as long as that file does for one of these
 //!   reasons (`owed.rs`).
 //!
@@ -222,7 +222,7 @@ impl<T: Extract> Loss<'_, T> {
 
     /// Whether it takes something away that is not in `present`.
     fn counts(&self, present: &BTreeSet<&Key>) -> bool {
-        let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
+        let is_lost = || self.former.content.standing().any(|key| !present.contains(key));
         self.fresh.is_none() && self.former.content.is_broken || is_lost()
     }
 }
@@ -238,7 +238,7 @@ pub(super) fn loss<T: Extract>(former: &File<T>, fresh: &File<T>) -> Option<Less
 /// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is, and the last
 /// good version stays in force: then what all other files have makes no difference.
 fn keeps_all<T: Extract>(fresh: &Content<T>, former: &Content<T>) -> bool {
-    fresh.is_broken || former.keys().all(|key| fresh.named(key).next().is_some())
+    fresh.is_broken || former.standing().all(|key| fresh.named(key).next().is_some())
 }
 
 /// The losses that are real and not believed yet, given what there is `elsewhere`: what is lost in
@@ -255,7 +255,7 @@ fn held<'l, 'a, T: Extract>(
             false => loss.fresh.as_ref().map(|fresh| &fresh.content),
         });
         let present: BTreeSet<&Key> =
-            elsewhere.iter().chain(fresh).flat_map(|it| it.keys()).collect();
+            elsewhere.iter().chain(fresh).flat_map(|it| it.standing()).collect();
         let more = losses
             .iter()
             .zip(&is_held)

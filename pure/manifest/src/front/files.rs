@@ -40,6 +40,9 @@ pub(super) struct Content<T> {
     diagnostics: Box<[Diagnostic]>,
     /// Some document could not be read as an object.
     pub(super) is_broken: bool,
+    /// Names that the file had before it broke, and that are not read of it now: what they name may
+    /// stand in its last good version, as long as nothing has been read without them.
+    stood: Box<[Key]>,
 }
 
 /// Files by name.
@@ -82,7 +85,11 @@ impl<T: Extract> Reading<T> {
         let mut objects: Box<[Arc<T>]> = objects.collect();
         objects.sort_by(|a, b| a.written().key.cmp(&b.written().key));
         let (diagnostics, is_broken) = (loaded.diagnostics.into(), loaded.broken);
-        let content = Content { objects, diagnostics, is_broken };
+        let mut content = Content { objects, diagnostics, is_broken, stood: Box::default() };
+        if let Some(former) = former.filter(|_| is_broken) {
+            let lost = former.content.standing().filter(|key| content.named(key).next().is_none());
+            content.stood = lost.cloned().collect();
+        }
         File { source: source.clone(), content: Arc::new(content) }
     }
 
@@ -151,9 +158,14 @@ impl<T> Clone for File<T> {
 }
 
 impl<T: Extract> Content<T> {
-    /// Whether there is no object in it.
+    /// Whether there is no object in it, nor of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.objects.is_empty() && self.stood.is_empty()
+    }
+
+    /// The names in it, and those that it had before it broke.
+    pub(super) fn standing(&self) -> impl Iterator<Item = &Key> {
+        self.keys().chain(&self.stood)
     }
 
     /// The names in it, in order, each as often as it is there.

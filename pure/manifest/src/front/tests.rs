@@ -135,6 +135,34 @@ fn an_edit_of_text_alone_is_one_in_place() {
     }
 }
 
+/// What a file had before it broke stands in its last good version: who empties the file to write it
+/// anew, or has written a part of it, takes nothing of that away at once.
+#[test]
+fn what_a_broken_file_had_is_lost_after_a_moment() {
+    let file = |text: &str| Sight::complete(vec![Source::new("a.yaml", text.as_bytes())]);
+    let good = object("a") + &object("b");
+    for broken in ["apiVersion: v1\n\tkind: Service\n".to_owned(), object("a") + "---\na: [\n"] {
+        for (text, seconds) in [
+            (String::new(), Some(5)),
+            ("# a comment\n".to_owned(), Some(5)),
+            (object("a"), Some(2)),
+            (object("b"), Some(2)),
+            (good.clone(), None),
+            (broken.clone() + "---\nb: [\n", None),
+        ] {
+            let (mut heard, now) = (Heard::default(), start());
+            for before in [&good, &broken] {
+                assert_eq!(heard.follow(&file(before), now).due, None, "{before:?}");
+            }
+            let awaited = heard.follow(&file(&text), now);
+            let expected = seconds.map(|it| now + Duration::from_secs(it));
+            assert_eq!(awaited.due, expected, "{broken:?} {text:?}");
+            let over = now + Duration::from_secs(5);
+            assert_eq!(heard.follow(&file(&text), over).due, None);
+        }
+    }
+}
+
 /// What leads to a certificate is nothing without it: it stands as long as what names it does.
 #[test]
 fn what_a_file_names_stands_as_long_as_that_file() {
