@@ -26,6 +26,25 @@ struct MayHaveParents {
     spec: Option<Box<Self>>,
 }
 
+/// An Ingress, as far as its rules have hosts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MayHaveHosts {
+    spec: RulesOfHosts,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RulesOfHosts {
+    rules: Vec<MayHaveHost>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MayHaveHost {
+    host: Option<Ignored>,
+}
+
 /// Where objects say whose they are.
 const CLASS_FIELD: &str = "spec.ingressClassName";
 pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -110,6 +129,12 @@ impl<'a> Findings<'a> {
     /// Whether the object is to lower to nothing is settled, whatever was found on the way.
     pub(crate) fn is_refused(&mut self, is_refused: bool) {
         self.invalid = is_refused;
+    }
+
+    /// Of each rule of an Ingress whether a host is written, whatever stands there.
+    pub(crate) fn writes_hosts(&self) -> Vec<bool> {
+        let written = self.source.read_lenient::<MayHaveHosts>().value.unwrap_or_default();
+        written.spec.rules.iter().map(|rule| rule.host.is_some()).collect()
     }
 
     /// Whether the object is to lower to nothing.

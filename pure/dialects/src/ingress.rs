@@ -48,8 +48,23 @@ pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
 pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
     match findings.read() {
         Some(raw) => Some(of_written(raw, findings, options)),
-        None => findings.as_meant(|findings, raw| Some(of_written(raw, findings, options))),
+        None => findings.as_meant(|findings, mut raw: raw::Ingress| {
+            leave_out_unread_hosts(&mut raw, &findings.writes_hosts());
+            Some(of_written(raw, findings, options))
+        }),
     }
+}
+
+/// A rule whose host cannot be read is about nobody who is known: it is not one for all hosts.
+fn leave_out_unread_hosts(raw: &mut raw::Ingress, written: &[bool]) {
+    let Some(rules) = raw.spec.as_mut().and_then(|spec| spec.rules.as_mut()) else { return };
+    let is_as_written = rules.len() == written.len();
+    let mut index = 0;
+    rules.retain(|rule| {
+        let is_written = !is_as_written || written[index];
+        index += 1;
+        rule.host.is_some() || !is_written
+    });
 }
 
 fn of_written(raw: raw::Ingress, findings: &mut Findings<'_>, options: &LowerOptions) -> Item {

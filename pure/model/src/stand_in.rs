@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::handshake_draft::{AskedClients, PolicyDraft};
 use crate::item::Item;
 use crate::object::Provenance;
-use crate::route_draft::{ClassReading, ClassReadings, RouteDraft, RouteSet};
+use crate::route_draft::{ClassReading, ClassReadings, NginxReading, RouteDraft, RouteSet};
 use crate::router_draft::{RouterDraft, RouterSet, WayDraft, WayTarget};
 use crate::routing::backend::RefusalReason;
 use crate::routing::tls::DEFAULT_POLICY;
@@ -62,6 +62,12 @@ fn of_routes(set: RouteSet) -> RouteSet {
     RouteSet { refusal: Some(RefusalReason::Mistake(whole)), readings, routes, ..set }
 }
 
+/// The other names of its hosts.
+fn aliases(reading: &NginxReading) -> Option<Box<NginxReading>> {
+    let aliases = reading.aliases.clone()?;
+    Some(Box::new(NginxReading { aliases: Some(aliases), ..NginxReading::default() }))
+}
+
 /// Of what annotations come to only where the routes are, and how they are compared.
 fn of_reading(reading: &ClassReading) -> Arc<ClassReading> {
     ClassReading {
@@ -72,6 +78,7 @@ fn of_reading(reading: &ClassReading) -> Arc<ClassReading> {
         is_unserved: reading.is_unserved,
         number: reading.number,
         observability: reading.observability,
+        nginx: reading.nginx.as_deref().and_then(aliases),
         ..ClassReading::default()
     }
     .shared()

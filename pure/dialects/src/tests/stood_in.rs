@@ -147,6 +147,36 @@ fn an_object_of_traefiks_kinds_and_an_ingress() {
     }
 }
 
+/// A host that cannot be read names nobody: its rule closes nothing, and least of all every host.
+#[test]
+fn a_rule_of_an_ingress_whose_host_cannot_be_read() {
+    let path = "http: {paths: [{path: /admin, pathType: Prefx, backend: {service: {name: s, port: \
+                {number: 80}}}}]}";
+    for (host, rules) in [("host: 5, ", 1), ("host: [a.test], ", 1), ("", 2), ("host: b.test, ", 2)]
+    {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: x}}\n\
+             spec: {{ingressClassName: traefik, rules: [{{{host}{path}}}, \
+             {{host: a.test, {path}}}]}}\n"
+        );
+        let lowered = of(&text, false);
+        let [Item::Routes(set)] = &lowered.stand_in[..] else { panic!("{:?}", lowered.stand_in) };
+        assert_eq!(set.routes.len(), rules, "{host}");
+    }
+}
+
+/// Other names of its hosts are closed with them.
+#[test]
+fn other_names_of_an_ingress() {
+    let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: x, annotations: \
+                {nginx.ingress.kubernetes.io/server-alias: 'b.test'}}\nspec: {ingressClassName: nginx, \
+                rules: [{host: a.test, http: {paths: [{path: /}]}}]}\n";
+    let lowered = of(text, false);
+    let [Item::Routes(set)] = &lowered.stand_in[..] else { panic!("{:?}", lowered.stand_in) };
+    let aliases = set.readings.nginx.nginx.as_ref().and_then(|it| it.aliases.as_ref());
+    assert_eq!(aliases.map(|(all, _)| all.len()), Some(1));
+}
+
 /// Terms of handshakes with a mistake that are for all who name none are for nobody: who names
 /// nothing is not to be let in by less. Others are for nobody without that.
 #[test]

@@ -410,8 +410,7 @@ impl Reader<'_, '_> {
             hosts: Vec::new(),
             place: self.findings.place(&path.key("secretName")),
         });
-        let named = |it: &&raw::Reference| it.name.as_deref().is_some_and(|name| !name.is_empty());
-        let options = written.options.as_ref().filter(named);
+        let options = written.options.as_ref();
         let options = options.map(|options| self.policy(options, &path.key("options")));
         self.unasked(written, path);
         let (options, refused) = match options.transpose() {
