@@ -132,7 +132,7 @@ impl Core {
         let headed =
             (!labels.is_empty()).then(|| Headed::new(labels.clone(), shared.headed.clone()));
         let own = shared.options.own_sockets.clone();
-        let upstreams = Upstreams::new(shared.options.workers, kept, own);
+        let upstreams = Upstreams::new((index, shared.options.workers), kept, own);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
         let chance = shared.seed.wrapping_add(index as u64);
         let limits = Rc::new(Limits::from(&shared.options.timeouts));

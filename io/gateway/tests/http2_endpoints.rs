@@ -6,12 +6,13 @@ mod support;
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::transport::{Pings, Transport, Upkeep};
 use support::h2::{Deed, Endpoint, Raw, ask, connect, get, request, run, whole};
 use support::{
     Client, PATIENCE, Received, Server, eventually, gateway, gateway_to_http2, head, route,
@@ -111,6 +112,95 @@ fn a_connection_is_shared_as_long_as_its_transport_says() {
         }
         assert_eq!(connections(), before + more, "{idle:?}");
     }
+}
+
+/// An endpoint whose frames are written by hand: it answers so many PINGs, and requests once it has
+/// seen some.
+struct ByHand {
+    server: Server,
+    pings: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl ByHand {
+    fn start(pongs: usize, answers_after: usize) -> Self {
+        let [pings, ended] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let (seen, over) = (pings.clone(), ended.clone());
+        let server = Server::start(move |mut stream, _| {
+            if serve_by_hand(&mut stream, &seen, pongs, answers_after).is_err() {
+                over.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { server, pings, ended }
+    }
+}
+
+fn serve_by_hand(
+    stream: &mut TcpStream,
+    seen: &AtomicUsize,
+    pongs: usize,
+    answers_after: usize,
+) -> std::io::Result<()> {
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const HEADERS: u8 = 1;
+    stream.read_exact(&mut [0; 24])?;
+    stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0])?;
+    let (mut asked, mut pings) = (None, 0);
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload)?;
+        let is_answer = head[4] & 1 == 1;
+        match head[3] {
+            SETTINGS if !is_answer => stream.write_all(&[0, 0, 0, SETTINGS, 1, 0, 0, 0, 0])?,
+            PING if !is_answer => {
+                pings += 1;
+                seen.fetch_add(1, Ordering::SeqCst);
+                if pings <= pongs {
+                    stream.write_all(&[0, 0, 8, PING, 1, 0, 0, 0, 0])?;
+                    stream.write_all(&payload)?;
+                }
+            }
+            HEADERS => asked = Some([head[5], head[6], head[7], head[8]]),
+            _ => {}
+        }
+        if pings >= answers_after
+            && let Some([a, b, c, d]) = asked.take()
+        {
+            // `:status: 200`, and no more.
+            stream.write_all(&[0, 0, 1, HEADERS, 5, a, b, c, d, 0x88])?;
+        }
+    }
+}
+
+/// Who is silent is asked, and who does not answer is given up with what is under way there.
+#[test]
+fn an_endpoint_that_is_silent_is_asked_by_pings() {
+    let soon = Duration::from_millis(50);
+    let upkeep = Upkeep { pings: Some(Pings { silence: soon, answer: soon }), ..Upkeep::default() };
+    let transport = || Transport { id: "asking".into(), upkeep, ..Transport::h2c() };
+    let (gateway, address) = gateway(&[]);
+    let led = |endpoint: &ByHand, version| {
+        let mut map = routing(&[route("r", "*", "/", &[endpoint.server.address])]);
+        speak(&mut map, "r", transport());
+        gateway.apply(&map, version);
+        Client::connect(address)
+    };
+    // The first one is asked by every new connection.
+    let gone = ByHand::start(1, usize::MAX);
+    assert_eq!(led(&gone, 2).get("a", "/").status(), 502);
+    assert!(gone.pings.load(Ordering::SeqCst) >= 2, "it was asked");
+    eventually("its connection is closed", || gone.ended.load(Ordering::SeqCst) > 0);
+    let slow = ByHand::start(usize::MAX, 4);
+    let mut client = led(&slow, 3);
+    assert_eq!(client.get("a", "/").status(), 200);
+    // Also while nothing is asked for.
+    eventually("it is asked on", || slow.pings.load(Ordering::SeqCst) > 8);
+    assert_eq!(client.get("a", "/").status(), 200);
+    assert_eq!(slow.ended.load(Ordering::SeqCst), 0, "it is the same connection");
 }
 
 #[test]

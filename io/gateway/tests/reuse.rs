@@ -6,10 +6,12 @@ mod support;
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use steelyard_gateway::GatewayOptions;
+use steelyard_model::routing::transport::{Transport, Upkeep};
 use support::*;
 
 fn path(head: &str) -> &str {
@@ -150,4 +152,39 @@ fn a_pending_interim_response_reaches_nobody_else() {
     assert_eq!(get(address, "a", "/b").text(), "/b");
     assert_eq!(get(address, "a", "/c").text(), "/c");
     assert_eq!(backend.accepted.load(Ordering::SeqCst), 2);
+}
+
+/// No more are kept than a transport says; the others are closed once they have answered.
+#[test]
+fn so_many_idle_connections_are_kept_as_a_transport_says() {
+    const AT_ONCE: usize = 4;
+    let (open, together) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(AT_ONCE)));
+    let now = open.clone();
+    let server = Server::start(move |mut stream, _| {
+        now.fetch_add(1, Ordering::SeqCst);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while head(&mut reader).is_some() {
+            together.wait();
+            if stream.write_all(&ok("it")).is_err() {
+                break;
+            }
+        }
+        now.fetch_sub(1, Ordering::SeqCst);
+    });
+    let options = GatewayOptions { workers: 1, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&[], options);
+    let mut map = routing(&[route("r", "*", "/", &[server.address])]);
+    for (version, most_idle, kept) in
+        [(2, Some(1), 1), (3, Some(0), 0), (4, Some(3), 3), (5, None, 4)]
+    {
+        let upkeep = Upkeep { most_idle, ..Upkeep::default() };
+        speak(&mut map, "r", Transport { id: "kept".into(), upkeep, ..Transport::plain() });
+        gateway.apply(&map, version);
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| assert_eq!(Client::connect(address).get("a", "/").text(), "it"));
+            }
+        });
+        eventually("the others are closed", || open.load(Ordering::SeqCst) == kept);
+    }
 }

@@ -4,8 +4,8 @@
 //! [`TakenPlace`] is dropped. Each part of the program has its own, so that none can use up what
 //! another needs. The number may change at any time: nobody is thrown out, nobody new gets in.
 //!
-//! Where all are taken by who is idle, those make room, and nobody notices; who still has none after
-//! a while is *kept waiting*, which is counted.
+//! Where all are taken by who is idle, those make room, and nobody notices; who still has none
+//! after a while is *kept waiting*, which is counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -17,6 +17,7 @@ pub(crate) mod transport;
 pub mod users;
 
 pub use tls::cipher_suites;
+pub use transport::{most_idle, pings};
 
 use crate::findings::Findings;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::route_draft::TlsSecret;
 use crate::routing::tls::{TlsPolicy, TlsVersion};
-use crate::routing::transport::ProxyVersion;
+use crate::routing::transport::{ProxyVersion, Upkeep};
 use crate::secret::SecretValue;
 
 /// By which terms handshakes with clients are held (TLSOption).
@@ -140,6 +140,8 @@ pub struct TransportDraft {
     pub half_closed: Option<Duration>,
     /// After how long a silence an endpoint of connections is asked whether it is there.
     pub alive: Option<Duration>,
+    /// What becomes of connections that nothing is asked over.
+    pub upkeep: Upkeep,
 }
 
 /// How TLS is spoken to endpoints.

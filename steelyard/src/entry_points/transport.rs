@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use steelyard_dialects::traefik::cipher_suites;
+use steelyard_dialects::traefik::{cipher_suites, most_idle, pings};
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::{
-    ForwardingTimes, OriginProtocol, OriginTls, Roots, Transport,
+    ForwardingTimes, OriginProtocol, OriginTls, Roots, Transport, Upkeep,
 };
 use steelyard_tls::authorities_of;
 
@@ -99,6 +99,12 @@ pub(super) fn times(options: &BTreeMap<String, String>) -> ForwardingTimes {
         connect: said("dialtimeout"),
         answer: said("responseheadertimeout"),
         idle: said("idleconntimeout"),
+        upkeep: Upkeep {
+            most_idle: options
+                .get(&format!("{OF_REQUESTS}maxidleconnsperhost"))
+                .and_then(|it| most_idle(it.parse().ok()?)),
+            pings: pings(said("readidletimeout"), said("pingtimeout")),
+        },
     }
 }
 
@@ -171,6 +177,8 @@ fn parts(list: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use std::time::Duration;
 
+    use steelyard_model::routing::transport::Pings;
+
     use super::*;
 
     fn said(options: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -191,6 +199,9 @@ mod tests {
             ("serverstransport.ciphersuites", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"),
             ("serverstransport.forwardingtimeouts.dialtimeout", "2s"),
             ("serverstransport.forwardingtimeouts.idleconntimeout", "0"),
+            ("serverstransport.forwardingtimeouts.readidletimeout", "10s"),
+            ("serverstransport.forwardingtimeouts.pingtimeout", "0"),
+            ("serverstransport.maxidleconnsperhost", "-1"),
             ("tcpserverstransport.dialtimeout", "3s"),
             ("tcpserverstransport.terminationdelay", "100ms"),
             ("tcpserverstransport.tls.servername", "db.test"),
@@ -206,7 +217,11 @@ mod tests {
         assert_eq!(&*tls.ciphers[0], "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
         assert_eq!(tls.ciphers.len(), 4, "and those of TLS 1.3");
         let connect = Some(Duration::from_secs(2));
-        assert_eq!(times(&options), ForwardingTimes { connect, ..ForwardingTimes::default() });
+        let seconds = Duration::from_secs;
+        let pings = Some(Pings { silence: seconds(10), answer: seconds(15) });
+        let upkeep = Upkeep { most_idle: Some(0), pings };
+        let expected = ForwardingTimes { connect, upkeep, ..ForwardingTimes::default() };
+        assert_eq!(times(&options), expected);
         let (connect, half_closed) =
             (Some(Duration::from_secs(3)), Some(Duration::from_millis(100)));
         let alive = Some(Duration::from_secs(20));

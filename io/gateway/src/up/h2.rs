@@ -1,6 +1,7 @@
 //! HTTP/2 to endpoints: few connections, which many requests share.
 
 mod errand;
+mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::Ping;
 use h2::client::{Builder, SendRequest};
+use steelyard_model::routing::transport::Pings;
 use tokio::sync::Mutex;
 use tokio::task::spawn_local;
 
@@ -20,6 +22,7 @@ use crate::wire::link::Link;
 use crate::wire::session::Unshaken;
 use crate::wire::stream::Stream;
 pub(crate) use errand::Errand;
+use watch::Watch;
 
 /// The connections to one address.
 #[derive(Default)]
@@ -91,10 +94,11 @@ impl Sessions {
 impl Session {
     pub(super) async fn make(
         stream: Stream,
-        address: SocketAddr,
-        scheme: &'static str,
+        (address, scheme): (SocketAddr, &'static str),
+        pings: Option<Pings>,
     ) -> io::Result<Rc<Self>> {
-        let link = Link::to_endpoint(stream);
+        let heard = pings.map(|_| Rc::new(Cell::new(Instant::now())));
+        let link = Link::to_endpoint(stream, heard.clone());
         let mut builder = Builder::new();
         builder
             .enable_push(false)
@@ -114,7 +118,7 @@ impl Session {
             is_over: Cell::new(false),
         });
         let weak = Rc::downgrade(&session);
-        spawn_local(async move {
+        let driver = spawn_local(async move {
             let ended = connection.await;
             tracing::debug!(?ended, %address, "a connection of HTTP/2 to an endpoint has ended");
             weak.upgrade().into_iter().for_each(|it| it.is_over.set(true));
@@ -122,6 +126,10 @@ impl Session {
         // Its settings come before it answers: how many requests it takes, and that it is one.
         if let Some(mut ping) = ping {
             ping.ping(Ping::opaque()).await.map_err(broken)?;
+            if let (Some(pings), Some(heard)) = (pings, heard) {
+                let watch = Watch { heard, pings, session: Rc::downgrade(&session), address };
+                spawn_local(watch.keep(ping, driver.abort_handle()));
+            }
         }
         Ok(session)
     }

@@ -59,7 +59,7 @@ impl Upstream {
         }
         let scheme = if self.security.is_some() { "https" } else { "http" };
         let making = async {
-            let session = Session::make(stream, self.address, scheme).await?;
+            let session = Session::make(stream, (self.address, scheme), self.pings()).await?;
             // One that takes nothing would be one more for each who asks.
             session.has_room().then_some(session).ok_or_else(|| REFUSED.into())
         };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use steelyard_host::own_sockets::{OwnSocket, OwnSockets};
 use steelyard_http::Clean;
 use steelyard_model::routing::times::ReuseTerms;
+use steelyard_model::routing::transport::{Pings, Upkeep};
 
 use super::h2::{Errand, Sessions};
 use super::security::Security;
@@ -47,6 +48,8 @@ pub(crate) struct Upstream {
     /// Connections that HTTP/2 is spoken on.
     pub(crate) sessions: Sessions,
     kept: Rc<Kept>,
+    /// As the last one said who asked there.
+    upkeep: Cell<Upkeep>,
 }
 
 /// How sure one wants to be of a connection.
@@ -66,6 +69,8 @@ struct Kept {
     /// How many all cores may keep, and how many cores there are.
     most: Arc<AtomicUsize>,
     cores: usize,
+    /// Which of them this is.
+    core: usize,
     /// To none of these.
     own: OwnSockets,
 }
@@ -89,6 +94,12 @@ struct Idle {
 impl Kept {
     fn is_full(&self) -> bool {
         self.now.get() >= self.most.load(Ordering::Relaxed) / self.cores.max(1)
+    }
+
+    /// This core's part of what all may keep.
+    fn share(&self, most: u32) -> usize {
+        let (most, cores) = (usize::try_from(most).unwrap_or(usize::MAX), self.cores.max(1));
+        most / cores + usize::from(self.core < most % cores)
     }
 }
 
@@ -128,9 +139,20 @@ impl Upstream {
             spare: Cell::default(),
             sessions: Sessions::default(),
             kept: self.kept.clone(),
+            upkeep: self.upkeep.clone(),
         });
         secured.push(made.clone());
         made
+    }
+
+    /// What becomes of its connections from now on, as a transport by which it is asked says.
+    pub(crate) fn keep_by(&self, upkeep: Upkeep) {
+        self.upkeep.set(upkeep);
+    }
+
+    /// How those that requests share are asked whether somebody is there.
+    pub(super) fn pings(&self) -> Option<Pings> {
+        self.upkeep.get().pings
     }
 
     /// Whether requests there are known to share no connection, where they might.
@@ -189,7 +211,9 @@ impl Upstream {
     pub(crate) fn give_back(&self, connection: Clean<Stream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         connection.get().carry_one();
-        if !self.kept.is_full() {
+        let most = self.upkeep.get().most_idle;
+        let has_room = most.is_none_or(|most| idle.len() < self.kept.share(most));
+        if has_room && !self.kept.is_full() {
             idle.push(Idle { connection, since: now, _counted: Counted::new(&self.kept) });
         }
     }
@@ -272,9 +296,14 @@ impl Doubt {
 }
 
 impl Upstreams {
-    /// None yet. Of `cores`, all together keep at most `most` connections; none is made to `own`.
-    pub(crate) fn new(cores: usize, most: Arc<AtomicUsize>, own: OwnSockets) -> Self {
-        let kept = Rc::new(Kept { now: Cell::new(0), most, cores, own });
+    /// None yet, of one core. Of `cores`, all together keep at most `most` connections; none is
+    /// made to `own`.
+    pub(crate) fn new(
+        (core, cores): (usize, usize),
+        most: Arc<AtomicUsize>,
+        own: OwnSockets,
+    ) -> Self {
+        let kept = Rc::new(Kept { now: Cell::new(0), most, cores, core, own });
         Self { kept, by_address: RefCell::default(), names: RefCell::default() }
     }
 
@@ -283,7 +312,7 @@ impl Upstreams {
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
             let kept = self.kept.clone();
-            let (tally, secured, idle, spare, sessions) = Default::default();
+            let (tally, secured, idle, spare, sessions, upkeep) = Default::default();
             let security = None;
             Rc::new(Upstream {
                 address,
@@ -295,6 +324,7 @@ impl Upstreams {
                 spare,
                 sessions,
                 kept,
+                upkeep,
             })
         });
         upstream.clone()
@@ -374,7 +404,8 @@ mod tests {
             (Doubt { is_repeatable: true, now: start, terms: ReuseTerms::default() }, false),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 1), Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let upstream = upstreams.at(listener.local_addr().unwrap());
         for (surplus, (doubt, is_noticed)) in
             [false, true].into_iter().flat_map(|it| doubts.map(|doubt| (it, doubt)))
@@ -430,7 +461,8 @@ mod tests {
     async fn no_more_are_kept_than_all_cores_may() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(2, Arc::new(AtomicUsize::new(4)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 2), Arc::new(AtomicUsize::new(4)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         for kept in [1, 2, 2] {
             endpoint.give_back(&upstream, now).await;
@@ -446,7 +478,8 @@ mod tests {
     async fn as_many_are_kept_as_are_needed_at_times() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9_999)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 1), Arc::new(AtomicUsize::new(9_999)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         for _ in 0..KEEP_IDLE + 100 {
             endpoint.give_back(&upstream, now).await;
@@ -471,7 +504,8 @@ mod tests {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 1), Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         endpoint.give_back(&upstream, start).await;
         endpoint.give_back(&upstream, at(500)).await;
@@ -494,7 +528,8 @@ mod tests {
     async fn what_was_used_for_long_enough_is_not_used_again() {
         let start = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 1), Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let upstream = endpoint.at(&upstreams);
         let seconds = |count| Some(Duration::from_secs(count));
         let fresh = |now, terms| Doubt { now, terms, ..doubt(now) };
@@ -523,11 +558,30 @@ mod tests {
         assert!(upstream.checkout(fresh(start, by(None, None, Some(4)))).is_none());
     }
 
+    /// What all cores may keep is divided, and none is left over.
+    #[test]
+    fn cores_keep_no_more_than_all_may() {
+        for (most, cores, expected) in [
+            (0, 2, &[0, 0][..]),
+            (1, 2, &[1, 0]),
+            (5, 2, &[3, 2]),
+            (7, 3, &[3, 2, 2]),
+            (4, 1, &[4]),
+        ] {
+            let share = |core| {
+                let own = OwnSockets::default();
+                Upstreams::new((core, cores), Arc::default(), own).kept.share(most)
+            };
+            assert_eq!((0..cores).map(share).collect::<Vec<_>>(), expected, "{most} by {cores}");
+        }
+    }
+
     #[tokio::test]
     async fn addresses_are_known_while_somebody_has_them_or_they_have_connections() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
-        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)), OwnSockets::default());
+        let upstreams =
+            Upstreams::new((0, 1), Arc::new(AtomicUsize::new(9)), OwnSockets::default());
         let known = || upstreams.by_address.borrow().len();
         let upstream = endpoint.at(&upstreams);
         upstreams.prune(now, LIMIT);
@@ -544,7 +598,7 @@ mod tests {
     async fn names_are_believed_for_a_while_and_longer_where_nothing_else_is_known() {
         let start = Instant::now();
         let old: SocketAddr = "192.0.2.9:80".parse().unwrap();
-        let upstreams = Upstreams::new(1, Arc::default(), OwnSockets::default());
+        let upstreams = Upstreams::new((0, 1), Arc::default(), OwnSockets::default());
         let [local, lost] = ["localhost", "lost.invalid"].map(Arc::<str>::from);
         for name in [&local, &lost] {
             let resolved = Resolved { addresses: Rc::from([old]), until: start + NAME_TTL };

@@ -107,14 +107,16 @@ struct Watch {
 /// Over whom watch is kept.
 enum Over {
     Client(Calm, Rc<Conduct>, Box<RequestHeads>),
-    Endpoint(HeadAllowance),
+    /// And when something was heard of it, where somebody wants to know.
+    Endpoint(HeadAllowance, Option<Rc<Cell<Instant>>>),
 }
 
 impl Link {
-    /// To an endpoint. More heads of it than were asked for are an error.
-    pub(crate) fn to_endpoint(stream: Stream) -> Self {
+    /// To an endpoint. More heads of it than were asked for are an error; when something is `heard`
+    /// of it is noted.
+    pub(crate) fn to_endpoint(stream: Stream, heard: Option<Rc<Cell<Instant>>>) -> Self {
         let (came, sent) = (Frames::default(), Frames::after(PREFACE.len()));
-        let watch = Watch { came, sent, over: Over::Endpoint(HeadAllowance::default()) };
+        let watch = Watch { came, sent, over: Over::Endpoint(HeadAllowance::default(), heard) };
         Self { stream: Rc::new(stream), ahead: None, watch: Box::new(watch) }
     }
 
@@ -159,7 +161,10 @@ impl Watch {
                 heads.walk(bytes, |odd| conduct.note_odd(odd));
                 Ok(())
             }
-            Over::Endpoint(allowance) => {
+            Over::Endpoint(allowance, heard) => {
+                if let Some(heard) = heard.as_ref().filter(|_| !bytes.is_empty()) {
+                    heard.set(Instant::now());
+                }
                 let walked = self.came.walk(bytes, |frame| allowance.came(frame));
                 walked.map_err(|TooManyHeads| io::Error::other("more heads than anybody sends"))
             }
@@ -182,7 +187,7 @@ impl Watch {
                         },
                     ));
                 }
-                Over::Endpoint(allowance) => {
+                Over::Endpoint(allowance, _) => {
                     let Ok(()) = frames.walk(&slice[..run], |frame| {
                         allowance.sent(frame);
                         Ok::<(), Infallible>(())

@@ -9,7 +9,7 @@ use steelyard_model::routing::backend::{Algorithm, CopiedBody, HashKey, SameSite
 use steelyard_model::routing::care::CheckProbe;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::tls::Resumption;
-use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
+use steelyard_model::routing::transport::{OriginScheme, Pings, ProxyVersion};
 use steelyard_model::{BackendDraft, PolicyDraft, PortRef, RouterSet, TransportDraft};
 
 use super::*;
@@ -94,12 +94,6 @@ fn a_route_has_its_number_its_name_and_where_it_goes() {
 fn what_is_wrong_costs_its_route_alone() {
     let long = "priority: 9223372036854775807";
     for (kind, spec, expected, routes) in [
-        (
-            "IngressRoute",
-            "{routes: [{match: 'Host(`a`)', observability: {traceVerbosity: detailed}}]}",
-            "warning field-not-honoured spec.routes[0].observability.traceVerbosity",
-            1,
-        ),
         (
             "IngressRoute",
             "{parentRefs: [{}], routes: [{match: 'Host(`a`)'}]}",
@@ -400,10 +394,23 @@ fn ways_of_speaking_to_endpoints() {
         let made = taken(&object("ServersTransportTCP", &spec), &[finding]);
         assert_eq!(transport(made.items.into_iter().next().unwrap()).alive, None, "{never}");
     }
-    let spec = "{forwardingTimeouts: {readIdleTimeout: 10s, pingTimeout: 5s}}";
-    let finding = "warning field-not-honoured spec.forwardingTimeouts.readIdleTimeout";
-    taken(&object("ServersTransport", spec), &[finding]);
-    taken(&object("ServersTransport", "{forwardingTimeouts: {readIdleTimeout: 0s}}"), &[]);
+    let upkeep = |spec: &str| {
+        let made = taken(&object("ServersTransport", spec), &[]);
+        let upkeep = transport(made.items.into_iter().next().unwrap()).upkeep;
+        let seconds = |it: Pings| (it.silence.as_secs(), it.answer.as_secs());
+        (upkeep.most_idle, upkeep.pings.map(seconds))
+    };
+    for (spec, most_idle, pings) in [
+        ("{}", None, None),
+        ("{forwardingTimeouts: {readIdleTimeout: 10s, pingTimeout: 5s}}", None, Some((10, 5))),
+        ("{forwardingTimeouts: {readIdleTimeout: 10}}", None, Some((10, 15))),
+        ("{forwardingTimeouts: {readIdleTimeout: 0s, pingTimeout: 5s}}", None, None),
+        ("{maxIdleConnsPerHost: 0}", None, None),
+        ("{maxIdleConnsPerHost: 7}", Some(7), None),
+        ("{maxIdleConnsPerHost: -1}", Some(0), None),
+    ] {
+        assert_eq!(upkeep(spec), (most_idle, pings), "{spec}");
+    }
     let others = taken(
         &object("ServersTransport", "{certificatesSecrets: [a, b]}"),
         &["warning field-not-honoured spec.certificatesSecrets[1]"],

@@ -7,6 +7,7 @@ use steelyard_model::handshake_draft::{
     MaterialHolder, MaterialLink, TransportDraft, TransportTls,
 };
 use steelyard_model::routing::tls::TlsVersion;
+use steelyard_model::routing::transport::{Pings, Upkeep};
 use steelyard_model::{FieldPath, Item, NamespacedName, Severity};
 
 use super::Reader;
@@ -45,17 +46,12 @@ impl Reader<'_, '_> {
         let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
         let answer = times.response_header_timeout.as_ref();
         let answer = reader.time(answer, &within.key("responseHeaderTimeout"));
-        let pings = reader.time(times.read_idle_timeout.as_ref(), &within.key("readIdleTimeout"));
-        if pings.is_some_and(|it| !it.is_zero()) {
-            let so = "no PINGs are sent: an idle connection is looked at before it is used again";
-            reader.idle(&within.key("readIdleTimeout"), so);
-        }
-        if spec.max_idle_conns_per_host.is_some_and(|it| it != 0) {
-            reader.idle(
-                &path.key("maxIdleConnsPerHost"),
-                "as many are kept as were needed at a time, and 200 in any case",
-            );
-        }
+        let silence = reader.time(times.read_idle_timeout.as_ref(), &within.key("readIdleTimeout"));
+        let pong = reader.time(times.ping_timeout.as_ref(), &within.key("pingTimeout"));
+        let upkeep = Upkeep {
+            most_idle: spec.max_idle_conns_per_host.and_then(most_idle),
+            pings: pings(silence, pong),
+        };
         let tls = Some(TransportTls {
             server_name: name(spec.server_name),
             is_verified: !spec.insecure_skip_verify.unwrap_or_default(),
@@ -75,6 +71,7 @@ impl Reader<'_, '_> {
             idle: idle.filter(|it| !it.is_zero()),
             half_closed: None,
             alive: None,
+            upkeep,
         }))
     }
 }
@@ -123,6 +120,7 @@ impl Reader<'_, '_> {
             idle: None,
             half_closed,
             alive,
+            upkeep: Upkeep::default(),
         }))
     }
 
@@ -139,6 +137,25 @@ impl Reader<'_, '_> {
         }
         self.time(written, path).filter(|it| !it.is_zero())
     }
+}
+
+/// How long the answer to a PING may take where that is not said.
+const PONG: Duration = Duration::from_secs(15);
+
+/// How many idle connections are kept, as it is written; none is as the program has it.
+pub fn most_idle(written: i64) -> Option<u32> {
+    match written {
+        0 => None,
+        ..0 => Some(0),
+        _ => Some(u32::try_from(written).unwrap_or(u32::MAX)),
+    }
+}
+
+/// PINGs after so long a silence, as it is written; none are none.
+pub fn pings(silence: Option<Duration>, answer: Option<Duration>) -> Option<Pings> {
+    let silence = silence.filter(|it| !it.is_zero())?;
+    let answer = answer.filter(|it| !it.is_zero()).unwrap_or(PONG);
+    Some(Pings { silence, answer })
 }
 
 fn name(written: Option<String>) -> Option<std::sync::Arc<str>> {

@@ -1,4 +1,5 @@
-//! Files that could not be read to their end when they were first seen, at the start, and not since.
+//! Files that could not be read to their end when they were first seen, at the start, and not
+//! since.
 //!
 //! Of a file that was whole once what it held stays in force, and one that comes later changes
 //! nothing before it can be read. At the start there is nothing of before: what such a file would

@@ -30,6 +30,27 @@ pub struct Transport {
     /// After how long a silence of such a connection its endpoint is asked whether it is there, and
     /// how often then.
     pub alive: Option<Duration>,
+    /// What becomes of connections that nothing is asked over.
+    pub upkeep: Upkeep,
+}
+
+/// What becomes of connections to an endpoint of requests while nothing is asked over them, or
+/// nothing is heard; none is as the program has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// How many idle ones of HTTP/1 are kept, by all cores together.
+    pub most_idle: Option<u32>,
+    /// How those of HTTP/2 are asked whether somebody is there.
+    pub pings: Option<Pings>,
+}
+
+/// How an endpoint is asked whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pings {
+    /// After how long a silence.
+    pub silence: Duration,
+    /// How long it may take to answer: then its connection is over.
+    pub answer: Duration,
 }
 
 /// How long what may take with endpoints of requests; none is as the program has it.
@@ -41,6 +62,8 @@ pub struct ForwardingTimes {
     pub answer: Option<Duration>,
     /// As [`Transport::idle`].
     pub idle: Option<Duration>,
+    /// As [`Transport::upkeep`].
+    pub upkeep: Upkeep,
 }
 
 /// The name of [`Transport::plain`], which nearly every backend has: it lies in memory once.
@@ -68,6 +91,7 @@ impl Transport {
             idle: None,
             half_closed: None,
             alive: None,
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -100,15 +124,15 @@ impl Transport {
 
     /// How long what may take by it.
     pub fn times(&self) -> ForwardingTimes {
-        let Self { connect, answer, idle, .. } = *self;
-        ForwardingTimes { connect, answer, idle }
+        let Self { connect, answer, idle, upkeep, .. } = *self;
+        ForwardingTimes { connect, answer, idle, upkeep }
     }
 
     /// The same by other times.
     #[must_use]
     pub fn within(self, times: ForwardingTimes) -> Self {
-        let ForwardingTimes { connect, answer, idle } = times;
-        Self { connect, answer, idle, ..self }
+        let ForwardingTimes { connect, answer, idle, upkeep } = times;
+        Self { connect, answer, idle, upkeep, ..self }
     }
 
     /// Whether it is [`Self::plain`], whatever it is called.

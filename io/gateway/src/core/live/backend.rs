@@ -219,10 +219,12 @@ impl BackendState {
 
     /// The endpoint as it is spoken to, by its name where it is known by one.
     pub(crate) fn origin(&self, upstream: &Rc<Upstream>, host: Option<&str>) -> Rc<Upstream> {
-        match &*self.handshakes.borrow() {
+        let upstream = match &*self.handshakes.borrow() {
             None => upstream.clone(),
             Some(handshakes) => upstream.over(handshakes, host),
-        }
+        };
+        upstream.keep_by(self.times.get().upkeep);
+        upstream
     }
 
     /// Whether TLS is spoken to its endpoints.

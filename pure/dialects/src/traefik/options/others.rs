@@ -8,10 +8,7 @@ const AT_HOME: &str = "nothing here phones home";
 const CERTIFICATES: &str = "nobody is asked for certificates: those of Secrets and files are shown";
 const OLDEST: &str = "TLS 1.2 is the lowest";
 const SUITES: &str = "without those of CBC and RSA key exchange, which are refused";
-const KEPT: &str =
-    "200 are kept for each server and core, and more for as long as they are needed at times";
-const LOOKED_AFTER: &str =
-    "no PINGs are sent: a connection that is idle is looked at before it is used again";
+const KEPT: &str = "of HTTP/1; 0, and what is not said, is as the program has it";
 const HALF: &str =
     "where nothing is said, one side may be open for an hour after the other is closed";
 const ALIVE: &str =
@@ -53,11 +50,11 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "serversTransport.disableHTTP2" Switch, "false", Reads;
     "serversTransport.forwardingTimeouts.dialTimeout" Time, "30s", Differs(WHERE_UNSAID);
     "serversTransport.forwardingTimeouts.idleConnTimeout" Time, "90s", Differs(IDLE);
-    "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Later(LOOKED_AFTER);
-    "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Later(LOOKED_AFTER);
+    "serversTransport.forwardingTimeouts.pingTimeout" Time, "15s", Reads;
+    "serversTransport.forwardingTimeouts.readIdleTimeout" Time, "0", Reads;
     "serversTransport.forwardingTimeouts.responseHeaderTimeout" Time, "0", Differs(WHERE_UNSAID);
     "serversTransport.insecureSkipVerify" Switch, "false", Reads;
-    "serversTransport.maxIdleConnsPerHost" Number, "200", Later(KEPT);
+    "serversTransport.maxIdleConnsPerHost" Number, "200", Differs(KEPT);
     "serversTransport.maxVersion" Word(VERSIONS), "", Differs(OLDEST);
     "serversTransport.minVersion" Word(VERSIONS), "", Differs(OLDEST);
     "serversTransport.peerCertURI" Text, "", Refused(BELIEVED);

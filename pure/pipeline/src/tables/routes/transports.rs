@@ -78,6 +78,7 @@ fn made(draft: &TransportDraft, scheme: Option<OriginScheme>, tls: Option<Origin
         idle: draft.idle,
         half_closed: draft.half_closed,
         alive: draft.alive,
+        upkeep: draft.upkeep,
     }
 }
 
