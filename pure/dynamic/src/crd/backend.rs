@@ -111,19 +111,22 @@ impl View<'_> {
         let name = way.text("name");
         let written = way.text("namespace");
         let namespace = if written.is_empty() { own } else { written };
-        match provided(name) {
-            Some(_) => drop(reference::elsewhere(self.options, own, name)?),
-            None if !self.options.lets(own, namespace) => return None,
-            None => {}
+        if !self.options.lets(own, namespace) {
+            return None;
         }
-        match (way.text("kind"), provided(name)) {
+        let named = (way.text("kind"), provided(name));
+        // One of this provider's own is in a namespace that is known.
+        if !matches!(named, (_, None) | ("TraefikService", Some((_, OF_KINDS)))) {
+            reference::elsewhere(self.options, own, name)?;
+        }
+        match named {
             ("" | "Service", _) => {
                 let service = self.servers(namespace, way)?;
                 let port = way.shown("port");
                 Some((words(&format!("{namespace}-{name}-{port}")), Some(service)))
             }
             ("TraefikService", None) => Some((words(&id(namespace, name)), None)),
-            ("TraefikService", Some((name, OF_KINDS))) => Some((words(&id(written, name)), None)),
+            ("TraefikService", Some((name, OF_KINDS))) => Some((words(&id(namespace, name)), None)),
             ("TraefikService", Some((name, provider))) => {
                 Some((format!("{}@{provider}", words(name)), None))
             }

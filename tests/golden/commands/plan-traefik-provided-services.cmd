@@ -1,0 +1,1 @@
+plan tests/golden/commands/provided-services -o traefik
