@@ -19,7 +19,8 @@ use support::{
     scrape,
 };
 
-const DEFAULT: Observability = Observability { access_logs: None, metrics: None, tracing: None };
+const DEFAULT: Observability =
+    Observability { access_logs: None, metrics: None, tracing: None, detailed: None };
 const NOTHING: Observability = Observability::all(false);
 const ALL: Observability = Observability::all(true);
 const NO_LINES: Observability = Observability { access_logs: Some(false), ..DEFAULT };

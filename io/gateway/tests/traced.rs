@@ -4,12 +4,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use steelyard_gateway::{Gateway, GatewayOptions, Tracing};
-use steelyard_http::{RequestSpan, SpanCounts, SpanSink};
-use support::filtering::{Uses, using};
+use steelyard_http::{InnerSpan, RequestSpan, SpanCounts, SpanSink};
+use support::filtering::{Uses, change, using};
 use support::{
     Client, Received, Server, dead, eventually, gateway_with, ok, route, routing, scrape,
 };
@@ -160,5 +162,51 @@ fn lines_that_are_named_are_told_of() {
             pair("http.response.header.x-own", &["1"]),
         ];
         assert_eq!(captured, expected, "{uses:?}");
+    }
+}
+
+/// Filters that a request passes, where its route wants them told: one that waits, one that does
+/// not, and one that answers.
+#[test]
+fn a_detailed_trace_tells_what_is_passed_and_when() {
+    let server = mirror();
+    let names = |span: &RequestSpan| -> Vec<String> {
+        let name = |it: &InnerSpan| format!("{} {}", it.name, it.about[0].1);
+        span.inner.iter().map(name).collect()
+    };
+    let (router, service) = ("Router default-main-0@ingress", "Service default-main-80@ingress");
+    for (uses, expected) in [
+        (&[][..], &[router, service][..]),
+        (
+            &[("edit", "one"), ("sleep=20", "two"), ("edit", "three")],
+            &[
+                router,
+                "Middleware trial:edit",
+                "Middleware trial:sleep=20",
+                "Middleware trial:edit",
+                service,
+            ],
+        ),
+        (
+            &[("edit", "one"), ("answer=403", "two"), ("edit", "three")],
+            &[router, "Middleware trial:edit", "Middleware trial:answer=403"],
+        ),
+    ] {
+        let (gateway, address, told) = tracing(1.0, server.address, uses);
+        ask(address, "");
+        assert_eq!(told.one().inner, [], "nobody asks for more");
+        let mut map = using(routing(&[route("main", "a", "/", &[server.address])]), &[], uses);
+        change(&mut map, "main", |it| it.observability.detailed = Some(true));
+        gateway.apply(&map, 3);
+        ask(address, "");
+        let span = told.one();
+        assert_eq!(names(&span), expected, "{uses:?}");
+        let after: Vec<Duration> = span.inner.iter().map(|it| it.after).collect();
+        assert!(after.is_sorted() && after.iter().all(|it| *it <= span.duration), "{after:?}");
+        let ids: BTreeSet<u64> = span.inner.iter().map(|it| it.span).collect();
+        assert_eq!(ids.len(), span.inner.len());
+        if uses.iter().any(|(deed, _)| deed.starts_with("sleep")) {
+            assert!(after[3] > after[2], "who waits takes its time: {after:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use steelyard_http::{AttemptSpan, RequestSpan};
+use steelyard_http::{AttemptSpan, InnerSpan, RequestSpan};
 
 /// What is told of every request.
 pub(crate) struct SpanTerms {
@@ -26,6 +26,11 @@ const REDACTED: &str = "REDACTED";
 /// The gateway's own part, and what an endpoint was asked.
 pub(crate) fn spans(request: &RequestSpan, terms: &SpanTerms) -> Vec<SpanData> {
     let mut spans = vec![served(request, terms)];
+    let mut outer = request.span;
+    for inner in &request.inner {
+        spans.push(passed(request, inner, outer, &terms.scope));
+        outer = inner.span;
+    }
     spans.extend(request.attempt.as_ref().map(|attempt| asked(request, attempt, &terms.scope)));
     let all = terms.attributes.iter();
     let all = all.map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
@@ -73,6 +78,23 @@ fn served(request: &RequestSpan, terms: &SpanTerms) -> SpanData {
     }
 }
 
+/// What it went through, within `outer`.
+fn passed(
+    request: &RequestSpan,
+    inner: &InnerSpan,
+    outer: u64,
+    scope: &InstrumentationScope,
+) -> SpanData {
+    SpanData {
+        span_kind: SpanKind::Internal,
+        name: inner.name.into(),
+        parent_span_id: outer.into(),
+        start_time: start(request, inner.after),
+        attributes: inner.about.iter().map(|(name, value)| text(name, value)).collect(),
+        ..span(request, inner.span, scope)
+    }
+}
+
 fn asked(request: &RequestSpan, attempt: &AttemptSpan, scope: &InstrumentationScope) -> SpanData {
     let mut attributes = about(request);
     attributes.push(text("network.peer.address", &attempt.endpoint));
@@ -84,7 +106,7 @@ fn asked(request: &RequestSpan, attempt: &AttemptSpan, scope: &InstrumentationSc
     SpanData {
         span_kind: SpanKind::Client,
         name: "ReverseProxy".into(),
-        parent_span_id: request.span.into(),
+        parent_span_id: request.inner.last().map_or(request.span, |it| it.span).into(),
         start_time: start(request, attempt.after),
         attributes,
         ..span(request, attempt.span, scope)

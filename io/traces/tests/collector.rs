@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use steelyard_http::{AttemptSpan, RequestSpan, SpanCounts, SpanSink};
+use steelyard_http::{AttemptSpan, InnerSpan, RequestSpan, SpanCounts, SpanSink};
 use steelyard_traces::{Exporter, TraceOptions, TraceStartError};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,6 +88,7 @@ fn request(status: u16) -> RequestSpan {
             after: Duration::from_millis(10),
             retries: 2,
         }),
+        inner: Vec::new(),
     }
 }
 
@@ -169,6 +170,44 @@ fn a_request_is_two_spans() {
         assert_eq!(asked[name], value, "{name}");
     }
     eventually(&exporter, SpanCounts { sent: 1, dropped: 0 });
+}
+
+/// What it went through, each within the one before, and the endpoint within all.
+#[test]
+fn a_detailed_request_is_a_span_for_each_step() {
+    let (address, got) = collector("200 OK");
+    let exporter = Exporter::start(&options(address)).expect("it starts");
+    let inner = |span, name, attribute, value: &str, after| InnerSpan {
+        span,
+        name,
+        about: vec![(attribute, value.to_owned())],
+        after: Duration::from_millis(after),
+    };
+    let steps = vec![
+        inner(11, "Router", "traefik.router.name", "r", 0),
+        inner(12, "RateLimiterType", "traefik.middleware.name", "few", 1),
+        inner(13, "Service", "traefik.service.name", "s", 5),
+    ];
+    exporter.take(RequestSpan { inner: steps, ..request(200) });
+    let (_, body) = got.recv_timeout(PATIENCE).expect("it comes");
+    let all = spans(&body);
+    let id = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
+    let told = all.iter().map(|it| {
+        let after = it.start_time_unix_nano / 1_000_000 - 100_000;
+        (&*it.name, id(&it.span_id), id(&it.parent_span_id), it.kind, after)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("EntryPoint", 8, 9, 2, 0),
+            ("Router", 11, 8, 1, 0),
+            ("RateLimiterType", 12, 11, 1, 1),
+            ("Service", 13, 12, 1, 5),
+            ("ReverseProxy", 10, 13, 3, 10),
+        ]
+    );
+    let about = texts(&all[2].attributes);
+    assert_eq!((&*about["traefik.middleware.name"], &*about["team"]), ("few", "edge"));
 }
 
 #[test]

@@ -126,9 +126,15 @@ fn row(
 
 /// What is told of its requests, unless an entry point says otherwise.
 fn observability(route: &Route) -> Value {
-    let Observability { access_logs, metrics, tracing } =
+    let Observability { access_logs, metrics, tracing, detailed } =
         route.observability.or(Observability::all(true));
-    json!({ "accessLogs": access_logs, "metrics": metrics, "tracing": tracing })
+    let verbosity = if detailed == Some(true) { "detailed" } else { "minimal" };
+    json!({
+        "accessLogs": access_logs,
+        "metrics": metrics,
+        "tracing": tracing,
+        "traceVerbosity": verbosity,
+    })
 }
 
 fn service(route: &Route, routing: &RoutingMap) -> String {

@@ -56,6 +56,8 @@ use crate::trial::TrialFrame;
 pub struct Recipe {
     made: Made,
     kind: &'static str,
+    /// The filter that it is of; none where no use of one stands for it.
+    of: Option<FilterId>,
 }
 
 /// A frame of any filter.
@@ -123,7 +125,8 @@ type Filters = Sorted<FilterId, Arc<FilterNode>>;
 impl Recipe {
     /// The same of a use whose filter may have others of `filters` within it.
     pub fn among(usage: &Use, filters: &Filters, memory: &mut Memory) -> Option<Self> {
-        Self::within((usage, usage), filters, (MOST_DEPTH, &mut 0), memory).map(|(it, _)| it)
+        let (made, _) = Self::within((usage, usage), filters, (MOST_DEPTH, &mut 0), memory)?;
+        Some(Self { of: Some(usage.filter.clone()), ..made })
     }
 
     /// And what it tells endpoints, where it stands within the use `root`.
@@ -149,13 +152,27 @@ impl Recipe {
                 let members = members.iter().map(inner).collect::<Option<Vec<_>>>()?;
                 let of = members.iter().map(|(_, told)| told.clone());
                 let told = of.fold(ToldLines::default(), ToldLines::and);
-                (Self { made: Made::Either(Box::new(Either::new(members)?)), kind: ANY_OF }, told)
+                (
+                    Self {
+                        made: Made::Either(Box::new(Either::new(members)?)),
+                        kind: ANY_OF,
+                        of: None,
+                    },
+                    told,
+                )
             }
             Some(Filter::When(rule, member)) => {
                 let (recipe, told) = inner(member)?;
                 // Who is not exempted passes that one.
                 let kind = recipe.kind;
-                (Self { made: Made::Exempt(Exempt::new(rule, recipe, told.clone())), kind }, told)
+                (
+                    Self {
+                        made: Made::Exempt(Exempt::new(rule, recipe, told.clone())),
+                        kind,
+                        of: None,
+                    },
+                    told,
+                )
             }
             _ => {
                 let told = filter.map(ToldLines::of).unwrap_or_default();
@@ -170,7 +187,7 @@ impl Recipe {
     pub fn of(usage: &Use, filter: Option<&Filter>, memory: &mut Memory) -> Option<Self> {
         #[cfg(feature = "trial")]
         if let Some(trial) = TrialFrame::read(usage, memory) {
-            return Some(Self { made: Made::Trial(trial), kind: "trial" });
+            return Some(Self { made: Made::Trial(trial), kind: "trial", of: None });
         }
         let filter = filter?;
         let seed = memory.seed();
@@ -216,18 +233,18 @@ impl Recipe {
             Filter::Token(it) => Made::Token(Token::new(it, memory.of(usage))?),
             _ => return None,
         };
-        Some(Self { made, kind: filter.kind() })
+        Some(Self { made, kind: filter.kind(), of: None })
     }
 
     /// What answers in the name of a service of the program itself.
     pub fn own(service: Internal, answers: &Arc<dyn OwnServices>) -> Self {
-        Self { made: Made::Own(Own::new(service, answers.clone())), kind: "own" }
+        Self { made: Made::Own(Own::new(service, answers.clone())), kind: "own", of: None }
     }
 
     /// What has a request go another way after these statuses (ranges), of whose body so many bytes
     /// are kept for that, or as many as are kept at all.
     pub fn detour(statuses: &[(u16, u16)], most: Option<u64>) -> Self {
-        Self { made: Made::Detour(Detour::new(statuses, most)), kind: "detour" }
+        Self { made: Made::Detour(Detour::new(statuses, most)), kind: "detour", of: None }
     }
 
     /// Whether what it keeps counts no more, and it is to be made again.
@@ -263,8 +280,13 @@ impl Recipe {
     fn run(mut steps: Vec<(Self, Step)>) -> Option<Self> {
         match steps.len() {
             0 | 1 => steps.pop().map(|(alone, _)| alone),
-            _ => Some(Self { made: Made::Run(Run::of(steps)), kind: RUN }),
+            _ => Some(Self { made: Made::Run(Run::of(steps)), kind: RUN, of: None }),
         }
+    }
+
+    /// The filter that it is of.
+    pub fn of_filter(&self) -> Option<&FilterId> {
+        self.of.as_ref()
     }
 
     /// What it stands for.

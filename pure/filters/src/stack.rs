@@ -8,6 +8,7 @@
 //! added inside a frame that wants another attempt is taken off again.
 
 mod inbound;
+mod times;
 
 use std::rc::Rc;
 
@@ -18,6 +19,7 @@ use crate::replay::Replay;
 use crate::response::Response;
 use inbound::Inbound;
 use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
+use times::Times;
 
 /// The frames of one request, each made of a `B`.
 pub struct Stack<B: Blueprint> {
@@ -41,6 +43,8 @@ pub struct Stack<B: Blueprint> {
     anew: Option<RequestChanges>,
     /// Of some frames it is not kept yet how they have let the request in: it is still so.
     is_as_let_in: bool,
+    /// When frames were entered, where somebody wants to know.
+    times: Times,
 }
 
 /// Room for the layers of a stack, kept from another one that is over.
@@ -128,6 +132,7 @@ impl<B: Blueprint> Stack<B> {
             is_tunnel: false,
             anew: None,
             is_as_let_in: false,
+            times: Times::default(),
         }
     }
 
@@ -151,6 +156,7 @@ impl<B: Blueprint> Stack<B> {
                 Phase::Inside => return Inward::Inside,
                 _ => panic!("the request is on its way in"),
             };
+            self.note_time(at, cx.now);
             if at == count {
                 self.phase = Phase::Inside;
                 self.is_inside = true;
@@ -180,7 +186,10 @@ impl<B: Blueprint> Stack<B> {
                     }
                     return Inward::Ask(Ask::Body { max });
                 }
-                Enter::Ask(ask) => return Inward::Ask(ask),
+                Enter::Ask(ask) => {
+                    self.note_time(at, cx.now);
+                    return Inward::Ask(ask);
+                }
             }
         }
     }

@@ -69,7 +69,7 @@ pub use reject::{BadResponse, Reject};
 pub use request::{Hop, RequestHead, USUAL_LIST, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
 pub use seen::{HeadSubject, parameters_called, without_parameters};
-pub use span::{AttemptSpan, RequestSpan, SpanCounts, SpanSink};
+pub use span::{AttemptSpan, InnerSpan, RequestSpan, SpanCounts, SpanSink};
 pub use subject::RequestSubject;
 pub use trace::TraceParent;
 pub use trailers::TrailerLine;

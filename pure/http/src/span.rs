@@ -57,8 +57,24 @@ pub struct RequestSpan {
     pub why: Option<&'static str>,
     /// What an endpoint was asked.
     pub attempt: Option<AttemptSpan>,
+    /// What it went through on its way there, each within the one before; empty where a trace tells
+    /// no more than has to be.
+    pub inner: Vec<InnerSpan>,
     /// Lines of heads that are told of, as attributes call them: each name with all its values.
     pub captured: Vec<(String, Vec<String>)>,
+}
+
+/// What a request went through, as part of a trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InnerSpan {
+    /// Its part of the trace.
+    pub span: u64,
+    /// What it is: `Router`, `Service`, or a kind of middleware.
+    pub name: &'static str,
+    /// Which one it is: an attribute.
+    pub about: Vec<(&'static str, String)>,
+    /// When it was come to, after the request had come.
+    pub after: Duration,
 }
 
 /// What an endpoint was asked, as part of a trace.

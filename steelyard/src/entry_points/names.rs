@@ -8,6 +8,7 @@ pub(super) const HEADER_LABELS: &str = "metrics.prometheus.headerlabels.";
 pub(super) const BUCKETS: &str = "metrics.prometheus.buckets";
 
 /// The one without which nothing is traced.
+pub(super) const DETAILED: &str = ".observability.traceverbosity";
 pub(super) const TRACED_TO: &str = "tracing.otlp.http.endpoint";
 /// What collectors know this by, unless told otherwise.
 pub(super) const SERVICE_NAME: &str = "steelyard";

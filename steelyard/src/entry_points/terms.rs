@@ -11,8 +11,8 @@ use steelyard_http::{Semicolons, Spelling};
 use super::StaticOptions;
 use super::duration::duration;
 use super::names::{
-    ACCEPTS, AGE, ANSWER, COUNTED, GRACE, HEAD, IDLE, LOGGED, READ, REQUESTS, SANITIZE_PATH,
-    SEMICOLONS, STREAMS, TABLE, TRACED, UDP_TIMEOUT, entry_point_name,
+    ACCEPTS, AGE, ANSWER, COUNTED, DETAILED, GRACE, HEAD, IDLE, LOGGED, READ, REQUESTS,
+    SANITIZE_PATH, SEMICOLONS, STREAMS, TABLE, TRACED, UDP_TIMEOUT, entry_point_name,
 };
 use super::nginx;
 
@@ -20,10 +20,11 @@ use super::nginx;
 type Says = fn(&mut EntryTerms, &str);
 
 /// The options of one entry point that are about what the gateway does there.
-const ROWS: [(&str, Says); 14] = [
+const ROWS: [(&str, Says); 15] = [
     (AGE, |terms, value| terms.age = duration(value).filter(|it| !it.is_zero())),
     (ANSWER, |terms, value| terms.answer = duration(value).filter(|it| !it.is_zero())),
     (COUNTED, |terms, value| terms.observability.metrics = Some(value == "true")),
+    (DETAILED, |terms, value| terms.observability.detailed = Some(value == "detailed")),
     (LOGGED, |terms, value| terms.observability.access_logs = Some(value == "true")),
     (TRACED, |terms, value| terms.observability.tracing = Some(value == "true")),
     (HEAD, |terms, value| terms.head = value.parse().ok().filter(|it| *it > 0)),

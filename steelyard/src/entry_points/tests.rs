@@ -590,11 +590,11 @@ fn what_is_told_at_an_entry_point() {
     let (options, _) = take(line).unwrap();
     let told = options.terms()["web"].observability;
     assert_eq!(
-        (told.access_logs, told.metrics, told.tracing),
-        (Some(false), Some(false), Some(true))
+        (told.access_logs, told.metrics, told.tracing, told.detailed),
+        (Some(false), Some(false), Some(true), Some(true))
     );
     let internals = options.internals();
     assert_eq!((internals.access_logs, internals.metrics), (Some(true), Some(false)));
-    assert_eq!(options.remarks().len(), 1, "spans that are not there: {:?}", options.remarks());
+    assert_eq!(options.remarks().len(), 0, "{:?}", options.remarks());
     assert_eq!(take("up").unwrap().0.internals(), Observability::all(false));
 }

@@ -90,6 +90,7 @@ impl StaticOptions {
             access_logs: is_told("accesslog"),
             metrics: is_told("metrics"),
             tracing: is_told("tracing"),
+            detailed: None,
         }
     }
 

@@ -62,7 +62,6 @@ const SECTIONS: &[(&str, SupportState, &str)] = &[
 ];
 
 const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
-    ("observability.traceVerbosity", Different, "as if it were `minimal`"),
     ("tls.certResolver", Planned, "nobody is asked for certificates"),
     ("tls.domains", Planned, "nobody is asked for certificates"),
     ("passHostHeader", Different, "the port that is usual for what is spoken is left out"),
@@ -72,20 +71,10 @@ const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
     (
         "maxIdleConnsPerHost",
         Different,
-        "as many are kept as were needed at a time, and 200 in any case",
+        "of HTTP/1; 0, and what is not said, is as the program has it",
     ),
     ("responseHeaderTimeout", Different, "the shorter one of it and what a route says counts"),
     ("idleConnTimeout", Different, "none is kept for more than 90 s"),
-    (
-        "readIdleTimeout",
-        Different,
-        "no PINGs are sent: an idle connection is looked at before it is used again",
-    ),
-    (
-        "pingTimeout",
-        Different,
-        "no PINGs are sent: an idle connection is looked at before it is used again",
-    ),
     ("dialKeepAlive", Different, "where it is not said, after three minutes; it is not turned off"),
     ("peerCertURI", Refused, "the transport is refused"),
     ("spiffe", Refused, "the transport is refused"),

@@ -47,7 +47,6 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
     ("Middleware", "headers.sslHost", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "headers.sslForceHost", Different, "does nothing, as with Traefik 3"),
     ("Middleware", "forceSlash", Different, "paths begin with a slash"),
-    ("*", "observability.traceVerbosity", Different, "as if it were `minimal`"),
     ("*", "tls.certResolver", Planned, "nobody is asked for certificates"),
     ("*", "tls.domains", Planned, "nobody is asked for certificates"),
     ("*", "tls.store", Different, "only the one called `default` counts"),
@@ -62,7 +61,7 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
         "ServersTransport",
         "maxIdleConnsPerHost",
         Different,
-        "as many are kept as were needed at a time, and 200 in any case",
+        "of HTTP/1; 0, and what is not said, is as the program has it",
     ),
     (
         "ServersTransport",
@@ -71,18 +70,6 @@ const EXCEPTIONS: &[(&str, &str, SupportState, &str)] = &[
         "the shorter one of it and what a route says counts",
     ),
     ("ServersTransport", "idleConnTimeout", Different, "none is kept for more than 90 s"),
-    (
-        "ServersTransport",
-        "readIdleTimeout",
-        Different,
-        "no PINGs are sent: an idle connection is looked at before it is used again",
-    ),
-    (
-        "ServersTransport",
-        "pingTimeout",
-        Different,
-        "no PINGs are sent: an idle connection is looked at before it is used again",
-    ),
     (
         "ServersTransportTCP",
         "dialKeepAlive",

@@ -21,6 +21,7 @@ use crate::core::spares::Spare;
 use crate::core::stock::{Stock, Stocked};
 use crate::shared::flights::Lead;
 use crate::tell::date;
+use crate::tell::tracer::Passed;
 
 /// Bytes that nobody asks for room for: the answers of most who say no are smaller, and are given
 /// whatever others keep.
@@ -122,6 +123,13 @@ impl Course {
         *changes = edits.into_changes();
         self.publish();
         outward
+    }
+
+    /// What the request came to, as far as that was noted.
+    pub(crate) fn came_to(&self) -> Passed {
+        let (frames, inside) = self.stack.come_to();
+        let filters = frames.into_iter().filter_map(|(it, at)| Some((it.of_filter()?.clone(), at)));
+        Passed { filters: filters.collect(), inside }
     }
 
     /// The filter that has answered, counted from outside.

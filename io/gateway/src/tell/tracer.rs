@@ -4,8 +4,11 @@
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use steelyard_http::{LineEdits, SpanSink, TraceParent};
+use steelyard_model::routing::filter::{Filter, Rewrite};
+use steelyard_model::routing::id::FilterId;
 
 use crate::options::{HeaderLabel, LogFields, Shown, Tracing};
 use crate::tell::headed::Headed;
@@ -18,6 +21,17 @@ pub(crate) struct Traced {
     pub(crate) span: u64,
     /// Of the part that endpoints see.
     pub(crate) attempt: u64,
+    /// What it goes through is told too.
+    pub(crate) is_detailed: bool,
+    /// What it went through, as far as that takes time.
+    pub(crate) passed: Passed,
+}
+
+/// The filters that a request came to, from outside in, and when; and when it was inside of all.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) filters: Vec<(FilterId, Instant)>,
+    pub(crate) inside: Option<Instant>,
 }
 
 /// Which lines of requests' heads somebody is told of.
@@ -99,7 +113,9 @@ impl Tracer {
         is_chosen.then(|| {
             let fresh = || (u128::from(self.number()) << 64) | u128::from(self.number());
             let trace = parent.map_or_else(fresh, |parent| parent.trace);
-            Box::new(Traced { parent, trace, span: self.number(), attempt: self.number() })
+            let (is_detailed, passed) = Default::default();
+            let (span, attempt) = (self.number(), self.number());
+            Box::new(Traced { parent, trace, span, attempt, is_detailed, passed })
         })
     }
 
@@ -109,7 +125,7 @@ impl Tracer {
     }
 
     /// Never zero, which stands for none.
-    fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.count.set(self.count.get().wrapping_add(1));
         self.keys.hash_one(self.count.get()).max(1)
     }
@@ -125,6 +141,36 @@ impl Traced {
         if self.parent.is_none() {
             lines.remove("tracestate").expect("it is a name");
         }
+    }
+}
+
+/// What a part of a trace is called that is a filter's: as Traefik calls it, where it has one.
+pub(crate) fn part_of(filter: &Filter) -> &'static str {
+    match filter {
+        Filter::RedirectScheme(_) => "RedirectScheme",
+        Filter::RedirectRegex(_) => "RedirectRegex",
+        Filter::Rewrite(Rewrite::AddPrefix(_)) => "AddPrefix",
+        Filter::Rewrite(Rewrite::StripPrefix(_)) => "StripPrefix",
+        Filter::Rewrite(Rewrite::StripExpression(_)) => "StripPrefixRegex",
+        Filter::Rewrite(Rewrite::Replace(_)) => "ReplacePath",
+        Filter::Rewrite(Rewrite::Expression(..)) => "ReplacePathRegex",
+        Filter::EncodedCharacters(_) => "EncodedCharacters",
+        Filter::AllowAddresses(_) => "IPAllowLister",
+        Filter::BasicAuth(_) => "BasicAuth",
+        Filter::DigestAuth(_) => "DigestAuth",
+        Filter::ForwardAuth(_) => "ForwardAuth",
+        Filter::ClientCertificate(_) => "PassClientTLSCert",
+        Filter::Headers(_) => "Headers",
+        Filter::RateLimit(_) => "RateLimiterType",
+        Filter::InFlight(_) => "InFlightReq",
+        Filter::Buffers(_) => "Buffer",
+        Filter::CircuitBreaker(_) => "CircuitBreaker",
+        Filter::Retry(_) => "Retry",
+        Filter::ErrorPages(_) => "CustomError",
+        Filter::Compress(_) => "Compress",
+        Filter::ContentType => "ContentType",
+        Filter::GrpcWeb(_) => "GRPCWeb",
+        other => other.kind(),
     }
 }
 

@@ -6,6 +6,7 @@ use steelyard_model::discretion::quoted;
 use steelyard_model::router_draft::{AskedServers, CookieDraft, LinkTarget, ObjectLink};
 use steelyard_model::routing::backend::{SameSite, SentHost};
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::observability::VERBOSITIES;
 use steelyard_model::routing::transport::OriginScheme;
 
 use super::effect::not_honoured;
@@ -84,6 +85,10 @@ const COUNTED: State = State::Reads(|written, wishes, findings| {
 });
 const TRACED: State = State::Reads(|written, wishes, findings| {
     wishes.observability.tracing = switch(written, findings);
+});
+
+const DETAILED: State = State::Reads(|written, wishes, findings| {
+    wishes.observability.detailed = one_of(written, &VERBOSITIES, findings);
 });
 
 const OPEN_PATHS: State = State::Reads(|written, wishes, findings| {
@@ -210,10 +215,10 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.tls.certresolver" LATER, [];
     "router.tls.options" TLS_OPTIONS, [];
     "router.tls.domains" COSMETIC, [];
-    "router.observability.accesslogs" LOGGED, ["true"];
-    "router.observability.metrics" COUNTED, ["true"];
-    "router.observability.tracing" TRACED, ["true"];
-    "router.observability.traceverbosity" COSMETIC, [];
+    "router.observability.accesslogs" LOGGED, [];
+    "router.observability.metrics" COUNTED, [];
+    "router.observability.tracing" TRACED, [];
+    "router.observability.traceverbosity" DETAILED, [];
 };
 
 const ON_SERVICE: [Annotation; 14] = rows! { Service:

@@ -29,6 +29,7 @@ const READ: &[(&str, &str)] = &[
     ("router.observability.accesslogs", "false"),
     ("router.observability.metrics", "false"),
     ("router.observability.tracing", "false"),
+    ("router.observability.traceverbosity", "detailed"),
     ("router.pathmatcher", "Path"),
     ("service.nativelb", "true"),
     ("service.nodeportlb", "true"),

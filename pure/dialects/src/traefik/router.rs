@@ -9,7 +9,7 @@ use steelyard_manifest::kinds::{ObjectMeta, traefik as raw};
 use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, RouterTls};
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::id::{EntryPointId, RouteId};
-use steelyard_model::routing::observability::Observability;
+use steelyard_model::routing::observability::{Observability, VERBOSITIES};
 use steelyard_model::routing::rank::{KUBERNETES_CRD, Ladder, Rank};
 use steelyard_model::routing::route::RouteKind;
 use steelyard_model::{ClassName, FieldPath, Item, NamespacedName, RouterSet, Severity, TlsSecret};
@@ -341,12 +341,9 @@ impl Reader<'_, '_> {
     ) -> Observability {
         let Some(written) = written else { return Observability::default() };
         let path = path.key("observability").key("traceVerbosity");
-        let known = [("minimal", true), ("detailed", false)];
         let verbosity = written.trace_verbosity.as_deref().filter(|it| !it.is_empty());
-        if self.findings.choice(&path, verbosity, &known) == Some(false) {
-            self.idle(&path, "traces have a span for the request and one for the endpoint");
-        }
         Observability {
+            detailed: self.findings.choice(&path, verbosity, &VERBOSITIES),
             access_logs: written.access_logs,
             metrics: written.metrics,
             tracing: written.tracing,

@@ -1,5 +1,8 @@
 //! What is told of requests (Traefik's `observability`): by which routes and entry points say.
 
+/// How much traces tell (`traceVerbosity`): whether each filter is told too.
+pub const VERBOSITIES: [(&str, bool); 2] = [("minimal", false), ("detailed", true)];
+
 /// What is told of requests. What is not said is as whoever stands around it says, in the end that
 /// all of it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,13 +13,15 @@ pub struct Observability {
     pub metrics: Option<bool>,
     /// A trace.
     pub tracing: Option<bool>,
+    /// Of a trace, also each filter that is passed (`traceVerbosity: detailed`).
+    pub detailed: Option<bool>,
 }
 
 impl Observability {
     /// All of it, or nothing.
     pub const fn all(is_told: bool) -> Self {
         let said = Some(is_told);
-        Self { access_logs: said, metrics: said, tracing: said }
+        Self { access_logs: said, metrics: said, tracing: said, detailed: None }
     }
 
     /// What this does not say, as `outer` says it.
@@ -25,6 +30,7 @@ impl Observability {
             access_logs: self.access_logs.or(outer.access_logs),
             metrics: self.metrics.or(outer.metrics),
             tracing: self.tracing.or(outer.tracing),
+            detailed: self.detailed.or(outer.detailed),
         }
     }
 
@@ -37,6 +43,7 @@ impl Observability {
             access_logs: both(self.access_logs, other.access_logs),
             metrics: both(self.metrics, other.metrics),
             tracing: both(self.tracing, other.tracing),
+            detailed: both(self.detailed, other.detailed),
         }
     }
 }

@@ -116,9 +116,10 @@ fn what_is_told_of_requests_is_said_by_routes() {
 
     let text = "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\n\
                 spec: {routes: [{match: Host(`a.b`), observability: {accessLogs: false, tracing: \
-                true}, services: [{name: s, port: 80}]}]}\n---\napiVersion: networking.k8s.io/v1\n\
+                true, traceVerbosity: detailed}, services: [{name: s, port: 80}]}]}\n---\napiVersion: networking.k8s.io/v1\n\
                 kind: Ingress\nmetadata: {name: i, annotations: \
-                {traefik.ingress.kubernetes.io/router.observability.metrics: 'false'}}\n\
+                {traefik.ingress.kubernetes.io/router.observability.metrics: 'false', \
+                traefik.ingress.kubernetes.io/router.observability.accesslogs: 'true'}}\n\
                 spec: {ingressClassName: traefik, rules: [{host: c.d, http: {paths: [{path: /, \
                 pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]}\n";
     let snapshot = resolve(&items(text), &ResolveOptions::default());
@@ -127,8 +128,11 @@ fn what_is_told_of_requests_is_said_by_routes() {
         let found = routes.find(|it| it.rule.host().as_exact().is_some_and(|it| **it == *host));
         found.map(|it| it.observability)
     };
-    let of_object = Observability { access_logs: Some(false), metrics: None, tracing: Some(true) };
-    let of_annotation = Observability { metrics: Some(false), ..Observability::default() };
+    let (access_logs, tracing, detailed) = (Some(false), Some(true), Some(true));
+    let of_object = Observability { access_logs, metrics: None, tracing, detailed };
+    // What is usual is said too: entry points may say otherwise.
+    let (access_logs, metrics) = (Some(true), Some(false));
+    let of_annotation = Observability { access_logs, metrics, ..Observability::default() };
     assert_eq!((said("a.b"), said("c.d")), (Some(of_object), Some(of_annotation)));
 }
 

@@ -8,6 +8,7 @@ use steelyard_http::{
     Reject, RequestChanges, RequestEdits, RequestHead, RequestSubject, Semicolons, Slots, release,
     wants_html,
 };
+use steelyard_model::routing::observability::Observability;
 use steelyard_route::{Misdirection, NearMiss};
 
 use super::answer::Answer;
@@ -82,8 +83,8 @@ impl Context<'_> {
         }
         let live = self.core.live();
         let direct = self.direct(&live, &head, &request);
-        if request.traced.is_some() && !self.is_traced(&direct) {
-            request.traced = None;
+        if request.traced.is_some() {
+            self.settle_trace(&mut request, &direct);
         }
         let (to, recipes) = match direct {
             Direct::Straight(chosen) => {
@@ -167,14 +168,23 @@ impl Context<'_> {
         self.go_on(head, Some(&changes), chosen, out);
     }
 
-    /// Whether somebody wants a trace of a request that goes there.
-    fn is_traced(&self, direct: &Direct) -> bool {
+    /// Whether somebody wants a trace of a request that goes there, and how much of it.
+    fn settle_trace(&self, request: &mut Request, direct: &Direct) {
+        let told = self.told(direct);
+        request.traced = request.traced.take().filter(|_| told.tracing != Some(false));
+        if let Some(traced) = &mut request.traced {
+            traced.is_detailed = told.detailed == Some(true);
+        }
+    }
+
+    /// What is told of a request that goes there.
+    fn told(&self, direct: &Direct) -> Observability {
         let route = match direct {
             Direct::Straight(chosen) | Direct::Passed(chosen, ..) => Some(&chosen.route),
             Direct::Done(to, _) => to.route(),
             Direct::Reject(_) => None,
         };
-        self.listener.told(route.map(|route| &**route)).tracing != Some(false)
+        self.listener.told(route.map(|route| &**route))
     }
 
     /// Where a request goes.

@@ -112,6 +112,9 @@ impl Context<'_> {
         let journey = self.journey(to.route().map(|route| route.id()), request.client);
         let recipes = recipes.unwrap_or_default();
         let mut course = Course::new(recipes, journey, head.passed(), &self.core.stock);
+        if request.traced.as_ref().is_some_and(|it| it.is_detailed) {
+            course.stack().note_times();
+        }
         let mut room = std::mem::take(course.text());
         room.extend_from_slice(text);
         let is_respelled = !head.query.is_empty() && respell_query(&mut room, semicolons);

@@ -53,8 +53,7 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http3.advertisedPort" Number, "0", Later(HTTP3);
     "entryPoints.*.observability.accessLogs" Switch, "true", Reads;
     "entryPoints.*.observability.metrics" Switch, "true", Reads;
-    "entryPoints.*.observability.traceVerbosity" Word(&["minimal", "detailed"]), "minimal",
-        Later("traces have a span for the request and one for the endpoint");
+    "entryPoints.*.observability.traceVerbosity" Word(&["minimal", "detailed"]), "minimal", Reads;
     "entryPoints.*.observability.tracing" Switch, "true", Reads;
     "entryPoints.*.proxyProtocol.insecure" Switch, "false", Reads;
     "entryPoints.*.proxyProtocol.trustedIPs" List, "", Reads;

@@ -113,13 +113,16 @@ impl<C: Wire> Connection<C> {
     /// It is over.
     fn end(
         &mut self,
-        request: &Request,
+        request: &mut Request,
         Filtered { course, way, head, .. }: &mut Filtered,
         mut over: Over,
         trace: &Trace,
     ) -> After {
         *course.text() = std::mem::take(head);
         over.told.frame = course.answered();
+        if let Some(traced) = request.traced.as_mut().filter(|it| it.is_detailed) {
+            traced.passed = course.came_to();
+        }
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
         self.note.name.push_str(course.name().unwrap_or_default());

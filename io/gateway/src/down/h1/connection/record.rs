@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use steelyard_http::{AttemptSpan, Authority, RequestSpan};
+use steelyard_http::{AttemptSpan, Authority, InnerSpan, RequestSpan};
+use steelyard_model::routing::id::FilterId;
 use steelyard_model::routing::route::{Destination, Manner};
 
 use super::{Connection, Told};
 use crate::core::Core;
-use crate::core::live::{BackendState, RouteState};
+use crate::core::live::{BackendState, Live, RouteState};
 use crate::down::h1::decision::Decision;
 use crate::down::h1::request::Request;
 use crate::exchange::dispatch::Trace;
@@ -19,7 +20,7 @@ use crate::tell::metrics::{Finished, LabelsRef};
 use crate::tell::nginx_totals::{AskedTimes, NginxFinished};
 use crate::tell::recent::{Recent, Unkept};
 use crate::tell::request_id::RequestId;
-use crate::tell::tracer::{Traced, captured};
+use crate::tell::tracer::{Passed, Traced, Tracer, captured, part_of};
 use crate::wire::Wire;
 
 /// What a request is called that was not answered with success, and more of what went wrong.
@@ -37,6 +38,47 @@ struct Called {
 fn shows_headers(core: &Core) -> bool {
     core.log.as_ref().is_some_and(|log| log.wanted().is_some())
         || core.tracer.as_ref().is_some_and(|tracer| !tracer.lines[1].is_empty())
+}
+
+/// What a request that began at `started` went through on its way to `route`, as a trace that tells
+/// all of it does: the route, what it passed, and the backend.
+fn inner(
+    traced: &Traced,
+    tracer: &Tracer,
+    started: Instant,
+    route: Option<&RouteState>,
+    (live, labels): (&Live, &LabelsRef<'_>),
+) -> Vec<InnerSpan> {
+    let filters = &live.config.routing.filters;
+    let part = |name, about, at: Instant| {
+        let after = at.saturating_duration_since(started);
+        InnerSpan { span: tracer.number(), name, about, after }
+    };
+    let service = labels.service.map(|name| ("traefik.service.name", name.to_string()));
+    let router = labels.router.map(|name| {
+        let name = ("traefik.router.name", name.to_string());
+        part("Router", [name].into_iter().chain(service.clone()).collect(), started)
+    });
+    let filter = |id: &FilterId, at: Instant| {
+        let name = filters.get(id).map_or("Middleware", |node| part_of(&node.filter));
+        part(name, vec![("traefik.middleware.name", id.to_string())], at)
+    };
+    let mut all = Vec::from_iter(router);
+    let Passed { filters: passed, inside } = &traced.passed;
+    let was_at_once = passed.is_empty() && inside.is_none();
+    if let Some(route) = route.filter(|_| was_at_once) {
+        // All of it was one walk, which takes no time that anybody could measure.
+        let made_of = route.made_of();
+        let listeners = made_of.listeners.first();
+        let shared = listeners.and_then(|id| live.config.routing.listeners.get(id));
+        let shared = shared.into_iter().flat_map(|it| &it.uses);
+        let uses = shared.chain(&made_of.uses).flat_map(|it| it.expanded(filters));
+        all.extend(uses.flatten().map(|it| filter(&it.filter, started)));
+    }
+    all.extend(passed.iter().map(|(id, at)| filter(id, *at)));
+    let inside = inside.or(was_at_once.then_some(started));
+    all.extend(inside.zip(service).map(|(at, service)| part("Service", vec![service], at)));
+    all
 }
 
 impl<C: Wire> Connection<C> {
@@ -76,10 +118,7 @@ impl<C: Wire> Connection<C> {
             self.log(&labels, finished, trace, told.why, (&called, taken));
         }
         self.keep(called, &labels, finished, trace, told.why);
-        if let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) {
-            let span = self.span(traced, &labels, finished, trace, (told.why, request.client));
-            tracer.sink.take(span);
-        }
+        self.tell_trace(request, (route, &live, &labels), finished, trace, told.why);
         match told.why {
             Some(fault) => self.core.counters.count_fault(labels.entry_point, fault.cause()),
             None => {
@@ -238,6 +277,23 @@ impl<C: Wire> Connection<C> {
         });
     }
 
+    /// Tells of a request that is traced.
+    fn tell_trace(
+        &self,
+        request: &Request,
+        (route, live, labels): (Option<&RouteState>, &Live, &LabelsRef<'_>),
+        finished: Finished,
+        trace: &Trace,
+        why: Option<Fault>,
+    ) {
+        let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) else { return };
+        let mut span = self.span(traced, labels, finished, trace, (why, request.client));
+        if traced.is_detailed {
+            span.inner = inner(traced, tracer, request.started, route, (live, labels));
+        }
+        tracer.sink.take(span);
+    }
+
     /// What a trace has of a request that began `finished.duration` ago.
     fn span(
         &self,
@@ -273,6 +329,7 @@ impl<C: Wire> Connection<C> {
             host: self.note.host.clone(),
             user_agent: String::from_utf8_lossy(&self.note.user_agent).into_owned(),
             captured: self.captured(),
+            inner: Vec::new(),
         }
     }
 
