@@ -104,6 +104,66 @@ fn routes_that_answer_nobody_are_told_everywhere() -> Result<()> {
     wait::until("the note to go", || readyz().is_ok_and(|it| !it.body.contains("answers 502")))
 }
 
+/// An IngressRoute of a.test over TLS, with these words in it.
+fn secure_route(name: &str, path: &str, tls: &str) -> String {
+    format!(
+        "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}}}\nspec:\n  \
+         entryPoints: [websecure]\n  routes:\n  - match: Host(`a.test`) && PathPrefix(`{path}`)\n    \
+         services: [{{name: app, port: 80}}]\n  tls: {tls}\n"
+    )
+}
+
+/// Also where it is mended before it is looked at certificates again.
+#[test]
+fn that_no_handshake_is_held_is_logged_at_the_edit() -> Result<()> {
+    let folder = Scratch::new()?;
+    let options = "---\napiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {name: strict}\n\
+                   spec: {minVersion: VersionTLS13}\n";
+    let first = [
+        service("app", "127.0.0.1:1".parse()?),
+        options.to_owned(),
+        secure_route("one", "/one", "{}"),
+    ];
+    folder.write("all.yaml", &first.concat())?;
+    let mut up = Up::start(folder.path())?;
+    let generation = || up.read("overview").ok()?["generation"].as_u64();
+    let edit = |tls: &str| -> Result<()> {
+        let before = generation();
+        folder.write("two.yaml", &secure_route("two", "/two", tls))?;
+        wait::until("an edit in force", || generation() > before)
+    };
+    edit("{}")?;
+    edit("{options: {name: strict}}")?;
+    edit("{}")?;
+    up.process.wait_for("tls-options-conflict")
+}
+
+#[test]
+fn what_is_left_out_is_told_to_who_asks_for_it() -> Result<()> {
+    let folder = Scratch::new()?;
+    let at = "127.0.0.1:1".parse()?;
+    let canary = "nginx.ingress.kubernetes.io/canary: 'true'";
+    let all = [
+        service("app", at),
+        ingress("alone", "alone.test", "app", canary),
+        ingress("main", "main.test", "app", ""),
+        ingress("beside", "main.test", "app", canary),
+    ];
+    folder.write("all.yaml", &all.concat())?;
+    let up = Up::start(folder.path())?;
+    let said = "Ingress/default/alone serves nobody: it is a canary";
+    let ready = http::get(up.admin, &up.admin.to_string(), "/readyz")?.body;
+    ensure!(ready.contains(&format!("note: {said}")) && !ready.contains("beside"), "{ready}");
+    ensure!(shown(&up, &["get", "overview"])?.contains(said));
+    let answer = up.get("alone.test", "/")?;
+    let id = answer.header("x-request-id").context("an id")?;
+    let explained = shown(&up, &["explain", &format!("request/{id}")])?;
+    ensure!(answer.status == 404 && explained.contains(said), "{explained}");
+    let explained = shown(&up, &["explain", "ingress/beside"])?;
+    ensure!(explained.contains("route default-main-0@ingress"), "{explained}");
+    Ok(())
+}
+
 /// A live instance says what it does, not what a plan would come to.
 #[test]
 fn what_is_not_spoken_yet_is_told_so() -> Result<()> {
