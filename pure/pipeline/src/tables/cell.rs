@@ -381,10 +381,19 @@ impl Leaf {
         Self { id, service, port, set, transport, sticky, algorithm, host }
     }
 
+    /// The same for who asks others than the Service's own endpoints, which are called so.
+    pub(crate) fn asking(self, who: &str) -> Self {
+        self.called(who)
+    }
+
     /// The same for who does not read what the Service's annotations say of it.
     pub(crate) fn plain(self) -> Self {
+        self.called("plain")
+    }
+
+    fn called(self, more: &str) -> Self {
         let name = self.id.as_str().strip_suffix("@ingress").unwrap_or(self.id.as_str());
-        let id = BackendId::from(format!("{name}:plain@ingress"));
+        let id = BackendId::from(format!("{name}:{more}@ingress"));
         Self { id, ..self }
     }
 }
