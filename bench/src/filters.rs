@@ -76,7 +76,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let tokens: Vec<Asked> = (0..TOKENS).map(|number| bearing(&key, number)).collect();
     let one = &tokens[..1];
     let rate = rate(u64::from(u32::MAX), 1_000_000);
-    let flight = Filter::InFlight(InFlightLimit { amount: 1_000, of: Counted::Host, status: 429 });
+    let flight = Filter::InFlight(InFlightLimit {
+        amount: 1_000,
+        of: Counted::Host,
+        status: 429,
+        page: Default::default(),
+    });
     let token = Filter::Token(Box::new(auth));
     let basic = basic();
     let ann = [Asked { authorization: "Basic YW5uOnNlY3JldA==".to_owned() }];
@@ -102,7 +107,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn rate(average: u64, burst: u64) -> Filter {
     let (period, of) = (Duration::from_secs(1), Counted::Client(Default::default()));
-    Filter::RateLimit(Box::new(RateLimit { average, period, burst, of, redis: None, status: 429 }))
+    Filter::RateLimit(Box::new(RateLimit {
+        average,
+        period,
+        burst,
+        of,
+        redis: None,
+        status: 429,
+        page: Default::default(),
+    }))
 }
 
 /// Who says `ann:secret` is let in.

@@ -125,7 +125,12 @@ fn all(filters: &[Filter], routes: &[Served]) -> RoutingMap {
 }
 
 fn in_flight(amount: u64) -> Filter {
-    Filter::InFlight(InFlightLimit { amount, of: Counted::Host, status: 429 })
+    Filter::InFlight(InFlightLimit {
+        amount,
+        of: Counted::Host,
+        status: 429,
+        page: Default::default(),
+    })
 }
 
 /// Gives a route these filters, called so.

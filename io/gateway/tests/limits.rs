@@ -47,7 +47,15 @@ impl Limiting {
 fn rate(average: u64, burst: u64) -> Filter {
     let of = Counted::Header("x-key".into());
     let period = Duration::from_secs(3600);
-    Filter::RateLimit(Box::new(RateLimit { average, period, burst, of, redis: None, status: 429 }))
+    Filter::RateLimit(Box::new(RateLimit {
+        average,
+        period,
+        burst,
+        of,
+        redis: None,
+        status: 429,
+        page: Default::default(),
+    }))
 }
 
 fn keyed(address: SocketAddr, key: &str) -> Received {
@@ -88,7 +96,14 @@ fn a_rate_is_one_for_all_cores_and_outlives_a_reload() {
 #[test]
 fn requests_at_once_are_counted_until_they_end() {
     let held = HeldServer::start("late");
-    let limit = || Filter::InFlight(InFlightLimit { amount: 2, of: Counted::Host, status: 429 });
+    let limit = || {
+        Filter::InFlight(InFlightLimit {
+            amount: 2,
+            of: Counted::Host,
+            status: 429,
+            page: Default::default(),
+        })
+    };
     let it = Limiting::new(held.server.address, vec![limit()]);
     let ask = || {
         let mut client = Client::connect(it.address);

@@ -560,7 +560,8 @@ fn gated(map: &mut RoutingMap, name: &str, filters: Vec<Filter>) {
 
 fn allowing(range: &str) -> Filter {
     let ranges = Networks::parse(&[range]).unwrap();
-    Filter::AllowAddresses(AllowedClients { ranges, source: Default::default(), status: 403 })
+    let (source, page) = Default::default();
+    Filter::AllowAddresses(AllowedClients { ranges, source, status: 403, page })
 }
 
 /// Who is not let in has reached no endpoint, also not by a handshake that would be passed on.

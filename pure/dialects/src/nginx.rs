@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use steelyard_model::routing::backend::Algorithm;
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
+use steelyard_model::routing::filter::access::{
+    AllowedClients, AnswerPage, ClientSource, Networks,
+};
 use steelyard_model::routing::filter::content::{Compression, ContentCoding, HeaderRules};
 use steelyard_model::routing::filter::limit::Counted;
 use steelyard_model::routing::filter::nginx::{NginxBlocked, NginxSite, NginxStep, NginxWord};
@@ -526,7 +528,8 @@ impl<'a> Reading<'a> {
             passes.push(step(PassPhase::Access, "denied", NginxStep::Deny(ranges)));
         }
         if let Some(ranges) = allowed {
-            let allowed = AllowedClients { ranges, source: ClientSource::default(), status: 403 };
+            let (source, page) = (ClientSource::default(), AnswerPage::Nginx);
+            let allowed = AllowedClients { ranges, source, status: 403, page };
             let filter = Filter::AllowAddresses(allowed);
             passes.push(OwnFilter::new(PassPhase::Access, "allowed", filter));
         }

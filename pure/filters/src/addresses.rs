@@ -40,7 +40,7 @@ impl Frame for AllowedAddresses {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("the client's address is not among those that are let in"));
-        Enter::Answer(Box::new(Response::bare(self.0.status)))
+        Enter::Answer(Box::new(Response::paged(self.0.status, self.0.page)))
     }
 }
 

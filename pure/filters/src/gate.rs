@@ -106,7 +106,12 @@ mod tests {
     #[test]
     fn only_addresses_of_the_ranges_pass() {
         let ranges = Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap();
-        let allowed = AllowedClients { ranges, source: Default::default(), status: 403 };
+        let allowed = AllowedClients {
+            ranges,
+            source: Default::default(),
+            status: 403,
+            page: Default::default(),
+        };
         let gates = [gate(&Filter::AllowAddresses(allowed), &mut Memory::default()).unwrap()];
         for (address, passes) in [
             ("10.1.2.3", true),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use steelyard_http::{Head, ResponseView};
+use steelyard_model::routing::filter::access::AnswerPage;
 
 use crate::words::{nginx_page, words};
 
@@ -33,6 +34,14 @@ impl Response {
     pub(crate) fn of_nginx_because(status: u16, why: &str) -> Self {
         let lines = vec![("Content-Type".into(), (*b"text/html").into())];
         Self { status, lines, body: Bytes::from(nginx_page(status, why)) }
+    }
+
+    /// One that says its status on such a page.
+    pub(crate) fn paged(status: u16, page: AnswerPage) -> Self {
+        match page {
+            AnswerPage::Words => Self::bare(status),
+            AnswerPage::Nginx => Self::of_nginx(status),
+        }
     }
 
     /// One without lines and body.

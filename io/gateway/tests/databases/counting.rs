@@ -93,6 +93,7 @@ fn limited_by(servers: &[SocketAddr], transport: Transport, mut store: RedisStor
         of: Counted::Client(Default::default()),
         redis: Some(store),
         status: 429,
+        page: Default::default(),
     };
     put_filters(&mut map, "main", vec![Filter::RateLimit(Box::new(limit))]);
     gateway.apply(&map, 2);

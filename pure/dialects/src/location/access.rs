@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::access::{AllowedClients, ClientSource, Networks};
+use steelyard_model::routing::filter::access::{
+    AllowedClients, AnswerPage, ClientSource, Networks,
+};
 use steelyard_model::routing::filter::nginx::NginxStep;
 use steelyard_model::{NamespacedName, OwnFilter, PassPhase, PasswordDraft};
 
@@ -48,7 +50,8 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 }
 
 fn allow(asked: &mut Asked<'_, '_>, ranges: Networks) {
-    let allowed = AllowedClients { ranges, source: ClientSource::default(), status: FORBIDDEN };
+    let (source, page) = (ClientSource::default(), AnswerPage::Nginx);
+    let allowed = AllowedClients { ranges, source, status: FORBIDDEN, page };
     let filter = Filter::AllowAddresses(allowed);
     asked.reading.passes.push(OwnFilter::new(PassPhase::Access, "allowed", filter));
 }

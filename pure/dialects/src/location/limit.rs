@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steelyard_model::routing::filter::Filter;
-use steelyard_model::routing::filter::access::ClientSource;
+use steelyard_model::routing::filter::access::{AnswerPage, ClientSource};
 use steelyard_model::routing::filter::limit::{Counted, InFlightLimit, RateLimit};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rule::Rule;
@@ -31,8 +31,8 @@ pub(super) fn read(asked: &mut Asked<'_, '_>) {
 
 fn limits(asked: &mut Asked<'_, '_>) {
     if let Some(amount) = count(asked, "limit-connections") {
-        let (of, status) = (of(), TOO_MANY);
-        pass(asked, "connections", Filter::InFlight(InFlightLimit { amount, of, status }));
+        let (of, status, page) = (of(), TOO_MANY, AnswerPage::Nginx);
+        pass(asked, "connections", Filter::InFlight(InFlightLimit { amount, of, status, page }));
     }
     let burst = asked.number("limit-burst-multiplier").and_then(|it| u64::try_from(it).ok());
     let burst = burst.filter(|it| *it > 0).unwrap_or(BURST);
@@ -46,6 +46,7 @@ fn limits(asked: &mut Asked<'_, '_>) {
             of: of(),
             redis: None,
             status: TOO_MANY,
+            page: AnswerPage::Nginx,
         };
         pass(asked, name, Filter::RateLimit(Box::new(limit)));
     }

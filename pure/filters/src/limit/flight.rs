@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_http::RequestEdits;
+use steelyard_model::routing::filter::access::AnswerPage;
 use steelyard_model::routing::filter::limit::{Counted, InFlightLimit};
 
 use super::counts::{Counts, Ticket};
@@ -27,14 +28,15 @@ struct FlightTerms {
     of: Counted,
     amount: u64,
     status: u16,
+    page: AnswerPage,
     kept: Kept<Counts>,
     seed: u64,
 }
 
 impl InFlight {
     pub(crate) fn new(limit: &InFlightLimit, kept: Kept<Counts>, seed: u64) -> Self {
-        let InFlightLimit { amount, of, status } = limit.clone();
-        Self { terms: Arc::new(FlightTerms { of, amount, status, kept, seed }), ticket: None }
+        let InFlightLimit { amount, of, status, page } = limit.clone();
+        Self { terms: Arc::new(FlightTerms { of, amount, status, page, kept, seed }), ticket: None }
     }
 
     /// Lets a request in, if it may come; its ticket is to be let go.
@@ -65,7 +67,7 @@ impl Frame for InFlight {
             return Enter::Next;
         }
         cx.notes.push(Note::Reason("as many requests of this source are under way as may be"));
-        Enter::Answer(Box::new(Response::bare(self.terms.status)))
+        Enter::Answer(Box::new(Response::paged(self.terms.status, self.terms.page)))
     }
 
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_http::RequestEdits;
+use steelyard_model::routing::filter::access::AnswerPage;
 use steelyard_model::routing::filter::limit::{Counted, RateLimit};
 
 use super::buckets::{Buckets, Pace};
@@ -28,6 +29,7 @@ struct RateTerms {
     of: Counted,
     pace: Option<Pace>,
     status: u16,
+    page: AnswerPage,
     kept: Kept<Buckets>,
     seed: u64,
 }
@@ -35,7 +37,8 @@ struct RateTerms {
 impl Rate {
     pub(crate) fn new(limit: &RateLimit, kept: Kept<Buckets>, seed: u64) -> Self {
         let pace = Pace::new(limit.average, limit.period, limit.burst);
-        let terms = RateTerms { of: limit.of.clone(), pace, status: limit.status, kept, seed };
+        let (of, status, page) = (limit.of.clone(), limit.status, limit.page);
+        let terms = RateTerms { of, pace, status, page, kept, seed };
         Self { terms: Arc::new(terms), has_waited: false }
     }
 }
@@ -71,9 +74,9 @@ impl Frame for Rate {
             }
             Err(wait) => {
                 cx.notes.push(Note::Reason("more requests of this source than its rate allows"));
-                let answer = match terms.status {
-                    429 => too_many(pace, wait),
-                    other => Response::bare(other),
+                let answer = match (terms.status, terms.page) {
+                    (429, AnswerPage::Words) => too_many(pace, wait),
+                    (status, page) => Response::paged(status, page),
                 };
                 Enter::Answer(Box::new(answer))
             }

@@ -113,6 +113,7 @@ mod tests {
             of,
             redis: Some(store.clone()),
             status: 429,
+            page: Default::default(),
         };
         SharedRate::new("default/few@kubernetescrd", &limit, &store)
     }

@@ -21,7 +21,9 @@ use crate::tests::{Asked, World};
 
 /// What counts, and what is no step.
 fn more() -> Vec<Filter> {
-    let flight = |amount, of| Filter::InFlight(InFlightLimit { amount, of, status: 429 });
+    let flight = |amount, of| {
+        Filter::InFlight(InFlightLimit { amount, of, status: 429, page: Default::default() })
+    };
     let rate = |average, burst| {
         let (period, of) = (Duration::from_secs(1), Counted::Client(Default::default()));
         Filter::RateLimit(Box::new(RateLimit {
@@ -31,6 +33,7 @@ fn more() -> Vec<Filter> {
             of,
             redis: None,
             status: 429,
+            page: Default::default(),
         }))
     };
     let retry = RetryRule {

@@ -129,7 +129,12 @@ fn what_stands_within_a_filter_has_a_state_of_its_own() {
 #[test]
 fn frames_within_others_keep_what_the_configuration_has() {
     let mut map = nested(&[]);
-    let limit = Filter::InFlight(InFlightLimit { amount: 1, of: Counted::Host, status: 429 });
+    let limit = Filter::InFlight(InFlightLimit {
+        amount: 1,
+        of: Counted::Host,
+        status: 429,
+        page: Default::default(),
+    });
     for (id, filter) in [
         ("outer", Filter::Chain(vec!["limit".into(), "when".into()])),
         ("when", Filter::When(Rule::always(), "deeper".into())),

@@ -234,7 +234,12 @@ fn who_is_kept_out_is_and_so_is_who_is_not_known() {
         let from = depth.map_or(ClientPlace::Peer, ClientPlace::Depth);
         let source = ClientSource { from, ipv6_subnet: None };
         let ranges = Networks::parse(ranges).unwrap();
-        Filter::RefuseAddresses(AllowedClients { ranges, source, status: 404 })
+        Filter::RefuseAddresses(AllowedClients {
+            ranges,
+            source,
+            status: 404,
+            page: Default::default(),
+        })
     };
     for (filter, peer, status) in [
         (list(&["192.0.2.0/24"], None), [192, 0, 2, 1], 404),

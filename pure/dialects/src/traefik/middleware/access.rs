@@ -11,8 +11,9 @@ use steelyard_model::handshake_draft::{MaterialPart, PartText};
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
 use steelyard_model::routing::filter::access::{
-    AllowedClients, AskedAuth, AskedCache, AskedManner, CertificateHeader, CertificateParts,
-    ClientPlace, ClientSource, FilterTls, NameParts, PasswordAuth, PasswordManner,
+    AllowedClients, AnswerPage, AskedAuth, AskedCache, AskedManner, CertificateHeader,
+    CertificateParts, ClientPlace, ClientSource, FilterTls, NameParts, PasswordAuth,
+    PasswordManner,
 };
 use steelyard_model::{FieldPath, Severity};
 use steelyard_passwords::{DigestUsers, Users};
@@ -53,7 +54,7 @@ impl Reader<'_, '_> {
         let at = path.key("rejectStatusCode");
         let status = it.reject_status_code.filter(|status| *status != 0).unwrap_or(403);
         let status = self.findings.within(&at, Some(status), 200..=599)?;
-        Some(AllowedClients { ranges, source, status })
+        Some(AllowedClients { ranges, source, status, page: AnswerPage::Words })
     }
 
     /// Whose address counts.

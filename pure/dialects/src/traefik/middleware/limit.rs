@@ -9,6 +9,7 @@ use steelyard_model::discretion::quoted;
 use steelyard_model::filter_draft::SecretPurpose;
 use steelyard_model::routing::asked::AskedUrl;
 use steelyard_model::routing::filter::Filter;
+use steelyard_model::routing::filter::access::AnswerPage;
 use steelyard_model::routing::filter::limit::{
     BodyBuffers, CircuitBreaker, Counted, InFlightLimit, RateLimit, RedisStore, RetryRule,
 };
@@ -42,6 +43,7 @@ impl Reader<'_, '_> {
         let criterion = it.source_criterion.as_ref();
         Some(Filter::RateLimit(Box::new(RateLimit {
             status: 429,
+            page: AnswerPage::Words,
             average: self.amount(&path.key("average"), it.average)?,
             period,
             burst: self.amount(&burst, Some(it.burst.unwrap_or(1)))?,
@@ -60,6 +62,7 @@ impl Reader<'_, '_> {
         let criterion = it.source_criterion.as_ref();
         Some(Filter::InFlight(InFlightLimit {
             status: 429,
+            page: AnswerPage::Words,
             amount: self.amount(&path.key("amount"), it.amount)?,
             of: self.counted(criterion, &path.key("sourceCriterion"), || Counted::Host)?,
         }))

@@ -7,7 +7,8 @@ use crate::tests::{Sent, World, kept};
 #[test]
 fn as_many_as_may_be_and_one_more_for_each_that_ends() {
     let mut memory = Memory::default();
-    let limit = InFlightLimit { amount: 2, of: Counted::Host, status: 429 };
+    let limit =
+        InFlightLimit { amount: 2, of: Counted::Host, status: 429, page: Default::default() };
     let flight = InFlight::new(&limit, kept(&mut memory), 1);
     let mut world = World::new();
     let mut frames: Vec<InFlight> = (0..3).map(|_| flight.clone()).collect();

@@ -10,7 +10,7 @@ use crate::tests::{Sent, World, kept};
 
 fn limit(average: u64, period: Duration, burst: u64) -> RateLimit {
     let of = Counted::Client(ClientSource::default());
-    RateLimit { average, period, burst, of, redis: None, status: 429 }
+    RateLimit { average, period, burst, of, redis: None, status: 429, page: Default::default() }
 }
 
 /// What a request at that many milliseconds comes to: `.` passes, a number waits so many

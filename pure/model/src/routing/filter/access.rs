@@ -22,6 +22,18 @@ pub struct AllowedClients {
     pub source: ClientSource,
     /// The status of the answer to others.
     pub status: u16,
+    /// And whose page they get.
+    pub page: AnswerPage,
+}
+
+/// What an answer says beside its status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerPage {
+    /// The same in words.
+    #[default]
+    Words,
+    /// What nginx's own page says.
+    Nginx,
 }
 
 /// Addresses and ranges of them, as they are written.
@@ -282,6 +294,11 @@ impl From<Vec<IpNet>> for Networks {
 
 impl From<Vec<IpNet>> for AllowedClients {
     fn from(nets: Vec<IpNet>) -> Self {
-        Self { ranges: nets.into(), source: ClientSource::default(), status: 403 }
+        Self {
+            ranges: nets.into(),
+            source: ClientSource::default(),
+            status: 403,
+            page: AnswerPage::default(),
+        }
     }
 }

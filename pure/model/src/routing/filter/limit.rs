@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::{ClientSource, FilterTls};
+use super::access::{AnswerPage, ClientSource, FilterTls};
 use crate::routing::asked::AskedUrl;
 use crate::routing::id::BackendId;
 
@@ -23,6 +23,8 @@ pub struct RateLimit {
     pub redis: Option<RedisStore>,
     /// The status of who is one too many; of 429 it is said when to come again.
     pub status: u16,
+    /// Whose page that one gets.
+    pub page: AnswerPage,
 }
 
 /// What is counted together.
@@ -70,6 +72,8 @@ pub struct InFlightLimit {
     pub of: Counted,
     /// The status of who is one too many.
     pub status: u16,
+    /// Whose page that one gets.
+    pub page: AnswerPage,
 }
 
 /// Keeps bodies until they are whole. Sizes are bytes; 0 is any.
