@@ -137,6 +137,7 @@ fn gone_on(
     let lines = client_lines(vouching.peer(), server, "it");
     let hop = Hop {
         list: steelyard_http::USUAL_LIST,
+        keeps_underscores: false,
         client_lines: &lines,
         fallback_host: "192.0.2.9:80",
         path: Spelling::AsAsked,

@@ -82,6 +82,7 @@ fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let hop = Hop {
         client_lines: &lines,
         list: USUAL_LIST,
+        keeps_underscores: false,
         fallback_host,
         path,
         manner,

@@ -81,12 +81,12 @@ impl Name {
 }
 
 /// Whether ingress-nginx lets a client say `name`, of which a gateway lets it say more: nothing but
-/// letters, digits and hyphens (`underscores_in_headers off`, `ignore_invalid_headers on`), and
+/// letters, digits and hyphens (`ignore_invalid_headers on`), and where it is said so underscores, and
 /// nothing that it says itself, here or to whom it asks about a request. That it lets
 /// `X-Original-URL` pass where it asks nobody, and `Ssl-Client-Verify` where it asks for no
 /// certificate, is no example: some applications take the one for the path, which would be one that
 /// no route was chosen by, and believe the other, which any client could write.
-pub fn is_kept_by_nginx(name: &[u8]) -> bool {
+pub fn is_kept_by_nginx(name: &[u8], keeps_underscores: bool) -> bool {
     const OWN: [&[u8]; 11] = [
         b"x-scheme",
         b"x-forwarded-scheme",
@@ -100,8 +100,12 @@ pub fn is_kept_by_nginx(name: &[u8]) -> bool {
         b"ssl-client-issuer-dn",
         b"ssl-client-cert",
     ];
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    let is_own = || OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
+    let is_plain = |byte: &u8| match byte {
+        b'-' => true,
+        b'_' => keeps_underscores,
+        other => other.is_ascii_alphanumeric(),
+    };
+    let is_own = || OWN.iter().any(|own| is_taken_for(name, own));
     name.iter().all(is_plain) && !(matches!(name, [b'x' | b'X' | b's' | b'S', ..]) && is_own())
 }
 

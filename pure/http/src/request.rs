@@ -87,6 +87,8 @@ pub struct Hop<'a> {
     /// The line that lists those whom a request has passed, and goes on under another name to
     /// backends of ingress-nginx.
     pub list: &'a str,
+    /// Backends of ingress-nginx are told lines whose names have underscores.
+    pub keeps_underscores: bool,
     /// What to put in Host when the client (of HTTP/1.0) named none.
     pub fallback_host: &'a str,
     /// In which spelling the path goes on.
@@ -319,7 +321,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     fn lines_for(&self, hop: &Hop<'_>) -> Lines<'h, 'b> {
         match hop.manner {
             Manner::Traefik => self.lines,
-            Manner::Nginx => self.lines.without(|name| !is_kept_by_nginx(name)),
+            Manner::Nginx => {
+                let keeps_underscores = hop.keeps_underscores;
+                self.lines.without(|name| !is_kept_by_nginx(name, keeps_underscores))
+            }
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Believed {
     pub(crate) awaited: Option<Duration>,
     /// The line that lists those whom a request has passed.
     pub(crate) list: Box<str>,
+    /// Backends of class nginx are told lines whose names have underscores.
+    pub(crate) keeps_underscores: bool,
     /// The port that clients ask at, where no PROXY header says another one.
     pub(crate) port: u16,
     /// Connections that a PROXY header says come to this port are by TLS, wherever that ended.
@@ -45,6 +47,7 @@ impl Believed {
             proxied: terms.proxied.clone(),
             awaited: None,
             list: USUAL_LIST.into(),
+            keeps_underscores: false,
             port: point.map_or(port, |point| point.port),
             secure_port: None,
             log: None,
@@ -62,6 +65,7 @@ impl Believed {
         if let Some(list) = &nginx.list {
             self.list.clone_from(list);
         }
+        self.keeps_underscores = nginx.keeps_underscores;
         if let Some(forwarded) = &nginx.forwarded {
             self.forwarded = Arc::new(policy(forwarded, &self.forwarded));
         }
@@ -130,7 +134,12 @@ mod tests {
         let usual = Believed::of(&terms, Some(&point), 80);
         assert!(!usual.has_preface() && usual.port == 8080);
         let list = Some("CF-Connecting-IP".into());
-        let belief = NginxBelief { forwarded: Some(forwarded), proxied: Some(proxied), list };
+        let belief = NginxBelief {
+            forwarded: Some(forwarded),
+            proxied: Some(proxied),
+            list,
+            ..NginxBelief::default()
+        };
         point.nginx = Some(Arc::new(NginxSocket { belief, ..NginxSocket::default() }));
         let said = Believed::of(&terms, Some(&point), 80);
         assert!(said.has_preface() && *said.proxied == trust());

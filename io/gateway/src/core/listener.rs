@@ -153,7 +153,7 @@ impl Listener {
     /// line it lists others.
     pub(crate) fn hop<'a>(
         &'a self,
-        (client_lines, list): (&'a [u8], &'a str),
+        (client_lines, (list, keeps_underscores)): (&'a [u8], (&'a str, bool)),
         port: u16,
         manner: Manner,
     ) -> Hop<'a> {
@@ -161,6 +161,7 @@ impl Listener {
             Manner::Traefik => (self.terms.path, self.terms.semicolons),
             Manner::Nginx => (Spelling::AsAsked, Semicolons::Kept),
         };
-        Hop { client_lines, list, fallback_host: &self.address, path, semicolons, manner, port }
+        let fallback_host = &self.address;
+        Hop { client_lines, list, keeps_underscores, fallback_host, path, semicolons, manner, port }
     }
 }

@@ -57,6 +57,7 @@ fn pass(bytes: &[u8]) -> Passed {
     let (path, manner) = (Spelling::Normal, Manner::Traefik);
     let hop = Hop {
         list: steelyard_http::USUAL_LIST,
+        keeps_underscores: false,
         client_lines: &lines,
         fallback_host: "192.0.2.2:80",
         path,

@@ -34,10 +34,12 @@ impl Reading<'_> {
         let trust = self.trusted();
         let wait = self.wait();
         let list = self.value("forwarded-for-header", header, "write the name of a header line");
+        let keeps_underscores = self.boolean("enable-underscores-in-headers").unwrap_or(false);
         if !(has_lines || is_proxied || is_named) {
             self.tell_idle();
             let list = list.map(Into::into);
-            return (NginxBelief { list, ..NginxBelief::default() }, trust, wait);
+            let of_nobody = NginxBelief { list, keeps_underscores, ..NginxBelief::default() };
+            return (of_nobody, trust, wait);
         }
         // Where connections say who is there, lines do only where they are asked for.
         let by_lines = has_lines || is_named && !is_proxied;
@@ -51,7 +53,8 @@ impl Reading<'_> {
         });
         let place = self.place("use-proxy-protocol");
         let proxied = is_proxied.then(|| NginxProxied { trust: trust.clone(), wait, place });
-        (NginxBelief { forwarded, proxied, list: list.map(Into::into) }, trust, wait)
+        let list = list.map(Into::into);
+        (NginxBelief { forwarded, proxied, list, keeps_underscores }, trust, wait)
     }
 
     fn trusted(&mut self) -> Trust {

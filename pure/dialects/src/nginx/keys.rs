@@ -21,7 +21,6 @@ use KeyFate::{Cosmetic, Elsewhere, Guards, Reads, Refused, Snippet};
 
 const READ: &str = "`--entrypoints.NAME.transport.respondingtimeouts.readtimeout`";
 const IDLE: &str = "`--entrypoints.NAME.transport.respondingtimeouts.idletimeout`";
-const UNDERSCORES: &str = "`--entrypoints.NAME.http.underscoreheadersstrategy`";
 const TRACES: &str =
     "`--tracing.otlp.http.endpoint`, `--tracing.samplerate`, `--tracing.servicename`";
 const WHERE: &str = "nothing: where clients are by their addresses is told nobody";
@@ -127,7 +126,7 @@ pub const KEYS: [(&str, KeyFate); 187] = [
     ("enable-real-ip", Reads),
     ("enable-serial-reloads", Cosmetic),
     ("enable-syslog", Elsewhere(LOG)),
-    ("enable-underscores-in-headers", Elsewhere(UNDERSCORES)),
+    ("enable-underscores-in-headers", Reads),
     ("error-log-level", Cosmetic),
     ("error-log-path", Cosmetic),
     ("force-ssl-redirect", Reads),

@@ -44,7 +44,7 @@ pub(super) fn lines(
     let is_written =
         |name: &str| head.changes().lines.added().any(|(line, _)| line.eq_ignore_ascii_case(name));
     let mut lines = copied(head, |name| {
-        (is_kept_by_nginx(name.as_bytes()) || is_written(name))
+        (is_kept_by_nginx(name.as_bytes(), false) || is_written(name))
             && !OWN.iter().any(|own| is_taken_for(name, own))
             && !is_set(name)
             && !is_made_up(name)

@@ -38,6 +38,7 @@ fn forward_listing(raw: &str, list: &str, path: Spelling, manner: Manner) -> Str
     let hop = Hop {
         client_lines: &lines,
         list,
+        keeps_underscores: false,
         fallback_host,
         path,
         manner,
@@ -437,6 +438,33 @@ fn a_list_by_another_name() {
     assert!(!out.contains("9.9.9.9"), "{out}");
 }
 
+/// Names with underscores go on to backends of ingress-nginx where that is said, but for those that
+/// some servers read as what only a gateway says.
+#[test]
+fn underscores_where_they_are_let() {
+    let raw = "GET / HTTP/1.1\r\nHost: a\r\nmy_line: 1\r\nX_Original_URL: /b\r\nX_Forwarded_For: 9\r\n\
+               x.dot: 2\r\n\r\n";
+    for (keeps_underscores, expected) in [(false, vec![]), (true, vec!["my_line: 1"])] {
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        let hop = Hop {
+            client_lines: &[],
+            list: USUAL_LIST,
+            keeps_underscores,
+            fallback_host: "b",
+            path: Spelling::AsAsked,
+            manner: Manner::Nginx,
+            semicolons: Semicolons::Kept,
+            port: 80,
+        };
+        let mut out = Vec::new();
+        head.forward(&hop, None, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        let kept: Vec<&str> = out.lines().filter(|it| it.contains(['_', '.'])).collect();
+        assert_eq!(kept, expected);
+    }
+}
+
 /// A switch to WebSocket is a scheme of its own for Traefik only.
 #[test]
 fn schemes() {
@@ -456,6 +484,7 @@ fn schemes() {
         let hop = Hop {
             client_lines: b"",
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "b",
             path: Spelling::Normal,
             manner,
@@ -565,6 +594,7 @@ fn nginx_tells_what_believed_peers_say() {
         let hop = Hop {
             client_lines: &client_lines([192, 0, 2, 1].into(), "node-1", "gw-1"),
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "10.0.0.9:80",
             path: Spelling::Normal,
             manner: Manner::Nginx,
@@ -616,6 +646,7 @@ fn what_connection_names_is_seen_where_it_may_be() {
         let hop = Hop {
             client_lines: &[],
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "b",
             path: Spelling::Normal,
             manner: Manner::Traefik,

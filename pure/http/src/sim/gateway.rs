@@ -177,6 +177,7 @@ impl Connection {
         let hop = Hop {
             client_lines: &lines,
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "sim",
             path: Spelling::Normal,
             semicolons: Semicolons::Split,

@@ -16,6 +16,8 @@ pub struct NginxBelief {
     /// The line that lists those whom a request has passed (`forwarded-for-header`), whoever is
     /// believed: backends are told it as `X-Original-Forwarded-For`. None is the usual one.
     pub list: Option<Box<str>>,
+    /// Backends are told lines whose names have underscores (`enable-underscores-in-headers`).
+    pub keeps_underscores: bool,
 }
 
 /// Whom lines of requests are believed (`use-forwarded-headers`, `enable-real-ip`).

@@ -375,11 +375,12 @@ impl<C: Wire> Connection<C> {
         &mut self,
         started: Instant,
     ) -> (Context<'_>, &mut Option<Buffer>, &mut Vec<u8>, &mut LentNote) {
+        let believed = self.vouching.1.as_ref();
         let context = Context {
             core: &self.core,
             listener: &self.listener,
             client_lines: &self.client_lines,
-            list: self.vouching.1.as_ref().map_or(USUAL_LIST, |it| &it.list),
+            list: believed.map_or((USUAL_LIST, false), |it| (&*it.list, it.keeps_underscores)),
             vouching: &self.vouching.0,
             port: self.port(),
             strays: self

@@ -47,8 +47,9 @@ pub(crate) struct Context<'a> {
     pub(crate) core: &'a Core,
     pub(crate) listener: &'a Listener,
     pub(crate) client_lines: &'a [u8],
-    /// The line in which a client lists others.
-    pub(crate) list: &'a str,
+    /// The line in which a client lists others, and whether backends of class nginx are told lines
+    /// whose names have underscores.
+    pub(crate) list: (&'a str, bool),
     pub(crate) started: Instant,
     /// What the peer may say of the client.
     pub(crate) vouching: &'a Vouching,

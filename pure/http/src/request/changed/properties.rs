@@ -181,6 +181,7 @@ proptest! {
         let hop = Hop {
             client_lines: &own,
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "10.0.0.9:80",
             path: Spelling::Normal,
             manner,

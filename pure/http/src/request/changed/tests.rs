@@ -37,6 +37,7 @@ fn forward(
         let hop = Hop {
             client_lines: &lines,
             list: USUAL_LIST,
+            keeps_underscores: false,
             fallback_host: "10.0.0.9:80",
             path,
             manner,

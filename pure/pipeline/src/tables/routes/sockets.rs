@@ -89,7 +89,7 @@ fn believed(
         let code = codes::BELIEF_OVERRULED;
         diagnostics.push(Diagnostic::at(Severity::Warning, code, place, message, help));
     };
-    let NginxBelief { forwarded, proxied, list } = belief;
+    let NginxBelief { forwarded, proxied, list, keeps_underscores } = belief;
     if let Some(forwarded) = forwarded.as_ref().filter(|_| point.own_belief.forwarded) {
         overruled(&forwarded.place, "forwardedHeaders");
     }
@@ -100,5 +100,6 @@ fn believed(
         forwarded: forwarded.clone().filter(|_| !point.own_belief.forwarded),
         proxied: proxied.clone().filter(|_| !point.own_belief.proxied),
         list: list.clone(),
+        keeps_underscores: *keeps_underscores,
     }
 }

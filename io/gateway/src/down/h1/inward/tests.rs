@@ -110,7 +110,7 @@ fn in_place_is_as_from_scratch() {
             core: &core,
             listener,
             client_lines: b"X-Forwarded-For: 10.0.0.1\r\nCDN-Loop: us\r\n",
-            list: USUAL_LIST,
+            list: (USUAL_LIST, false),
             started: Instant::now(),
             vouching: &vouching,
             port: 80,
