@@ -81,7 +81,7 @@ impl Name {
 }
 
 /// Whether ingress-nginx lets a client say `name`, of which a gateway lets it say more: nothing but
-/// letters, digits and hyphens (`ignore_invalid_headers on`), and where it is said so underscores, and
+/// letters, digits, hyphens (`ignore_invalid_headers on`), and underscores where they are let, and
 /// nothing that it says itself, here or to whom it asks about a request. That it lets
 /// `X-Original-URL` pass where it asks nobody, and `Ssl-Client-Verify` where it asks for no
 /// certificate, is no example: some applications take the one for the path, which would be one that

@@ -71,6 +71,17 @@ mod tests {
         assert_eq!(nobody_at(&listeners, &[&c]), None);
         let found = findings(&listeners, &RoutingMap::default());
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].object.as_ref().unwrap().to_string(), "EntryPoint/a");
+        let said = found.iter().map(|it| {
+            let Diagnostic { severity, code, message, help, .. } = it;
+            let object = it.object.as_ref().unwrap();
+            format!("{severity}[{code}]: {message}\n  {object}\n  help: {help}\n")
+        });
+        let said: String = said.collect();
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/golden/host/unheard.out.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&golden, &said).unwrap();
+        }
+        assert_eq!(said, std::fs::read_to_string(&golden).unwrap());
     }
 }

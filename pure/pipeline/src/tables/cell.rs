@@ -381,8 +381,13 @@ impl Leaf {
         Self { id, service, port, set, transport, sticky, algorithm, host }
     }
 
-    /// The same for who asks others than the Service's own endpoints, which are called so.
-    pub(crate) fn asking(self, who: &str) -> Self {
+    /// The same, which is another where others than the Service's `own` endpoints are asked.
+    pub(crate) fn beside(self, own: &EndpointSetId) -> Self {
+        if self.set == *own {
+            return self;
+        }
+        let set = self.set.clone();
+        let who = set.as_str().rsplit_once('#').map_or(set.as_str(), |(_, who)| who);
         self.called(who)
     }
 

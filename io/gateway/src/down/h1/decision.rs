@@ -336,7 +336,7 @@ impl Context<'_> {
         table.is_none_or(|it| it.is_unasked(&tls.server_name, wanted, policy))
     }
 
-    /// The answer where no route matches: where ingress-nginx has all that nobody takes, as it does.
+    /// The answer where no route matches: where ingress-nginx has all that nobody takes, its own.
     fn stray<'t>(
         &self,
         head: &RequestHead<'_, '_>,

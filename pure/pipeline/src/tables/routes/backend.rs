@@ -113,13 +113,8 @@ impl Join<'_, '_> {
             }
         };
         let Target { port, asked, set: own } = target;
-        let is_own = set == own;
         let leaf = Leaf::new(written.service.clone(), port.port, asked, set, spoken);
-        let leaf = match who {
-            _ if is_own => leaf,
-            AskedServers::Nodes => leaf.asking("nodes"),
-            AskedServers::ClusterAddress | AskedServers::Endpoints => leaf.asking("address"),
-        };
+        let leaf = leaf.beside(&own);
         let leaf = match (wish, heard) {
             (Some(_), None) => leaf.plain(),
             (_, None) => leaf,
