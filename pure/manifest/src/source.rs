@@ -132,7 +132,7 @@ impl Source {
     /// characters where it is not UTF-8.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
         let bytes = self.text.bytes();
-        bytes.map(|bytes| String::from_utf8_lossy(without_mark(bytes))).unwrap_or_default()
+        bytes.map_or_else(Default::default, |bytes| String::from_utf8_lossy(without_mark(bytes)))
     }
 
     /// The text, if it is one, within `limits`.
