@@ -66,8 +66,8 @@ impl Chronicle {
         );
     }
 
-    /// Says for which hosts no handshake is held, at the edit by which it comes to that: clients are
-    /// refused from then on.
+    /// Says for which hosts no handshake is held, at the edit by which it comes to that: clients
+    /// are refused from then on.
     pub(crate) fn tell_of_disputes(&mut self) {
         let Some(decided) = &self.told else { return };
         let now = certificates::disputes(&decided.snapshot, &decided.places);

@@ -57,6 +57,8 @@ fn arguments_of_version_2_are_any_of_them_and_may_be_templates() {
         ("HostRegexp(`{sub:[a-z]+}.x.com`)", "1.x.com", "/", false),
         ("HostRegexp(`{sub}.x.com`)", "a.b.x.com", "/", false),
         ("HostRegexp(`a{n:[0-9]{2}}.x`)", "a12.x", "/", true),
+        ("HostRegexp(`{sub:[0-9]*}::1`)", "[::1]", "/", true),
+        ("HostRegexp(`\\[::1\\]`)", "[::1]", "/", false),
         ("Path(`/a`, `/b/{id}`)", "h", "/b/7", true),
         ("Path(`/a`, `/b/{id}`)", "h", "/b/7/8", false),
         ("PathPrefix(`/b/{id:[0-9]+}`)", "h", "/b/7/8", true),

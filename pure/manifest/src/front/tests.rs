@@ -135,8 +135,8 @@ fn an_edit_of_text_alone_is_one_in_place() {
     }
 }
 
-/// What a file had before it broke stands in its last good version: who empties the file to write it
-/// anew, or has written a part of it, takes nothing of that away at once.
+/// What a file had before it broke stands in its last good version: who empties the file to write
+/// it anew, or has written a part of it, takes nothing of that away at once.
 #[test]
 fn what_a_broken_file_had_is_lost_after_a_moment() {
     let file = |text: &str| Sight::complete(vec![Source::new("a.yaml", text.as_bytes())]);

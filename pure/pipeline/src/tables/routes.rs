@@ -119,8 +119,7 @@ fn joined(
     let mut routed = Routed::default();
     let mut joinery = Joinery { options, reads, routed: &mut routed, diagnostics };
     let location = Location::new(&read, &mut joinery);
-    diagnostics.extend(location::names_of_others(&read, reads));
-    location::alone(&read, options, reads, (&mut routed, diagnostics));
+    location::tell_of_others(&read, options, reads, (&mut routed, diagnostics));
     clients::define(&read, reads, diagnostics, &mut routed);
     let password = password::password(&read, reads, diagnostics);
     routed.filters.extend(password.iter().flatten().cloned());
@@ -133,8 +132,7 @@ fn joined(
             continue;
         }
         let terms = service_terms(&read, &location, options);
-        let protocol = Protocol::Tcp;
-        let mut join = Join { protocol, reads, origin, terms, diagnostics };
+        let mut join = Join { protocol: Protocol::Tcp, reads, origin, terms, diagnostics };
         let at = (&mut join, &mut routed);
         let pages = location::pages(&location, draft, &read, &options.nginx, at);
         let is_nobodys = index.is_none() && draft.backend.is_none();

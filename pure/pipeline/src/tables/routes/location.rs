@@ -34,20 +34,32 @@ use crate::tables::cell::Cell;
 use crate::tables::row::{Class, CommonTerms, ReadSet, Routed, Row};
 
 pub(in crate::tables) use asked::{asked, asked_of_all};
+pub(super) use canary::beside_canary;
 pub(in crate::tables) use canary::rules_of_canaries;
-pub(super) use canary::{alone, beside_canary};
 pub(super) use decided::decide;
 pub(in crate::tables) use expressed::is_of_path;
 pub(super) use expressed::{express, expressed};
 pub(in crate::tables) use forbidden::{forbidden, inspection, left_out, not_plain, suspicious};
 pub(in crate::tables) use hosts::{hosts_of_clients, link_hosts};
-pub(super) use hosts::{is_of_hosts, names_of_others, suffixed};
+pub(super) use hosts::{is_of_hosts, suffixed};
 pub(super) use mirror::mirrored;
 pub(super) use pages::pages;
 pub(super) use roots::{nothing, roots};
 pub(super) use settings::balanced;
 pub(crate) use settings::for_nobody;
 pub(in crate::tables) use settings::{common_terms, is_looked_at};
+
+/// Says which names of hosts an Ingress does not get since others have them, and what of a canary
+/// takes no request for want of others.
+pub(super) fn tell_of_others(
+    read: &ReadSet<'_>,
+    options: &ResolveOptions,
+    reads: &mut Reads<'_>,
+    (routed, diagnostics): (&mut Routed, &mut Vec<Diagnostic>),
+) {
+    diagnostics.extend(hosts::names_of_others(read, reads));
+    canary::alone(read, options, reads, (routed, diagnostics));
+}
 
 /// Hosts all of whose paths are expressions, by the word of an Ingress.
 pub(in crate::tables) fn hosts_of_expressions<'s>(

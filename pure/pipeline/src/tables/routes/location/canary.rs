@@ -73,7 +73,7 @@ fn oldest(rule: &Arc<Rule>, reads: &mut Reads<'_>) -> Option<Row> {
 
 /// What of a canary takes no request from anybody: nothing is served that is for the same, or an
 /// older canary is beside that.
-pub(in crate::tables::routes) fn alone(
+pub(super) fn alone(
     read: &ReadSet<'_>,
     options: &ResolveOptions,
     reads: &mut Reads<'_>,

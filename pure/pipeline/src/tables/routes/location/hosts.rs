@@ -246,10 +246,7 @@ fn taken(alias: &Matcher, by: &NamespacedName, reads: &mut Reads<'_>) -> Option<
 
 /// Names that an Ingress wants for its hosts and does not get, each with whose it is: whoever asks
 /// by one of them is led there.
-pub(in crate::tables::routes) fn names_of_others(
-    read: &ReadSet<'_>,
-    reads: &mut Reads<'_>,
-) -> Vec<Diagnostic> {
+pub(super) fn names_of_others(read: &ReadSet<'_>, reads: &mut Reads<'_>) -> Vec<Diagnostic> {
     let Some((names, Some(place))) = asked_names(read) else { return Vec::new() };
     let Some(host) = first_host(read) else { return Vec::new() };
     let own = read.set.object.id();
