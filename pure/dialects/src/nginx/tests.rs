@@ -188,6 +188,13 @@ fn nothing_is_said_of_what_is_not_there() {
 fn whose_word_is_taken() {
     let belief = |lines: &[(&str, &str)]| read(lines).0.belief;
     assert_eq!(belief(&[]), NginxBelief::default());
+    // What backends are told hangs on nobody who is believed.
+    let told = belief(&[
+        ("enable-underscores-in-headers", "true"),
+        ("forwarded-for-header", "CF-Connecting-IP"),
+    ]);
+    assert!(told.keeps_underscores && told.forwarded.is_none());
+    assert_eq!(told.list.as_deref(), Some("CF-Connecting-IP"));
     let usual = belief(&[("use-forwarded-headers", "true")]).forwarded.unwrap();
     assert_eq!((usual.list.as_deref(), usual.has_lines), (Some("X-Forwarded-For"), true));
     assert!(usual.trust.covers([192, 0, 2, 1].into()) && !usual.is_full);
