@@ -82,8 +82,11 @@ impl<'r> Reached<'r> {
             return None;
         }
         let is_there = |usage: &Use| self.routing.filters.get(&usage.filter).is_some();
+        // Who is let in at one of several is served there.
         let mut listeners = route.listeners.iter().filter_map(|id| self.routing.listeners.get(id));
-        listeners.find(|it| !it.uses.iter().all(is_there)).map(|it| &**it)
+        let first = listeners.next()?;
+        let is_closed = |it: &Listener| !it.uses.iter().all(is_there);
+        (is_closed(first) && listeners.all(|it| is_closed(it))).then_some(&**first)
     }
 
     fn is_behind(&self, route: &Route) -> bool {

@@ -10,6 +10,7 @@ use steelyard_model::routing::backend::{
 use steelyard_model::routing::entry_point::PLAIN;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, FilterId, RouteId};
+use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::observability::Observability;
 use steelyard_model::routing::pattern::HostPattern;
@@ -368,6 +369,23 @@ fn a_route_that_nobody_gets_to_is_disabled() {
     let node = BackendNode { id: "closed".into(), place: None, service: None, backend };
     routing.backends.insert("closed".into(), Arc::new(node));
     assert_eq!(disabled(&routing), ["r001@file", "r002@file", "r003@file"]);
+}
+
+#[test]
+fn a_route_is_disabled_where_all_of_its_entry_points_are_closed() {
+    let mut routing = routing(1, RouteKind::Http);
+    let route = routing.routes.get(&"r000@file".into()).unwrap().clone();
+    assert!(route.listeners.len() > 1, "{route:?}");
+    let disabled =
+        |routing: &RoutingMap| names(&exhibit(routing, &[]), "/api/http/routers?status=disabled");
+    for (at, id) in route.listeners.iter().enumerate() {
+        let mut listener = Listener::clone(routing.listeners.get(id).unwrap());
+        listener.uses.push(Use { filter: "not-there".into(), state: "not-there".into() });
+        routing.listeners.insert(id.clone(), Arc::new(listener));
+        let is_last = at + 1 == route.listeners.len();
+        let expected: &[&str] = if is_last { &["r000@file"] } else { &[] };
+        assert_eq!(disabled(&routing), expected, "{at}");
+    }
 }
 
 #[test]

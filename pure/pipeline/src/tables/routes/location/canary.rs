@@ -134,9 +134,8 @@ fn main_of(
     let mut listeners = options.entry_points.iter().flat_map(EntryPoint::listeners);
     listeners.find_map(|listener| {
         let claim = Cell::Claim(Arc::new((listener.id, rule.clone())));
-        let Row::Named(main) = reads.row(&claim)? else { return None };
-        let main = main?;
-        let main = NamespacedName::clone(&main);
+        let Row::Oldest(main) = reads.row(&claim)? else { return None };
+        let main = main.id();
         let row = reads.row(&Cell::Set(main.clone()))?;
         (row.set().class == read.class).then_some(main)
     })
