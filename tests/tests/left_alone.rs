@@ -178,7 +178,7 @@ fn ports_stay_the_machines() -> Result<()> {
     let _endpoints = endpoints(&machine)?;
     let (four, six) = (in_process("four", VIPS[0]), in_process("six", VIPS[1]));
     let gateway = manifests::gateway_at("web", "10.1.1.101,fd00:1:1::101");
-    let route = ingress("app", "*.test", "four", "");
+    let route = ingress("app", "'*.test'", "four", "");
     let all = [&pool(), &four, &six, &gateway, route.trim_start_matches("---\n")];
     machine.folder.write("all.yaml", &manifests::all(&all.map(AsRef::as_ref)))?;
     let up = machine.up(&[])?;
