@@ -81,9 +81,10 @@ impl Compress {
         };
         has_body
             && length.is_none_or(|length| length >= self.terms.smallest && length > 0)
-            && head.first("content-encoding").is_none_or(|it| it.trim_ascii() == b"identity")
+            && head.first("content-encoding").is_none_or(|it| it.trim_ascii().is_empty())
             && head.first("content-range").is_none()
             && !head.first("cache-control").is_some_and(no_transform)
+            && media_type(head).is_none_or(|it| !it.is_empty())
             && self.is_included(media_type(head).unwrap_or_default())
     }
 }

@@ -82,7 +82,7 @@ impl View<'_> {
             .kept("digestAuth", of("digestAuth", &|it| self.auth(own, it, false))?)
             .kept("forwardAuth", of("forwardAuth", &|it| self.forward_auth(own, it))?)
             .kept("errors", errors)
-            .kept("plugin", of("plugin", &|it| self.resolved(own, it.0))?)
+            .with("plugin", of("plugin", &|it| self.resolved(own, it.0))?)
             .kept("rateLimit", of("rateLimit", &|it| self.rate_limit(own, it))?)
             .kept("retry", of("retry", &retry)?)
             .kept("circuitBreaker", of("circuitBreaker", &circuit_breaker)?)

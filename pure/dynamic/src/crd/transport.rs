@@ -64,9 +64,9 @@ fn named(view: View<'_>, kind: &str, made: impl Fn(&Written) -> Value) -> Named 
     all.map(|object| (words(&id(&object.namespace, &object.name)), made(object))).collect()
 }
 
-/// A limit of time; one that cannot be read is the usual one.
+/// A limit of time; one that cannot be read is none.
 fn limit(written: Tree<'_>, usual: &str) -> String {
-    duration_or(written.0, usual).unwrap_or_else(|| usual.to_owned())
+    duration_or(written.0, usual).unwrap_or_else(|| "0s".to_owned())
 }
 
 impl View<'_> {
