@@ -71,6 +71,7 @@ impl Compress {
     /// Whether a response is to be made smaller.
     fn is_worth_it(&self, head: &ResponseEdits<'_>) -> bool {
         let length = text(head, "content-length").and_then(|it| it.trim().parse::<u64>().ok());
+        let kind = media_type(head);
         let no_transform = |value: &[u8]| {
             let mut directives = value.split(|byte| *byte == b',');
             directives.any(|it| it.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
@@ -84,8 +85,8 @@ impl Compress {
             && head.first("content-encoding").is_none_or(|it| it.trim_ascii().is_empty())
             && head.first("content-range").is_none()
             && !head.first("cache-control").is_some_and(no_transform)
-            && media_type(head).is_none_or(|it| !it.is_empty())
-            && self.is_included(media_type(head).unwrap_or_default())
+            && kind != Some("")
+            && self.is_included(kind.unwrap_or_default())
     }
 }
 
