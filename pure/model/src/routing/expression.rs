@@ -102,6 +102,15 @@ impl Expression {
         beginning(&self.0.source)
     }
 
+    /// What is found, in any case, in all that begins as `source` does behind its `^`, as far as
+    /// that is plain to see: for a source that may be no expression itself. Where nothing is, that
+    /// is everything.
+    pub fn of_beginning(source: &str) -> Self {
+        let text = beginning(source).unwrap_or_default();
+        let written = Self::looking(&format!("(?i)^{}", regex::escape(&text)));
+        written.unwrap_or_else(|_| Self::looking("^").expect("it is an expression"))
+    }
+
     /// Whether it matches anywhere in `text`. What is not decided counts as found: who must not
     /// let somebody pass by that asks [`Self::decides`].
     pub fn is_found_in(&self, text: &str) -> bool {

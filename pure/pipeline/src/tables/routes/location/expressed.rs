@@ -45,7 +45,7 @@ pub(in crate::tables::routes) fn expressed(
         let help = "mend the expression";
         diagnostics.push(Diagnostic::at(Severity::Error, PATH_INVALID, &place, message, help));
     }
-    (begins(&written), Some(RefusalReason::Mistake(place)))
+    (Some(begins(&written)), Some(RefusalReason::Mistake(place)))
 }
 
 /// The path of a route is an expression from now on; the longest text of all is tried first.
@@ -90,26 +90,10 @@ fn is_expressed(draft: &RouteDraft, reads: &mut Reads<'_>) -> bool {
     !draft.rank.specific.is_fallback && reads.any(&Cell::Expressions(host.clone()))
 }
 
-/// What begins as a text does that is no expression.
-fn begins(written: &str) -> Option<Expression> {
+/// What begins as a path does that is no expression.
+fn begins(written: &str) -> Expression {
     let text = written.strip_prefix('^').unwrap_or(written);
-    let end = text.find(|it: char| "\\^$.|?*+()[]{}".contains(it)).unwrap_or(text.len());
-    let (plain, rest) = text.split_at(end);
-    let is_repeated = rest.starts_with(['?', '*', '+', '{']);
-    let plain = match plain.char_indices().next_back() {
-        // The last one need not be there, and of several texts any may be meant.
-        _ if rest.contains('|') => "",
-        Some((last, _)) if is_repeated => &plain[..last],
-        _ => plain,
-    };
-    let escaped: String = plain.chars().fold(String::new(), |mut out, it| {
-        if !it.is_alphanumeric() && it.is_ascii() {
-            out.push('\\');
-        }
-        out.push(it);
-        out
-    });
-    Expression::looking(&format!("(?i)^{escaped}")).ok()
+    Expression::of_beginning(&format!("^{text}"))
 }
 
 #[cfg(test)]
@@ -118,17 +102,18 @@ mod tests {
 
     #[test]
     fn what_is_closed_begins_as_the_path_does() {
-        for (written, is_within, is_without) in [
-            ("/adm(.*", "/ADM/x", "/ad"),
-            ("/a-b c/(", "/a-b c/d", "/a-b"),
-            ("/ab*(", "/a", "/b"),
-            ("/a|/b(", "/b", "x"),
-            ("^/a[", "/ab", "/b"),
-            ("(", "/any", ""),
+        for (written, within, without) in [
+            ("/adm(.*", "/ADM/x", Some("/ad")),
+            ("/a-b c/(", "/a-b c/d", Some("/a-b")),
+            ("/a<b>/(", "/a<b>/d", Some("/a")),
+            ("/ab*(", "/a", Some("/b")),
+            ("/a|/b(", "/b", None),
+            ("^/a[", "/ab", Some("/b")),
+            ("(", "/any", None),
         ] {
-            let found = begins(written).unwrap();
-            assert!(found.is_found_in(is_within), "{written}");
-            assert!(is_without.is_empty() || !found.is_found_in(is_without) || is_without == "x");
+            let found = begins(written);
+            assert!(found.is_found_in(within), "{written}");
+            assert!(without.is_none_or(|it| !found.is_found_in(it)), "{written}");
         }
     }
 }
