@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use steelyard_manifest::{Sight, Source};
 
-use crate::shelf::{Kept, MAX_TOTAL, Shelf};
+use crate::shelf::{MAX_TOTAL, Shelf};
 use crate::version::{Stamp, Version};
 use crate::walk::{MAX_FILES, is_hidden, is_manifest, shown};
 
@@ -52,7 +52,7 @@ impl Shelf {
     fn change(&mut self, place: usize, path: &Path, stamp: Stamp) -> Option<()> {
         let version = self.read_one(path, stamp)?;
         Arc::make_mut(&mut self.scene.sight.sources)[place].text = version.text.clone();
-        self.files.insert(path.to_owned(), Box::new(Kept { place, version }));
+        self.keep(path, place, version);
         Some(())
     }
 
@@ -73,7 +73,7 @@ impl Shelf {
         self.move_from(place, |place| place + 1);
         let source = Source::of(name, version.text.clone());
         Arc::make_mut(&mut self.scene.sight.sources).insert(place, source);
-        self.files.insert(path.to_owned(), Box::new(Kept { place, version }));
+        self.keep(path, place, version);
         Some(())
     }
 

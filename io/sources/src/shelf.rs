@@ -14,7 +14,7 @@ use steelyard_manifest::{
 use crate::SourceRoots;
 use crate::attention::Attention;
 use crate::version::{Stamp, Version, content};
-use crate::walk::{Found, MAX_FILES, Walk, failed, is_dynamic, is_manifest};
+use crate::walk::{Found, MAX_FILES, Taker, Walk, failed, is_dynamic, is_manifest};
 
 /// All files together, at most.
 pub(crate) const MAX_TOTAL: u64 = 256 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub(crate) struct Shelf {
     pub(crate) limit: u64,
     /// By where they really are. A table has places for nearly twice as many: those are small.
     pub(crate) files: HashMap<PathBuf, Box<Kept>>,
+    /// Which look at everything it is.
+    look: u64,
     stdin: Option<Source>,
     /// What files of dynamic configuration name, by the file.
     named: HashMap<Arc<str>, NamedBy>,
@@ -77,6 +79,8 @@ pub(crate) struct Kept {
     /// Which of the sources it is.
     pub(crate) place: usize,
     pub(crate) version: Version,
+    /// The last look at everything that found it, or after which it was found.
+    look: u64,
 }
 
 /// What one file names.
@@ -94,20 +98,6 @@ struct NamedBy {
     missed: Option<Instant>,
 }
 
-/// What the look before found.
-struct Earlier {
-    files: HashMap<PathBuf, Box<Kept>>,
-    scene: Scene,
-}
-
-impl Earlier {
-    /// The same name as before is the same `Arc` as before.
-    fn name(&self, known: &Kept, name: &Arc<str>) -> Option<Arc<str>> {
-        let earlier = self.scene.sight.sources.get(known.place);
-        earlier.map(|earlier| earlier.name.clone()).filter(|earlier| earlier == name)
-    }
-}
-
 impl NamedBy {
     /// Takes in what the file names now. One that cannot be read names what it named.
     fn follow(&mut self, source: &Source) {
@@ -123,6 +113,47 @@ impl NamedBy {
             self.former.pop_first();
         }
         self.text = Some(source.text.clone());
+    }
+}
+
+/// A look while it goes on.
+struct Looking<'s> {
+    shelf: &'s mut Shelf,
+    earlier: &'s Scene,
+    /// Files that were found, and of which there is none on the shelf.
+    missed: HashSet<PathBuf>,
+    /// Nothing more can be read.
+    rest: Option<Unseen>,
+    /// A file vanished before it was read.
+    is_torn: bool,
+}
+
+impl Taker for Looking<'_> {
+    fn has(&self, real: &Path) -> bool {
+        self.shelf.is_found(real) || self.missed.contains(real)
+    }
+
+    fn take(&mut self, found: Found) {
+        let seen = match found {
+            Found::File { real, .. } if self.rest.is_some() => {
+                self.missed.insert(real);
+                return;
+            }
+            Found::Stdin if self.rest.is_some() => return,
+            Found::Stdin => Ok(self.shelf.stdin()),
+            Found::File { name, real, stamp } => {
+                let seen = self.shelf.find(name, &real, stamp, self.earlier);
+                if !self.shelf.is_found(&real) {
+                    self.missed.insert(real);
+                }
+                seen
+            }
+        };
+        match seen {
+            Ok(source) => Arc::make_mut(&mut self.shelf.scene.sight.sources).push(source),
+            Err(Missed::Gone) => self.is_torn = true,
+            Err(Missed::Rest(unseen)) => self.rest = Some(unseen),
+        }
     }
 }
 
@@ -145,6 +176,12 @@ impl Scene {
         }
     }
 
+    /// The same name as before is the same `Arc` as before.
+    fn name(&self, known: &Kept, name: &Arc<str>) -> Option<Arc<str>> {
+        let earlier = self.sight.sources.get(known.place);
+        earlier.map(|earlier| earlier.name.clone()).filter(|earlier| earlier == name)
+    }
+
     /// Whether nothing is hidden, failed or waits for room: then no file hangs on another one.
     pub(crate) fn is_whole(&self) -> bool {
         let is_read = |it: &Source| !matches!(it.text, SourceText::Failed(_));
@@ -159,6 +196,7 @@ impl Shelf {
         Self {
             limit,
             files: HashMap::new(),
+            look: 0,
             stdin: None,
             named: HashMap::new(),
             homes: BTreeMap::new(),
@@ -191,51 +229,46 @@ impl Shelf {
 
     /// Looks once; which folders decide what is found.
     fn attempt(&mut self, roots: &SourceRoots) -> BTreeSet<PathBuf> {
-        let mut walk = Walk::under(roots, &self.attention);
-        let files = std::mem::take(&mut self.files);
-        let scene = Scene {
-            turns: std::mem::take(&mut walk.turns),
-            is_crooked: walk.is_crooked,
-            top: walk.top.take().filter(|_| roots.manifests.len() == 1 && roots.dynamic.is_empty()),
-            ..Scene::default()
-        };
-        let earlier = Earlier { files, scene: std::mem::replace(&mut self.scene, scene) };
+        let earlier = std::mem::take(&mut self.scene);
+        let many = earlier.sight.sources.len();
+        self.scene.sight.sources = Arc::new(Vec::with_capacity(many));
+        self.look += 1;
+        let attention = self.attention.clone();
+        let (missed, rest, is_torn) = (HashSet::new(), None, false);
+        let mut looking = Looking { shelf: self, earlier: &earlier, missed, rest, is_torn };
+        let mut walk = Walk::under(roots, &attention, &mut looking);
+        let Looking { rest, is_torn, .. } = looking;
+        walk.torn |= is_torn;
+        let is_alone = roots.manifests.len() == 1 && roots.dynamic.is_empty();
+        self.scene.turns = std::mem::take(&mut walk.turns);
+        self.scene.is_crooked = walk.is_crooked;
+        self.scene.top = walk.top.take().filter(|_| is_alone);
         self.scene.sight.unseen = std::mem::take(&mut walk.unseen);
-        for found in std::mem::take(&mut walk.found) {
-            let seen = match found {
-                Found::Stdin => Ok(self.stdin()),
-                Found::File { name, real, stamp } => self.find(name, real, stamp, &earlier),
-            };
-            match seen {
-                Ok(source) => Arc::make_mut(&mut self.scene.sight.sources).push(source),
-                Err(Missed::Gone) => walk.torn = true,
-                Err(Missed::Rest(unseen)) => {
-                    self.scene.sight.unseen.push(unseen);
-                    break;
-                }
-            }
-        }
+        self.scene.sight.unseen.extend(rest);
         // What is not seen is known before what it names is looked for.
         self.compare_homes(&walk);
         self.add_named(roots, &mut walk, &earlier);
-        self.scene.settle(&earlier.scene);
+        self.files.retain(|_, kept| kept.look == self.look);
+        self.scene.settle(&earlier);
         self.scene.torn = walk.torn;
         walk.folders
     }
 
     /// Adds the files that dynamic configuration names. One that cannot be read is there with the
     /// reason: who names it is the one to say so.
-    fn add_named(&mut self, roots: &SourceRoots, walk: &mut Walk, earlier: &Earlier) {
+    fn add_named(&mut self, roots: &SourceRoots, walk: &mut Walk, earlier: &Scene) {
         if roots.dynamic.is_empty() {
             return;
         }
         let names = self.names(&DynamicPlaces(roots.dynamic_names()));
-        self.scene.tied.extend(self.files.keys().filter(|path| is_dynamic(path)).cloned());
+        let found = self.files.iter().filter(|(_, kept)| kept.look == self.look);
+        let paths = found.map(|(path, _)| path).filter(|path| is_dynamic(path));
+        self.scene.tied.extend(paths.cloned());
         let room = MAX_FILES.saturating_sub(self.scene.sight.sources.len());
         for (name, is_wanted) in names.into_iter().take(room) {
             let found = walk.named(Path::new(&*name)).map(|(real, stamp)| {
                 self.scene.tied.insert(real.clone());
-                self.find(name.clone(), real, stamp, earlier)
+                self.find(name.clone(), &real, stamp, earlier)
             });
             let source = match found {
                 Ok(Ok(source)) => Source::named(source.name, source.text),
@@ -285,19 +318,19 @@ impl Shelf {
     fn find(
         &mut self,
         name: Arc<str>,
-        real: PathBuf,
+        real: &Path,
         stamp: Stamp,
-        earlier: &Earlier,
+        earlier: &Scene,
     ) -> Result<Source, Missed> {
         self.attention.turn_to(&name);
-        let known = earlier.files.get(&real);
+        let known = self.files.get(real);
         let name = known.and_then(|known| earlier.name(known, &name)).unwrap_or(name);
-        match self.file(&real, stamp, known.map(|known| &known.version)) {
+        match self.file(real, stamp, known.map(|known| &known.version)) {
             Ok(version) => {
                 self.scene.total += version.length();
                 let text = version.text.clone();
                 let place = self.scene.sight.sources.len();
-                self.files.insert(real, Box::new(Kept { place, version }));
+                self.keep(real, place, version);
                 Ok(Source::of(name, text))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missed::Gone),
@@ -308,6 +341,21 @@ impl Shelf {
                 rest => Err(Missed::Rest(rest)),
             },
         }
+    }
+
+    /// Keeps a file as read, where it lay before: of thousands, each look would leave holes in memory
+    /// as large.
+    pub(crate) fn keep(&mut self, real: &Path, place: usize, version: Version) {
+        let kept = Kept { place, version, look: self.look };
+        match self.files.get_mut(real) {
+            Some(known) => **known = kept,
+            None => _ = self.files.insert(real.to_owned(), Box::new(kept)),
+        }
+    }
+
+    /// Whether this look has found the file.
+    fn is_found(&self, real: &Path) -> bool {
+        self.files.get(real).is_some_and(|kept| kept.look == self.look)
     }
 
     /// A folder that is empty, on another mount than when it held manifests, says nothing of them;

@@ -1,7 +1,7 @@
 //! Which files lie under the given paths.
 //!
-//! Not read here, only listed. Links are followed; each real folder and each real file is taken
-//! once, which ends loops.
+//! Not read here, but given to who reads it. Links are followed; each real folder and each real
+//! file is taken once, which ends loops.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -24,11 +24,19 @@ pub(crate) const MAX_FILES: usize = 10_000;
 /// Names looked at, at most: a folder may hold millions of other files.
 const MAX_ENTRIES: usize = 1_000_000;
 
+/// Who takes what a walk finds, in the order it is to be shown. No list is made of it: of thousands
+/// of files each look would leave holes in memory as large.
+pub(crate) trait Taker {
+    /// Whether it was given the file that really is there.
+    fn has(&self, real: &Path) -> bool;
+    fn take(&mut self, found: Found);
+}
+
 /// What lies under the given paths.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
-    /// In the order they are to be shown.
-    pub(crate) found: Vec<Found>,
+    /// How many things were found.
+    found: usize,
     /// Real folders whose content decides what is found: those walked, and those that hold a file
     /// or a given path.
     pub(crate) folders: BTreeSet<PathBuf>,
@@ -48,6 +56,7 @@ pub(crate) struct Walk {
     /// The folder last given: where it is, and its name for people.
     pub(crate) top: Option<(PathBuf, PathBuf)>,
     attention: Attention,
+    /// Folders, and standard input.
     seen: HashSet<PathBuf>,
     entries: usize,
     is_full: bool,
@@ -85,14 +94,18 @@ pub(crate) enum Found {
 }
 
 impl Walk {
-    /// Lists everything under `roots`, and says with `attention` where it is.
-    pub(crate) fn under(roots: &SourceRoots, attention: &Attention) -> Self {
+    /// Finds everything under `roots` for `taker`, and says with `attention` where it is.
+    pub(crate) fn under(
+        roots: &SourceRoots,
+        attention: &Attention,
+        taker: &mut impl Taker,
+    ) -> Self {
         let (attention, is_dynamic) = (attention.clone(), true);
         let mut walk = Self { attention, is_dynamic, ..Self::default() };
         // First, since what is found twice is what it was found as at first.
-        roots.dynamic.iter().for_each(|path| walk.root(path));
+        roots.dynamic.iter().for_each(|path| walk.root(path, taker));
         walk.is_dynamic = false;
-        roots.manifests.iter().for_each(|path| walk.root(path));
+        roots.manifests.iter().for_each(|path| walk.root(path, taker));
         walk
     }
 
@@ -100,10 +113,11 @@ impl Walk {
         if self.is_dynamic { is_dynamic(path) } else { is_manifest(path) }
     }
 
-    fn root(&mut self, path: &Path) {
+    fn root(&mut self, path: &Path, taker: &mut impl Taker) {
         if is_stdin(path) {
             if self.seen.insert(path.to_owned()) {
-                self.found.push(Found::Stdin);
+                self.found += 1;
+                taker.take(Found::Stdin);
             }
             return;
         }
@@ -114,9 +128,9 @@ impl Walk {
                 self.is_crooked |= !self.turns.contains(&real);
                 if metadata.is_dir() {
                     self.top = Some((real.clone(), plain(path)));
-                    self.folder(&plain(path), real, 0);
+                    self.folder(&plain(path), real, 0, taker);
                 } else {
-                    self.file(path, real, &metadata);
+                    self.file(path, real, &metadata, taker);
                 }
             }
             Err(_) if is_missing(path) => self.blind(path, Blindness::Vanished),
@@ -143,7 +157,7 @@ impl Walk {
         }
     }
 
-    fn folder(&mut self, path: &Path, real: PathBuf, depth: usize) {
+    fn folder(&mut self, path: &Path, real: PathBuf, depth: usize, taker: &mut impl Taker) {
         if !self.seen.insert(real.clone()) {
             return;
         }
@@ -161,7 +175,7 @@ impl Walk {
             }
             Err(error) => return self.fault(path, &error),
         };
-        let before = self.found.len();
+        let before = self.found;
         for name in names {
             self.entries += 1;
             if self.entries > MAX_ENTRIES {
@@ -174,7 +188,7 @@ impl Walk {
                 continue;
             }
             self.attention.turn_to(&shown_name);
-            if let Err(error) = self.entry(&path.join(&name), &real.join(&name), depth) {
+            if let Err(error) = self.entry(&path.join(&name), &real.join(&name), depth, taker) {
                 // It may be listed, but not entered: the same holds for all that is in it.
                 self.fault(path, &error);
                 break;
@@ -185,11 +199,17 @@ impl Walk {
             self.torn |= error.kind() == ErrorKind::NotFound;
             None
         });
-        let holds = self.found.len() > before;
+        let holds = self.found > before;
         self.listed.push(Listed { name: shown_name, is_named, mount, holds });
     }
 
-    fn entry(&mut self, path: &Path, real: &Path, depth: usize) -> io::Result<()> {
+    fn entry(
+        &mut self,
+        path: &Path,
+        real: &Path,
+        depth: usize,
+        taker: &mut impl Taker,
+    ) -> io::Result<()> {
         let metadata = match fs::symlink_metadata(real) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.torn = true;
@@ -200,29 +220,36 @@ impl Walk {
         if metadata.is_symlink() {
             self.is_crooked = true;
             match followed(real) {
-                Ok((real, metadata)) => self.thing(path, real, &metadata, depth),
+                Ok((real, metadata)) => self.thing(path, real, &metadata, depth, taker),
                 Err(error) => self.leads_nowhere(path, &error),
             }
         } else {
-            self.thing(path, real.to_owned(), &metadata, depth);
+            self.thing(path, real.to_owned(), &metadata, depth, taker);
         }
         Ok(())
     }
 
-    fn thing(&mut self, path: &Path, real: PathBuf, metadata: &Metadata, depth: usize) {
+    fn thing(
+        &mut self,
+        path: &Path,
+        real: PathBuf,
+        metadata: &Metadata,
+        depth: usize,
+        taker: &mut impl Taker,
+    ) {
         if metadata.is_dir() {
-            self.folder(path, real, depth + 1);
+            self.folder(path, real, depth + 1, taker);
         } else if self.is_wanted(path) {
-            self.file(path, real, metadata);
+            self.file(path, real, metadata, taker);
         }
     }
 
-    fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
-        if !self.seen.insert(real.clone()) {
+    fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata, taker: &mut impl Taker) {
+        if taker.has(&real) {
             return;
         }
         // What is no manifest takes nobody's place: a full folder is seen whole.
-        if self.found.len() >= MAX_FILES {
+        if self.found >= MAX_FILES {
             return self.fill(path.parent().unwrap_or(path));
         }
         if let Some(parent) = real.parent().filter(|parent| !self.folders.contains(*parent)) {
@@ -230,7 +257,8 @@ impl Walk {
         }
         self.is_crooked |= path.to_str().is_none();
         let stamp = Stamp::of(metadata);
-        self.found.push(Found::File { name: shown(path), real, stamp });
+        self.found += 1;
+        taker.take(Found::File { name: shown(path), real, stamp });
     }
 
     /// Nothing more is looked at.

@@ -112,11 +112,11 @@ impl<T: Extract> Front<T> {
         self.places.change(gone.chain(come));
         for file in &edit.gone {
             self.leave(file, &mut concerned);
-            changes.told.insert(Teller::File(file.source.name.clone()), Vec::new());
+            changes.told.insert(Teller::File(file.source().name.clone()), Vec::new());
         }
         for file in &edit.come {
             self.enter(file, &mut concerned);
-            let (teller, mut told) = (Teller::File(file.source.name.clone()), file.told());
+            let (teller, mut told) = (Teller::File(file.source().name.clone()), file.told());
             told.extend(self.start.never_read(file));
             changes.told.insert(teller, told);
         }
@@ -125,7 +125,7 @@ impl<T: Extract> Front<T> {
             concerned.extend(self.repeated.iter().cloned());
         }
         let new: BTreeMap<&str, &File<T>> =
-            edit.come.iter().map(|file| (&*file.source.name, file)).collect();
+            edit.come.iter().map(|file| (&*file.source().name, file)).collect();
         let mut order = None;
         for key in concerned {
             let holders = self.holders(&key, &new, &mut order);
@@ -150,13 +150,13 @@ impl<T: Extract> Front<T> {
     }
 
     fn leave(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
-        self.broken.remove(&file.source.name);
+        self.broken.remove(&file.source().name);
         concerned.extend(file.content.keys().cloned());
     }
 
     fn enter(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
         if file.content.is_broken {
-            self.broken.insert(file.source.name.clone());
+            self.broken.insert(file.source().name.clone());
         }
         concerned.extend(file.content.keys().cloned());
     }
@@ -182,7 +182,7 @@ impl<T: Extract> Front<T> {
         }
         let order = order.get_or_insert_with(|| {
             let files = self.files.iter().enumerate();
-            files.map(|(place, file)| (file.source.name.clone(), place)).collect()
+            files.map(|(place, file)| (file.source().name.clone(), place)).collect()
         });
         let mut places: Vec<usize> = names.iter().map(|name| order[*name]).collect();
         places.sort_unstable();
@@ -195,5 +195,5 @@ fn places<T: Extract>(
     file: &File<T>,
     to: Option<()>,
 ) -> impl Iterator<Item = ((Key, Arc<str>), Option<()>)> {
-    file.content.keys().map(move |key| ((key.clone(), file.source.name.clone()), to))
+    file.content.keys().map(move |key| ((key.clone(), file.source().name.clone()), to))
 }

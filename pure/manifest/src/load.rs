@@ -51,23 +51,18 @@ struct Loading<'a> {
 
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
 pub fn load(source: &Source, limits: &ReadLimits) -> Loaded {
-    load_with(&mut Words::default(), source, limits, false)
+    load_with(&mut Words::default(), &Text::of(source, limits, false))
 }
 
 /// The same of a file of Traefik's dynamic configuration.
 pub fn load_dynamic(source: &Source, limits: &ReadLimits) -> Loaded {
-    load_with(&mut Words::default(), source, limits, true)
+    load_with(&mut Words::default(), &Text::of(source, limits, true))
 }
 
 /// The same; words that are written again and again are kept once.
-pub(crate) fn load_with(
-    words: &mut Words,
-    source: &Source,
-    limits: &ReadLimits,
-    is_dynamic: bool,
-) -> Loaded {
-    let text = Arc::new(Text { source: source.clone(), limits: *limits, is_dynamic });
-    let mut loading = Loading::new(&text, words);
+pub(crate) fn load_with(words: &mut Words, text: &Arc<Text>) -> Loaded {
+    let Text { source, limits, .. } = &**text;
+    let mut loading = Loading::new(text, words);
     if let Some(lapse) = source.lapse(limits) {
         loading.loaded.diagnostics.push(*lapse);
         loading.loaded.broken = true;
@@ -89,8 +84,7 @@ pub(crate) fn load_with(
 /// Reads the objects of one file as another program would: also those without a name, whose
 /// namespace is then as it is written. They are for looking at, not for being kept by name.
 pub fn load_unnamed(source: &Source, limits: &ReadLimits) -> Vec<Object> {
-    let is_dynamic = false;
-    let text = Arc::new(Text { source: source.clone(), limits: *limits, is_dynamic });
+    let text = Text::of(source, limits, false);
     let mut words = Words::default();
     let mut loading = Loading { takes_unnamed: true, ..Loading::new(&text, &mut words) };
     if let Ok(text) = source.decode(limits) {

@@ -18,6 +18,13 @@ pub(crate) struct Text {
     pub(crate) is_dynamic: bool,
 }
 
+impl Text {
+    /// A file, to be read so.
+    pub(crate) fn of(source: &Source, limits: &ReadLimits, is_dynamic: bool) -> Arc<Self> {
+        Arc::new(Self { source: source.clone(), limits: *limits, is_dynamic })
+    }
+}
+
 /// Where an object is from.
 #[derive(Clone, Debug)]
 pub(crate) enum Site {

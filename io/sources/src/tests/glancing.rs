@@ -1,5 +1,6 @@
 //! A look at what the kernel named, and a look at everything.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -72,6 +73,29 @@ fn where_nothing_differs_the_list_is_that_of_before() {
 }
 
 /// With as many files as there may be, one that is moved to its place is looked at alone.
+/// Of thousands, each look would leave holes in memory as large.
+#[test]
+fn what_is_kept_of_files_stays_where_it_lies_and_goes_with_them() {
+    let scratch = Scratch::new();
+    scratch.write("a.yaml", "x");
+    scratch.write("b.yaml", "x");
+    let (roots, mut shelf) = (SourceRoots::of(&[scratch.path().into()]), Shelf::new(LIMIT));
+    let mut look = || {
+        shelf.read(&roots);
+        let lies = |(path, kept): (&PathBuf, &Box<_>)| (path.clone(), &raw const **kept as usize);
+        shelf.files.iter().map(lies).collect::<BTreeMap<PathBuf, usize>>()
+    };
+    let before = look();
+    assert_eq!(before.len(), 2);
+    scratch.write("a.yaml", "changed");
+    scratch.write("c.yaml", "y");
+    let mut now = look();
+    now.retain(|path, _| before.contains_key(path));
+    assert_eq!(now, before);
+    fs::remove_file(scratch.join("a.yaml")).unwrap();
+    assert_eq!(look().len(), 2);
+}
+
 #[test]
 fn a_full_folder_is_followed_file_by_file() {
     let scratch = Scratch::new();

@@ -102,22 +102,24 @@ impl Doubt {
         let known: ByName<'_, File<T>> = files
             .iter()
             .filter(|file| file.bytes().is_some())
-            .map(|file| (&*file.source.name, file))
+            .map(|file| (&*file.source().name, file))
             .collect();
         let seen: ByName<'_, Source> = sight.sources.iter().map(|it| (&*it.name, it)).collect();
         let losses = self.losses(sight, files, &seen, reading, now);
         let held = held(&losses, &elsewhere(sight, &known, &losses, reading));
         self.wait_for(&held, now);
-        let held: BTreeMap<Arc<str>, Source> =
-            held.into_iter().map(|loss| (loss.former.source.name.clone(), loss.stands())).collect();
+        let held: BTreeMap<Arc<str>, Source> = held
+            .into_iter()
+            .map(|loss| (loss.former.source().name.clone(), loss.stands()))
+            .collect();
         let mut sources: Vec<Source> =
             taken(sight, &known).map(|source| stand_in(source, &known, &held)).collect();
         let stands =
-            |file: &File<T>| held.get(&file.source.name).cloned().or_else(|| hidden(sight, file));
+            |file: &File<T>| held.get(&file.source().name).cloned().or_else(|| hidden(sight, file));
         let owed = owed(files, &seen, stands, reading);
         put_back(&mut sources, files, &seen, |file| {
-            let is_owed = || owed.contains(&file.source.name);
-            stands(file).or_else(|| is_owed().then(|| file.source.clone()))
+            let is_owed = || owed.contains(&file.source().name);
+            stands(file).or_else(|| is_owed().then(|| file.source().clone()))
         });
         sources.extend(self.places(sight, &known, &held));
         let due = self.waiting.values().map(Waiting::due).min();
@@ -136,7 +138,7 @@ impl Doubt {
     ) -> Vec<Loss<'a, T>> {
         let emptied: Vec<&Arc<str>> = sight.empty_folders().collect();
         let loss = |former: &'a File<T>| {
-            let name = &*former.source.name;
+            let name = &*former.source().name;
             let bytes = former.bytes()?;
             let (fresh, ends_early, is_empty) = match seen.get(name) {
                 Some(Source { text: SourceText::Bytes(new), .. }) if new == bytes => return None,
@@ -151,7 +153,7 @@ impl Doubt {
                 None => (None, false, emptied.iter().any(|folder| is_under(name, folder))),
             };
             let known = self.waiting.get(name);
-            let text = fresh.as_ref().map(|fresh| &fresh.source.text);
+            let text = fresh.as_ref().map(|fresh| &fresh.source().text);
             let is_believed = known.is_some_and(|it| it.is_over(text, now));
             Some(Loss { former, fresh, ends_early, is_empty, is_believed })
         };
@@ -162,8 +164,8 @@ impl Doubt {
     fn wait_for<T: Extract>(&mut self, held: &[&Loss<'_, T>], now: Instant) {
         let mut before = std::mem::take(&mut self.waiting);
         for loss in held {
-            let name = &loss.former.source.name;
-            let text = loss.fresh.as_ref().map(|fresh| fresh.source.text.clone());
+            let name = &loss.former.source().name;
+            let text = loss.fresh.as_ref().map(|fresh| fresh.source().text.clone());
             let patience = if loss.is_empty { EMPTY_MOMENT } else { MOMENT };
             let waiting = match before.remove(name) {
                 Some(known) if known.now == text => Waiting { patience, ..known },
@@ -217,7 +219,7 @@ impl<T: Extract> Loss<'_, T> {
             Some(_) if self.is_empty => SourceText::kept(bytes, Lapse::Emptied),
             _ => SourceText::Bytes(bytes),
         };
-        self.former.source.with(text)
+        self.former.source().with(text)
     }
 
     /// Whether it takes something away that is not in `present`.
@@ -279,7 +281,7 @@ fn elsewhere<T: Extract>(
     if losses.is_empty() {
         return Vec::new();
     }
-    let lost: BTreeSet<&str> = losses.iter().map(|loss| &*loss.former.source.name).collect();
+    let lost: BTreeSet<&str> = losses.iter().map(|loss| &*loss.former.source().name).collect();
     let hidden = known.values().filter(|file| hidden(sight, file).is_some());
     let mut all: Vec<Arc<Content<T>>> = hidden.map(|file| file.content.clone()).collect();
     for source in sight.sources.iter().filter(|source| !lost.contains(&*source.name)) {
@@ -330,7 +332,7 @@ fn stand_in<T>(
 
 /// A file that was not seen, as it stands where it may be there all the same.
 fn hidden<T>(sight: &Sight, file: &File<T>) -> Option<Source> {
-    let Source { name, .. } = &file.source;
+    let Source { name, .. } = file.source();
     let bytes = file.bytes()?.clone();
     let itself = sight.unseen.iter().find(|unseen| unseen.name == *name);
     let text = match itself {
@@ -338,7 +340,7 @@ fn hidden<T>(sight: &Sight, file: &File<T>) -> Option<Source> {
         None if sight.may_hide(name) => SourceText::Bytes(bytes),
         None => return None,
     };
-    Some(file.source.with(text))
+    Some(file.source().with(text))
 }
 
 /// Puts files that are not `seen` but stand where they were among the others: of two objects with
@@ -352,8 +354,8 @@ fn put_back<T>(
     let mut after: BTreeMap<Option<Arc<str>>, Vec<Source>> = BTreeMap::new();
     let mut last = None;
     for file in files {
-        if seen.contains_key(&*file.source.name) {
-            last = Some(file.source.name.clone());
+        if seen.contains_key(&*file.source().name) {
+            last = Some(file.source().name.clone());
         } else if let Some(source) = stands(file) {
             after.entry(last.clone()).or_default().push(source);
         }

@@ -11,6 +11,7 @@ use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::load::load_with;
 use crate::source::{ReadLimits, Source, SourceText};
+use crate::spot::Text;
 use crate::words::Words;
 use crate::written::{Extract, Written};
 
@@ -28,7 +29,8 @@ pub(super) struct Reading<T: Extract> {
 
 /// A file as last read. Cheap to clone.
 pub(super) struct File<T> {
-    pub(super) source: Source,
+    /// Its bytes, and how they are read: of thousands, once with what the objects have.
+    text: Arc<Text>,
     pub(super) content: Arc<Content<T>>,
 }
 
@@ -71,7 +73,8 @@ impl<T: Extract> Reading<T> {
             return known.clone();
         }
         let is_dynamic = self.dynamic.holds(&source.name);
-        let loaded = load_with(&mut self.words, source, &self.limits, is_dynamic);
+        let text = Text::of(source, &self.limits, is_dynamic);
+        let loaded = load_with(&mut self.words, &text);
         // Each tree goes before the next object is extracted.
         let objects = loaded.objects.into_iter().map(|object| {
             let written = Written::of(&object);
@@ -90,7 +93,7 @@ impl<T: Extract> Reading<T> {
             let lost = former.content.standing().filter(|key| content.named(key).next().is_none());
             content.stood = lost.cloned().collect();
         }
-        File { source: source.clone(), content: Arc::new(content) }
+        File { text, content: Arc::new(content) }
     }
 
     /// Puts files that were looked at ahead in the places of former ones.
@@ -118,7 +121,7 @@ impl<T: Extract> Reading<T> {
         let mut edit = Edit { gone: Vec::new(), come: Vec::new(), is_reordered: false };
         let mut before: BTreeMap<Arc<str>, (usize, File<T>)> = BTreeMap::new();
         for (position, file) in files[old.clone()].iter().enumerate() {
-            before.insert(file.source.name.clone(), (position, file.clone()));
+            before.insert(file.source().name.clone(), (position, file.clone()));
         }
         let mut last = 0;
         let now: Vec<File<T>> = new
@@ -153,7 +156,7 @@ impl<T: Extract> Default for Reading<T> {
 
 impl<T> Clone for File<T> {
     fn clone(&self) -> Self {
-        Self { source: self.source.clone(), content: self.content.clone() }
+        Self { text: self.text.clone(), content: self.content.clone() }
     }
 }
 
@@ -187,9 +190,14 @@ impl<T: Extract> Content<T> {
 }
 
 impl<T> File<T> {
+    /// The file itself.
+    pub(super) fn source(&self) -> &Source {
+        &self.text.source
+    }
+
     /// Its bytes, also where they are those of before; none where it only stands for a place.
     pub(super) fn bytes(&self) -> Option<&Arc<[u8]>> {
-        match &self.source.text {
+        match &self.source().text {
             SourceText::Kept(kept) if kept.bytes.is_empty() => None,
             text => text.bytes(),
         }
@@ -202,6 +210,6 @@ impl<T> File<T> {
 
     /// Whether it is what `source` says.
     pub(super) fn is_of(&self, source: &Source) -> bool {
-        source.text.bytes().is_some() && self.source.is_same(source)
+        source.text.bytes().is_some() && self.source().is_same(source)
     }
 }

@@ -38,6 +38,6 @@ impl<T: Extract> Front<T> {
 /// Whether it is a file that was read before, has another text now, and says nothing of others.
 fn is_edit<T>(source: &Source, former: &File<T>) -> bool {
     let is_read = |source: &Source| matches!(source.text, SourceText::Bytes(_));
-    let is_same = source.name == former.source.name;
-    is_same && is_read(source) && is_read(&former.source) && !is_plan(&source.name)
+    let is_same = source.name == former.source().name;
+    is_same && is_read(source) && is_read(former.source()) && !is_plan(&source.name)
 }

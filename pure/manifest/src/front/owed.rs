@@ -20,20 +20,20 @@ pub(super) fn owed<T: Extract>(
     stands: impl Fn(&File<T>) -> Option<Source>,
     reading: &Reading<T>,
 ) -> BTreeSet<Arc<str>> {
-    let is_seen = |file: &File<T>| seen.contains_key(&*file.source.name);
-    let missing = files.iter().filter(|file| file.source.is_named && !is_seen(file));
-    let mut missing: BTreeSet<Arc<str>> = missing.map(|file| file.source.name.clone()).collect();
+    let is_seen = |file: &File<T>| seen.contains_key(&*file.source().name);
+    let missing = files.iter().filter(|file| file.source().is_named && !is_seen(file));
+    let mut missing: BTreeSet<Arc<str>> = missing.map(|file| file.source().name.clone()).collect();
     if missing.is_empty() {
         return missing;
     }
     let is_read = |file: &File<T>| {
-        let now = seen.get(&*file.source.name);
+        let now = seen.get(&*file.source().name);
         now.is_some_and(|now| matches!(now.text, SourceText::Bytes(_))) && stands(file).is_none()
     };
-    let naming = files.iter().filter(|file| reading.dynamic.holds(&file.source.name));
+    let naming = files.iter().filter(|file| reading.dynamic.holds(&file.source().name));
     let lapsed = naming.filter(|file| !is_read(file) && (is_seen(file) || stands(file).is_some()));
     let named: BTreeSet<Arc<str>> =
-        lapsed.flat_map(|file| files_named(&file.source, &reading.limits).paths).collect();
+        lapsed.flat_map(|file| files_named(file.source(), &reading.limits).paths).collect();
     missing.retain(|name| named.contains(name));
     missing
 }

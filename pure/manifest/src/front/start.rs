@@ -27,7 +27,7 @@ pub(super) struct Start {
 impl Start {
     /// What is to be said of a file that has come, if it could never be read.
     pub(super) fn never_read<T>(&mut self, file: &File<T>) -> Option<Diagnostic> {
-        let name = &file.source.name;
+        let name = &file.source().name;
         if !file.content.is_broken || !self.is_followed {
             return None;
         }
