@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Result;
 use steelyard_balance::pick::{hash, mixed};
 use steelyard_balance::{Field, Lot, Member, Picker};
-use steelyard_model::routing::backend::{Algorithm, HashKey};
+use steelyard_model::routing::backend::Algorithm;
 
 use crate::results::{Row, write};
 
@@ -74,16 +74,15 @@ impl Field for Shared {
 
 /// Measures all of it.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let [client, again] = [HashKey::Client, HashKey::Client];
     let algorithms = [
         ("in turn, by weight", Algorithm::RoundRobin, u64::MAX),
         ("two choices", Algorithm::TwoChoices, u64::MAX),
         ("least", Algorithm::Least, u64::MAX),
         ("least time", Algorithm::LeastTime, u64::MAX),
         ("peak EWMA", Algorithm::PeakEwma, u64::MAX),
-        ("Maglev", Algorithm::Maglev(HashKey::Client), u64::MAX),
-        ("rendezvous, keys of late", Algorithm::Rendezvous(client), 1_000),
-        ("rendezvous, new keys", Algorithm::Rendezvous(again), u64::MAX),
+        ("Maglev", Algorithm::Maglev(Box::default()), u64::MAX),
+        ("rendezvous, keys of late", Algorithm::Rendezvous(Box::default()), 1_000),
+        ("rendezvous, new keys", Algorithm::Rendezvous(Box::default()), u64::MAX),
     ];
     let mut rows = Vec::new();
     for (name, algorithm, keys) in &algorithms {

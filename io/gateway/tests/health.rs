@@ -12,9 +12,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use steelyard_gateway::EndpointFitness;
-use steelyard_model::routing::backend::{
-    Algorithm, Backend, HashKey, Sticky, StickySecurity, StickyValue,
-};
+use steelyard_model::routing::backend::{Algorithm, Backend, Sticky, StickySecurity, StickyValue};
 use steelyard_model::routing::care::{Care, CheckProbe, HttpProbe, PassiveCheck};
 use steelyard_model::routing::route::Destination;
 use support::care::*;
@@ -324,8 +322,8 @@ fn nothing_leads_to_who_is_down() {
         Algorithm::Least,
         Algorithm::LeastTime,
         Algorithm::PeakEwma,
-        Algorithm::Maglev(HashKey::Client),
-        Algorithm::Rendezvous(HashKey::Client),
+        Algorithm::Maglev(Box::default()),
+        Algorithm::Rendezvous(Box::default()),
     ] {
         apply(&algorithm, None);
         assert_eq!(who(address, 8), set(["two"]), "{algorithm:?}");

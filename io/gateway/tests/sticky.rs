@@ -335,7 +335,7 @@ fn a_key_leads_to_the_same_endpoint() {
 fn hashes_lead_what_has_one_key_to_one_endpoint() {
     let mut herd = Herd::new();
     let all = [(0, Ready), (1, Ready), (2, Ready), (3, Ready), (4, Ready)];
-    let header = HashKey::Header("x-user".into());
+    let header = Box::new(HashKey::Header("x-user".into()));
     for algorithm in [Algorithm::Maglev(header.clone()), Algorithm::Rendezvous(header)] {
         let mut map = routing(&[herd.app(&all)]);
         amend(&mut map, "app", |leaf| leaf.algorithm = algorithm);

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use proptest::prelude::*;
-use steelyard_model::routing::backend::HashKey;
 
 use super::hash::mixed;
 use super::*;
@@ -231,7 +230,7 @@ fn the_soonest() {
 }
 
 fn hashing() -> [Algorithm; 2] {
-    [Algorithm::Maglev(HashKey::Client), Algorithm::Rendezvous(HashKey::Client)]
+    [Algorithm::Maglev(Box::default()), Algorithm::Rendezvous(Box::default())]
 }
 
 #[test]

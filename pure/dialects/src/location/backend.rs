@@ -76,8 +76,8 @@ fn algorithm(asked: &mut Asked<'_, '_>) -> Option<Algorithm> {
         }
         let size = subset(asked);
         return key.map(|key| match size {
-            Some(size) => Algorithm::Subset(key, size),
-            None => Algorithm::Maglev(key),
+            Some(size) => Algorithm::Subset(Box::new(key), size),
+            None => Algorithm::Maglev(Box::new(key)),
         });
     }
     match asked.written("load-balance")? {

@@ -288,7 +288,7 @@ fn endpoints_are_asked_as_a_service_says() {
     let found = servers(&set.routers[0].ways[0]);
     assert_eq!(found.backend.service().unwrap().port, PortRef::Number(8080));
     assert_eq!(found.scheme, Some(OriginScheme::H2c));
-    assert_eq!(found.algorithm, Algorithm::Rendezvous(HashKey::Client));
+    assert_eq!(found.algorithm, Algorithm::Rendezvous(Box::new(HashKey::Client)));
     assert_eq!(found.asked, Some(AskedServers::Nodes));
     assert!(found.transport.is_some());
     let cookie = found.sticky.as_ref().unwrap();

@@ -7,7 +7,7 @@ use steelyard_model::router_draft::{
     AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, ServersOf, WayDraft, WayTarget,
 };
 use steelyard_model::routing::backend::{
-    Algorithm, HashKey, RefusalReason, SameSite, SentHost, StickyValue,
+    Algorithm, RefusalReason, SameSite, SentHost, StickyValue,
 };
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
 use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, Severity};
@@ -26,7 +26,7 @@ pub(super) const STRATEGIES: [Meant; 5] = [
     ("wrr", || Algorithm::RoundRobin),
     ("RoundRobin", || Algorithm::RoundRobin),
     ("p2c", || Algorithm::TwoChoices),
-    ("hrw", || Algorithm::Rendezvous(HashKey::Client)),
+    ("hrw", || Algorithm::Rendezvous(Box::default())),
     ("leasttime", || Algorithm::LeastTime),
 ];
 

@@ -144,7 +144,7 @@ impl Field for Ground<'_> {
 fn algorithm(endpoints: &Endpoints) -> Algorithm {
     match endpoints.sticky.as_deref() {
         Some(Sticky { says: StickyValue::Key, cookie, .. }) => {
-            Algorithm::Rendezvous(HashKey::Cookie(cookie.clone()))
+            Algorithm::Rendezvous(Box::new(HashKey::Cookie(cookie.clone())))
         }
         _ => endpoints.algorithm.clone(),
     }
