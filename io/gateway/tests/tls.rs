@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SignatureScheme};
 use steelyard_gateway::GatewayOptions;
+use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::tls::{
     Authorities, Certificate, ClientAuthentication, TlsPolicy, TlsVersion,
@@ -181,6 +182,35 @@ fn tcp_routes_ask_for_certificates_too() {
         .and_then(|mut it| it.reader.read(&mut [0; 5]));
     assert!(refused.is_err_and(|error| error.to_string().contains("CertificateRequired")));
     assert_eq!(server.accepted.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+/// Terms of an entry point are for who asks for nothing: who asks for TLS has the usual ones, which
+/// may ask for more.
+#[test]
+fn who_asks_for_the_usual_terms_has_them_at_an_entry_point_with_its_own() {
+    let (authority, server) = (Authority::new("ca"), Server::echo("s"));
+    let routes =
+        ["own", "bare"].map(|name| route(name, &format!("{name}.test"), "/", &[server.address]));
+    let mut map = secure(&routes, &[authority.certificate("all", &["own.test", "bare.test"])]);
+    let (pem, reports, depth, revoked) = (authority.pem().into(), false, None, None);
+    let by = Authorities { pem, reports, depth, revoked };
+    let clients = ClientAuthentication::RequireAndVerify(by);
+    ask_policy(&mut map, "own", TlsPolicy { clients, ..policy("default") });
+    let lax = policy("lax");
+    let id = map.routes.get(&"default/own/0@ingress".into()).unwrap().listeners[0].clone();
+    let mut listener = (**map.listeners.get(&id).unwrap()).clone();
+    let Security::Terminate { policy: of_all, .. } = &mut listener.security else { panic!("TLS") };
+    *of_all = Some(lax.id.clone());
+    map.tls_policies.insert(lax.id.clone(), Arc::new(lax));
+    map.listeners.insert(id, Arc::new(listener));
+    let (_gateway, address) = secure_gateway(&map, options());
+    let nobody = Arc::new(authority.client());
+    let mut bare = Secured::connect(address, "bare.test", &nobody);
+    assert_eq!(bare.get("bare.test", "/").status(), 200);
+    assert_eq!(bare.get("own.test", "/").status(), 421);
+    let refused = Secured::try_connect(address, "own.test", &nobody)
+        .and_then(|mut it| it.reader.read(&mut [0; 5]));
+    assert!(refused.is_err_and(|error| error.to_string().contains("CertificateRequired")));
 }
 
 fn eventually(what: &str, is_so: impl Fn() -> bool) {

@@ -159,7 +159,7 @@ fn tls(route: &Route, routing: &RoutingMap) -> Value {
         Security::Terminate { policy, .. } => policy.as_ref(),
         Security::Plain => None,
     };
-    let policy = route.tls_policy.as_ref().or(of_listener);
+    let policy = route.terms(of_listener);
     json!({ "options": policy.map_or("default", |it| it.as_str()) })
 }
 

@@ -22,7 +22,7 @@ pub fn asked_terms<'r>(
     }
     let hosts = named_hosts(&route.rule, Indexed::Host);
     let hosts = hosts.unwrap_or_else(|| vec![listener.host.clone()]);
-    Some((hosts, route.tls_policy.as_ref().or(policy.as_ref())))
+    Some((hosts, route.terms(policy.as_ref())))
 }
 
 /// The hosts that a rule is for, if it names all of them.

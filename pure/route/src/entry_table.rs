@@ -333,17 +333,18 @@ impl<T: Candidate> EntryTable<T> {
         }
     }
 
-    /// Whether a route that names `wanted` wants certificates of clients which a handshake for
-    /// `server_name` does not ask for, since another route says more exactly how those are held.
-    /// `policy` is what `wanted` stands for; where that is not known, it may want some.
+    /// Whether a route that names `wanted` (none is the usual terms) wants certificates of clients
+    /// which a handshake for `server_name` does not ask for, since another route says more exactly
+    /// how those are held. `policy` is what `wanted` stands for; where one that has a name is not
+    /// known, it may want some.
     pub fn is_unasked(
         &self,
         server_name: &str,
-        wanted: &TlsPolicyId,
+        wanted: Option<&TlsPolicyId>,
         policy: Option<&TlsPolicy>,
     ) -> bool {
-        let shuts_out = policy.is_none_or(|it| it.clients.shuts_out());
-        shuts_out && self.policy(server_name) != Ok(Some(wanted))
+        let shuts_out = policy.map_or_else(|| wanted.is_some(), |it| it.clients.shuts_out());
+        shuts_out && self.policy(server_name) != Ok(wanted)
     }
 
     /// Whether a request for `host` came over a handshake for `server_name` that it does not

@@ -75,7 +75,7 @@ impl<'r> HeldHandshakes<'r> {
         let Security::Terminate { policy, .. } = &listener.security else {
             return (Vec::new(), false);
         };
-        let named = route.tls_policy.as_ref().or(policy.as_ref());
+        let named = route.terms(policy.as_ref());
         let terms = match named {
             Some(named) => self.routing.tls_policies.get(named),
             None => self.routing.default_policy(),

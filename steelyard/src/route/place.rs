@@ -113,8 +113,15 @@ impl Way<'_> {
     /// Whether a route wants certificates of clients, and handshakes for `host` are held by what
     /// another route says of it.
     fn is_unasked(&self, point: &EntryPointId, host: &str, route: &Route) -> bool {
-        let Some(wanted) = &route.tls_policy else { return false };
-        let policy = self.routing.tls_policies.get(wanted).map(|it| &**it);
+        if route.tls_policy.is_none() {
+            return false;
+        }
+        let wanted = route.own_terms();
+        let policy = match wanted {
+            Some(wanted) => self.routing.tls_policies.get(wanted),
+            None => self.routing.default_policy(),
+        };
+        let policy = policy.map(|it| &**it);
         let table = self.table.entry_point(point);
         table.is_none_or(|it| it.is_unasked(host, wanted, policy))
     }

@@ -286,7 +286,7 @@ impl<'a> Newcomer<'a> {
                 let held = match table.end_of_tls(&caller, &choice.candidate.listeners) {
                     Some(Security::Passthrough) => None,
                     Some(Security::Terminate { policy, .. }) => {
-                        let policy = choice.candidate.tls_policy.as_ref().or(policy.as_ref());
+                        let policy = choice.candidate.terms(policy.as_ref());
                         let shaking = Shaking::new(live, policy, caller.hello)?;
                         Some(Box::new(shaking.for_bytes()))
                     }

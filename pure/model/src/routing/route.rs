@@ -9,6 +9,7 @@ use crate::routing::observability::Observability;
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
 use crate::routing::times::RouteTimeouts;
+use crate::routing::tls::DEFAULT_POLICY;
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +34,27 @@ pub struct Route {
     pub timeouts: Option<Box<RouteTimeouts>>,
     /// In whose manner requests are passed on.
     pub manner: Manner,
-    /// The TLS policy that handshakes for its hosts are held by; none is the listener's.
+    /// The TLS policy that handshakes for its hosts are held by; none is the listener's. By its name
+    /// it may ask for the usual one, whatever the listener's is: [`Route::terms`].
     pub tls_policy: Option<TlsPolicyId>,
     /// What is told of its requests, where it says so.
     pub observability: Observability,
+}
+
+impl Route {
+    /// By which terms handshakes for its hosts are held at a listener that has these; none is the
+    /// usual ones, be they defined or not.
+    pub fn terms<'r>(&'r self, of_listener: Option<&'r TlsPolicyId>) -> Option<&'r TlsPolicyId> {
+        match &self.tls_policy {
+            None => of_listener,
+            Some(_) => self.own_terms(),
+        }
+    }
+
+    /// The terms that it names, if these are others than the usual ones.
+    pub fn own_terms(&self) -> Option<&TlsPolicyId> {
+        self.tls_policy.as_ref().filter(|it| it.as_str() != DEFAULT_POLICY)
+    }
 }
 
 /// What a route is for.

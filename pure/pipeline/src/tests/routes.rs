@@ -916,6 +916,44 @@ fn what_annotations_of_traefik_say() {
     }
 }
 
+/// An entry point's own are for who asks for nothing.
+#[test]
+fn who_asks_for_tls_is_held_by_the_usual_terms_at_an_entry_point_with_its_own() {
+    let of_route = |tls: &str| {
+        "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\nspec: \
+         {entryPoints: [web], routes: [{match: 'Host(`a.b`)', services: [{name: a, port: 80}]}]"
+            .to_owned()
+            + tls
+            + "}\n"
+    };
+    let of_ingress = |said: &str| {
+        let said = format!(", annotations: {{traefik.ingress.kubernetes.io/{said}}}");
+        ingress("i", &said, "", "a.b", "/", "a:80")
+    };
+    for (text, own) in [
+        (of_route(""), None),
+        (of_route(", tls: {}"), Some("default")),
+        (of_route(", tls: {options: {name: default}}"), Some("default")),
+        (of_ingress("router.priority: '7'"), None),
+        (of_ingress("router.tls: 'true'"), Some("default")),
+        (of_ingress("router.tls.options: default"), Some("default")),
+    ] {
+        let held = |of_point: Option<&str>| {
+            let mut options = ResolveOptions::default();
+            options.entry_points[0].tls_options = of_point.map(Into::into);
+            let snapshot = resolve(&items(&(service("a", A) + &text)), &options);
+            let route = routes(&snapshot)[0];
+            let lax = "lax".into();
+            let terms = route.terms(Some(&lax)).map(|it| it.as_str().to_owned());
+            (route.tls_policy.as_ref().map(|it| it.as_str().to_owned()), terms)
+        };
+        let (named, terms) = held(Some("default-lax@kubernetescrd"));
+        assert_eq!(named.as_deref(), own, "{text}");
+        assert_eq!(terms.as_deref(), own.is_none().then_some("lax"), "{text}");
+        assert_eq!(held(None).0, None, "{text}");
+    }
+}
+
 /// How servers of TCP routes are spoken to where no ServersTransportTCP says it is an option.
 #[test]
 fn how_connections_are_made_where_nobody_says_more() {

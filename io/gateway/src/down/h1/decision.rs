@@ -328,10 +328,10 @@ impl Context<'_> {
     /// Whether a route wants certificates of clients, and this handshake was held by what another
     /// route says of the host: of one that it does not name itself, or not as exactly.
     fn is_unasked(&self, live: &Live, route: &RouteState) -> bool {
-        let (Some(tls), Some(wanted)) = (self.tls, &route.made_of().tls_policy) else {
-            return false;
-        };
-        let policy = live.config.terms.of(Some(wanted)).map(|it| &**it.policy);
+        let route = route.made_of();
+        let Some(tls) = self.tls.filter(|_| route.tls_policy.is_some()) else { return false };
+        let wanted = route.own_terms();
+        let policy = live.config.terms.of(wanted).map(|it| &**it.policy);
         let table = live.config.table.entry_point(&self.listener.point);
         table.is_none_or(|it| it.is_unasked(&tls.server_name, wanted, policy))
     }

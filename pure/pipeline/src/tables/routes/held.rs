@@ -19,8 +19,13 @@ pub(in crate::tables) fn held(
 ) -> Option<Row> {
     let mut made = routed(id, reads, options, diagnostics)?;
     let row = reads.row(&Cell::Set(id.clone()))?;
-    if let (Some(named), Row::Routed(routed)) = (&row.set().reading.tls_options, &mut made) {
-        let policy = routers::held_by(named, options, reads, diagnostics);
+    let reading = row.set().reading;
+    let policy = match &reading.tls_options {
+        Some(named) => routers::held_by(named, options, reads, diagnostics),
+        None if reading.is_tls => routers::usual(options),
+        None => None,
+    };
+    if let (Some(_), Row::Routed(routed)) = (&policy, &mut made) {
         let routed = Arc::get_mut(routed).expect("it was made just now");
         for route in &mut routed.routes {
             Arc::make_mut(route).tls_policy.clone_from(&policy);

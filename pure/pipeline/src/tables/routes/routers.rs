@@ -99,6 +99,13 @@ pub(super) fn backend_at(
     backend
 }
 
+/// The usual terms, for who asks for TLS and names no others: these are named where those of an entry
+/// point would stand in for them, which are for who asks for nothing (`http.tls.options`).
+pub(super) fn usual(options: &ResolveOptions) -> Option<TlsPolicyId> {
+    let stands_in = options.entry_points.iter().any(|it| it.tls_options.is_some());
+    stands_in.then(|| DEFAULT_POLICY.into())
+}
+
 /// The terms that an Ingress names, by which handshakes for its hosts are held.
 pub(super) fn held_by(
     named: &ObjectLink,
@@ -247,7 +254,10 @@ impl Maker<'_, '_> {
             to,
             timeouts: None,
             manner: Manner::Traefik,
-            tls_policy: set.tls.as_ref().and_then(|tls| self.terms(tls.options.as_ref()?)),
+            tls_policy: set.tls.as_ref().and_then(|tls| match &tls.options {
+                Some(named) => self.terms(named),
+                None => usual(self.options),
+            }),
             observability: draft.observability,
         }
     }
@@ -354,14 +364,14 @@ impl Maker<'_, '_> {
     /// The terms of handshakes that an object names. Those that are not there are held by nobody.
     fn terms(&mut self, options: &ObjectLink) -> Option<TlsPolicyId> {
         match &options.to {
-            LinkTarget::Provided(name) if **name == *DEFAULT_POLICY => None,
+            LinkTarget::Provided(name) if **name == *DEFAULT_POLICY => usual(self.options),
             LinkTarget::Provided(name) => {
                 if self.may_name_provided(name, &options.place).is_err() {
                     return Some(NOBODY.into());
                 }
                 // Whoever provides them, they are what holds where nothing is named.
                 if tls::is_default(name) {
-                    return None;
+                    return usual(self.options);
                 }
                 Some(self.provided_terms(name, &options.place, UNHELD))
             }
