@@ -94,6 +94,7 @@ fn settings_and_pings_and_what_nobody_knows() {
     for (kind, frame) in [
         ("settings", frame(SETTINGS, 0, 0, b"")),
         ("ping", frame(PING, 0, 0, &[0; 8])),
+        ("ping", frame(PING, 1, 0, &[0; 8])),
         ("priority", frame(0xfa, 0, 0, b"x")),
         ("priority", frame(2, 0, 1, &[0, 0, 0, 3, 7])),
     ] {

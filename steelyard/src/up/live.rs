@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use steelyard_terminal::{Line, Screen, Style, wants_color};
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{LogStyle, ServeArgs};
 use crate::instance::Instance;
+use crate::logging;
 use crate::tell::summary::summary;
 
 /// How many log lines are shown.
@@ -44,7 +44,7 @@ impl Live {
         steelyard_terminal::detach()?;
         let log = LastLines::default();
         let shown = log.clone();
-        let filter = EnvFilter::try_new(args.show.level())?;
+        let filter = logging::filter(args.show.level())?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)

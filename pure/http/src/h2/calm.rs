@@ -22,7 +22,7 @@ pub enum Flood {
     Continuation,
     /// SETTINGS (CVE-2019-9515).
     Settings,
-    /// PING (CVE-2019-9512).
+    /// PING (CVE-2019-9512), and what answers none: who asks nobody is answered by nobody.
     Ping,
     /// DATA without bytes (CVE-2019-9518).
     EmptyData,
@@ -132,7 +132,7 @@ impl Calm {
                 if is_long { Err(Flood::Continuation) } else { Ok(()) }
             }
             FrameHead::RST_STREAM => self.spend(Flood::RapidReset, now),
-            FrameHead::SETTINGS | FrameHead::PING if frame.is_ack() => Ok(()),
+            FrameHead::SETTINGS if frame.is_ack() => Ok(()),
             FrameHead::SETTINGS => self.spend(Flood::Settings, now),
             FrameHead::PING => self.spend(Flood::Ping, now),
             FrameHead::WINDOW_UPDATE => self.spend(Flood::WindowUpdate, now),
@@ -230,7 +230,7 @@ mod tests {
             (frame(FrameHead::CONTINUATION, 0, 0), Some((10, Flood::Continuation))),
             (frame(FrameHead::CONTINUATION, 0, 100_000), Some((1, Flood::Continuation))),
             (frame(FrameHead::SETTINGS, 1, 0), None),
-            (frame(FrameHead::PING, 1, 8), None),
+            (frame(FrameHead::PING, 1, 8), Some((1_000, Flood::Ping))),
             (frame(FrameHead::DATA, 0, 1), None),
             (frame(FrameHead::DATA, 1, 0), None),
             (frame(FrameHead::HEADERS, 4, 9), None),
