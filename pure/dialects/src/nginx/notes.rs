@@ -2,7 +2,7 @@
 //! write instead, and what to write for snippets.
 
 /// Annotations that are honoured otherwise than in ingress-nginx, with the reason.
-pub(super) const DIFFERENT: [(&str, &str); 20] = [
+pub(super) const DIFFERENT: [(&str, &str); 19] = [
     (
         "auth-tls-secret",
         "who asks without TLS is answered 403, there he is let in; a request for another host than \
@@ -16,7 +16,6 @@ pub(super) const DIFFERENT: [(&str, &str); 20] = [
          too",
     ),
     ("backend-protocol", "`FCGI` closes the routes: FastCGI is not spoken"),
-    ("canary", "where the main Service has no endpoints the canary takes over; there it is 503"),
     (
         "cors-allow-origin",
         "origins are compared whole, there anywhere in what is said; one that is said back comes \
