@@ -184,7 +184,8 @@ impl Walk {
             if self.is_full {
                 break;
             }
-            if is_hidden(&name) {
+            let is_passed = if self.is_dynamic { is_aside(&name) } else { is_hidden(&name) };
+            if is_passed {
                 continue;
             }
             self.attention.turn_to(&shown_name);
@@ -326,10 +327,17 @@ pub(crate) fn is_manifest(path: &Path) -> bool {
     matches!(extension, Some("yaml" | "yml" | "json"))
 }
 
-/// A file of Traefik's dynamic configuration by its name.
+/// A file of Traefik's dynamic configuration by its name; as there, in any case.
 pub(crate) fn is_dynamic(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    matches!(extension, Some("toml" | "yaml" | "yml"))
+    let Some(extension) = path.extension() else { return false };
+    ["toml", "yaml", "yml"].iter().any(|it| extension.eq_ignore_ascii_case(it))
+}
+
+/// What Traefik's folders are read without: a ConfigMap's `..data`, and what editors leave beside a
+/// file. Others may begin with a dot.
+fn is_aside(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.is_empty() || [&b".."[..], b".#", b"#", b"~"].iter().any(|it| name.starts_with(it))
 }
 
 /// Hidden files and folders (also a ConfigMap's `..data`), and what editors leave beside a file.

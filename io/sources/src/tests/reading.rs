@@ -36,6 +36,21 @@ fn a_folder_is_read_recursively_by_name_without_what_is_no_manifest() {
     assert_eq!(scratch.lines(&sources), want);
 }
 
+/// As Traefik reads them.
+#[test]
+fn a_folder_of_dynamic_configuration_is_read_whatever_its_files_begin_with() {
+    let scratch = Scratch::new();
+    for name in [".a.yml", ".sub/b.toml", "c.YAML", "d.yml"] {
+        scratch.write(name, "x");
+    }
+    for name in ["..data/e.yml", ".#d.yml", "#d.yml#", "~d.yml", "f.json", ".d.yml.swp"] {
+        scratch.write(name, "no");
+    }
+    let dynamic = vec![scratch.path().into()];
+    let sources = read(&SourceRoots { dynamic, ..SourceRoots::of(&[]) }).unwrap();
+    assert_eq!(scratch.lines(&sources), [".a.yml=x", ".sub/b.toml=x", "c.YAML=x", "d.yml=x"]);
+}
+
 #[test]
 fn a_named_file_is_read_whatever_its_name_and_each_file_once() {
     let scratch = Scratch::new();
