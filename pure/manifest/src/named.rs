@@ -55,7 +55,7 @@ mod tests {
             (
                 SourceText::Bytes(b"\xff".as_slice().into()),
                 "failed",
-                "the file is not UTF-8: byte 0xff here",
+                "/a.pem is not UTF-8: byte 0xff here",
             ),
             (failed, "failed", "permission denied"),
         ] {

@@ -197,19 +197,19 @@ impl Source {
 
     fn utf8<'a>(&self, bytes: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {
         if is_utf16(bytes) {
-            let message = "the file is UTF-16, not UTF-8".to_owned();
+            let message = format!("{} is UTF-16, not UTF-8", self.name);
             let help = "save it as UTF-8, e.g. `iconv -f UTF-16 -t UTF-8 FILE`";
             return Err(self.unreadable(Mark::START, message, help));
         }
         let bytes = without_mark(bytes);
         if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-            let message = "the file is binary: it has a NUL byte here".to_owned();
+            let message = format!("{} is binary: it has a NUL byte here", self.name);
             let help = "name only YAML or JSON files, unpacked and in UTF-8";
             return Err(self.unreadable(mark_of(bytes, at), message, help));
         }
         std::str::from_utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
-            let message = format!("the file is not UTF-8: byte 0x{:02x} here", bytes[at]);
+            let message = format!("{} is not UTF-8: byte 0x{:02x} here", self.name, bytes[at]);
             let help = "save it as UTF-8, e.g. `iconv -f LATIN1 -t UTF-8 FILE`";
             self.unreadable(mark_of(bytes, at), message, help)
         })

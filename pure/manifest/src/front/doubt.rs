@@ -8,6 +8,8 @@
 //! - A loss is believed when it has stood unchanged for a moment: 2 seconds ([`MOMENT`]), or
 //!   5 where nothing is left ([`EMPTY_MOMENT`]). A loss is an object that no file has any more, or
 //!   a file that ends earlier than before. What a file had before it broke counts as what it has.
+//! - What may be in a broken file, since that had it before, or was never whole and names it, is not
+//!   lost elsewhere before the file is mended or gone: it may have moved there.
 //! - What a file of dynamic configuration names stands as long as that file does for one of these
 //!   reasons (`owed.rs`).
 //!
@@ -107,7 +109,8 @@ impl Doubt {
         let seen: ByName<'_, Source> = sight.sources.iter().map(|it| (&*it.name, it)).collect();
         let losses = self.losses(sight, files, &seen, reading, now);
         let held = held(&losses, &elsewhere(sight, &known, &losses, reading));
-        self.wait_for(&held, now);
+        let waited_for = held.iter().filter(|loss| !loss.is_believed).copied();
+        self.wait_for(waited_for, now);
         let held: BTreeMap<Arc<str>, Source> = held
             .into_iter()
             .map(|loss| (loss.former.source().name.clone(), loss.stands()))
@@ -145,7 +148,7 @@ impl Doubt {
                 Some(source @ Source { text: SourceText::Bytes(_), .. }) => {
                     let fresh = reading.look_ahead(source, Some(former));
                     let Less { ends_early } = loss(former, &fresh)?;
-                    let is_empty = fresh.content.is_empty() && !former.content.is_empty();
+                    let is_empty = fresh.content.is_empty() && may_hold(former);
                     (Some(fresh), ends_early, is_empty)
                 }
                 Some(_) => return None,
@@ -161,7 +164,11 @@ impl Doubt {
     }
 
     /// Waits for `held`, and nothing else.
-    fn wait_for<T: Extract>(&mut self, held: &[&Loss<'_, T>], now: Instant) {
+    fn wait_for<'l, 'a: 'l, T: Extract + 'a>(
+        &mut self,
+        held: impl Iterator<Item = &'l Loss<'a, T>>,
+        now: Instant,
+    ) {
         let mut before = std::mem::take(&mut self.waiting);
         for loss in held {
             let name = &loss.former.source().name;
@@ -225,16 +232,30 @@ impl<T: Extract> Loss<'_, T> {
     /// Whether it takes something away that is not in `present`.
     fn counts(&self, present: &BTreeSet<&Key>) -> bool {
         let is_lost = || self.former.content.standing().any(|key| !present.contains(key));
-        self.fresh.is_none() && self.former.content.is_broken || is_lost()
+        let is_left = self.fresh.as_ref().is_some_and(|fresh| !is_blank(fresh));
+        !is_left && self.former.content.is_broken || is_lost()
+    }
+
+    /// Whether what it takes away may be in one of these, though it was not read.
+    fn may_be_in(&self, elsewhere: &[File<T>], present: &BTreeSet<&Key>) -> bool {
+        let mut lost = self.former.content.standing().filter(|key| !present.contains(key));
+        lost.any(|key| elsewhere.iter().any(|file| file.may_have(key)))
     }
 }
 
 /// What is lost in a file that was read again; none when it has all that it had.
 pub(super) fn loss<T: Extract>(former: &File<T>, fresh: &File<T>) -> Option<Less> {
     let is_same = fresh.content.has_objects_of(&former.content);
-    let ends_early = !is_same && ends_early(former.bytes()?, fresh.bytes()?);
-    let is_loss = ends_early || !keeps_all(&fresh.content, &former.content);
+    let stands = !former.content.is_empty();
+    let ends_early = stands && !is_same && ends_early(former.bytes()?, fresh.bytes()?);
+    let is_unknown = is_blank(fresh) && may_hold(former);
+    let is_loss = ends_early || is_unknown || !keeps_all(&fresh.content, &former.content);
     is_loss.then_some(Less { ends_early })
+}
+
+/// Whether anything is in a file, or may be.
+fn may_hold<T: Extract>(file: &File<T>) -> bool {
+    file.content.is_broken || !file.content.is_empty()
 }
 
 /// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is, and the last
@@ -247,21 +268,21 @@ fn keeps_all<T: Extract>(fresh: &Content<T>, former: &Content<T>) -> bool {
 /// one file and found in another has only moved.
 fn held<'l, 'a, T: Extract>(
     losses: &'l [Loss<'a, T>],
-    elsewhere: &[Arc<Content<T>>],
+    elsewhere: &[File<T>],
 ) -> Vec<&'l Loss<'a, T>> {
     let mut is_held: Vec<bool> =
         losses.iter().map(|loss| loss.ends_early && !loss.is_believed).collect();
     loop {
         let fresh = losses.iter().zip(&is_held).filter_map(|(loss, is_held)| match is_held {
-            true => Some(&loss.former.content),
-            false => loss.fresh.as_ref().map(|fresh| &fresh.content),
+            true => Some(loss.former),
+            false => loss.fresh.as_ref(),
         });
         let present: BTreeSet<&Key> =
-            elsewhere.iter().chain(fresh).flat_map(|it| it.standing()).collect();
-        let more = losses
-            .iter()
-            .zip(&is_held)
-            .map(|(loss, is_held)| *is_held || !loss.is_believed && loss.counts(&present));
+            elsewhere.iter().chain(fresh).flat_map(|it| it.content.keys()).collect();
+        let more = losses.iter().zip(&is_held).map(|(loss, is_held)| {
+            let counts = || !loss.is_believed && loss.counts(&present);
+            *is_held || counts() || loss.may_be_in(elsewhere, &present)
+        });
         let more: Vec<bool> = more.collect();
         if more == is_held {
             break;
@@ -277,21 +298,19 @@ fn elsewhere<T: Extract>(
     known: &ByName<'_, File<T>>,
     losses: &[Loss<'_, T>],
     reading: &mut Reading<T>,
-) -> Vec<Arc<Content<T>>> {
+) -> Vec<File<T>> {
     if losses.is_empty() {
         return Vec::new();
     }
     let lost: BTreeSet<&str> = losses.iter().map(|loss| &*loss.former.source().name).collect();
     let hidden = known.values().filter(|file| hidden(sight, file).is_some());
-    let mut all: Vec<Arc<Content<T>>> = hidden.map(|file| file.content.clone()).collect();
+    let mut all: Vec<File<T>> = hidden.copied().cloned().collect();
     for source in sight.sources.iter().filter(|source| !lost.contains(&*source.name)) {
         let former = known.get(&*source.name).copied();
         all.push(match (&source.text, former) {
-            (SourceText::Bytes(new), Some(file)) if file.bytes() == Some(new) => {
-                file.content.clone()
-            }
-            (SourceText::Bytes(_), _) => reading.look_ahead(source, former).content,
-            (_, Some(file)) => file.content.clone(),
+            (SourceText::Bytes(new), Some(file)) if file.bytes() == Some(new) => file.clone(),
+            (SourceText::Bytes(_), _) => reading.look_ahead(source, former),
+            (_, Some(file)) => file.clone(),
             (_, None) => continue,
         });
     }

@@ -42,6 +42,8 @@ pub(super) struct Content<T> {
     diagnostics: Box<[Diagnostic]>,
     /// Some document could not be read as an object.
     pub(super) is_broken: bool,
+    /// The file could be read to its end now, or before.
+    was_whole: bool,
     /// Names that the file had before it broke, and that are not read of it now: what they name may
     /// stand in its last good version, as long as nothing has been read without them.
     stood: Box<[Key]>,
@@ -88,7 +90,9 @@ impl<T: Extract> Reading<T> {
         let mut objects: Box<[Arc<T>]> = objects.collect();
         objects.sort_by(|a, b| a.written().key.cmp(&b.written().key));
         let (diagnostics, is_broken) = (loaded.diagnostics.into(), loaded.broken);
-        let mut content = Content { objects, diagnostics, is_broken, stood: Box::default() };
+        let was_whole = !is_broken || former.is_some_and(|former| former.content.was_whole);
+        let stood = Box::default();
+        let mut content = Content { objects, diagnostics, is_broken, was_whole, stood };
         if let Some(former) = former.filter(|_| is_broken) {
             let lost = former.content.standing().filter(|key| content.named(key).next().is_none());
             content.stood = lost.cloned().collect();
@@ -208,8 +212,28 @@ impl<T> File<T> {
         self.content.diagnostics.to_vec()
     }
 
+    /// Whether an object of this name may be in it though it was not read: it is broken, and had it
+    /// before, or was never whole and names it.
+    pub(super) fn may_have(&self, key: &Key) -> bool
+    where
+        T: Extract,
+    {
+        let Content { is_broken, was_whole, stood, .. } = &*self.content;
+        let names_it = || self.bytes().is_some_and(|text| names(text, &key.reference.name));
+        *is_broken && if *was_whole { stood.contains(key) } else { names_it() }
+    }
+
     /// Whether it is what `source` says.
     pub(super) fn is_of(&self, source: &Source) -> bool {
         source.text.bytes().is_some() && self.source().is_same(source)
     }
+}
+
+/// Whether a text has `name` in it, and not as a part of another one.
+fn names(text: &[u8], name: &str) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    memchr::memmem::find_iter(text, name).any(|at| {
+        let before = text[..at].last();
+        !before.is_some_and(is_part) && !text.get(at + name.len()).is_some_and(is_part)
+    })
 }

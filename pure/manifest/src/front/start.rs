@@ -22,6 +22,8 @@ pub(super) struct Start {
     /// Whether there were files.
     is_over: bool,
     never_read: BTreeSet<Arc<str>>,
+    /// Those of them that were seen, and are broken.
+    seen: BTreeSet<Arc<str>>,
 }
 
 impl Start {
@@ -31,19 +33,25 @@ impl Start {
         if !file.content.is_broken || !self.is_followed {
             return None;
         }
-        if !self.is_over {
+        // One that comes while there is such a file may be that one, by another name.
+        if !self.is_over || !self.seen.is_empty() {
             self.never_read.insert(name.clone());
         }
         let told = file.told();
         // Who cannot see it at all says so already, for as long as that is so.
         let is_unseen = told.iter().any(|found| found.code == codes::FILE_UNREADABLE);
-        (self.never_read.contains(name) && !is_unseen).then(|| finding(name, &told))
+        let is_told = self.never_read.contains(name) && !is_unseen;
+        if is_told {
+            self.seen.insert(name.clone());
+        }
+        is_told.then(|| finding(name, &told))
     }
 
     /// The files that have come are taken in.
     pub(super) fn goes_on(&mut self, broken: &BTreeSet<Arc<str>>, is_empty: bool) {
         self.is_over |= !is_empty;
         self.never_read.retain(|name| broken.contains(name));
+        self.seen.retain(|name| broken.contains(name));
     }
 }
 

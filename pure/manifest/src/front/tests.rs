@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use steelyard_model::Diagnostic;
 
 use super::{Awaited, Front, Teller};
+use crate::codes::FILE_NEVER_READ;
 use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::object::Object;
@@ -208,4 +209,121 @@ fn what_a_file_names_stands_as_long_as_that_file() {
             }
         }
     }
+}
+
+/// Files as they are after so many seconds more.
+type Step<'a> = (u64, &'a [(&'a str, &'a str)]);
+
+/// Where each object is, which files stand, and of which it is said that they were never read.
+fn after(steps: &[Step<'_>]) -> (String, String, String) {
+    let (mut heard, mut now) = (Heard::default(), start());
+    for (seconds, files) in steps {
+        let sources = files.iter().map(|(name, text)| Source::new(*name, text.as_bytes()));
+        now += Duration::from_secs(*seconds);
+        heard.follow(&Sight::complete(sources.collect()), now);
+    }
+    let places = heard.places().into_iter().map(|(_, place)| place).collect::<Vec<_>>().join(" ");
+    let files = heard.front.files.iter().map(|it| &*it.source().name).collect::<Vec<_>>().join(" ");
+    let is_never = |said: &Diagnostic| said.code == FILE_NEVER_READ;
+    let never = heard.told.values().flatten().filter(|said| is_never(said));
+    let never = never.filter_map(|said| said.location.as_ref()).map(|it| it.file.to_string());
+    (places, files, never.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn what_may_be_in_a_broken_file_is_not_lost_elsewhere() {
+    let (good, other) = (&*object("lb"), &*object("other"));
+    let broken = &*format!("{good}\tx: [\n");
+    let unrelated = &*format!("{other}\tx: [\n");
+    for (case, steps, places, files) in [
+        (
+            "a copy beside it goes",
+            &[
+                (0, &[("x", good)][..]),
+                (1, &[("x", broken)]),
+                (1, &[("x", broken), ("y", good)]),
+                (1, &[("x", broken)]),
+                (9, &[("x", broken)]),
+            ][..],
+            "y:4:18",
+            "x y",
+        ),
+        (
+            "it is mended without it",
+            &[
+                (0, &[("x", good)]),
+                (1, &[("x", broken)]),
+                (1, &[("x", broken), ("y", good)]),
+                (1, &[("x", broken)]),
+                (9, &[("x", other)]),
+                (3, &[("x", other)]),
+            ],
+            "x:4:18",
+            "x",
+        ),
+        (
+            "it gets another name",
+            &[
+                (0, &[("x", good)]),
+                (1, &[("x", broken)]),
+                (1, &[("y", broken)]),
+                (9, &[("y", broken)]),
+            ],
+            "",
+            "x y",
+        ),
+        (
+            "it breaks as it gets another name",
+            &[(0, &[("x", good)]), (1, &[("y", broken)]), (9, &[("y", broken)])],
+            "x:4:18",
+            "x y",
+        ),
+        (
+            "another one is broken, which names something else",
+            &[
+                (0, &[("x", good), ("y", unrelated)]),
+                (1, &[("y", unrelated)]),
+                (3, &[("y", unrelated)]),
+            ],
+            "",
+            "y",
+        ),
+        (
+            "another one is broken, which was whole without it",
+            &[
+                (0, &[("x", good), ("y", other)]),
+                (1, &[("x", good), ("y", broken)]),
+                (1, &[("y", broken)]),
+                (3, &[("y", broken)]),
+            ],
+            "",
+            "y",
+        ),
+    ] {
+        let (found, standing, _) = after(steps);
+        assert_eq!((&*found, &*standing), (places, files), "{case}");
+    }
+}
+
+#[test]
+fn a_file_that_was_never_read_is_so_by_another_name_and_until_it_is_mended() {
+    let good = &*object("lb");
+    let broken = &*format!("{good}---\n\tx: [\n");
+    let unread = &*format!("{good}\tx: [\n");
+    for (case, steps, never) in [
+        ("it stays", &[(0, &[("x", broken)][..]), (9, &[("x", broken)])][..], "x"),
+        (
+            "by another name",
+            &[(0, &[("x", unread)]), (1, &[("y", unread)]), (9, &[("y", unread)])],
+            "y",
+        ),
+        ("emptied", &[(0, &[("x", unread)]), (1, &[("x", "")]), (4, &[("x", "")])], "x"),
+        ("and for long", &[(0, &[("x", unread)]), (1, &[("x", "")]), (6, &[("x", "")])], ""),
+        ("mended", &[(0, &[("x", unread)]), (1, &[("x", good)])], ""),
+        ("comes later", &[(0, &[("x", good)]), (1, &[("x", good), ("y", unread)])], ""),
+    ] {
+        assert_eq!(after(steps).2, never, "{case}");
+    }
+    // Of what was never read nothing is in force, so that nothing ends early.
+    assert_eq!(after(&[(0, &[("x", unread)]), (1, &[("x", good)])]).0, "x:4:18");
 }
