@@ -14,6 +14,7 @@ mod nginx;
 mod points;
 mod provider_of_nginx;
 mod providers;
+mod published;
 mod terms;
 mod told;
 mod transport;
@@ -36,7 +37,7 @@ use steelyard_sources::ReadError;
 
 pub use address::ListenAddress;
 use given::Given;
-pub(crate) use nginx::NginxStatus;
+pub(crate) use published::IngressStatus;
 pub use told::TraceSettings;
 use transport::NamedRoots;
 
@@ -191,6 +192,7 @@ impl StaticOptions {
         judged::check(&name, &value)?;
         nginx::check_provider(&name, &value)?;
         providers::check(&name, &value)?;
+        published::check(&name, &value)?;
         if is_planned {
             self.spelled.extend(spelled.map(|spelled| (name.clone(), spelled)));
             self.values.insert(name, value);
@@ -300,9 +302,9 @@ impl StaticOptions {
         nginx::health(&self.values)
     }
 
-    /// What they say of what Ingresses report.
-    pub(crate) fn nginx_status(&self) -> NginxStatus {
-        nginx::status(&self.values)
+    /// What Ingresses report, as options say.
+    pub(crate) fn ingress_status(&self) -> IngressStatus {
+        published::status(&self.values)
     }
 
     /// The Secret with the certificate for all other names, as those flags say it.

@@ -29,7 +29,7 @@ pub(crate) fn of_nginx(case: &Case) -> Vec<String> {
     differing(case, &options, "kubernetesingressnginx")
 }
 
-fn options(case: &Case) -> ProviderOptions {
+pub(crate) fn options(case: &Case) -> ProviderOptions {
     let all = &case.content["options"];
     let is = |name: &str| all[name].as_bool().unwrap_or_default();
     let texts = |name: &str| {

@@ -15,6 +15,7 @@ mod heads;
 mod middlewares;
 mod nginx;
 mod normal;
+mod reached;
 mod routers;
 mod rules;
 mod statuses;
@@ -79,15 +80,27 @@ fn run(suites: &[&str], kinds: &[&str], check: impl Fn(&Case) -> Vec<String>) {
 
 /// The same of another project.
 fn run_of(project: &str, suites: &[&str], kinds: &[&str], check: impl Fn(&Case) -> Vec<String>) {
+    run_part("", project, suites, kinds, check);
+}
+
+/// The same of a part of what cases expect, which their names begin with where they are listed.
+fn run_part(
+    part: &str,
+    project: &str,
+    suites: &[&str],
+    kinds: &[&str],
+    check: impl Fn(&Case) -> Vec<String>,
+) {
     let known = differences::read();
     let (mut ran, mut wrong) = (0, Vec::new());
     for case in cases(project, suites).into_iter().filter(|case| kinds.contains(&case.kind())) {
         ran += 1;
         let failures = check(&case);
-        match differences::of_case(&known, &case.name) {
-            None => wrong.extend(failures.into_iter().map(|it| format!("{}: {it}", case.name))),
+        let name = format!("{part}{}", case.name);
+        match differences::of_case(&known, &name) {
+            None => wrong.extend(failures.into_iter().map(|it| format!("{name}: {it}"))),
             Some(Listed::Itself) if failures.is_empty() => {
-                wrong.push(format!("{}: listed in differences.yaml, but holds", case.name));
+                wrong.push(format!("{name}: listed in differences.yaml, but holds"));
             }
             Some(_) => {}
         }
@@ -246,6 +259,12 @@ fn configuration_of_traefik() {
     run_of("traefik", &["ingress-nginx"], &["provider"], dynamic::of_nginx);
     run_of("traefik", &["crd", "ingress"], &["function"], functions::of);
     run_of("traefik", &["ingress-nginx"], &["function"], nginx::of_functions);
+}
+
+#[test]
+fn what_ingresses_report() {
+    let suites = ["ingress", "ingress-nginx"];
+    run_part("status/", "traefik", &suites, &["provider"], reached::of_ingresses);
 }
 
 /// No kind of case of these suites is passed over.

@@ -10,7 +10,8 @@ use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{Holdings, NamespacedName, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 use steelyard_statuses::{
-    Reportable, Reported, Revision, Rivals, Scope, StatusKind, StatusOptions, differing, wanted,
+    PublishedIngresses, Reportable, Reported, Revision, Rivals, Scope, StatusKind, StatusOptions,
+    differing, wanted,
 };
 
 use super::worlds::{CLUSTER_IP, pool, routed, service, source};
@@ -37,7 +38,10 @@ pub(super) fn one_of_many(count: usize) -> Result<Duration> {
     files[count / 2] = source(&files[count / 2].name, &route(count / 2, "/new"));
     let now = look(&files);
     let name = |n: usize| NamespacedName::new(format!("team-{}", n % 20), format!("app-{n:05}"));
-    let options = StatusOptions { gateway: Some(name(GATEWAY)), ..StatusOptions::default() };
+    let options = StatusOptions {
+        ingresses: Some(PublishedIngresses::by(name(GATEWAY))),
+        ..StatusOptions::default()
+    };
     let rivals = Rivals::default();
     let [before, now] = [&before, &now].map(|(snapshot, plan)| Reportable {
         plan,

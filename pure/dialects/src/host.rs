@@ -55,7 +55,7 @@ fn address(text: &str) -> bool {
 }
 
 /// Whether it is a DNS name as Kubernetes takes it (RFC 1123 §2.1), in lower case.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

@@ -15,7 +15,7 @@ mod core;
 mod duration;
 mod findings;
 mod heed;
-mod host;
+pub mod host;
 mod ingress;
 mod kind;
 mod labelled;

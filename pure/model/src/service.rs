@@ -35,6 +35,8 @@ pub struct Service {
     pub headless: bool,
     /// `spec.clusterIPs` (or `clusterIP`) that are addresses.
     pub cluster_ips: Vec<IpAddr>,
+    /// `spec.externalIPs`: nothing answers for them; Ingresses may report them.
+    pub external_ips: Box<[IpAddr]>,
     /// `spec.ipFamilies`.
     pub ip_families: &'static [Family],
     /// `spec.ipFamilyPolicy`, where written.

@@ -3,6 +3,7 @@
 use steelyard_model::NamespacedName;
 
 use crate::kind::StatusKind;
+use crate::published::PublishedIngresses;
 use crate::scope::Scope;
 use crate::wanted::{Reportable, ingress_of};
 
@@ -11,7 +12,7 @@ pub fn differing(before: Reportable<'_>, now: Reportable<'_>) -> Scope {
     let (were, are) = (before.snapshot, now.snapshot);
     // Without pools nothing is taken back.
     let may_take_back = were.pools.is_empty() == are.pools.is_empty();
-    if !may_take_back || before.rivals != now.rivals || of_gateway(before) != of_gateway(now) {
+    if !may_take_back || before.rivals != now.rivals || is_reached_otherwise(before, now) {
         return Scope::All;
     }
     let mut scope = Scope::nothing();
@@ -26,11 +27,10 @@ pub fn differing(before: Reportable<'_>, now: Reportable<'_>) -> Scope {
     scope
 }
 
-/// By what Ingresses are reached.
-fn of_gateway<'a>(
-    Reportable { plan, options, .. }: Reportable<'a>,
-) -> (Option<&'a NamespacedName>, Option<&'a [std::net::IpAddr]>) {
-    let gateway = options.gateway.as_ref();
-    let row = gateway.and_then(|id| plan.services.get(id));
-    (gateway, row.map(|row| row.addresses))
+/// Whether Ingresses are reached by something else.
+fn is_reached_otherwise(before: Reportable<'_>, now: Reportable<'_>) -> bool {
+    let (was, is) = (&before.options.ingresses, &now.options.ingresses);
+    let differs =
+        |it: &PublishedIngresses| it.traefik.differs(before, now) || it.nginx.differs(before, now);
+    was != is || is.as_ref().is_some_and(differs)
 }

@@ -10,11 +10,12 @@ mod author;
 mod seen;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use steelyard_manifest::{ClusterEvent, Key, Object, is_older};
-use steelyard_model::{Labels, NamespacedName, ObjectRef};
+use steelyard_model::{Labels, NamespacedName, ObjectRef, Protocol};
 
 use crate::kind::StatusKind;
 use crate::{ConfigurationState, PoolStatus};
@@ -50,15 +51,34 @@ pub enum IpMode {
 }
 
 /// One of `status.loadBalancer.ingress`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatusAddress {
     /// The address; none where it is a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     /// `VIP` or `Proxy`, of Services.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_mode: Option<String>,
+    /// What is served there, where somebody says it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortReport>,
+}
+
+/// One of `ports` in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PortReport {
+    /// The port.
+    pub port: u16,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// Why nothing is served there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A Service or an Ingress, as far as it reports.
@@ -85,6 +105,25 @@ pub(crate) struct ReportedState {
     /// `uid`s of the pods that own it.
     pub(crate) owners: Vec<String>,
     pub(crate) status: Option<ConfigurationState>,
+}
+
+impl StatusAddress {
+    /// An address.
+    pub fn of_ip(ip: IpAddr) -> Self {
+        Self { ip: Some(ip.to_string()), ..Self::default() }
+    }
+
+    /// A name.
+    pub fn of_name(name: &str) -> Self {
+        Self { hostname: Some(name.to_owned()), ..Self::default() }
+    }
+}
+
+impl PortReport {
+    /// Something is served there.
+    pub fn of(port: u16, protocol: Protocol) -> Self {
+        Self { port, protocol: protocol.to_string(), error: None }
+    }
 }
 
 impl IpMode {

@@ -5,14 +5,16 @@
 //! ([`LeftAlone`]). Of a Service that is not understood, or that no pool can be named for, nothing
 //! is taken back: an address that is in use is worth more than a tidy status.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::{Labels, NamespacedName, Snapshot};
 use steelyard_plan::{Plan, ServiceRow};
 
 use crate::kind::StatusKind;
+use crate::published::PublishedIngresses;
 use crate::reported::{
     IpMode, Reported, ReportedBalance, ReportedPool, Reporter, Revision, StatusAddress,
 };
@@ -39,9 +41,7 @@ pub enum StatusChange {
     /// `status.loadBalancer.ingress`, and of a Service the note of its pool.
     Addresses {
         /// In order.
-        addresses: Vec<IpAddr>,
-        /// Of a Service.
-        ip_mode: Option<IpMode>,
+        addresses: Vec<StatusAddress>,
         /// Of a Service.
         pool: Option<String>,
         /// Whether it was MetalLB's.
@@ -87,10 +87,8 @@ pub struct Reportable<'a> {
 pub struct StatusOptions {
     /// Of Services.
     pub ip_mode: IpMode,
-    /// The Service by which the gateway is reached; without one no Ingress has addresses.
-    pub gateway: Option<NamespacedName>,
-    /// Addresses that Ingresses have, whatever that Service has; empty says nothing.
-    pub addresses: Vec<IpAddr>,
+    /// By what Ingresses are reached; none writes nothing of any.
+    pub ingresses: Option<PublishedIngresses>,
     /// Whether Ingresses in words of ingress-nginx have events once they are taken up.
     pub tells_ingresses: bool,
     /// The namespace of the controller; where one is given, it has a ConfigurationState there.
@@ -161,11 +159,8 @@ impl Reportable<'_> {
         let addressed = row.filter(|row| !row.addresses.is_empty());
         let change = match addressed {
             Some(row)
-                if found.says(
-                    row.addresses,
-                    Some(self.options.ip_mode),
-                    row.pool.map(|it| &**it),
-                ) =>
+                if found.says(&self.points(&row))
+                    && found.pool.as_deref() == row.pool.map(|it| &**it) =>
             {
                 None
             }
@@ -187,11 +182,18 @@ impl Reportable<'_> {
 
     fn addresses(&self, row: &ServiceRow<'_>, found: &ReportedBalance) -> StatusChange {
         StatusChange::Addresses {
-            addresses: row.addresses.to_vec(),
-            ip_mode: Some(self.options.ip_mode),
+            addresses: self.points(row),
             pool: row.pool.map(ToString::to_string),
             by_force: found.reporter != Reporter::Nobody,
         }
+    }
+
+    /// What a Service reports.
+    fn points(&self, row: &ServiceRow<'_>) -> Vec<StatusAddress> {
+        let ip_mode = Some(self.options.ip_mode.as_str().to_owned());
+        let of =
+            |ip: &IpAddr| StatusAddress { ip_mode: ip_mode.clone(), ..StatusAddress::of_ip(*ip) };
+        row.addresses.iter().map(of).collect()
     }
 
     /// Who else the status is of; none where it is ours to write.
@@ -212,7 +214,7 @@ impl Reportable<'_> {
 
     /// Whether addresses that are reported are to go: the Service has none, or is none of ours
     /// any more (then it is not `planned`).
-    fn takes_back(&self, planned: bool, found: &ReportedBalance) -> bool {
+    pub(crate) fn takes_back(&self, planned: bool, found: &ReportedBalance) -> bool {
         let is_there = !found.addresses.is_empty() || found.pool.is_some();
         // Without pools nobody knows whether they were lost.
         let is_sure = !planned || !self.snapshot.pools.is_empty();
@@ -225,38 +227,42 @@ impl Reportable<'_> {
     }
 
     fn ingresses(&self, reported: &Reported, scope: &Scope, wanted: &mut Wanted) {
-        let Some(gateway) = &self.options.gateway else { return };
+        let Some(published) = &self.options.ingresses else { return };
         let looked_at = scope.of(StatusKind::Ingress, &reported.ingresses);
         if looked_at.is_empty() {
             return;
         }
-        let addresses = match self.plan.services.get(gateway) {
-            _ if !self.options.addresses.is_empty() => self.options.addresses.clone(),
-            Some(row) => row.addresses.to_vec(),
-            // Somebody else gives it its address.
-            None => reported.services.get(gateway).map(ReportedBalance::ips).unwrap_or_default(),
-        };
+        let points = |manner| published.of(manner).points(*self, reported);
+        let (traefik, nginx) = (points(Manner::Traefik), points(Manner::Nginx));
         let ids: BTreeSet<&NamespacedName> = looked_at.iter().map(|(id, _)| *id).collect();
-        let routes = self.snapshot.routing.routes.values();
-        let ours = routes.filter_map(|route| ids.get(&ingress_of(route)?).copied());
-        let ours: BTreeSet<&NamespacedName> = ours.collect();
+        let routed = self.routed(&ids);
         for (id, found) in looked_at {
             let is_ours = matches!(found.reporter, Reporter::Nobody | Reporter::Steelyard);
-            let wants = ours.contains(id) && !addresses.is_empty();
-            let change = match wants {
-                _ if !is_ours => None,
-                true if found.says(&addresses, None, None) => None,
-                true => Some(StatusChange::Addresses {
-                    addresses: addresses.clone(),
-                    ip_mode: None,
+            let points = match routed.get(id) {
+                _ if !is_ours => continue,
+                Some(Manner::Traefik) => &traefik[..],
+                Some(Manner::Nginx) => &nginx,
+                None => &[],
+            };
+            let change = match points {
+                [] if found.addresses.is_empty() => None,
+                [] => Some(StatusChange::NoAddresses),
+                points if found.says(points) => None,
+                points => Some(StatusChange::Addresses {
+                    addresses: points.to_vec(),
                     pool: None,
                     by_force: false,
                 }),
-                false if found.addresses.is_empty() => None,
-                false => Some(StatusChange::NoAddresses),
             };
             wanted.put(StatusKind::Ingress, id, Some(found.revision.clone()), change);
         }
+    }
+
+    /// In whose words those of these Ingresses are that have a route.
+    fn routed(&self, ids: &BTreeSet<&NamespacedName>) -> BTreeMap<NamespacedName, Manner> {
+        let routes = self.snapshot.routing.routes.values();
+        let of = |route: &Arc<Route>| Some((ingress_of(route)?, route.manner));
+        routes.filter_map(of).filter(|(id, _)| ids.contains(id)).collect()
     }
 
     fn counts(&self, counts: PoolStatus, found: &ReportedPool) -> Option<StatusChange> {
@@ -304,21 +310,24 @@ pub(crate) fn ingress_of(route: &Route) -> Option<NamespacedName> {
 
 impl ReportedBalance {
     /// Whether just this is reported.
-    fn says(&self, addresses: &[IpAddr], ip_mode: Option<IpMode>, pool: Option<&str>) -> bool {
-        let mode = |it: &StatusAddress| match ip_mode {
-            None => true,
-            Some(wanted) => {
-                it.ip_mode.as_deref().unwrap_or(IpMode::Vip.as_str()) == wanted.as_str()
-            }
-        };
+    fn says(&self, addresses: &[StatusAddress]) -> bool {
         self.addresses.len() == addresses.len()
-            && self.ips() == addresses
-            && self.addresses.iter().all(mode)
-            && (ip_mode.is_none() || self.pool.as_deref() == pool)
+            && self.addresses.iter().zip(addresses).all(|(found, wanted)| found.says(wanted))
     }
+}
 
-    fn ips(&self) -> Vec<IpAddr> {
-        let texts = self.addresses.iter().filter_map(|it| it.ip.as_deref());
-        texts.filter_map(|text| text.parse().ok()).collect()
+impl StatusAddress {
+    /// Whether it is what is wanted, however the address is written.
+    fn says(&self, wanted: &Self) -> bool {
+        let ip = |it: &Self| {
+            it.ip.as_deref().map(|text| text.parse::<IpAddr>().map_err(|_| text.to_owned()))
+        };
+        let is_it = ip(self) == ip(wanted) && self.hostname == wanted.hostname;
+        // Services say how they are reached; Ingresses, what is served there.
+        is_it
+            && match &wanted.ip_mode {
+                Some(mode) => self.ip_mode.as_deref().unwrap_or(IpMode::Vip.as_str()) == mode,
+                None => self.ports == wanted.ports,
+            }
     }
 }

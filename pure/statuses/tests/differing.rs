@@ -6,8 +6,8 @@ use steelyard_model::{Holdings, NamespacedName, Snapshot};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
 use steelyard_statuses::{
-    Reportable, Reported, Revision, Rivals, Scope, StatusKind, StatusOptions, Wanted, differing,
-    wanted,
+    PublishedIngresses, Reportable, Reported, Revision, Rivals, Scope, StatusKind, StatusOptions,
+    Wanted, differing, wanted,
 };
 use steelyard_testbed::manifests::{file, items, service};
 
@@ -88,7 +88,10 @@ fn rival() -> Rivals {
 fn what_is_not_looked_at_is_wanted_as_before() {
     let worlds = worlds();
     let gateway = Some(NamespacedName::new("default", "gate"));
-    let options = StatusOptions { gateway, ..StatusOptions::default() };
+    let options = StatusOptions {
+        ingresses: gateway.map(PublishedIngresses::by),
+        ..StatusOptions::default()
+    };
     let rivals = [Rivals::default(), rival()];
     let (mut narrow, mut different) = (0, 0);
     for reported in [reported(false), reported(true)] {

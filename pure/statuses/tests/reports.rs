@@ -1,7 +1,6 @@
 //! What is written so that a cluster reports what is decided: nothing twice, and nothing of
 //! somebody else's.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use steelyard_manifest::{
@@ -11,9 +10,9 @@ use steelyard_model::{Holdings, NamespacedName, ObjectRef, Snapshot};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, ServiceEventKind, plan};
 use steelyard_statuses::{
-    Events, Happened, IpMode, Owner, PoolStatus, Reportable, Reported, Retries, Revision, Rivals,
-    Scope, StatusChange, StatusKind, StatusOptions, StatusWrite, Wanted, WriteOutcome, left_alone,
-    wanted,
+    Events, Happened, IpMode, Owner, PoolStatus, PublishedIngresses, Reportable, Reported, Retries,
+    Revision, Rivals, Scope, StatusAddress, StatusChange, StatusKind, StatusOptions, StatusWrite,
+    Wanted, WriteOutcome, left_alone, wanted,
 };
 use steelyard_testbed::manifests::{file, items, service};
 
@@ -95,13 +94,15 @@ impl Served {
         assert_eq!(*revision.version, self.version.to_string());
         self.version += 1;
         match &write.change {
-            StatusChange::Addresses { addresses, ip_mode, pool, by_force } => {
+            StatusChange::Addresses { addresses, pool, by_force } => {
                 assert!(*by_force || self.managers.iter().all(|it| *it == "steelyard-controller"));
                 let before = std::mem::replace(
                     &mut self.addresses,
-                    addresses.iter().map(IpAddr::to_string).collect(),
+                    addresses.iter().filter_map(|it| it.ip.clone()).collect(),
                 );
-                self.mode = ip_mode.map(IpMode::as_str);
+                let mode = addresses.iter().find_map(|it| it.ip_mode.as_deref());
+                let modes = [IpMode::Vip.as_str(), IpMode::Proxy.as_str()];
+                self.mode = modes.into_iter().find(|it| Some(*it) == mode);
                 self.pool.clone_from(pool);
                 if before != self.addresses {
                     self.managers.clear();
@@ -268,7 +269,10 @@ fn what_is_not_understood_is_not_taken_back() {
 
 #[test]
 fn an_ingress_has_the_addresses_of_the_gateway() {
-    let options = StatusOptions { gateway: Some(gate()), ..StatusOptions::default() };
+    let options = StatusOptions {
+        ingresses: Some(PublishedIngresses::by(gate())),
+        ..StatusOptions::default()
+    };
     let (open, shut) = (world(""), world(", loadBalancerIP: 203.0.113.1"));
     let mut served = Served::default();
     for (world, expected) in [(&open, &["192.0.2.10"][..]), (&shut, &[])] {
@@ -288,8 +292,9 @@ fn an_ingress_has_the_addresses_of_the_gateway() {
     let seen = traefiks.seen("Ingress", "web");
     assert_eq!(told(&open, &Rivals::default(), &options, &seen), Wanted::default());
     // Or those that somebody says.
-    let addresses = vec!["203.0.113.8".parse().unwrap()];
-    let said = StatusOptions { gateway: Some(gate()), addresses, ..StatusOptions::default() };
+    let mut ingresses = PublishedIngresses::by(gate());
+    ingresses.traefik.said = vec![StatusAddress::of_ip("203.0.113.8".parse().unwrap())];
+    let said = StatusOptions { ingresses: Some(ingresses), ..StatusOptions::default() };
     let mut served = Served::default();
     let found = told(&open, &Rivals::default(), &said, &served.seen("Ingress", "web"));
     found.writes.iter().for_each(|write| served.take(write));

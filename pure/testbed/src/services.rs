@@ -22,6 +22,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         ports,
         headless: false,
         cluster_ips: Vec::new(),
+        external_ips: Box::default(),
         ip_families: &[],
         family_policy: None,
         load_balancer_class: None,

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Ears, Event, all_of};
-use crate::entry_points::{NginxStatus, StaticOptions};
+use crate::entry_points::{IngressStatus, StaticOptions};
 use crate::hands::chronicle::Chronicle;
 use crate::hands::history::History;
 use crate::hands::statuses::{Counts, Statuses};
@@ -60,10 +60,10 @@ const BATCH: usize = 1024;
 pub fn run(args: ControllerArgs, fixed: &StaticOptions) -> Result<ExitCode> {
     logging::start(args.show.style(), args.show.level())?;
     memory::keep_little();
-    runtime()?.block_on(serve(args, fixed.nginx_status()))
+    runtime()?.block_on(serve(args, fixed.ingress_status()))
 }
 
-async fn serve(args: ControllerArgs, told: NginxStatus) -> Result<ExitCode> {
+async fn serve(args: ControllerArgs, told: IngressStatus) -> Result<ExitCode> {
     let own = own_state(&args.cluster.namespace);
     let mut ears = Ears::open(&args.cluster, Role::Controller, BTreeSet::from([own])).await?;
     let mut controller = Controller::start(&ears, &args, told)?;
@@ -172,7 +172,7 @@ enum Own {
 }
 
 impl Controller {
-    fn start(ears: &Ears, args: &ControllerArgs, told: NginxStatus) -> Result<Self> {
+    fn start(ears: &Ears, args: &ControllerArgs, told: IngressStatus) -> Result<Self> {
         let connection = Arc::clone(ears.connection());
         let identity = args.pod.pod_name.clone().unwrap_or_else(crate::load::host_name);
         let counts = Counts::default();
@@ -499,16 +499,14 @@ fn own_facts(args: &ControllerArgs, identity: String) -> OwnFacts {
     OwnFacts { named, is_for_cluster: true, leaves_forwarding: true, ..OwnFacts::default() }
 }
 
-fn status_options(args: &ControllerArgs, told: NginxStatus) -> StatusOptions {
-    let NginxStatus { service, addresses, is_written, tells } = told;
-    let gateway = args.gateway_service.clone().or(service);
+fn status_options(args: &ControllerArgs, told: IngressStatus) -> StatusOptions {
+    let gateway = args.gateway_service.clone();
     let gateway =
         gateway.unwrap_or_else(|| NamespacedName::new(args.cluster.namespace.as_str(), GATEWAY));
     StatusOptions {
         ip_mode: args.ip_mode.into(),
-        gateway: is_written.then_some(gateway),
-        addresses,
-        tells_ingresses: tells,
+        tells_ingresses: told.tells,
+        ingresses: told.published(gateway),
         namespace: Some(args.cluster.namespace.clone()),
         owner: args.pod.owner(),
     }

@@ -10,22 +10,10 @@ use steelyard_model::suggest::nearest;
 use steelyard_model::{Labels, NamespacedName, NginxOptions};
 
 use super::names::OF_NGINX;
+use super::published::points;
 
 /// What their names begin with here.
 pub(super) const PREFIX: &str = "nginx.";
-
-/// What Ingresses report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NginxStatus {
-    /// The Service by which they are reached.
-    pub(crate) service: Option<NamespacedName>,
-    /// Or addresses, whatever a Service has.
-    pub(crate) addresses: Vec<IpAddr>,
-    /// Whether anything is written.
-    pub(crate) is_written: bool,
-    /// Whether events tell that they were taken up.
-    pub(crate) tells: bool,
-}
 
 /// What a value is, of those that change something.
 #[derive(Clone, Copy)]
@@ -39,8 +27,8 @@ enum Value {
     Port,
     /// One of this machine.
     Address,
-    /// With commas between several.
-    Addresses,
+    /// Addresses and names, with commas between.
+    Points,
     Seconds,
     Path,
     /// Bounds that rise, with commas between.
@@ -49,7 +37,7 @@ enum Value {
     Names,
 }
 
-const READ: [(&str, Value); 30] = [
+const READ: [(&str, Value); 31] = [
     ("configmap", Value::Object),
     ("controller-class", Value::Text),
     ("default-backend-service", Value::Object),
@@ -69,7 +57,8 @@ const READ: [(&str, Value); 30] = [
     ("metrics-per-host", Value::Switch),
     ("metrics-per-undefined-host", Value::Switch),
     ("publish-service", Value::Object),
-    ("publish-status-address", Value::Addresses),
+    ("publish-status-address", Value::Points),
+    ("report-node-internal-ip-address", Value::Switch),
     ("report-status-classes", Value::Switch),
     ("shutdown-grace-period", Value::Seconds),
     ("size-buckets", Value::Bounds),
@@ -83,12 +72,14 @@ const READ: [(&str, Value); 30] = [
 ];
 
 /// Options of Traefik's provider of class nginx, and the flags that they are.
-const PROVIDER: [(&str, &str); 8] = [
+const PROVIDER: [(&str, &str); 10] = [
     ("controllerclass", "controller-class"),
     ("defaultbackendservice", "default-backend-service"),
     ("disablesvcexternalname", "disable-svc-external-name"),
     ("ingressclass", "ingress-class"),
     ("ingressclassbyname", "ingress-class-by-name"),
+    ("publishservice", "publish-service"),
+    ("publishstatusaddress", "publish-status-address"),
     ("watchingresswithoutclass", "watch-ingress-without-class"),
     ("watchnamespace", "watch-namespace"),
     ("watchnamespaceselector", "watch-namespace-selector"),
@@ -121,7 +112,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
 ];
 
 /// What makes no difference.
-const IDLE: [&str; 33] = [
+const IDLE: [&str; 32] = [
     "apiserver-host",
     "bucket-factor",
     "certificate-authority",
@@ -145,7 +136,6 @@ const IDLE: [&str; 33] = [
     "post-shutdown-grace-period",
     "profiler-port",
     "profiling",
-    "report-node-internal-ip-address",
     "ssl-passthrough-proxy-port",
     "status-update-interval",
     "stream-port",
@@ -192,7 +182,9 @@ impl Value {
             Self::Labels if labels(value).is_none() => "labels: key=value",
             Self::Port if value.parse::<u16>().map_or(true, |it| it == 0) => "a port",
             Self::Address if !value.is_empty() && value.parse::<IpAddr>().is_err() => "an address",
-            Self::Addresses if addresses(value).is_none() => "addresses: 192.0.2.1,2001:db8::1",
+            Self::Points if points(value).is_none() => {
+                "addresses and names: 192.0.2.1,lb.example.com"
+            }
             Self::Seconds if value.parse::<u32>().is_err() => "seconds",
             Self::Path if !value.starts_with('/') => "a path, from / on",
             Self::Text if value.is_empty() => "a name",
@@ -216,10 +208,7 @@ pub(super) fn is_switch(name: &str) -> bool {
 
 /// What the flags say; `options` are those that were taken.
 pub(super) fn chosen(options: &BTreeMap<String, String>) -> NginxOptions {
-    let value = |name: &str| {
-        let own = options.get(&format!("{PREFIX}{name}"));
-        own.or_else(|| of_provider(options, name)).map(String::as_str)
-    };
+    let value = |name: &str| value(options, name);
     let is = |name: &str| value(name).map(|it| it == "true");
     let usual = NginxOptions::default();
     NginxOptions {
@@ -253,6 +242,12 @@ fn usual_settings(options: &BTreeMap<String, String>) -> Labels {
         Some(((*key).to_owned(), value.clone()))
     });
     said.collect()
+}
+
+/// What is said of a flag, as such or as an option of Traefik's provider.
+pub(super) fn value<'o>(options: &'o BTreeMap<String, String>, flag: &str) -> Option<&'o str> {
+    let own = options.get(&format!("{PREFIX}{flag}"));
+    own.or_else(|| of_provider(options, flag)).map(String::as_str)
 }
 
 /// What is said of a flag as an option of Traefik's provider; empty is nothing.
@@ -303,23 +298,8 @@ pub(super) fn grace(options: &BTreeMap<String, String>) -> Option<Duration> {
     written.parse().ok().filter(|it| *it > 0).map(Duration::from_secs)
 }
 
-/// What Ingresses report, where flags say it.
-pub(super) fn status(options: &BTreeMap<String, String>) -> NginxStatus {
-    let value = |name: &str| options.get(&format!("{PREFIX}{name}")).map(String::as_str);
-    NginxStatus {
-        service: value("publish-service").and_then(object),
-        addresses: value("publish-status-address").and_then(addresses).unwrap_or_default(),
-        is_written: value("update-status") != Some("false"),
-        tells: value("disable-sync-events") != Some("true"),
-    }
-}
-
-fn addresses(text: &str) -> Option<Vec<IpAddr>> {
-    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-    parts.map(|part| part.parse().ok()).collect()
-}
-
-fn object(text: &str) -> Option<NamespacedName> {
+/// `NAMESPACE/NAME`.
+pub(super) fn object(text: &str) -> Option<NamespacedName> {
     let (namespace, name) = text.split_once('/')?;
     (!namespace.is_empty() && !name.is_empty()).then(|| NamespacedName::new(namespace, name))
 }
@@ -361,7 +341,9 @@ mod tests {
             ("nginx.shutdown-grace-period", "90s", false, false),
             ("nginx.health-check-path", "healthz", false, false),
             ("nginx.publish-status-address", "192.0.2.1,2001:db8::1", true, false),
-            ("nginx.publish-status-address", "lb.example.com", false, false),
+            ("nginx.publish-status-address", "lb.example.com", true, false),
+            ("nginx.publish-status-address", "lb.example.com:80", false, false),
+            ("nginx.report-node-internal-ip-address", "true", true, false),
             ("nginx.update-status", "no", false, false),
             ("nginx.time-buckets", "0.1,1", true, false),
             ("nginx.size-buckets", "10,1", false, false),

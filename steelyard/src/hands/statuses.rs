@@ -94,7 +94,9 @@ impl Statuses {
     /// An object may report something else.
     fn see(&mut self, object: &ObjectRef) {
         let Some(kind) = StatusKind::named(&object.kind) else { return };
-        if kind == StatusKind::Service && self.options.gateway == Some(object.id()) {
+        if kind == StatusKind::Service
+            && self.options.ingresses.as_ref().is_some_and(|it| it.hangs_on(&object.id()))
+        {
             // Every Ingress reports what it does.
             self.stale = Scope::All;
         }

@@ -3,6 +3,7 @@
 
 mod occupied;
 mod of_nginx;
+mod published;
 mod replica;
 mod restored;
 mod skewed;

@@ -10,13 +10,8 @@ use crate::ask::Content;
 pub(super) fn of(write: &StatusWrite) -> (Content, Value) {
     let mut body = identity(write);
     match &write.change {
-        StatusChange::Addresses { addresses, ip_mode, pool, .. } => {
-            let entry = |ip: &std::net::IpAddr| match ip_mode {
-                Some(mode) => json!({ "ip": ip, "ipMode": mode.as_str() }),
-                None => json!({ "ip": ip }),
-            };
-            let ingress: Vec<Value> = addresses.iter().map(entry).collect();
-            body["status"] = json!({ "loadBalancer": { "ingress": ingress } });
+        StatusChange::Addresses { addresses, pool, .. } => {
+            body["status"] = json!({ "loadBalancer": { "ingress": addresses } });
             if let Some(pool) = pool {
                 body["metadata"]["annotations"] = json!({ POOL_NOTE: pool });
             }

@@ -47,6 +47,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         ports: ports::lower(&spec, kind_needs_ports(&kind, headless), findings),
         headless,
         cluster_ips: cluster_ips(&spec, findings),
+        external_ips: external_ips(&spec, findings),
         ip_families: families(&spec, findings),
         family_policy: family_policy(&spec, findings),
         load_balancer_class: spec
@@ -71,7 +72,6 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         selector: spec.selector.clone().unwrap_or_default(),
     };
     session_affinity(&spec, &service.kind, findings);
-    external_ips(&spec, findings);
     Some(Item::Service(Arc::new(service)))
 }
 
@@ -219,18 +219,19 @@ fn session_affinity(spec: &raw::ServiceSpec, kind: &ServiceType, findings: &mut 
     );
 }
 
-/// Addresses that nobody checks and nobody announces; ours are requested.
-fn external_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) {
-    let addresses = spec.external_ips.as_deref().unwrap_or_default();
-    let Some(first) = addresses.first() else { return };
+/// Addresses that nobody announces; ours are requested.
+fn external_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Box<[IpAddr]> {
+    let written = spec.external_ips.as_deref().unwrap_or_default();
+    let Some(first) = written.first() else { return Box::default() };
     findings.say(
         Severity::Warning,
         codes::FIELD_NOT_HONOURED,
         &FieldPath::from("spec.externalIPs"),
-        format!("externalIPs is not honoured: nothing answers for {}", addresses.join(", ")),
+        format!("externalIPs is not honoured: nothing answers for {}", written.join(", ")),
         format!(
             "request the address instead: `type: LoadBalancer`, the annotation \
              metallb.io/loadBalancerIPs: \"{first}\", and an IPAddressPool that has it"
         ),
     );
+    written.iter().filter_map(|text| text.parse().ok()).collect()
 }

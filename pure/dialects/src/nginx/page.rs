@@ -64,8 +64,10 @@ and what restricts access in words of ingress-nginx counts too.
   `websecure` is answered 400, as there. An Ingress for all hosts has its `/healthz` itself.
 - With `shutdown-grace-period` it goes on as it was for so many seconds after SIGTERM, while `/healthz`
   of that port answers 500 and `/readyz` 503.
-- The controller goes by `publish-service` (or `--gateway-service`), `publish-status-address`
-  (addresses, no names) and `update-status`. Once an Ingress is taken up, or again otherwise, it tells
+- The controller goes by `publish-status-address`, `publish-service` and
+  `report-node-internal-ip-address` (which is about the nodes with an endpoint of the gateway's
+  Service), in this order, and by `update-status`; without any, Ingresses have the addresses of
+  `--gateway-service`. Once an Ingress is taken up, or again otherwise, it tells
   so in an event `Sync`, unless `disable-sync-events` says that it should not.
 
 ## TCP and UDP services

@@ -169,6 +169,7 @@ impl Choices<'_> {
             ports: vec![self.port()],
             headless: self.one_in(20),
             cluster_ips: if self.one_in(3) { self.addresses() } else { Vec::new() },
+            external_ips: Box::default(),
             ip_families: &[],
             family_policy: self.one_of(&policies),
             load_balancer_class: self.one_in(20).then(|| "other".into()),

@@ -8,7 +8,8 @@ const ACCESS: &str = "how an API server is reached is said by --kubeconfig, or b
 const AT_ONCE: &str = "a change counts at once, and costs what it changes";
 const EMPTY: &str = "a Service without endpoints answers 503 in any case";
 const NOT_ASKED: &str = "what the account may not look at is not asked for";
-const STATUSES: &str = "statuses have the addresses of the gateway's Service";
+const NO_NODES: &str =
+    "Ingresses report no nodes; what the account may not look at is not asked for in any case";
 const NAMES_ELSEWHERE: &str = "true unless it is said, or `--compat traefik` is";
 const STRICT: &str = "so it is in any case, unless `--compat traefik` is said";
 const ENDPOINTS: &str = "endpoints are asked of a Service that has no address of its own";
@@ -50,18 +51,18 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngress.allowExternalNameServices" Switch, "false", Differs(NAMES_ELSEWHERE);
     "providers.kubernetesIngress.certAuthFilePath" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress.crossProviderNamespaces" List, "", Reads;
-    "providers.kubernetesIngress.disableClusterScopeResources" Switch, "false", Planned(NOT_ASKED);
+    "providers.kubernetesIngress.disableClusterScopeResources" Switch, "false", Differs(NO_NODES);
     "providers.kubernetesIngress.disableIngressClassLookup" Switch, "false",
         Differs("whose an Ingress is, its class says by its name alone");
     "providers.kubernetesIngress.endpoint" Text, "", Cosmetic(ACCESS);
     "providers.kubernetesIngress.ingressClass" Text, "", Reads;
-    "providers.kubernetesIngress.ingressEndpoint.hostname" Text, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngress.ingressEndpoint.ip" Text, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngress.ingressEndpoint.publishedService" Text, "", Cosmetic(STATUSES);
+    "providers.kubernetesIngress.ingressEndpoint.hostname" Text, "", Reads;
+    "providers.kubernetesIngress.ingressEndpoint.ip" Text, "", Reads;
+    "providers.kubernetesIngress.ingressEndpoint.publishedService" Text, "", Reads;
     "providers.kubernetesIngress.labelSelector" Text, "", Reads;
     "providers.kubernetesIngress.namespaces" List, "", Reads;
     "providers.kubernetesIngress.nativeLBByDefault" Switch, "false", Differs(ENDPOINTS);
-    "providers.kubernetesIngress.reportNodeInternalIPs" Switch, "false", Cosmetic(STATUSES);
+    "providers.kubernetesIngress.reportNodeInternalIPs" Switch, "false", Reads;
     "providers.kubernetesIngress.strictPrefixMatching" Switch, "false", Differs(STRICT);
     "providers.kubernetesIngress.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
     "providers.kubernetesIngress.token" Text, "", Cosmetic(ACCESS);
@@ -98,8 +99,8 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "providers.kubernetesIngressNGINX.proxyReadTimeout" Number, "60", Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.proxyRequestBuffering" Switch, "false", Planned(BUFFERS);
     "providers.kubernetesIngressNGINX.proxySendTimeout" Number, "60", Differs(CONFIG_MAP);
-    "providers.kubernetesIngressNGINX.publishService" Text, "", Cosmetic(STATUSES);
-    "providers.kubernetesIngressNGINX.publishStatusAddress" List, "", Cosmetic(STATUSES);
+    "providers.kubernetesIngressNGINX.publishService" Text, "", Reads;
+    "providers.kubernetesIngressNGINX.publishStatusAddress" List, "", Reads;
     "providers.kubernetesIngressNGINX.strictValidatePathType" Switch, "true",
         Differs(CONFIG_MAP);
     "providers.kubernetesIngressNGINX.throttleDuration" Time, "0", Cosmetic(AT_ONCE);
