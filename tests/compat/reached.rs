@@ -10,8 +10,8 @@ use steelyard_model::{Holdings, NamespacedName};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, plan};
 use steelyard_statuses::{
-    Published, PublishedIngresses, PublishedReading, Reportable, Reported, Revision, Rivals, Scope,
-    StatusAddress, StatusChange, StatusKind, StatusOptions, wanted,
+    Publication, PublishedIngresses, PublishedReading, Reportable, Reported, Revision, Rivals,
+    Scope, StatusAddress, StatusChange, StatusKind, StatusOptions, wanted,
 };
 
 use super::{Case, dynamic};
@@ -96,18 +96,18 @@ fn published(options: &Value) -> PublishedIngresses {
     let sees_nodes = options["disableClusterScopeResources"] != true;
     let (service, point) = (object(&end["publishedService"]), [text("ip"), text("hostname")]);
     let traefik = match (service, point) {
-        (Some(service), _) => Published {
+        (Some(service), _) => Publication {
             service: Some(service),
             reading: PublishedReading::Traefik { sees_nodes },
-            ..Published::default()
+            ..Publication::default()
         },
         (None, [None, None]) if options["reportNodeInternalIPs"] == true => {
-            Published { reading: PublishedReading::AllNodes, ..Published::default() }
+            Publication { reading: PublishedReading::AllNodes, ..Publication::default() }
         }
-        (None, [None, None]) => Published::default(),
-        (None, [ip, hostname]) => Published {
+        (None, [None, None]) => Publication::default(),
+        (None, [ip, hostname]) => Publication {
             said: vec![StatusAddress { ip, hostname, ..StatusAddress::default() }],
-            ..Published::default()
+            ..Publication::default()
         },
     };
     let said = options["publishStatusAddress"].as_array().into_iter().flatten();
@@ -115,7 +115,7 @@ fn published(options: &Value) -> PublishedIngresses {
         Ok(ip) => StatusAddress::of_ip(ip),
         Err(_) => StatusAddress::of_name(text),
     });
-    let nginx = Published {
+    let nginx = Publication {
         said: said.collect(),
         service: object(&options["publishService"]),
         reading: PublishedReading::Nginx,

@@ -3,7 +3,7 @@
 use steelyard_model::NamespacedName;
 
 use crate::kind::StatusKind;
-use crate::published::PublishedIngresses;
+use crate::published::{Publication, PublishedIngresses};
 use crate::scope::Scope;
 use crate::wanted::{Reportable, ingress_of};
 
@@ -30,7 +30,19 @@ pub fn differing(before: Reportable<'_>, now: Reportable<'_>) -> Scope {
 /// Whether Ingresses are reached by something else.
 fn is_reached_otherwise(before: Reportable<'_>, now: Reportable<'_>) -> bool {
     let (was, is) = (&before.options.ingresses, &now.options.ingresses);
-    let differs =
-        |it: &PublishedIngresses| it.traefik.differs(before, now) || it.nginx.differs(before, now);
+    let differs = |it: &PublishedIngresses| {
+        [&it.traefik, &it.nginx].iter().any(|it| comes_to_other(it, before, now))
+    };
     was != is || is.as_ref().is_some_and(differs)
+}
+
+/// Whether it comes to something else by what is decided, whatever is reported.
+fn comes_to_other(it: &Publication, before: Reportable<'_>, now: Reportable<'_>) -> bool {
+    let (were, are) = (before.snapshot, now.snapshot);
+    if it.reads_nodes() && were.nodes != are.nodes {
+        return true;
+    }
+    let Some(id) = &it.service else { return false };
+    let row = |of: Reportable<'_>| of.plan.services.get(id).map(|row| row.addresses.to_vec());
+    were.services.get(id) != are.services.get(id) || row(before) != row(now)
 }

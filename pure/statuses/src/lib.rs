@@ -41,7 +41,7 @@ pub use differing::differing;
 pub use events::{EventWrite, Events, Happened};
 pub use kind::{POOL_NOTE, StatusKind};
 pub use of_plan::{on_the_lan, to_routers};
-pub use published::{Published, PublishedIngresses, PublishedReading};
+pub use published::{Publication, PublishedIngresses, PublishedReading};
 pub use reported::{CONTROLLER, IpMode, PortReport, Reported, Reporter, Revision, StatusAddress};
 pub use retries::{Retries, WriteOutcome};
 pub use rivals::{LeftAlone, Rivals, Whose};

@@ -4,23 +4,22 @@
 //! type than LoadBalancer comes to, Traefik and ingress-nginx read each in a way of its own.
 
 use steelyard_model::routing::route::Manner;
-use steelyard_model::{Host, NamespacedName, Node, Service, ServiceType};
+use steelyard_model::{Host, NamespacedName, Node, Service, ServiceType, Snapshot};
 
-use crate::reported::{PortReport, Reported, ReportedBalance, StatusAddress};
-use crate::wanted::Reportable;
+use crate::reported::{PortReport, StatusAddress};
 
 /// What Ingresses report, by whose words they are in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishedIngresses {
     /// Those in words of Kubernetes and Traefik.
-    pub traefik: Published,
+    pub traefik: Publication,
     /// Those in words of ingress-nginx.
-    pub nginx: Published,
+    pub nginx: Publication,
 }
 
 /// By what some Ingresses are reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
+pub struct Publication {
     /// The Service by which they are.
     pub service: Option<NamespacedName>,
     /// What they report whatever that Service has; empty says nothing.
@@ -53,12 +52,12 @@ pub enum PublishedReading {
 impl PublishedIngresses {
     /// All by the addresses of this Service.
     pub fn by(service: NamespacedName) -> Self {
-        let published = Published { service: Some(service), ..Published::default() };
+        let published = Publication { service: Some(service), ..Publication::default() };
         Self { traefik: published.clone(), nginx: published }
     }
 
     /// What those in these words report.
-    pub fn of(&self, manner: Manner) -> &Published {
+    pub fn of(&self, manner: Manner) -> &Publication {
         match manner {
             Manner::Traefik => &self.traefik,
             Manner::Nginx => &self.nginx,
@@ -71,20 +70,24 @@ impl PublishedIngresses {
     }
 }
 
-impl Published {
-    /// What is reported.
-    pub(crate) fn points(&self, of: Reportable<'_>, reported: &Reported) -> Vec<StatusAddress> {
+impl Publication {
+    /// What is reported, where this is what a Service has as a LoadBalancer.
+    pub(crate) fn points(
+        &self,
+        snapshot: &Snapshot,
+        balanced: impl FnOnce(&NamespacedName) -> Vec<StatusAddress>,
+    ) -> Vec<StatusAddress> {
         if !self.said.is_empty() {
             return self.said.clone();
         }
-        let nodes = &of.snapshot.nodes;
+        let nodes = &snapshot.nodes;
         if self.reading == PublishedReading::AllNodes {
             return internal(nodes.iter());
         }
         let Some(id) = &self.service else { return Vec::new() };
-        let resolved = of.snapshot.services.get(id);
+        let resolved = snapshot.services.get(id);
         let service = resolved.map(|it| &*it.service);
-        let balanced = || balanced(id, of, reported);
+        let balanced = || balanced(id);
         match (self.reading, service) {
             (PublishedReading::Traefik { sees_nodes }, Some(service)) => {
                 let nodes: &[Node] = if sees_nodes { nodes } else { &[] };
@@ -99,32 +102,14 @@ impl Published {
         }
     }
 
-    /// Whether it comes to something else by what is decided `now`, whatever is reported.
-    pub(crate) fn differs(&self, before: Reportable<'_>, now: Reportable<'_>) -> bool {
-        let reads_nodes = match self.reading {
+    /// Whether nodes are looked at for it.
+    pub(crate) fn reads_nodes(&self) -> bool {
+        match self.reading {
             PublishedReading::AllNodes | PublishedReading::ItsNodes => true,
             PublishedReading::Traefik { sees_nodes } => sees_nodes,
             PublishedReading::Balancer | PublishedReading::Nginx => false,
-        };
-        if reads_nodes && before.snapshot.nodes != now.snapshot.nodes {
-            return true;
         }
-        let Some(id) = &self.service else { return false };
-        let row = |of: Reportable<'_>| of.plan.services.get(id).map(|row| row.addresses.to_vec());
-        before.snapshot.services.get(id) != now.snapshot.services.get(id) || row(before) != row(now)
     }
-}
-
-/// The addresses of a LoadBalancer: ours, or those that somebody else gave it.
-fn balanced(id: &NamespacedName, of: Reportable<'_>, reported: &Reported) -> Vec<StatusAddress> {
-    let row = of.plan.services.get(id);
-    if let Some(row) = row.as_ref().filter(|row| !row.addresses.is_empty()) {
-        return row.addresses.iter().map(|ip| StatusAddress::of_ip(*ip)).collect();
-    }
-    let found = reported.services.get(id);
-    let stays = |it: &&ReportedBalance| !of.takes_back(row.is_some(), it);
-    let points = found.filter(stays).map(|it| it.addresses.clone()).unwrap_or_default();
-    points.into_iter().map(|point| StatusAddress { ip_mode: None, ..point }).collect()
 }
 
 fn as_traefik(

@@ -214,7 +214,7 @@ impl Reportable<'_> {
 
     /// Whether addresses that are reported are to go: the Service has none, or is none of ours
     /// any more (then it is not `planned`).
-    pub(crate) fn takes_back(&self, planned: bool, found: &ReportedBalance) -> bool {
+    fn takes_back(&self, planned: bool, found: &ReportedBalance) -> bool {
         let is_there = !found.addresses.is_empty() || found.pool.is_some();
         // Without pools nobody knows whether they were lost.
         let is_sure = !planned || !self.snapshot.pools.is_empty();
@@ -232,7 +232,8 @@ impl Reportable<'_> {
         if looked_at.is_empty() {
             return;
         }
-        let points = |manner| published.of(manner).points(*self, reported);
+        let balanced = |id: &NamespacedName| self.balanced(id, reported);
+        let points = |manner| published.of(manner).points(self.snapshot, balanced);
         let (traefik, nginx) = (points(Manner::Traefik), points(Manner::Nginx));
         let ids: BTreeSet<&NamespacedName> = looked_at.iter().map(|(id, _)| *id).collect();
         let routed = self.routed(&ids);
@@ -256,6 +257,18 @@ impl Reportable<'_> {
             };
             wanted.put(StatusKind::Ingress, id, Some(found.revision.clone()), change);
         }
+    }
+
+    /// The addresses of a LoadBalancer: ours, or those that somebody else gave it.
+    fn balanced(&self, id: &NamespacedName, reported: &Reported) -> Vec<StatusAddress> {
+        let row = self.plan.services.get(id);
+        if let Some(row) = row.as_ref().filter(|row| !row.addresses.is_empty()) {
+            return row.addresses.iter().map(|ip| StatusAddress::of_ip(*ip)).collect();
+        }
+        let found = reported.services.get(id);
+        let stays = |it: &&ReportedBalance| !self.takes_back(row.is_some(), it);
+        let points = found.filter(stays).map(|it| it.addresses.clone()).unwrap_or_default();
+        points.into_iter().map(|point| StatusAddress { ip_mode: None, ..point }).collect()
     }
 
     /// In whose words those of these Ingresses are that have a route.

@@ -6,8 +6,8 @@ use steelyard_model::{Holdings, NamespacedName};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, plan};
 use steelyard_statuses::{
-    Published, PublishedIngresses, PublishedReading, Reportable, Reported, Revision, Rivals, Scope,
-    StatusChange, StatusKind, StatusOptions, differing, wanted,
+    Publication, PublishedIngresses, PublishedReading, Reportable, Reported, Revision, Rivals,
+    Scope, StatusChange, StatusKind, StatusOptions, differing, wanted,
 };
 use steelyard_testbed::manifests::{file, items};
 
@@ -48,7 +48,7 @@ fn gate() -> NamespacedName {
 
 /// What both Ingresses report, where what is published of `gate` is read so.
 fn reports(yaml: &str, reading: PublishedReading) -> [Value; 2] {
-    let published = Published { service: Some(gate()), reading, ..Published::default() };
+    let published = Publication { service: Some(gate()), reading, ..Publication::default() };
     let ingresses = PublishedIngresses { traefik: published.clone(), nginx: published };
     let options = StatusOptions { ingresses: Some(ingresses), ..StatusOptions::default() };
     let (reported, rivals) = (seen(yaml), Rivals::default());
@@ -138,7 +138,7 @@ fn words_of_ingress_nginx_have_a_publication_of_their_own() {
     let yaml = world("spec: {clusterIP: 10.2.0.1, ports: [{port: 80}], externalIPs: [192.0.2.9]}");
     let [traefik, nginx] = reports(&yaml, PublishedReading::Nginx);
     assert_eq!(traefik, nginx);
-    let by = |reading| Published { service: Some(gate()), reading, ..Published::default() };
+    let by = |reading| Publication { service: Some(gate()), reading, ..Publication::default() };
     let both = PublishedIngresses { traefik: by(TRAEFIK), nginx: by(PublishedReading::Nginx) };
     assert!(both.hangs_on(&gate()) && !both.hangs_on(&NamespacedName::new("default", "other")));
     let options = StatusOptions { ingresses: Some(both), ..StatusOptions::default() };

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use steelyard_dialects::host::is_name;
 use steelyard_gateway::NginxMetrics;
 use steelyard_metrics::{BadBounds, BucketBounds};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{Labels, NamespacedName, NginxOptions};
+use steelyard_statuses::StatusAddress;
 
 use super::names::OF_NGINX;
-use super::published::points;
 
 /// What their names begin with here.
 pub(super) const PREFIX: &str = "nginx.";
@@ -296,6 +297,16 @@ pub(super) fn metrics(options: &BTreeMap<String, String>) -> NginxMetrics {
 pub(super) fn grace(options: &BTreeMap<String, String>) -> Option<Duration> {
     let written = options.get(&format!("{PREFIX}shutdown-grace-period"))?;
     written.parse().ok().filter(|it| *it > 0).map(Duration::from_secs)
+}
+
+/// Addresses and names, with commas between.
+pub(super) fn points(text: &str) -> Option<Vec<StatusAddress>> {
+    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let point = |part: &str| match part.parse::<IpAddr>() {
+        Ok(ip) => Some(StatusAddress::of_ip(ip)),
+        Err(_) => is_name(part).then(|| StatusAddress::of_name(part)),
+    };
+    parts.map(point).collect()
 }
 
 /// `NAMESPACE/NAME`.

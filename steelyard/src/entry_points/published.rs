@@ -6,17 +6,17 @@ use std::net::IpAddr;
 
 use steelyard_dialects::host::is_name;
 use steelyard_model::NamespacedName;
-use steelyard_statuses::{Published, PublishedIngresses, PublishedReading, StatusAddress};
+use steelyard_statuses::{Publication, PublishedIngresses, PublishedReading, StatusAddress};
 
-use super::nginx::{self, object};
+use super::nginx::{self, object, points};
 
 const OF_INGRESS: &str = "providers.kubernetesingress.";
 
 /// What Ingresses report, where options say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IngressStatus {
-    traefik: Option<Published>,
-    nginx: Option<Published>,
+    traefik: Option<Publication>,
+    nginx: Option<Publication>,
     /// Whether anything is written.
     is_written: bool,
     /// Whether events tell that those in words of ingress-nginx were taken up.
@@ -27,8 +27,8 @@ impl IngressStatus {
     /// By what they are reached; this Service stands where nothing else is said.
     pub(crate) fn published(self, gateway: NamespacedName) -> Option<PublishedIngresses> {
         let usual = PublishedIngresses::by(gateway.clone());
-        let of_nodes = |it: Published| match it.reading {
-            PublishedReading::ItsNodes => Published { service: Some(gateway.clone()), ..it },
+        let of_nodes = |it: Publication| match it.reading {
+            PublishedReading::ItsNodes => Publication { service: Some(gateway.clone()), ..it },
             _ => it,
         };
         self.is_written.then(|| PublishedIngresses {
@@ -50,7 +50,7 @@ pub(super) fn status(options: &BTreeMap<String, String>) -> IngressStatus {
 }
 
 /// A Service goes before what is said, as there.
-fn of_traefik(options: &BTreeMap<String, String>) -> Option<Published> {
+fn of_traefik(options: &BTreeMap<String, String>) -> Option<Publication> {
     let value = |name: &str| {
         let value = options.get(&format!("{OF_INGRESS}{name}"));
         value.map(String::as_str).filter(|it| !it.is_empty())
@@ -58,25 +58,25 @@ fn of_traefik(options: &BTreeMap<String, String>) -> Option<Published> {
     if let Some(service) = value("ingressendpoint.publishedservice").and_then(object) {
         let sees_nodes = value("disableclusterscoperesources") != Some("true");
         let reading = PublishedReading::Traefik { sees_nodes };
-        return Some(Published { service: Some(service), reading, ..Published::default() });
+        return Some(Publication { service: Some(service), reading, ..Publication::default() });
     }
     let (ip, hostname) = (value("ingressendpoint.ip"), value("ingressendpoint.hostname"));
     if ip.is_some() || hostname.is_some() {
         let [ip, hostname] = [ip, hostname].map(|it| it.map(str::to_owned));
         let said = vec![StatusAddress { ip, hostname, ..StatusAddress::default() }];
-        return Some(Published { said, ..Published::default() });
+        return Some(Publication { said, ..Publication::default() });
     }
     let by_nodes = value("reportnodeinternalips") == Some("true");
     let reading = PublishedReading::AllNodes;
-    by_nodes.then(|| Published { reading, ..Published::default() })
+    by_nodes.then(|| Publication { reading, ..Publication::default() })
 }
 
 /// What is said goes before a Service, as there, and that before nodes.
-fn of_nginx(options: &BTreeMap<String, String>) -> Option<Published> {
+fn of_nginx(options: &BTreeMap<String, String>) -> Option<Publication> {
     let value = |name: &str| nginx::value(options, name);
     let said = value("publish-status-address").and_then(points).unwrap_or_default();
     if !said.is_empty() {
-        return Some(Published { said, ..Published::default() });
+        return Some(Publication { said, ..Publication::default() });
     }
     let reading = match value("report-node-internal-ip-address") {
         _ if value("publish-service").is_some() => PublishedReading::Nginx,
@@ -84,17 +84,7 @@ fn of_nginx(options: &BTreeMap<String, String>) -> Option<Published> {
         _ => return None,
     };
     let service = value("publish-service").and_then(object);
-    Some(Published { service, reading, ..Published::default() })
-}
-
-/// Addresses and names, with commas between.
-pub(super) fn points(text: &str) -> Option<Vec<StatusAddress>> {
-    let parts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-    let point = |part: &str| match part.parse::<IpAddr>() {
-        Ok(ip) => Some(StatusAddress::of_ip(ip)),
-        Err(_) => is_name(part).then(|| StatusAddress::of_name(part)),
-    };
-    parts.map(point).collect()
+    Some(Publication { service, reading, ..Publication::default() })
 }
 
 /// Whether an option may have this value.
@@ -123,14 +113,14 @@ mod tests {
 
     #[test]
     fn what_is_said_goes_before_the_gateways_service() {
-        let gate = Published { service: object(GATE), ..Published::default() };
-        let of = |service: &str, reading| Published {
+        let gate = Publication { service: object(GATE), ..Publication::default() };
+        let of = |service: &str, reading| Publication {
             service: Some(object(service).unwrap()),
             reading,
-            ..Published::default()
+            ..Publication::default()
         };
         let said =
-            |said: &[StatusAddress]| Published { said: said.to_vec(), ..Published::default() };
+            |said: &[StatusAddress]| Publication { said: said.to_vec(), ..Publication::default() };
         let ip = StatusAddress::of_ip("192.0.2.1".parse().unwrap());
         let name = StatusAddress::of_name("lb.example.com");
         let both = StatusAddress { hostname: name.hostname.clone(), ..ip.clone() };
@@ -139,7 +129,7 @@ mod tests {
         let end = |of: &str| format!("{OF_INGRESS}ingressendpoint.{of}");
         let (address, hostname, service) = (end("ip"), end("hostname"), end("publishedservice"));
         let nodes = format!("{OF_INGRESS}reportnodeinternalips");
-        let all = Published { reading: PublishedReading::AllNodes, ..Published::default() };
+        let all = Publication { reading: PublishedReading::AllNodes, ..Publication::default() };
         for (options, wanted) in [
             (&[][..], &gate),
             (&[(&*address, "192.0.2.1")], &said(std::slice::from_ref(&ip))),
