@@ -44,6 +44,11 @@ impl<'b> Authority<'b> {
     }
 }
 
+/// Whether an authority is written with the dot of the root.
+pub(crate) fn is_rooted(raw: &str) -> bool {
+    raw.split(':').next().is_some_and(|name| name.ends_with('.'))
+}
+
 fn split(raw: &str) -> Result<(&str, &str), Reject> {
     let end = raw.bytes().position(|byte| !IN_NAMES[usize::from(byte)]).unwrap_or(raw.len());
     let (name, rest) = raw.split_at(end);
@@ -98,6 +103,15 @@ const IN_NAMES: [bool; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_dot_of_the_root_is_seen() {
+        for (raw, expected) in
+            [("a.b.", true), ("a.b.:80", true), ("a.b", false), ("a.b:80", false), ("[::1]", false)]
+        {
+            assert_eq!(is_rooted(raw), expected, "{raw}");
+        }
+    }
 
     #[test]
     fn hosts() {

@@ -134,6 +134,12 @@ const FOLDED: [u8; 256] = {
     folded
 };
 
+/// Whether a header line, by its name in lower case, is about the message or whom it is for, and
+/// so none that a rule can ask for: with Traefik they are no headers.
+pub(crate) fn is_of_message(name: &str) -> bool {
+    matches!(name, "host" | "transfer-encoding" | "trailer")
+}
+
 /// Whether it is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token_char)

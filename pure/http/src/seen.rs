@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::subject::Subject;
 
-use crate::host::Authority;
+use crate::host::{Authority, is_rooted};
+use crate::name::is_of_message;
 use crate::path::{decoded, normalize, readable};
 use crate::readings::{is_certain, readings, spellings};
 use crate::reject::Reject;
@@ -94,6 +95,10 @@ impl Subject for HeadSubject<'_> {
         &self.host
     }
 
+    fn is_rooted(&self) -> bool {
+        is_rooted(self.head.authority())
+    }
+
     fn path(&self, form: PathForm) -> &str {
         match form {
             PathForm::Normal => &self.path,
@@ -107,6 +112,9 @@ impl Subject for HeadSubject<'_> {
     }
 
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if is_of_message(name) {
+            return false;
+        }
         let mut is_any = false;
         self.head.each(&mut |line, value| {
             is_any = is_any || line.eq_ignore_ascii_case(name) && test(value);

@@ -8,7 +8,8 @@ use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::subject::Subject;
 
 use crate::edits::RequestChanges;
-use crate::host::Authority;
+use crate::host::{Authority, is_rooted};
+use crate::name::is_of_message;
 use crate::path::{decode_all, decoded, leaves_root, normalize, readable};
 use crate::query::Semicolons;
 use crate::readings::readings;
@@ -121,6 +122,11 @@ impl Subject for RequestSubject<'_, '_, '_> {
         &self.host
     }
 
+    fn is_rooted(&self) -> bool {
+        let changed = self.changes.and_then(|changes| changes.authority.as_deref());
+        is_rooted(changed.unwrap_or(self.head.authority.raw))
+    }
+
     fn path(&self, form: PathForm) -> &str {
         match form {
             PathForm::Normal => &self.path,
@@ -137,6 +143,9 @@ impl Subject for RequestSubject<'_, '_, '_> {
     }
 
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if is_of_message(name) {
+            return false;
+        }
         let Some(RequestChanges { lines, .. }) = self.changes else {
             return self.head.headers_called(name).any(test);
         };
@@ -208,6 +217,8 @@ mod tests {
             (query("t", ""), false),
             (header("x-a", "2"), true),
             (header("x-a", "3"), false),
+            // It is no header.
+            (header("host", "A.b:80"), false),
             (Matcher::Method("GET".into()), true),
             (Matcher::Host(HostPattern::Exact("a.b".into())), true),
             (Matcher::Host(HostPattern::Exact("b.a".into())), false),

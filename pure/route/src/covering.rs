@@ -96,6 +96,9 @@ fn contains(wide: &Matcher, narrow: &Matcher) -> bool {
         (Matcher::HostRegex(wide), Matcher::Host(HostPattern::Exact(host))) => {
             wide.is_found_in(without_brackets(host))
         }
+        (Matcher::RootedHostRegex(wide), Matcher::Host(HostPattern::Exact(host))) => {
+            as_written(host).iter().all(|host| wide.is_found_in(host))
+        }
         (Matcher::SniRegex(wide), Matcher::Sni(HostPattern::Exact(host))) => wide.is_found_in(host),
         (Matcher::Path(wide), Matcher::Path(narrow)) => contains_path(wide, narrow),
         (Matcher::Header(name, wide), Matcher::Header(other, narrow))
@@ -145,12 +148,21 @@ fn contains_values(wide: &Values, narrow: &Values) -> bool {
     }
 }
 
+/// How those ask that ask for a host.
+fn as_written(host: &str) -> [String; 2] {
+    let host = without_brackets(host);
+    [host.to_owned(), format!("{host}.")]
+}
+
 /// Whether no request is what both want.
 fn excludes(one: &Matcher, other: &Matcher) -> bool {
     match (one, other) {
         (Matcher::Host(one), Matcher::Host(HostPattern::Exact(name))) => !one.matches(name),
         (Matcher::HostRegex(one), Matcher::Host(HostPattern::Exact(name))) => {
             !one.is_found_in(without_brackets(name))
+        }
+        (Matcher::RootedHostRegex(one), Matcher::Host(HostPattern::Exact(name))) => {
+            !as_written(name).iter().any(|name| one.is_found_in(name))
         }
         (
             Matcher::Path(one),

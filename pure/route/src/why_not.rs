@@ -73,7 +73,7 @@ impl WhyNot {
             Matcher::Host(HostPattern::Label(suffix)) if is_below(subject.host(), suffix) => {
                 Self::WildcardDepth
             }
-            Matcher::Host(_) | Matcher::HostRegex(_) => Self::Host,
+            Matcher::Host(_) | Matcher::HostRegex(_) | Matcher::RootedHostRegex(_) => Self::Host,
             Matcher::Sni(_) | Matcher::SniRegex(_) | Matcher::Alpn(_) => Self::Handshake,
             Matcher::Path(pattern) => Self::of_path(&pattern.shape, subject.path(pattern.form)),
             Matcher::Method(method) => Self::Method(method.clone()),

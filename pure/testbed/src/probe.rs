@@ -10,6 +10,7 @@ use steelyard_model::routing::subject::Subject;
 #[allow(missing_docs, reason = "they are what a rule asks for")]
 pub struct Probe {
     pub host: String,
+    pub rooted: bool,
     pub path: String,
     pub decoded: String,
     pub method: String,
@@ -74,6 +75,10 @@ impl Probe {
 impl Subject for Probe {
     fn host(&self) -> &str {
         &self.host
+    }
+
+    fn is_rooted(&self) -> bool {
+        self.rooted
     }
 
     fn path(&self, form: PathForm) -> &str {

@@ -1,8 +1,10 @@
 //! Traefik's rules: what they come to, and where which mistake is seen.
 
+use steelyard_http::path::readable;
+use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::rule::Rule;
 use steelyard_testbed::chance::Chance;
-use steelyard_testbed::probe::{get, hello};
+use steelyard_testbed::probe::{Probe, get, hello};
 
 use crate::traefik::rule::RuleSubject::{Connections, Requests};
 use crate::traefik::rule::RuleSyntax::{V2, V3};
@@ -43,9 +45,67 @@ fn texts_are_written_as_in_go() {
         ("Path(`/a\\x61`)", "/a%5Cx61"),
         ("Path(`/a b`)", "/a%20b"),
         ("Path(`/é`)", "/%C3%A9"),
+        ("Path(`/a%2Fb`)", "/a%2Fb"),
+        ("PathPrefix(`/é%2F`)", "/%C3%A9%2Fb"),
     ];
     for (text, path) in rows {
         assert!(read(text, V3).holds(&get("a", path)), "{text} {:?}", read(text, V3));
+    }
+}
+
+/// The routing path is compared with the text as it is written: what is encoded there though it is
+/// not reserved, or in small letters, is in no routing path.
+#[test]
+fn a_path_is_compared_as_it_is_written() {
+    for (written, asked, expected) in [
+        ("/foo%20bar", "/foo%20bar", false),
+        ("/foo bar", "/foo%20bar", true),
+        ("/a%2fb", "/a%2Fb", false),
+        ("/a%2Fb", "/a%2Fb", true),
+        ("/%C3%BC", "/%C3%BC", false),
+        ("/ü", "/%C3%BC", true),
+        ("/a%41", "/aA", false),
+        ("/%2", "/%2Fb", false),
+        ("/100%", "/100%25", false),
+        ("/100%25", "/100%25", true),
+    ] {
+        for (of, rule) in [
+            ("", read(&format!("Path(`{written}`)"), V3)),
+            ("v2", read(&format!("Path(`{written}`)"), V2)),
+        ] {
+            let matcher = rule.path().expect("a path");
+            let seen = match matcher.form {
+                PathForm::Readable => readable(asked).into_owned(),
+                _ => asked.to_owned(),
+            };
+            assert_eq!(matcher.shape.matches(&seen), expected, "{of} {written} of {asked}");
+        }
+    }
+    let prefix = read("PathPrefix(`/%2`)", V3);
+    let matcher = prefix.path().expect("a path");
+    assert_eq!(matcher.form, PathForm::Readable);
+    assert!(
+        matcher.shape.matches(&readable("/%2Fb")) && !matcher.shape.matches(&readable("/%20b"))
+    );
+}
+
+/// The dot of the root is ignored by Host alone.
+#[test]
+fn expressions_see_the_dot_of_the_root() {
+    for (text, syntax, plain, rooted) in [
+        ("Host(`a.com`)", V3, true, true),
+        ("Host(`a.com.`)", V3, true, true),
+        ("HostRegexp(`^a\\.com$`)", V3, true, false),
+        ("HostRegexp(`^a\\.com\\.$`)", V3, false, true),
+        ("HostRegexp(`^a\\.com`)", V3, true, true),
+        ("HostRegexp(`{sub:a}.com`)", V2, true, false),
+        ("Host(`a.com.`)", V2, true, true),
+        ("Host(`*.com`, `*`)", V2, false, false),
+    ] {
+        let rule = read(text, syntax);
+        let probe = get("a.com", "/");
+        assert_eq!(rule.holds(&probe), plain, "{text}");
+        assert_eq!(rule.holds(&Probe { rooted: true, ..probe }), rooted, "{text}");
     }
 }
 
@@ -65,9 +125,16 @@ fn arguments_of_version_2_are_any_of_them_and_may_be_templates() {
         ("PathPrefix(`/b.c`)", "h", "/bxc", false),
         ("Query(`a=1`, `b={v:[0-9]}`, `c=`)", "h", "/", true),
         ("Query(`a=1`, `d=`)", "h", "/", false),
+        ("Query(`a`, `1`)", "h", "/", true),
+        ("Query(`a`, `2`)", "h", "/", false),
+        ("Query(`a`, `1`, `b=2`)", "h", "/", true),
+        ("Headers(`X-A`, `1`, `X-B`, `2`)", "h", "/", true),
+        ("Headers(`X-A`, `1`, `X-B`, `3`)", "h", "/", false),
+        ("HeadersRegexp(`X-A`, `^1`, `X-B`, `^[2]$`)", "h", "/", true),
     ];
     for (text, host, path, expected) in rows {
         let probe = get(host, path).query("a", "1").query("b", "2").query("c", "x");
+        let probe = probe.header("x-a", "1").header("x-b", "2");
         assert_eq!(read(text, V2).holds(&probe), expected, "{text}");
     }
 }
@@ -85,6 +152,23 @@ fn connections_are_told_by_their_handshake() {
     for (text, name, number, expected) in rows {
         let read = rule(text, Connections, V3).unwrap();
         assert_eq!((read.number, read.rule.holds(&hello(name))), (number, expected), "{text}");
+    }
+}
+
+#[test]
+fn names_of_connections_are_those_that_there_may_be() {
+    for (text, syntax, name, expected) in [
+        ("HostSNI(`a:443`)", V3, "a", false),
+        ("HostSNI(`a_b.c`)", V3, "a_b.c", true),
+        ("HostSNI(`10::10`)", V3, "10::10", true),
+        ("HostSNI(`foobar`, `*`)", V2, "", false),
+        ("HostSNI(`foobar`, `*`)", V2, "other", true),
+        ("HostSNI(`*`, `foobar`)", V2, "", true),
+        ("HostSNIRegexp(`é`)", V2, "a", false),
+    ] {
+        let read = rule(text, Connections, syntax).unwrap();
+        assert_eq!(read.mistakes, [], "{text}");
+        assert_eq!(read.rule.holds(&hello(name)), expected, "{text} of {name}");
     }
 }
 
@@ -126,7 +210,8 @@ fn mistakes_are_seen_where_they_are() {
         ("hOST(`a`)", "hOST", "no matcher `hOST`", "did you mean `Host`?"),
         ("Path(`a`)", "`a`", "does not begin with `/`", "begin"),
         ("PathRegexp(`(`)", "`(`", "the regular expression cannot be used", "RE2"),
-        ("PathRegexp(`(a{1000}){1000}`)", "`(a{1000}){1000}`", "too large", "RE2"),
+        ("PathRegexp(`\\pL{1000}`)", "`\\pL{1000}`", "too large", "RE2"),
+        ("PathRegexp(`a**`)", "`a**`", "nested repetition operator: `**`", "RE2"),
         ("ClientIP(`10.0.0.0/33`)", "`10.0.0.0/33`", "neither an address", "10.0.0.0/8"),
     ];
     for (text, place, words, help) in rows {
@@ -145,10 +230,16 @@ fn mistakes_are_seen_where_they_are() {
     }
     let rows = [
         ("ALPN(`acme-tls/1`)", Connections, V3, "challenges"),
-        ("HostSNI(`a.b:5432`)", Connections, V3, "has a port"),
-        ("HostSNI(`a.b:5432`)", Connections, V2, "has a port"),
+        ("HostSNI(`a$b`)", Connections, V3, "not the name of a host"),
+        ("HostSNI(`*.a+b`)", Connections, V3, "not the name of a host"),
+        ("HostSNI(`[::1]`)", Connections, V2, "not the name of a host"),
+        ("HostSNI(`*.b`)", Connections, V2, "no host has a `*`"),
+        ("HostRegexp(`é`)", Requests, V2, "not in ASCII"),
+        ("Headers(`a`)", Requests, V2, "2 or more arguments"),
+        ("Headers(`a`, `1`, `b`)", Requests, V2, "no value stands behind"),
+        ("HeadersRegexp(`a`, `(`)", Requests, V2, "regular expression"),
+        ("Query(`a=1`, `b`)", Requests, V2, "name=value"),
         ("HostSNI(`a*.b`)", Connections, V3, "no host has a `*`"),
-        ("Host(`*.b`)", Requests, V2, "no host has a `*`"),
         ("Query(`a`)", Requests, V2, "name=value"),
         ("Path(`/{}`)", Requests, V2, "braces"),
         ("Path(`/{a:}`)", Requests, V2, "braces"),

@@ -224,7 +224,8 @@ impl Expression {
 }
 
 fn linear(source: &str) -> Result<Compiled, BadPattern> {
-    let built = regex::RegexBuilder::new(&translated(source)).size_limit(EXPRESSION_LIMIT).build();
+    let translated = translated(source).map_err(BadPattern::Syntax)?;
+    let built = regex::RegexBuilder::new(&translated).size_limit(EXPRESSION_LIMIT).build();
     match built {
         Ok(it) => Ok(Compiled::Linear(it)),
         Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),

@@ -14,6 +14,8 @@ pub enum Matcher {
     Host(HostPattern),
     /// The host asked for, by expression.
     HostRegex(Expression),
+    /// The same, and the dot of the root is seen where one is written: Traefik's.
+    RootedHostRegex(Expression),
     /// The server name of the TLS handshake.
     Sni(HostPattern),
     /// The server name of the TLS handshake, by expression.
@@ -57,6 +59,12 @@ impl Matcher {
         match self {
             Self::Host(pattern) => pattern.matches(subject.host()),
             Self::HostRegex(expression) => expression.is_found_in(without_brackets(subject.host())),
+            Self::RootedHostRegex(expression) if subject.is_rooted() => {
+                expression.is_found_in(&format!("{}.", subject.host()))
+            }
+            Self::RootedHostRegex(expression) => {
+                expression.is_found_in(without_brackets(subject.host()))
+            }
             Self::Sni(pattern) => pattern.matches(subject.server_name().unwrap_or_default()),
             Self::SniRegex(expression) => {
                 expression.is_found_in(subject.server_name().unwrap_or_default())

@@ -9,6 +9,12 @@ pub trait Subject {
     /// The host asked for: lower case, without port and trailing dot; empty where there is none.
     fn host(&self) -> &str;
 
+    /// Whether that host is written with the dot of the root, which nobody sees but expressions of
+    /// Traefik's rules.
+    fn is_rooted(&self) -> bool {
+        false
+    }
+
     /// The path in the form that the rule asks for; `/` for a connection.
     fn path(&self, form: PathForm) -> &str;
 

@@ -49,7 +49,9 @@ impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(pattern) => host(f, "Host", pattern),
-            Self::HostRegex(expression) => call(f, "HostRegexp", &[expression.source()]),
+            Self::HostRegex(expression) | Self::RootedHostRegex(expression) => {
+                call(f, "HostRegexp", &[expression.source()])
+            }
             Self::Sni(pattern) => host(f, "HostSNI", pattern),
             Self::SniRegex(expression) => call(f, "HostSNIRegexp", &[expression.source()]),
             Self::Alpn(protocol) => call(f, "ALPN", &[protocol]),

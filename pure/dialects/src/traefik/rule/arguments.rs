@@ -81,16 +81,19 @@ impl Argument<'_> {
         self.name_of_host(without_port(&host))
     }
 
-    /// The same of a server name, which comes without a port and without brackets.
+    /// The same of a server name, which comes without brackets. One with a port is nobody's, as
+    /// with Traefik.
     pub(super) fn server_name(&self) -> Result<Arc<str>, RuleMistake> {
         let host = self.ascii()?.to_ascii_lowercase();
-        if host.parse::<Ipv6Addr>().is_ok() {
-            return Ok(host.into());
+        let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:".contains(&byte);
+        let name = host.strip_prefix("*.").unwrap_or(&host);
+        match name {
+            name if !name.contains('*') && !name.bytes().all(may_be) => {
+                Err(self.wrong(RuleProblem::NoHost))
+            }
+            name if name.contains(':') => Ok(host.into()),
+            _ => self.name_of_host(&host),
         }
-        if without_port(&host).len() < host.len() {
-            return Err(self.wrong(RuleProblem::Port));
-        }
-        self.host()
     }
 
     /// A host that there may be, without the dot of the root.

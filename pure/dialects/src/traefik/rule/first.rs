@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_http::path::spelled;
+use steelyard_http::path::readable_in_normal;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rule::Rule;
@@ -16,10 +16,10 @@ pub(super) const REQUESTS: &[Row] = &[
     ("HostRegexp", |it| {
         let argument = it.one()?;
         argument.ascii()?;
-        one(Matcher::HostRegex(argument.expression()?))
+        one(Matcher::RootedHostRegex(argument.expression()?))
     }),
-    ("Path", |it| path(PathShape::Exact(spelled(it.one()?.path()?).into()))),
-    ("PathPrefix", |it| path(PathShape::Bytes(spelled(it.one()?.path()?).into()))),
+    ("Path", |it| path(PathShape::Exact, it.one()?.path()?)),
+    ("PathPrefix", |it| path(PathShape::Bytes, it.one()?.path()?)),
     ("PathRegexp", |it| {
         let shape = PathShape::Regex(it.one()?.expression()?);
         one(Matcher::Path(PathPattern { form: PathForm::Readable, shape }))
@@ -54,8 +54,17 @@ fn one(matcher: Matcher) -> Meaning {
     Ok(Rule::One(matcher))
 }
 
-fn path(shape: PathShape) -> Meaning {
-    one(Matcher::Path(PathPattern::normal(shape)))
+fn path(shape: fn(Arc<str>) -> PathShape, text: &str) -> Meaning {
+    one(Matcher::Path(literal(shape, text)))
+}
+
+/// A path that is compared with the routing path, as it is written. Where no request can have such
+/// a path, since what is encoded in it would be shown otherwise, none has.
+pub(super) fn literal(shape: fn(Arc<str>) -> PathShape, text: &str) -> PathPattern {
+    match readable_in_normal(text) {
+        Some(text) => PathPattern::normal(shape(text.into())),
+        None => PathPattern { form: PathForm::Readable, shape: shape(text.into()) },
+    }
 }
 
 /// `*` is every host, `*.` one label.

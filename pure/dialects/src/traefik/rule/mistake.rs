@@ -53,8 +53,6 @@ pub enum RuleProblem {
     NotAscii,
     /// A wildcard that is not the whole first label.
     Wildcard,
-    /// A server name with a port.
-    Port,
     /// What no host is written like.
     NoHost,
     /// No regular expression.
@@ -69,6 +67,8 @@ pub enum RuleProblem {
     BadTemplate,
     /// Not written as `name=value`.
     NoPair,
+    /// A name without a value behind it.
+    Unpaired,
 }
 
 impl fmt::Display for RuleProblem {
@@ -95,7 +95,6 @@ impl fmt::Display for RuleProblem {
             Self::EmptyArgument => f.write_str("the argument is empty"),
             Self::NotAscii => f.write_str("the host is not in ASCII"),
             Self::Wildcard => f.write_str("no host has a `*` in its name"),
-            Self::Port => f.write_str("no server name has a port"),
             Self::NoHost => f.write_str("it is not the name of a host"),
             Self::BadPattern(why) => write!(f, "the regular expression cannot be used: {why}"),
             Self::NoSlash => f.write_str("the path does not begin with `/`"),
@@ -107,6 +106,7 @@ impl fmt::Display for RuleProblem {
                 f.write_str("a part in braces has no name, no expression or no end")
             }
             Self::NoPair => f.write_str("it is not written as `name=value`"),
+            Self::Unpaired => f.write_str("no value stands behind this name"),
         }
     }
 }
@@ -135,7 +135,6 @@ impl RuleProblem {
                 "write *.example.com for one label, `*` for every host, or a HostRegexp \
                  (HostSNIRegexp) for others"
             }
-            Self::Port => "leave the port out",
             Self::NoHost => {
                 "write the name alone, and join several by ||: Host(`a.example`) || \
                  Host(`b.example`)"
@@ -146,6 +145,7 @@ impl RuleProblem {
             Self::ChallengeProtocol => "leave it out",
             Self::BadTemplate => "write {name:expression}, or {name} for one part",
             Self::NoPair => "write it so",
+            Self::Unpaired => "write names and values in turn",
         };
         help.to_owned()
     }

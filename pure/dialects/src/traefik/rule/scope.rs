@@ -27,9 +27,10 @@ pub(super) struct Scope {
 impl Scope {
     /// Of a matcher that means something.
     pub(super) fn of(rule: &Rule, wanted: bool) -> Self {
-        use Matcher::{Host, HostRegex, Sni, SniRegex};
-        let is_of_hosts =
-            |it: &Matcher| matches!(it, Host(_) | HostRegex(_) | Sni(_) | SniRegex(_));
+        use Matcher::{Host, HostRegex, RootedHostRegex, Sni, SniRegex};
+        let is_of_hosts = |it: &Matcher| {
+            matches!(it, Host(_) | HostRegex(_) | RootedHostRegex(_) | Sni(_) | SniRegex(_))
+        };
         Self { is_known: true, names_host: wanted && rule.has(&is_of_hosts), lost_host: false }
     }
 

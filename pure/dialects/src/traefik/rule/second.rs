@@ -3,60 +3,82 @@
 
 use std::sync::Arc;
 
-use steelyard_http::path::spelled;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{
     Expression, HostPattern, PathForm, PathPattern, PathShape,
 };
 use steelyard_model::routing::rule::Rule;
 
-use super::arguments::Argument;
+use super::arguments::{Argument, Arguments};
+use super::first::literal;
 use super::mistake::RuleProblem;
 use super::template::{self, Part};
-use super::{Row, RuleMistake};
+use super::{Meaning, Row, RuleMistake};
 
 /// Of requests.
 pub(super) const REQUESTS: &[Row] = &[
     ("Host", |it| it.any(host)),
     ("HostHeader", |it| it.any(host)),
-    ("HostRegexp", |it| it.any(|it| Ok(Matcher::HostRegex(host_template(it)?)))),
+    ("HostRegexp", |it| it.any(|it| host_template(it, it.ascii()?).map(Matcher::RootedHostRegex))),
     ("Path", |it| it.any(|it| path(it, PathShape::Exact, "$"))),
     ("PathPrefix", |it| it.any(|it| path(it, PathShape::Bytes, ""))),
     ("Method", |it| it.any(|it| Ok(Matcher::Method(it.text.to_ascii_uppercase().into())))),
-    ("Headers", |it| {
-        let (name, value) = it.two()?;
-        Ok(Rule::One(Matcher::Header(name.name(), Values::Exact(value.text.into()))))
-    }),
-    ("HeadersRegexp", |it| {
-        let (name, value) = it.two()?;
-        Ok(Rule::One(Matcher::Header(name.name(), Values::Regex(value.expression()?))))
-    }),
-    ("Query", |it| {
-        // Here all must hold.
-        let all = it.between(1, usize::MAX)?;
-        all.into_iter().map(|it| Ok(Rule::One(query(it)?))).collect::<Result<_, _>>().map(Rule::All)
-    }),
+    ("Headers", |it| headers(it, |value| Ok(Values::Exact(value.text.into())))),
+    ("HeadersRegexp", |it| headers(it, |value| Ok(Values::Regex(value.expression()?)))),
+    ("Query", queries),
     ("ClientIP", |it| it.any(|it| it.clients())),
 ];
 
 /// Of connections.
 pub(super) const CONNECTIONS: &[Row] = &[
     ("HostSNI", |it| {
+        // Who names nobody is taken where that comes first.
+        let takes_nameless = it.0.arguments.first().is_some_and(|(_, text)| text == "*");
         it.any(|it| {
             let name = it.server_name()?;
-            if *name == *"*" {
-                return Ok(Matcher::Sni(HostPattern::Any));
-            }
-            Ok(Matcher::Sni(HostPattern::Exact(whole(it, name)?)))
+            Ok(match &*name {
+                "*" if takes_nameless => Matcher::Sni(HostPattern::Any),
+                "*" => Matcher::SniRegex(it.compiled(".")?),
+                _ => Matcher::Sni(HostPattern::Exact(whole(it, name)?)),
+            })
         })
     }),
-    ("HostSNIRegexp", |it| it.any(|it| Ok(Matcher::SniRegex(host_template(it)?)))),
+    ("HostSNIRegexp", |it| it.any(|it| host_template(it, it.text).map(Matcher::SniRegex))),
     ("ClientIP", |it| it.any(|it| it.clients())),
     ("ALPN", |it| it.any(|it| it.protocol())),
 ];
 
 fn host(argument: Argument<'_>) -> Result<Matcher, RuleMistake> {
-    Ok(Matcher::Host(HostPattern::Exact(whole(argument, argument.host()?)?)))
+    Ok(Matcher::Host(HostPattern::Exact(argument.host()?)))
+}
+
+/// Names and values in turn, all of which must hold.
+fn headers(
+    arguments: &Arguments<'_>,
+    of: fn(Argument<'_>) -> Result<Values, RuleMistake>,
+) -> Meaning {
+    let all = arguments.between(2, usize::MAX)?;
+    let pairs = all.chunks(2).map(|pair| match pair {
+        [name, value] => Ok(Rule::One(Matcher::Header(name.name(), of(*value)?))),
+        lone => Err(lone[0].wrong(RuleProblem::Unpaired)),
+    });
+    pairs.collect::<Result<Vec<_>, _>>().map(all_of)
+}
+
+/// The same, where a pair may be written as `name=value`.
+fn queries(arguments: &Arguments<'_>) -> Meaning {
+    let all = arguments.between(1, usize::MAX)?;
+    let pieces: Vec<_> =
+        all.iter().flat_map(|it| it.text.splitn(2, '=').map(|text| (*it, text))).collect();
+    let pairs = pieces.chunks(2).map(|pair| match pair {
+        [(_, name), (argument, value)] => Ok(Rule::One(query(*argument, name, value)?)),
+        lone => Err(lone[0].0.wrong(RuleProblem::NoPair)),
+    });
+    pairs.collect::<Result<Vec<_>, _>>().map(all_of)
+}
+
+fn all_of(mut rules: Vec<Rule>) -> Rule {
+    if rules.len() == 1 { rules.remove(0) } else { Rule::All(rules) }
 }
 
 /// A name without a wildcard, which this version writes as a template.
@@ -65,10 +87,8 @@ fn whole(argument: Argument<'_>, host: Arc<str>) -> Result<Arc<str>, RuleMistake
 }
 
 /// A host; a part without an expression is one label.
-fn host_template(argument: Argument<'_>) -> Result<Expression, RuleMistake> {
-    argument.ascii()?;
-    let text = argument.text.to_owned();
-    let parts = parts(argument, &text)?;
+fn host_template(argument: Argument<'_>, text: &str) -> Result<Expression, RuleMistake> {
+    let parts = parts(argument, text)?;
     argument.compiled(&format!("(?i)^{}$", template::expression(&parts, "[^.]+")))
 }
 
@@ -81,18 +101,15 @@ fn path(
     let text = argument.path()?;
     let parts = parts(argument, text)?;
     if let [Part::Text(text)] = &parts[..] {
-        return Ok(Matcher::Path(PathPattern::normal(plain(spelled(text).into()))));
+        return Ok(Matcher::Path(literal(plain, text)));
     }
     let source = format!("^{}{end}", template::expression(&parts, "[^/]+"));
     let shape = PathShape::Regex(argument.compiled(&source)?);
     Ok(Matcher::Path(PathPattern { form: PathForm::Readable, shape }))
 }
 
-/// `name=value`; without a value any will do.
-fn query(argument: Argument<'_>) -> Result<Matcher, RuleMistake> {
-    let Some((name, value)) = argument.text.split_once('=') else {
-        return Err(argument.wrong(RuleProblem::NoPair));
-    };
+/// A parameter; without a value any will do.
+fn query(argument: Argument<'_>, name: &str, value: &str) -> Result<Matcher, RuleMistake> {
     let values = match &parts(argument, value)?[..] {
         [] => Values::Present,
         [Part::Text(text)] => Values::Exact((*text).into()),
