@@ -44,6 +44,11 @@ pub(crate) fn address(host: &str, port: i64) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// Whether a character is seen where it is shown. Marks are, behind what they stand on.
+fn is_printable(c: char) -> bool {
+    format!("a{c}").escape_debug().nth(1) == Some(c)
+}
+
 /// A text in double quotes, as rules are made of it: with the escapes of Go.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -53,11 +58,41 @@ pub(crate) fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\u{c}' => quoted.push_str("\\f"),
             c if (c as u32) < 0x20 || c == '\u{7f}' => {
                 let _ = write!(quoted, "\\x{:02x}", c as u32);
             }
-            c => quoted.push(c),
+            c if c.is_ascii() || is_printable(c) => quoted.push(c),
+            c if (c as u32) < 0x1_0000 => {
+                let _ = write!(quoted, "\\u{:04x}", c as u32);
+            }
+            c => {
+                let _ = write!(quoted, "\\U{:08x}", c as u32);
+            }
         }
     }
     quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_escaped_as_go_does() {
+        for (text, expected) in [
+            ("/a b", r#""/a b""#),
+            ("/\"\\", r#""/\"\\""#),
+            ("/\u{7}\u{8}\u{b}\u{c}\n\r\t", r#""/\a\b\v\f\n\r\t""#),
+            ("/\u{1}\u{7f}", r#""/\x01\x7f""#),
+            ("/\u{a0}\u{200b}", r#""/\u00a0\u200b""#),
+            ("/e\u{301}é😀", "\"/e\u{301}é😀\""),
+            ("/\u{e0001}", r#""/\U000e0001""#),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
 }

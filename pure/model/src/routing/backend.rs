@@ -41,7 +41,8 @@ pub enum Backend {
         status: u16,
         /// Why.
         why: RefusalReason,
-        /// Where requests would go otherwise: for people to read, never asked.
+        /// Where requests would go otherwise, by its name, be it there or not: for people to read,
+        /// never asked.
         instead_of: Option<BackendId>,
     },
     /// Shares requests by weight.

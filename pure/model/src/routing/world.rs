@@ -286,7 +286,9 @@ impl RoutingMap {
                 let endpoints = self.endpoint_sets.get(&leaf.set).map(|set| &**set);
                 ends.push(RouteEnd { node, weight, endpoints });
             }
-            Backend::Refused { instead_of: Some(other), .. } => {
+            Backend::Refused { instead_of: Some(other), .. }
+                if self.backends.get(other).is_some() =>
+            {
                 self.collect_ends(other, weight, deepest - 1, looks, ends);
             }
             Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {

@@ -689,6 +689,28 @@ fn ingresses_in_the_manner_of_traefik() {
     assert_eq!(order[0], "Host(`a.b`) && PathPrefix(`/x/`)");
 }
 
+/// A service that is not there is told by the name that its route has for it.
+#[test]
+fn a_missing_service_is_told_by_its_name() {
+    for (to, expected) in [
+        ("{name: nope, kind: TraefikService}", "default-nope@kubernetescrd"),
+        ("{name: nope@file, kind: TraefikService}", "nope@file"),
+    ] {
+        let snapshot = joined(&format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: r}}\nspec: \
+             {{routes: [{{match: Host(`a.b`), services: [{to}]}}]}}\n"
+        ));
+        let Destination::Backend(id) = &routes(&snapshot)[0].to else { panic!("a backend") };
+        let Backend::Refused { instead_of: Some(named), .. } =
+            &snapshot.routing.backends[id].backend
+        else {
+            panic!("{:?}", snapshot.routing.backends[id])
+        };
+        assert_eq!(named.traefik_name(), expected);
+        assert!(snapshot.routing.backends.get(named).is_none());
+    }
+}
+
 /// What Traefik's providers are told not to look at is not there, and what must not be named is
 /// not led to.
 #[test]

@@ -224,6 +224,15 @@ fn described_id(id: &NamespacedName) -> BackendId {
     elsewhere::backend_name(id).into()
 }
 
+/// The backend that the only one of these ways names.
+fn named(ways: &[WayDraft]) -> Option<BackendId> {
+    let [WayDraft { to: WayTarget::Backend(link), .. }] = ways else { return None };
+    Some(match link {
+        LinkTarget::Object(id) => described_id(id),
+        LinkTarget::Provided(name) => BackendId::from(&**name),
+    })
+}
+
 impl Maker<'_, '_> {
     fn route(
         &mut self,
@@ -312,7 +321,8 @@ impl Maker<'_, '_> {
             (to, refusal) => {
                 let (instead, why) = match to {
                     Ok(id) => (Some(id), None),
-                    Err(why) => (None, Some(why)),
+                    // What is not there is told by the name that is written.
+                    Err(why) => (named(&draft.ways), Some(why)),
                 };
                 let why = refusal.or(why);
                 let why = why.unwrap_or_else(|| RefusalReason::Reference(draft.place.clone()));
