@@ -317,14 +317,32 @@ fn what_is_faulty_from_the_start_opens_nothing() -> Result<()> {
          {entryPoints: [web], routes: [{match: 'Host(`nas.test`) && PathPrefix(`/kind`)', \
          middlewares: deny, services: [{name: shop, port: 80}]}]}\n",
     )?;
+    // What cannot be read as a whole closes what can be read of it.
+    home.write(
+        "twice.yml",
+        &format!("http:\n  routers:\n{}", router("twice", ", priority: 1, priority: 1")),
+    )?;
+    home.write("section.yml", &format!("http:\n  routerz:\n{}", router("section", "")))?;
+    let route = |name: &str| {
+        format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: {name}}}\nspec: \
+             {{entryPoints: [web], routes: [{{match: 'Host(`nas.test`) && PathPrefix(`/{name}`)', \
+             services: [{{name: shop, port: 80}}]}}]}}\n"
+        )
+    };
+    home.folder.write("version.yaml", &route("version").replace("io/v1alpha1", "io/v1"))?;
+    home.folder.write("yes.yaml", &route("yes"))?;
+    home.folder.write("both.yaml", &format!("{}{}", route("one"), route("two")))?;
     let up = home.start(&[])?;
     up.wait_for("nas.test", 200)?;
-    for name in ["field", "text", "number", "filter", "options", "behind", "by", "kind"] {
+    let whole = ["twice", "section", "version", "yes", "one", "two"];
+    let parts = ["field", "text", "number", "filter", "options", "behind", "by", "kind"];
+    for name in parts.into_iter().chain(whole) {
         let answer = up.get("nas.test", &format!("/{name}/x"))?;
         ensure!(answer.status == 503, "{name}: {answer:?}");
     }
     let told = up.read("diagnostics")?.to_string();
-    ensure!(told.matches("closed-until-mended").count() >= 4, "{told}");
+    ensure!(told.matches("closed-until-mended").count() >= 4 + whole.len(), "{told}");
     // Mended, it is served.
     home.write("faulty.yml", &format!("http:\n  routers:\n{}", router("field", "")))?;
     wait::until("the router is served", || {

@@ -77,19 +77,29 @@ pub(crate) struct Findings<'a> {
     diagnostics: Vec<Diagnostic>,
     unknown: Vec<UnknownField>,
     invalid: bool,
+    /// Nothing of it counts but what it is likely to be meant for, and all is said of it.
+    is_set_aside: bool,
 }
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(source: &'a Object) -> Self {
-        Self { source, diagnostics: Vec::new(), unknown: Vec::new(), invalid: false }
+        let is_set_aside = false;
+        Self { source, diagnostics: Vec::new(), unknown: Vec::new(), invalid: false, is_set_aside }
+    }
+
+    /// Nothing of the object counts from here on, but whom its rules name.
+    pub(crate) fn set_aside(&mut self) {
+        (self.invalid, self.is_set_aside) = (true, true);
     }
 
     pub(crate) fn finish(self, items: Vec<Item>) -> Lowered {
         let (mut made, mut stand_in) = (items, Vec::new());
-        if self.invalid {
+        let is_refused = self.invalid || self.is_set_aside;
+        if is_refused {
             stand_in = made.drain(..).filter_map(Item::stand_in).collect();
         }
-        Lowered { items: made, stand_in, diagnostics: without_ignored(self.diagnostics) }
+        let diagnostics = without_ignored(self.diagnostics);
+        Lowered { items: made, stand_in, is_refused, diagnostics }
     }
 
     /// What comes of one of several readings of the object, and what it has to say.
@@ -99,8 +109,12 @@ impl<'a> Findings<'a> {
         (value, without_ignored(std::mem::replace(&mut self.diagnostics, before)))
     }
 
-    /// The object as written, unknown fields reported. None (and invalid) if a type is wrong.
+    /// The object as written, unknown fields reported. None (and invalid) if a type is wrong, or
+    /// nothing of it counts as it is written.
     pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        if self.is_set_aside {
+            return None;
+        }
         let read = self.source.read::<T>();
         self.take(read)
     }
@@ -144,6 +158,9 @@ impl<'a> Findings<'a> {
 
     /// The same for kinds of which we name only the fields we read.
     pub(crate) fn read_lenient<T: DeserializeOwned>(&mut self) -> Option<T> {
+        if self.is_set_aside {
+            return None;
+        }
         let read = self.source.read_lenient::<T>();
         self.take(read)
     }

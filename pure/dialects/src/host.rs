@@ -19,6 +19,16 @@ pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
     })
 }
 
+/// The host name that a text is likely to be meant as: without scheme, path, port and last dot, in
+/// lower case.
+pub(crate) fn meant(text: &str) -> String {
+    let host = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = host.split_once('/').map_or(host, |(host, _)| host);
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let host = host.rsplit_once(':').filter(|it| is_port(it.1)).map_or(host, |it| it.0);
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
 fn fault(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let name = text.strip_prefix("*.").unwrap_or(text);

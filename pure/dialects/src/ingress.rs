@@ -23,7 +23,7 @@ use steelyard_model::{
 
 use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, location, restriction, swapped};
+use crate::{LowerOptions, codes, host, location, restriction, swapped};
 use path::WrittenPath;
 pub(crate) use rank::specificity;
 
@@ -46,13 +46,19 @@ pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
 }
 
 pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
-    match findings.read() {
-        Some(raw) => Some(of_written(raw, findings, options)),
-        None => findings.as_meant(|findings, mut raw: raw::Ingress| {
-            leave_out_unread_hosts(&mut raw, &findings.writes_hosts());
-            Some(of_written(raw, findings, options))
-        }),
+    let made = findings.read().map(|raw| of_written(raw, findings, options));
+    if made.is_some() && !findings.is_invalid() {
+        return made;
     }
+    let meant = findings.as_meant(|findings, mut raw: raw::Ingress| {
+        leave_out_unread_hosts(&mut raw, &findings.writes_hosts());
+        let rules = raw.spec.iter_mut().filter_map(|spec| spec.rules.as_mut()).flatten();
+        for host in rules.filter_map(|rule| rule.host.as_mut()) {
+            *host = host::meant(host);
+        }
+        Some(of_written(raw, findings, options))
+    });
+    meant.or(made)
 }
 
 /// A rule whose host cannot be read is about nobody who is known: it is not one for all hosts.

@@ -1,6 +1,6 @@
 //! Which module reads an object: by `apiVersion` and `kind`.
 
-use steelyard_manifest::{FILE_VERSION, NAMED_FILE, Object};
+use steelyard_manifest::{FILE_VERSION, NAMED_FILE, Object, Soundness};
 use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
@@ -122,24 +122,29 @@ pub(crate) fn lower(
     let is_of_file = api_version == FILE_VERSION;
     let is_alike = |known: &&Known| (known.api_version == FILE_VERSION) == is_of_file;
     let mut of_kind = KNOWN.iter().filter(is_alike).filter(|known| known.kind == kind);
-    if let Some(known) = of_kind.clone().find(|known| known.api_version == api_version) {
-        if let Some(unfit) = heed::unfit(object, options).filter(|_| !is_of_file) {
-            findings.refuse(unfit);
-            return Vec::new();
+    let exact = of_kind.clone().find(|known| known.api_version == api_version);
+    let is_ours = OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind);
+    let known = exact.or_else(|| of_kind.next().filter(|_| is_ours || is_of_file));
+    let is_marred = object.soundness != Soundness::Sound;
+    match (known, exact) {
+        _ if is_marred => findings.set_aside(),
+        (Some(_), Some(_)) => {
+            if let Some(unfit) = heed::unfit(object, options).filter(|_| !is_of_file) {
+                findings.refuse(unfit);
+                findings.set_aside();
+            }
         }
-        return match is_of_file || labelled::is_there(object, options) {
-            true => (known.lower)(findings, options),
-            false => Vec::new(),
-        };
-    }
-    match of_kind.next() {
-        Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {
+        (Some(known), None) => {
             unknown_version(known, api_version, findings);
+            findings.set_aside();
         }
-        _ if is_legacy(api_version, kind) => legacy(api_version, kind, findings),
-        _ => unread(api_version, group, kind, findings),
+        (None, _) if is_legacy(api_version, kind) => legacy(api_version, kind, findings),
+        (None, _) => unread(api_version, group, kind, findings),
     }
-    Vec::new()
+    let Some(known) = known.filter(|_| is_of_file || labelled::is_there(object, options)) else {
+        return Vec::new();
+    };
+    (known.lower)(findings, options)
 }
 
 fn unknown_version(known: &Known, api_version: &str, findings: &mut Findings<'_>) {

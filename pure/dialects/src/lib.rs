@@ -62,6 +62,8 @@ pub struct Lowered {
     /// What stands in for an object that is not valid, until a valid version of it comes: it
     /// answers nobody whom its rules name.
     pub stand_in: Vec<Item>,
+    /// Whether it is not valid as a whole: its last good version is the one in force.
+    pub is_refused: bool,
     /// What there is to say about it.
     pub diagnostics: Vec<Diagnostic>,
 }

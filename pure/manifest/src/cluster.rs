@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::identity::{Inherited, identify};
 use crate::key::Key;
-use crate::object::Object;
+use crate::object::{Object, Soundness};
 use crate::origin::{CLUSTER, ClusterOrigin};
 use crate::spot::Site;
 use crate::tree::{Node, Value};
@@ -112,6 +112,7 @@ impl ClusterObject {
             return Err(NoObject);
         }
         let object = Object {
+            soundness: Soundness::Sound,
             reference: identity.reference,
             api_version: identity.api_version,
             file: CLUSTER.clone(),

@@ -32,6 +32,8 @@ pub(crate) struct Documents<'a> {
     over: bool,
     /// Where `text` can be cut: the last `---` so far, or its start.
     cut: Cut,
+    /// What of the document that came last as a fault is a tree all the same.
+    marred: Vec<Node>,
     /// Nothing may be cut: what stands before a document says how it is read.
     is_whole: bool,
 }
@@ -66,6 +68,7 @@ impl<'a> Documents<'a> {
             builder: Builder::new(limits),
             over: false,
             cut: Cut::default(),
+            marred: Vec::new(),
             is_whole: !rest.is_empty() || has_directives(text),
         }
     }
@@ -96,6 +99,12 @@ impl<'a> Documents<'a> {
     /// Where the text can be cut before the document that came last.
     pub(crate) fn cut(&self) -> Cut {
         self.cut
+    }
+
+    /// What of the document that came last, as one in which a key stands twice, is a tree all the
+    /// same: with the first of them, and with what follows the second where a `---` is missing.
+    pub(crate) fn marred(&mut self) -> Vec<Node> {
+        std::mem::take(&mut self.marred)
     }
 
     /// Goes on with the next value of a JSON stream, if there is one.
@@ -150,6 +159,7 @@ impl Iterator for Documents<'_> {
                 }
                 Some(Err(fault)) => {
                     fault.mark = fault.mark.after(self.start);
+                    self.marred.iter_mut().for_each(|node| stream::shift(node, self.start));
                     return found;
                 }
                 None => return None,
@@ -168,19 +178,32 @@ impl Documents<'_> {
             };
             match taken {
                 Ok(None) => {}
-                Ok(Some(node)) => return Some(Ok(node)),
-                Err(mut fault) => {
-                    self.skip();
-                    syntax::explain_origin(&mut fault, self.text, self.file);
-                    // What follows in a template is no better.
-                    if fault.code == codes::NOT_RENDERED {
-                        (self.over, self.rest) = (true, "");
+                Ok(Some(node)) => {
+                    let Some(mut fault) = self.builder.doubled() else { return Some(Ok(node)) };
+                    self.explain(&mut fault);
+                    if fault.code != codes::NOT_RENDERED {
+                        self.marred = [node].into_iter().chain(self.builder.again()).collect();
                     }
+                    return Some(Err(fault));
+                }
+                Err(fault) => {
+                    // What is wrong comes first in the text.
+                    let mut fault = self.builder.doubled().unwrap_or(fault);
+                    self.skip();
+                    self.explain(&mut fault);
                     return Some(Err(fault));
                 }
             }
         }
         None
+    }
+
+    /// Says where a fault is from; what follows in a template is no better.
+    fn explain(&mut self, fault: &mut Fault) {
+        syntax::explain_origin(fault, self.text, self.file);
+        if fault.code == codes::NOT_RENDERED {
+            (self.over, self.rest) = (true, "");
+        }
     }
 }
 

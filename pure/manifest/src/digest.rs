@@ -68,6 +68,7 @@ fn hash_entry(entry: &Entry, hasher: &mut impl Hasher) {
 pub(crate) fn of_text(object: &Object) -> u64 {
     let mut hasher = DefaultHasher::new();
     object.api_version.hash(&mut hasher);
+    object.soundness.hash(&mut hasher);
     let top = object.mark().line;
     hash(&object.tree, top, &mut hasher);
     hasher.finish()

@@ -8,12 +8,15 @@
 
 use std::sync::Arc;
 
+use steelyard_model::routing::tls::DEFAULT_POLICY;
+use steelyard_model::suggest::nearest;
 use steelyard_model::{ObjectRef, Severity};
 
 use crate::codes;
 use crate::fault::Fault;
 use crate::named::is_path;
 use crate::nameless::Nameless;
+use crate::object::Soundness;
 use crate::sight::is_under;
 use crate::tree::{Entry, Mark, Node, Value};
 
@@ -48,6 +51,9 @@ const SECTIONS: [(&str, &str, &str); 14] = [
 /// A list, unlike the others.
 const CERTIFICATES: &str = "certificates";
 
+/// Where terms of handshakes are.
+const TERMS: &str = "tls.options";
+
 /// Traefik's own, which no file may have.
 const MODELS: &str = "models";
 
@@ -55,6 +61,7 @@ const MODELS: &str = "models";
 pub(crate) struct Part {
     pub(crate) reference: Arc<ObjectRef>,
     pub(crate) node: Node,
+    pub(crate) soundness: Soundness,
 }
 
 impl DynamicPlaces {
@@ -96,51 +103,73 @@ pub(crate) fn parts(document: Node) -> (Vec<Part>, Vec<Nameless>) {
 struct Reading {
     parts: Vec<Part>,
     wrong: Vec<Nameless>,
+    /// Whether what is read now counts: where its place has a mistake, it is read as it is likely
+    /// to be meant.
+    soundness: Soundness,
 }
 
 impl Reading {
     fn document(&mut self, document: Node) {
         let mark = document.mark;
-        let Some(protocols) = self.entries(document, "the file", mark) else { return };
-        for protocol in protocols {
-            let is_it = |it: &&(&str, &str, &str)| it.0.eq_ignore_ascii_case(&protocol.key);
-            let Some((name, ..)) = SECTIONS.iter().find(is_it) else {
-                self.unknown(&protocol, "http, tcp, udp and tls");
-                continue;
-            };
-            let Some(sections) = self.entries(protocol.node, &protocol.key, protocol.mark) else {
-                continue;
-            };
-            let name = Arc::from(*name);
-            for section in sections {
-                self.section(&name, section);
-            }
+        for protocol in self.entries(document, "the file", mark) {
+            let before = self.soundness;
+            self.protocol(protocol);
+            self.soundness = before;
         }
     }
 
-    fn section(&mut self, protocol: &Arc<str>, section: Entry) {
-        let of_protocol = SECTIONS.iter().filter(|(known, ..)| *known == &**protocol);
-        let is_it =
-            |it: &&(&str, &str, &str)| it.1.eq_ignore_ascii_case(&section.key) && it.1 != MODELS;
-        let Some((_, name, kind)) = of_protocol.clone().find(is_it) else {
-            let known: Vec<&str> = of_protocol.map(|it| it.1).filter(|it| *it != MODELS).collect();
-            return self.unknown(&section, &known.join(", "));
+    fn protocol(&mut self, protocol: Entry) {
+        let names = SECTIONS.iter().map(|it| it.0);
+        let Some(name) = self.known(&protocol, names, "http, tcp, udp and tls") else { return };
+        let title = if self.soundness == Soundness::Sound { &*protocol.key } else { name };
+        for section in self.entries(protocol.node, title, protocol.mark) {
+            let before = self.soundness;
+            self.section(name, section);
+            self.soundness = before;
+        }
+    }
+
+    fn section(&mut self, protocol: &'static str, section: Entry) {
+        let of_protocol = SECTIONS.iter().filter(|it| it.0 == protocol && it.1 != MODELS);
+        let names: Vec<&'static str> = of_protocol.clone().map(|it| it.1).collect();
+        let Some(name) = self.known(&section, names.iter().copied(), &names.join(", ")) else {
+            return;
         };
+        let kind = of_protocol.clone().find(|it| it.1 == name).map_or("", |it| it.2);
         let title = format!("{protocol}.{name}");
-        if *name == CERTIFICATES {
+        if name == CERTIFICATES {
             return self.certificates(section, &title);
         }
-        for entry in self.entries(section.node, &title, section.mark).unwrap_or_default() {
-            if entry.key.is_empty() || entry.key.contains('@') {
+        for entry in self.entries(section.node, &title, section.mark) {
+            let is_name = !entry.key.is_empty() && !entry.key.contains('@');
+            if !is_name {
                 let message = format!("`{}` is no name: `@` comes before a provider's", entry.key);
                 self.fault(entry.mark, message, "take the `@` out of the name".to_owned());
-                continue;
             }
+            let soundness = if is_name { self.soundness } else { Soundness::Marred };
             let name = format!("{}{FILE_PROVIDER}", entry.key);
-            let reference = ObjectRef::new(*kind, protocol.clone(), name);
+            let reference = Arc::new(ObjectRef::new(kind, protocol, name));
             let node = Node { mark: entry.mark, value: unshared(entry.node).value };
-            self.parts.push(Part { reference: Arc::new(reference), node });
+            self.parts.push(Part { reference, node, soundness });
         }
+    }
+
+    /// What an entry is called that is to be one of `names`; what is nearly called so is told, and
+    /// what stands there does not count.
+    fn known(
+        &mut self,
+        entry: &Entry,
+        mut names: impl Iterator<Item = &'static str> + Clone,
+        listed: &str,
+    ) -> Option<&'static str> {
+        let known = names.clone().find(|name| name.eq_ignore_ascii_case(&entry.key));
+        if known.is_some() {
+            return known;
+        }
+        self.unknown(entry, listed);
+        self.soundness = Soundness::Marred;
+        let near = nearest(&entry.key, names.clone())?;
+        names.find(|name| *name == near)
     }
 
     /// They have no names: each is called after what it is said to be in, or by its place in the
@@ -161,21 +190,39 @@ impl Reading {
                 None => format!("{index}{FILE_PROVIDER}"),
             };
             let reference = ObjectRef::new("certificate", "tls", name);
-            self.parts.push(Part { reference: Arc::new(reference), node: unshared(item) });
+            let (reference, soundness) = (Arc::new(reference), self.soundness);
+            self.parts.push(Part { reference, node: unshared(item), soundness });
         }
     }
 
-    /// What stands in a mapping; nothing in what is empty.
-    fn entries(&mut self, node: Node, title: &str, mark: Mark) -> Option<Vec<Entry>> {
-        match unshared(node).value {
-            Value::Map(entries) => Some(entries),
-            Value::Null => Some(Vec::new()),
-            Value::Scalar { .. } | Value::List(_) | Value::Shared(_) => {
-                let help = "write names below it, and what each is below that".to_owned();
-                self.fault(mark, format!("{title} is no mapping"), help);
-                None
-            }
+    /// What stands in a mapping; nothing in what is empty. What is no mapping is told, and what
+    /// stands in a list of them does not count.
+    fn entries(&mut self, node: Node, title: &str, mark: Mark) -> Vec<Entry> {
+        let items = match unshared(node).value {
+            Value::Map(entries) => return entries,
+            Value::Null => return Vec::new(),
+            Value::List(items) => items,
+            Value::Scalar { .. } | Value::Shared(_) => Vec::new(),
+        };
+        let help = "write names below it, and what each is below that".to_owned();
+        self.fault(mark, format!("{title} is no mapping"), help);
+        self.soundness = Soundness::Marred;
+        let inner = items.into_iter().map(|item| unshared(item).value);
+        let maps = inner.filter_map(|it| if let Value::Map(all) = it { Some(all) } else { None });
+        let found: Vec<Entry> = maps.flatten().collect();
+        if found.is_empty() && matches!(title, TERMS | "tls") {
+            self.lost_terms(mark);
         }
+        found
+    }
+
+    /// What is for all who name no terms of handshakes is not left out where it may have stood:
+    /// they would be let in by less.
+    fn lost_terms(&mut self, mark: Mark) {
+        let name = format!("{DEFAULT_POLICY}{FILE_PROVIDER}");
+        let reference = Arc::new(ObjectRef::new("tls-options", "tls", name));
+        let node = Node { mark, value: Value::Null };
+        self.parts.push(Part { reference, node, soundness: Soundness::Marred });
     }
 
     fn unknown(&mut self, entry: &Entry, known: &str) {

@@ -100,6 +100,39 @@ fn named(
     Ok(Identity { reference, api_version, remarks })
 }
 
+/// Which object a document is likely to be that does not say it as it should: by what can be read
+/// of that, and by its `place`: it is to be no other's namesake.
+pub(crate) fn likely(node: &Node, inherited: &Inherited, place: &str) -> Option<Identity> {
+    let text = |key| Some(Arc::from(node.get(key)?.node.text().filter(|it| !it.is_empty())?));
+    let kind: Arc<str> = text("kind").or_else(|| inherited.kind.clone())?;
+    let api_version = text("apiVersion").or_else(|| inherited.api_version.clone());
+    let api_version = api_version.unwrap_or_default();
+    let metadata = node.get("metadata").map(|it| &it.node);
+    let named = |key| {
+        let text = metadata?.get(key)?.node.written()?;
+        names::is_usable(text).then(|| Arc::from(text))
+    };
+    let name: Arc<str> = named("name").unwrap_or_default();
+    let place: String =
+        place.chars().map(|it| if it.is_ascii_graphic() && it != '/' { it } else { '-' }).collect();
+    let name = format!("{name}@{place}").into();
+    let namespace = match is_cluster_scoped(&api_version, &kind) {
+        true => Arc::from(""),
+        false => named("namespace").unwrap_or_else(|| "default".into()),
+    };
+    let reference = Arc::new(ObjectRef { kind, namespace, name });
+    Some(Identity { reference, api_version, remarks: Vec::new() })
+}
+
+/// The group of an object: an API server has some that were of another group by both names.
+pub(crate) fn group_of<'v>(api_version: &'v str, kind: &str) -> &'v str {
+    match api_version.split_once('/').map_or("", |(group, _)| group) {
+        "extensions" if matches!(kind, "Ingress" | "NetworkPolicy") => "networking.k8s.io",
+        "extensions" if matches!(kind, "Deployment" | "DaemonSet") => "apps",
+        group => group,
+    }
+}
+
 /// As [`names::judge`]; a name that is not what it seems is told what it is.
 fn judged(
     rule: Rule,

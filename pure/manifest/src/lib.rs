@@ -62,7 +62,7 @@ pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
 pub use load::{Loaded, load, load_dynamic, load_unnamed};
 pub use named::{NAMED_FILE, NAMED_FILES, is_path};
-pub use object::Object;
+pub use object::{Object, Soundness};
 pub use origin::ClusterOrigin;
 pub use place::{merge, place};
 pub use read::{Read, UnknownField};

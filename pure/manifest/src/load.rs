@@ -8,10 +8,10 @@ use crate::codes;
 use crate::compose::{Cut, Documents};
 use crate::dynamic::{self, FILE_VERSION, Part, is_toml, unshared};
 use crate::fault::Fault;
-use crate::identity::{Identity, Inherited, identify};
+use crate::identity::{self, Identity, Inherited, identify, likely};
 use crate::named;
 use crate::nameless::Nameless;
-use crate::object::Object;
+use crate::object::{Object, Soundness};
 use crate::source::{ReadLimits, Source};
 use crate::spot::{Site, Spot, Text};
 use crate::toml_text;
@@ -43,8 +43,12 @@ struct Loading<'a> {
     loaded: Loaded,
     /// Where what is read now can be found again.
     cut: Cut,
+    /// Lines of the text before what is read.
+    before: u32,
     /// How many objects there are after it, so far.
     index: u32,
+    /// Whether what is read now counts.
+    soundness: Soundness,
     /// Whether objects without a name are taken as they are.
     takes_unnamed: bool,
 }
@@ -103,7 +107,7 @@ pub(crate) fn again(spot: &Spot) -> Option<Vec<Object>> {
         false => source.part(cut.start)?,
     };
     let mut words = Words::default();
-    let mut loading = Loading::new(&spot.text, &mut words);
+    let mut loading = Loading { before: spot.line - 1, ..Loading::new(&spot.text, &mut words) };
     loading.documents(part);
     Some(loading.loaded.objects)
 }
@@ -111,7 +115,9 @@ pub(crate) fn again(spot: &Spot) -> Option<Vec<Object>> {
 impl<'a> Loading<'a> {
     fn new(text: &'a Arc<Text>, words: &'a mut Words) -> Self {
         let (loaded, cut) = (Loaded::default(), Cut::default());
-        Self { text, words, loaded, cut, index: 0, takes_unnamed: false }
+        let soundness = Soundness::Sound;
+        let (before, index, takes_unnamed) = (0, 0, false);
+        Self { text, words, loaded, cut, before, index, soundness, takes_unnamed }
     }
 
     fn file(&self) -> &'a str {
@@ -132,32 +138,48 @@ impl<'a> Loading<'a> {
 
     /// Reads the one document of a file of dynamic configuration, as a whole or not at all.
     fn dynamic(&mut self, text: &str) {
-        let document = match dynamic::template(text) {
-            Some(fault) => Err(fault),
-            None if is_toml(self.file()) => toml_text::document(text, &self.text.limits),
-            None => {
-                let documents = Documents::new(text, self.file(), &self.text.limits);
-                let mut documents = documents.in_yaml_1_2();
-                match (documents.next(), documents.next()) {
-                    (None, _) => return,
-                    (Some(_), Some(Ok(second))) => Err(second_document(second.mark)),
-                    (Some(first), _) => first,
-                }
+        match dynamic::template(text) {
+            Some(fault) => self.not_dynamic(fault),
+            None if is_toml(self.file()) => match toml_text::document(text, &self.text.limits) {
+                Ok(document) => self.parts(document),
+                Err(fault) => self.not_dynamic(fault),
+            },
+            None => self.dynamic_yaml(text),
+        }
+    }
+
+    fn dynamic_yaml(&mut self, text: &str) {
+        let documents = Documents::new(text, self.file(), &self.text.limits);
+        let mut documents = documents.in_yaml_1_2();
+        let Some(first) = documents.next() else { return };
+        let marred = documents.marred();
+        match (first, documents.next()) {
+            (_, Some(Ok(second))) => self.not_dynamic(second_document(second.mark)),
+            (Ok(document), _) => self.parts(document),
+            (Err(fault), _) => {
+                self.not_dynamic(fault);
+                self.soundness = Soundness::Marred;
+                marred.into_iter().for_each(|document| self.parts(document));
             }
-        };
-        let (parts, wrong) = match document {
-            Ok(document) => dynamic::parts(document),
-            Err(Fault { mark, code, message, help }) => {
-                let location = self.text.source.location(mark);
-                let found = Diagnostic::in_file(Severity::Error, code, location, message, help);
-                self.loaded.diagnostics.push(found);
-                self.loaded.broken = true;
-                return;
-            }
-        };
-        for Part { reference, node } in parts {
+        }
+    }
+
+    fn not_dynamic(&mut self, fault: Fault) {
+        let Fault { mark, code, message, help } = fault;
+        let location = self.text.source.location(mark);
+        let found = Diagnostic::in_file(Severity::Error, code, location, message, help);
+        self.loaded.diagnostics.push(found);
+        self.loaded.broken = true;
+    }
+
+    fn parts(&mut self, document: Node) {
+        let (parts, wrong) = dynamic::parts(document);
+        let whole = self.soundness;
+        for Part { reference, node, soundness } in parts {
+            self.soundness = if whole == Soundness::Sound { soundness } else { whole };
             self.push(node, reference, FILE_VERSION.into());
         }
+        self.soundness = whole;
         wrong.into_iter().for_each(|wrong| self.nameless(wrong, None));
     }
 
@@ -169,7 +191,14 @@ impl<'a> Loading<'a> {
             }
             match document {
                 Ok(node) => self.add(node, &Inherited::default()),
-                Err(fault) => self.fault(fault, text),
+                Err(fault) => {
+                    self.fault(fault, text);
+                    self.soundness = Soundness::Marred;
+                    for node in documents.marred() {
+                        self.add(node, &Inherited::default());
+                    }
+                    self.soundness = Soundness::Sound;
+                }
             }
             if self.is_hopeless() {
                 self.loaded.broken = true;
@@ -199,18 +228,39 @@ impl<'a> Loading<'a> {
                 let reference = ObjectRef { kind, namespace: "".into(), name: "".into() };
                 self.push(node, Arc::new(reference), api_version);
             }
-            Err(nameless) => self.nameless(nameless, None),
+            Err(nameless) => self.unnamed(node, inherited, nameless),
+        }
+    }
+
+    /// A document that is no object. What is known of one that was meant as an object closes what
+    /// it would hold back.
+    fn unnamed(&mut self, node: Node, inherited: &Inherited, why: Nameless) {
+        let is_error = why.severity == Severity::Error;
+        // What is wrong with the text is told.
+        if self.soundness == Soundness::Sound {
+            self.nameless(why, None);
+        }
+        let line = node.mark.line.saturating_add(self.before);
+        let place = format!("{}:{line}", self.file());
+        if let Some(Identity { reference, api_version, .. }) = likely(&node, inherited, &place)
+            && is_error
+        {
+            let before = std::mem::replace(&mut self.soundness, Soundness::Nameless);
+            self.push(node, reference, api_version);
+            self.soundness = before;
         }
     }
 
     fn push(&mut self, node: Node, reference: Arc<ObjectRef>, api_version: Arc<str>) {
         let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
         let (reference, api_version) = (self.words.named(reference), self.words.word(api_version));
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let group = identity::group_of(&api_version, &reference.kind);
         let is_whole = self.text.is_dynamic || self.text.source.is_named;
         let kept = is_whole.then(|| Arc::clone(&tree));
         let (group, site) = (self.words.word(group.into()), Site::Text(self.spot(kept)));
-        self.loaded.objects.push(Object { reference, api_version, file, tree, group, site });
+        let soundness = self.soundness;
+        let object = Object { reference, api_version, file, tree, group, soundness, site };
+        self.loaded.objects.push(object);
     }
 
     /// Of the next object.

@@ -8,6 +8,19 @@ use crate::path::{Step, steps};
 use crate::spot::Site;
 use crate::tree::{Mark, Node, Value};
 
+/// Whether what is written of an object counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Soundness {
+    /// As it stands.
+    #[default]
+    Sound,
+    /// It stands in text with a mistake, which is told of the text: nothing of the object counts
+    /// but whom it would hold back.
+    Marred,
+    /// The same, and what it is called is not known: it may be another version of any.
+    Nameless,
+}
+
 /// One object as written, with its tree: to be read into types. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -19,6 +32,8 @@ pub struct Object {
     pub file: Arc<str>,
     pub(crate) tree: Arc<Node>,
     pub(crate) group: Arc<str>,
+    /// Whether it counts.
+    pub soundness: Soundness,
     /// Where it is from.
     pub(crate) site: Site,
 }

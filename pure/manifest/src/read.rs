@@ -87,7 +87,8 @@ impl Object {
 
     /// What the object is most likely meant to be, where it has mistakes: fields whose names are
     /// nearly those of others are those, one value where a list is wanted is a list of it, one
-    /// where a mapping is wanted says that there is one, and what fits nowhere is left out. Nothing
+    /// where a mapping is wanted says that there is one, a list there is the first mapping in it,
+    /// and what fits nowhere is left out. Nothing
     /// is to be opened to anybody by that.
     pub fn read_as_meant<T: DeserializeOwned>(&self) -> Option<T> {
         let mut session = Session::new(self, false);

@@ -7,7 +7,7 @@ mod properties;
 mod reading;
 mod rendering;
 
-use crate::{Loaded, ReadLimits, Source, load};
+use crate::{Loaded, ReadLimits, Soundness, Source, load};
 
 /// Loads `text` as `a.yaml` within the usual limits.
 fn loaded(text: &[u8]) -> Loaded {
@@ -17,7 +17,8 @@ fn loaded(text: &[u8]) -> Loaded {
 /// Objects as `Kind/namespace/name`, then findings as `line:column severity code`, then `broken`.
 fn outcome(text: &[u8]) -> String {
     let Loaded { objects, diagnostics, broken } = loaded(text);
-    let objects = objects.iter().map(|object| object.reference.to_string());
+    let objects = objects.iter().filter(|object| object.soundness == Soundness::Sound);
+    let objects = objects.map(|object| object.reference.to_string());
     let findings = diagnostics.iter().map(|diagnostic| {
         let at = diagnostic.location.as_ref().expect("located");
         assert!(!diagnostic.help.is_empty());

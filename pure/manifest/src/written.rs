@@ -13,7 +13,7 @@ use steelyard_model::{FieldPath, Location, MarkedPart};
 use crate::digest;
 use crate::key::Key;
 use crate::load::again;
-use crate::object::{Object, place_at, text_at};
+use crate::object::{Object, Soundness, place_at, text_at};
 use crate::origin::ClusterOrigin;
 use crate::spot::{Site, Spot, Text};
 use crate::tree::Mark;
@@ -27,6 +27,7 @@ pub struct Written {
     /// Of the object as a whole.
     mark: Mark,
     digest: u64,
+    pub(crate) soundness: Soundness,
     /// Whether it was taken from a cluster: only an API server gives objects a `uid`.
     pub is_from_cluster: bool,
 }
@@ -55,6 +56,7 @@ impl Written {
             key: Key::of(object),
             site: object.site.clone(),
             mark,
+            soundness: object.soundness,
             digest: match &object.site {
                 Site::Text(_) => digest::of_text(object),
                 Site::Cluster(kind, _) => digest::of_cluster(object, kind),

@@ -16,6 +16,8 @@ pub struct LoweredObject {
     pub(crate) items: Items,
     /// What stands in for it where it is faulty, and no version before it is known.
     stand_in: Items,
+    /// Whether lowering refused it as a whole.
+    is_refused: bool,
     pub(crate) diagnostics: Box<[Diagnostic]>,
 }
 
@@ -26,7 +28,8 @@ pub(crate) struct Objects(Sorted<Key, Arc<LoweredObject>>);
 impl LoweredObject {
     /// Whether lowering refused the object as a whole.
     pub(crate) fn is_faulty(&self) -> bool {
-        self.items.is_empty() && self.diagnostics.iter().any(Diagnostic::is_error)
+        self.is_refused
+            || self.items.is_empty() && self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
     /// What comes of it where it is chosen.
@@ -60,6 +63,7 @@ impl Extract for LoweredObject {
             written: Written::of(object),
             items: lowered.items.into(),
             stand_in: lowered.stand_in.into(),
+            is_refused: lowered.is_refused,
             diagnostics: lowered.diagnostics.into(),
         }
     }
@@ -71,7 +75,8 @@ impl Extract for LoweredObject {
     /// What there is to say has places.
     fn moved(&self, written: &Written) -> Option<Self> {
         let (items, stand_in) = (self.items.clone(), self.stand_in.clone());
-        let moved = Self { written: written.clone(), items, stand_in, diagnostics: Box::default() };
+        let (written, diagnostics) = (written.clone(), Box::default());
+        let moved = Self { written, items, stand_in, is_refused: self.is_refused, diagnostics };
         self.diagnostics.is_empty().then_some(moved)
     }
 }

@@ -57,6 +57,10 @@ fn a_router_of_a_file() {
         ("entryPoints: [web], service: [s]", Some(false)),
         ("entryPoints: [web, {}], observability: 5", Some(false)),
         ("entryPoints: [web], tls: 5", Some(true)),
+        ("entryPoints: [web], tls: [x]", Some(true)),
+        ("entryPoints: [web], tls: []", Some(true)),
+        ("entryPoints: [web], middlewares: [x], Middlewares: [y]", Some(false)),
+        ("entryPoints: [web], entrypoints: [other], priority: 1, Priority: 2", Some(false)),
         ("entryPoints: [web], tsl: {}", Some(true)),
         ("entryPoints: [web], tls: {option: mtls}", Some(true)),
         ("entryPoints: [web], ruleSyntax: v4", Some(false)),
@@ -145,6 +149,129 @@ fn an_object_of_traefiks_kinds_and_an_ingress() {
         let whose = class.ends_with('5');
         closes(&text, false, (!whose).then_some(false));
     }
+}
+
+const INGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: x}\nspec: \
+                       {ingressClassName: traefik, rules: [{host: a.test, http: {paths: [{path: \
+                       /admin, pathType: Prefix, backend: {service: {name: s, port: {number: \
+                       80}}}}]}}]}\n";
+
+/// Whatever it is that keeps an object from being read, what can be read of its rules is closed.
+#[test]
+fn what_is_not_read_as_a_whole() {
+    let route = format!(
+        "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: x}}\n\
+         spec: {{entryPoints: [web], routes: [{{match: '{RULE}', services: [{{name: s, port: \
+         80}}]}}]}}\n"
+    );
+    let versions = ["networking.k8s.io/v1beta1", "extensions/v1beta1", "networking.k8s.io/v2"];
+    let mut rows: Vec<String> =
+        versions.iter().map(|it| INGRESS.replace("networking.k8s.io/v1", it)).collect();
+    for (from, to) in [
+        ("pathType: Prefix, ", "pathType: Prefix, pathType: Prefix, "),
+        ("ingressClassName: traefik, ", "ingressClassName: traefik, ingressClassName: traefik, "),
+        ("name: x", "name: yes"),
+        ("name: x", "name: x, namespace: 5"),
+        ("name: x", "nam: x"),
+        ("host: a.test", "host: A.Test"),
+        ("host: a.test", "host: 'a.test:80'"),
+        ("rules: [{", "rules: {"),
+        ("http: {paths: [", "http: [{paths: ["),
+        ("name: s, port", "name: '{{ .Values.x }}', port"),
+    ] {
+        rows.push(INGRESS.replace(from, to).replace(
+            "}]}}]}\n",
+            match to {
+                "rules: {" => "}]}}}\n",
+                "http: [{paths: [" => "}]}]}]}\n",
+                _ => "}]}}]}\n",
+            },
+        ));
+    }
+    for (from, to) in [
+        ("traefik.io/v1alpha1", "traefik.io/v1"),
+        ("match:", "middlewares: [], middlewares: [], match:"),
+        ("spec:", "kind: IngressRoute\nspec:"),
+        ("name: x", "name: y"),
+        ("name: x", "name: 1e3"),
+        ("name: x", "name: ~"),
+    ] {
+        rows.push(route.replace(from, to));
+    }
+    for text in rows {
+        let source = Source::new("/x.yml", text.as_bytes());
+        let loaded = load(&source, &ReadLimits::default());
+        let [object] = &loaded.objects[..] else { panic!("{text}: {:?}", loaded.objects) };
+        let lowered = lower(object, &LowerOptions::default());
+        assert!(lowered.items.is_empty() && lowered.is_refused, "{text}");
+        let all = lowered.diagnostics.iter().chain(&loaded.diagnostics);
+        assert_eq!(all.filter(|it| it.is_error()).count(), 1, "{text}");
+        let closes = |host: &str, path: &str| match &lowered.stand_in[..] {
+            [Item::Routers(set)] => set.routers.iter().any(|it| it.rule.holds(&get(host, path))),
+            [Item::Routes(set)] => set.routes.iter().any(|it| it.rule.holds(&get(host, path))),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert!(closes("a.test", "/admin") && !closes("a.test", "/"), "{text}");
+        assert!(!closes("b.test", "/admin"), "{text}");
+    }
+}
+
+/// Where a `---` is missing there are two.
+#[test]
+fn two_objects_in_one_document() {
+    let text = format!("{INGRESS}{}", INGRESS.replace("a.test", "b.test").replace("x}", "z}"));
+    let loaded = load(&Source::new("/x.yml", text.as_bytes()), &ReadLimits::default());
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);
+    let names: Vec<&str> = loaded.objects.iter().map(|it| &*it.reference.name).collect();
+    assert_eq!(names, ["x", "z"]);
+    for object in &loaded.objects {
+        let lowered = lower(object, &LowerOptions::default());
+        assert!(matches!(lowered.stand_in[..], [Item::Routes(_)]), "{object:?}");
+    }
+}
+
+/// What of a file of dynamic configuration stands where it does not count.
+#[test]
+fn places_that_do_not_count() {
+    let router = format!("{{rule: '{RULE}', entryPoints: [web], service: s}}");
+    let terms = "{clientAuth: {clientAuthType: RequireAndVerifyClientCert}}";
+    let rows = [
+        (format!("http: {{routerz: {{x: {router}}}}}"), Some(false)),
+        (format!("htp: {{routers: {{x: {router}}}}}"), Some(false)),
+        (format!("http: [{{routers: [{{x: {router}}}]}}]"), Some(false)),
+        (format!("http: {{routers: {{x: {router}}}, routers: {{}}}}"), Some(false)),
+        (format!("http: {{routers: {{x@docker: {router}}}}}"), Some(false)),
+        (format!("http: {{routers: {{'': {router}}}}}"), Some(false)),
+        (format!("tls: {{options: [{{default: {terms}}}]}}"), Some(true)),
+        (format!("tls: {{optionz: {{default: {terms}}}}}"), Some(true)),
+        (format!("tls: [{{options: {{default: {terms}}}}}]"), Some(true)),
+        (format!("tls: {{options: {{default: {terms}, default: {{}}}}}}"), Some(true)),
+        ("tls: {options: 5}".to_owned(), Some(true)),
+        ("tls: 5".to_owned(), Some(true)),
+        (format!("tls: {{options: {{other: {terms}, other: {terms}}}}}"), None),
+    ];
+    for (text, closed) in rows {
+        let loaded = load_dynamic(&Source::new("/d.yml", text.as_bytes()), &ReadLimits::default());
+        assert!(loaded.broken && !loaded.diagnostics.is_empty(), "{text}");
+        let [object] = &loaded.objects[..] else { panic!("{text}: {:?}", loaded.objects) };
+        let lowered = lower(object, &LowerOptions::default());
+        assert!(lowered.items.is_empty() && lowered.is_refused, "{text}");
+        match (&lowered.stand_in[..], closed) {
+            ([Item::Policy(draft)], Some(true)) => {
+                assert_eq!(draft.clients, AskedClients::RequireAndVerify, "{text}");
+                assert_eq!(draft.policy.id.as_str(), "default", "{text}");
+            }
+            ([Item::Routers(set)], Some(false)) => {
+                assert!(set.routers[0].rule.holds(&get("a.test", "/admin")), "{text}");
+            }
+            ([], None) => {}
+            (other, _) => panic!("{text}: {other:?}"),
+        }
+    }
+    // Objects of nobody's sections are none.
+    let text = format!("log: {{level: DEBUG}}\nhttp: {{models: {{x: {router}}}}}");
+    let loaded = load_dynamic(&Source::new("/d.yml", text.as_bytes()), &ReadLimits::default());
+    assert_eq!((loaded.objects.len(), loaded.diagnostics.len()), (0, 2));
 }
 
 /// A host that cannot be read names nobody: its rule closes nothing, and least of all every host.

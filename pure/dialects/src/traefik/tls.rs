@@ -111,7 +111,9 @@ impl Reader<'_, '_> {
 /// The name of a policy, as Traefik calls it.
 fn policy_id(id: &NamespacedName) -> String {
     match &*id.name {
-        "default" | "default@file" => "default".into(),
+        "default" => "default".into(),
+        // Of a file, or where it stands of one that is not named as it should be.
+        name if name.starts_with("default@") => "default".into(),
         name if name.ends_with(FILE_PROVIDER) => name.to_owned(),
         name => format!("{}-{name}", id.namespace),
     }

@@ -18,6 +18,11 @@ const TEXT_UNIT: usize = 64;
 pub(super) struct Builder {
     stack: Vec<Frame>,
     root: Option<Node>,
+    /// What a key that is written twice costs: the document.
+    doubled: Option<Fault>,
+    /// What stands below the root at keys that stand there before: where a `---` is missing,
+    /// another object.
+    again: Option<Node>,
     anchors: BTreeMap<usize, Anchored>,
     /// Values so far, those of aliases unfolded, over all documents of the file.
     spent: usize,
@@ -59,14 +64,25 @@ struct Done {
 impl Builder {
     pub(super) fn new(limits: &ReadLimits) -> Self {
         let (stack, anchors) = (Vec::new(), BTreeMap::new());
-        Self { stack, root: None, anchors, spent: 0, limits: *limits, is_core: false }
+        let (root, doubled, again) = (None, None, None);
+        Self { stack, root, doubled, again, anchors, spent: 0, limits: *limits, is_core: false }
     }
 
     /// Ready for the next document.
     pub(super) fn reset(&mut self) {
         self.stack.clear();
         self.anchors.clear();
-        self.root = None;
+        (self.root, self.doubled, self.again) = (None, None, None);
+    }
+
+    /// The first key that is written twice.
+    pub(super) fn doubled(&mut self) -> Option<Fault> {
+        self.doubled.take()
+    }
+
+    /// What follows the document in it.
+    pub(super) fn again(&mut self) -> Option<Node> {
+        self.again.take()
     }
 
     /// The document; none for an empty one.
@@ -131,7 +147,14 @@ impl Builder {
         let frame = self.stack.pop().expect("the parser closes only what it opened");
         let value = match frame.content {
             Content::List(items) => Value::List(items),
-            Content::Map(map) => Value::Map(map.close()?),
+            Content::Map(mut map) => {
+                let again = map.again();
+                if self.stack.is_empty() && !again.is_empty() {
+                    let mark = again[0].mark;
+                    self.again = Some(Node { mark, value: Value::Map(again) });
+                }
+                Value::Map(map.close()?)
+            }
         };
         let weight = self.spent - frame.spent_before;
         let node = Node { mark: frame.mark, value };
@@ -174,7 +197,10 @@ impl Builder {
         frame.height = frame.height.max(done.height + 1);
         match &mut frame.content {
             Content::List(items) => items.push(done.node),
-            Content::Map(map) => map.add(done.node, done.at_key)?,
+            Content::Map(map) => {
+                let doubled = map.add(done.node, done.at_key)?;
+                self.doubled = self.doubled.take().or(doubled);
+            }
         }
         Ok(())
     }

@@ -1,4 +1,7 @@
 //! A mapping that is not closed yet: unique keys, and `<<`.
+//!
+//! Of a key that is written twice the first counts, for whoever is to find out what was meant; what
+//! stands at the others is kept apart.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ const SMALL: usize = 16;
 #[derive(Default)]
 pub(super) struct OpenMap {
     entries: Vec<Entry>,
+    /// Those whose keys are there already, each once.
+    again: Vec<Entry>,
     /// Keys of `entries`, once there are many.
     seen: BTreeSet<Arc<str>>,
     pending: Pending,
@@ -24,6 +29,8 @@ enum Pending {
     #[default]
     Nothing,
     Key(Arc<str>, Mark, Lead),
+    /// One that is there already.
+    Again(Arc<str>, Mark, Lead),
     Merge,
 }
 
@@ -33,25 +40,31 @@ impl OpenMap {
         if matches!(self.pending, Pending::Nothing) { Err(bad_key(mark)) } else { Ok(()) }
     }
 
-    /// The next key or value; a value `at_key` has the place of its key.
-    pub(super) fn add(&mut self, mut node: Node, at_key: bool) -> Result<(), Fault> {
-        match std::mem::take(&mut self.pending) {
-            Pending::Nothing => self.key(&node),
+    /// The next key or value; a value `at_key` has the place of its key. What is wrong with a key
+    /// that is there already.
+    pub(super) fn add(&mut self, mut node: Node, at_key: bool) -> Result<Option<Fault>, Fault> {
+        let (is_again, key, mark, lead) = match std::mem::take(&mut self.pending) {
+            Pending::Nothing => return self.key(&node),
             Pending::Merge => {
                 self.merged.push(node);
-                Ok(())
+                return Ok(None);
             }
-            Pending::Key(key, mark, lead) => {
-                if at_key {
-                    node.mark = mark;
-                }
-                self.entries.push(Entry { key, mark, lead, node });
-                Ok(())
-            }
+            Pending::Key(key, mark, lead) => (false, key, mark, lead),
+            Pending::Again(key, mark, lead) => (true, key, mark, lead),
+        };
+        if at_key {
+            node.mark = mark;
         }
+        let entry = Entry { key, mark, lead, node };
+        match is_again {
+            false => self.entries.push(entry),
+            true if self.again.iter().all(|it| it.key != entry.key) => self.again.push(entry),
+            true => {}
+        }
+        Ok(None)
     }
 
-    fn key(&mut self, node: &Node) -> Result<(), Fault> {
+    fn key(&mut self, node: &Node) -> Result<Option<Fault>, Fault> {
         let mark = node.mark;
         let (text, plain, lead) = match &node.resolved().value {
             Value::Scalar { text, plain, lead } => (text, *plain, *lead),
@@ -59,11 +72,13 @@ impl OpenMap {
         };
         if plain && &**text == "<<" {
             self.pending = Pending::Merge;
-            return Ok(());
+            return Ok(None);
         }
         let key: Arc<str> = Arc::from(&**text);
         if self.has(&key) {
-            return Err(duplicate_key(&key, mark, self.mark_of(&key)));
+            let fault = duplicate_key(&key, mark, self.mark_of(&key));
+            self.pending = Pending::Again(key, mark, lead);
+            return Ok(Some(fault));
         }
         if self.entries.len() == SMALL {
             self.seen = self.entries.iter().map(|entry| entry.key.clone()).collect();
@@ -72,7 +87,7 @@ impl OpenMap {
             self.seen.insert(key.clone());
         }
         self.pending = Pending::Key(key, mark, lead);
-        Ok(())
+        Ok(None)
     }
 
     fn has(&self, key: &Arc<str>) -> bool {
@@ -85,6 +100,11 @@ impl OpenMap {
 
     fn mark_of(&self, key: &Arc<str>) -> Option<Mark> {
         self.entries.iter().find(|entry| entry.key == *key).map(|entry| entry.mark)
+    }
+
+    /// What stands at keys that are there already.
+    pub(super) fn again(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.again)
     }
 
     /// The entries, with those of merged mappings that are not set here; the first of them wins.

@@ -1,7 +1,7 @@
 //! The files as last read, in the order given: of two objects with one name the first counts.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use steelyard_model::Diagnostic;
 use crate::dynamic::DynamicPlaces;
 use crate::key::Key;
 use crate::load::load_with;
+use crate::object::{Object, Soundness};
 use crate::source::{ReadLimits, Source, SourceText};
 use crate::spot::Text;
 use crate::words::Words;
@@ -76,7 +77,17 @@ impl<T: Extract> Reading<T> {
         }
         let is_dynamic = self.dynamic.holds(&source.name);
         let text = Text::of(source, &self.limits, is_dynamic);
-        let loaded = load_with(&mut self.words, &text);
+        let mut loaded = load_with(&mut self.words, &text);
+        let is_known = |object: &&Object| object.soundness != Soundness::Nameless;
+        let mut stood = Box::default();
+        if let Some(former) = former.filter(|_| loaded.broken) {
+            let here: BTreeSet<Key> = loaded.objects.iter().filter(is_known).map(Key::of).collect();
+            let lost = former.content.standing().filter(|key| !here.contains(key));
+            stood = lost.cloned().collect::<Box<[Key]>>();
+        }
+        // What stands may be what it is that cannot be named.
+        let stands = |kind: &str| stood.iter().any(|key| *key.reference.kind == *kind);
+        loaded.objects.retain(|it| is_known(&it) || !stands(&it.reference.kind));
         // Each tree goes before the next object is extracted.
         let objects = loaded.objects.into_iter().map(|object| {
             let written = Written::of(&object);
@@ -91,12 +102,7 @@ impl<T: Extract> Reading<T> {
         objects.sort_by(|a, b| a.written().key.cmp(&b.written().key));
         let (diagnostics, is_broken) = (loaded.diagnostics.into(), loaded.broken);
         let was_whole = !is_broken || former.is_some_and(|former| former.content.was_whole);
-        let stood = Box::default();
-        let mut content = Content { objects, diagnostics, is_broken, was_whole, stood };
-        if let Some(former) = former.filter(|_| is_broken) {
-            let lost = former.content.standing().filter(|key| content.named(key).next().is_none());
-            content.stood = lost.cloned().collect();
-        }
+        let content = Content { objects, diagnostics, is_broken, was_whole, stood };
         File { text, content: Arc::new(content) }
     }
 
@@ -172,7 +178,9 @@ impl<T: Extract> Content<T> {
 
     /// The names in it, and those that it had before it broke.
     pub(super) fn standing(&self) -> impl Iterator<Item = &Key> {
-        self.keys().chain(&self.stood)
+        let named = self.objects.iter().map(|object| object.written());
+        let named = named.filter(|written| written.soundness != Soundness::Nameless);
+        named.map(|written| &written.key).chain(&self.stood)
     }
 
     /// The names in it, in order, each as often as it is there.

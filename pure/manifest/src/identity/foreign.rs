@@ -9,7 +9,7 @@ use crate::nameless::Nameless;
 use crate::tree::{Node, Value};
 
 /// API groups of which this program reads a kind, today or in former versions.
-const READ: [&str; 7] = [
+const READ: [&str; 8] = [
     "",
     "apps",
     "discovery.k8s.io",
@@ -17,6 +17,7 @@ const READ: [&str; 7] = [
     "metallb.io",
     "metallb.universe.tf",
     "networking.k8s.io",
+    "traefik.io",
 ];
 
 /// Kinds that are nobody else's.

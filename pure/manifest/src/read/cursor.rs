@@ -10,7 +10,7 @@ use super::Session;
 use super::problem::{Address, Error};
 use super::trail::Trail;
 use crate::kinds::file::UNLESS_FALSE;
-use crate::tree::{Node, Plain, Value};
+use crate::tree::{Entry, Node, Plain, Value};
 
 use access::{Entries, Items, Words};
 
@@ -79,6 +79,15 @@ impl<'t, 'de> Cursor<'t, 'de> {
         self.session.mends && !matches!(self.node.scalar(), Some(Plain::Bool(false)))
     }
 
+    /// What of a list is meant where a mapping is wanted: the first that it has.
+    fn first_of(items: &[Node]) -> &[Entry] {
+        let mappings = items.iter().filter_map(|item| match &item.resolved().value {
+            Value::Map(entries) => Some(&**entries),
+            _ => None,
+        });
+        mappings.into_iter().next().unwrap_or_default()
+    }
+
     fn entries<V: Visitor<'de>>(
         self,
         fields: Option<&'static [&'static str]>,
@@ -91,6 +100,9 @@ impl<'t, 'de> Cursor<'t, 'de> {
                     && (self.is_empty_mapping() || self.is_said_by_being_there()) =>
             {
                 visitor.visit_map(Entries::new(self, &[], fields))
+            }
+            Value::List(items) if fields.is_some() && self.session.mends => {
+                visitor.visit_map(Entries::new(self, Self::first_of(items), fields))
             }
             // Only at the root or in a list; elsewhere null was taken as absent.
             _ => Err(Error::wants("a mapping")),
@@ -218,7 +230,7 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
             Value::Scalar { text, .. } if self.session.is_of_traefik => {
                 visitor.visit_seq(Words::of(text))
             }
-            Value::Scalar { .. } if self.session.mends => {
+            Value::Scalar { .. } | Value::Map(_) if self.session.mends => {
                 visitor.visit_seq(Items::new(self, std::slice::from_ref(self.node)))
             }
             _ => Err(Error::wants("a list")),

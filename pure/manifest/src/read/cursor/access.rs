@@ -102,6 +102,10 @@ impl<'de> Entries<'_, 'de> {
         let own = fields.iter().copied().find(|it| **it == *entry.key);
         let own = own.or_else(|| fields.iter().copied().find(is_folded));
         if own.is_some() {
+            // Of a name that stands there in two spellings the first is meant.
+            if session.mends && own.is_some_and(|own| self.is_again(entry, own)) {
+                return None;
+            }
             let is_there = !matches!(entry.node.resolved().value, Value::Null);
             return own.filter(|_| is_there);
         }
@@ -119,6 +123,13 @@ impl<'de> Entries<'_, 'de> {
 }
 
 impl Entries<'_, '_> {
+    /// Whether an entry before this one is the same field.
+    fn is_again(&self, entry: &Entry, own: &str) -> bool {
+        let before = self.all.iter().take_while(|it| !std::ptr::eq(*it, entry));
+        let is_it = |it: &Entry| it.key.eq_ignore_ascii_case(own);
+        before.into_iter().any(|it| is_it(it) && !matches!(it.node.resolved().value, Value::Null))
+    }
+
     /// The field that an unknown one is likely to be, unless that one is there too.
     fn meant(&self, key: &str, fields: &'static [&'static str]) -> Option<&'static str> {
         let meant = nearest(key, fields.iter().copied())?;
