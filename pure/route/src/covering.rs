@@ -1,7 +1,8 @@
 //! Whether one rule holds wherever another one does.
 //!
-//! Invariant: what is said holds for every request; it may go unsaid where it would hold, since
-//! rules can be compared in a bounded number of steps only, and expressions by their text.
+//! Invariant: what is said holds for every request whose host is written without the dot of the
+//! root; it may go unsaid where it would hold, since rules can be compared in a bounded number of
+//! steps only, and expressions by their text.
 
 use steelyard_model::routing::matcher::{Matcher, Values, without_brackets};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
@@ -93,12 +94,10 @@ fn contains(wide: &Matcher, narrow: &Matcher) -> bool {
     match (wide, narrow) {
         (Matcher::Host(wide), Matcher::Host(narrow))
         | (Matcher::Sni(wide), Matcher::Sni(narrow)) => contains_host(wide, narrow),
-        (Matcher::HostRegex(wide), Matcher::Host(HostPattern::Exact(host))) => {
-            wide.is_found_in(without_brackets(host))
-        }
-        (Matcher::RootedHostRegex(wide), Matcher::Host(HostPattern::Exact(host))) => {
-            as_written(host).iter().all(|host| wide.is_found_in(host))
-        }
+        (
+            Matcher::HostRegex(wide) | Matcher::RootedHostRegex(wide),
+            Matcher::Host(HostPattern::Exact(host)),
+        ) => wide.is_found_in(without_brackets(host)),
         (Matcher::SniRegex(wide), Matcher::Sni(HostPattern::Exact(host))) => wide.is_found_in(host),
         (Matcher::Path(wide), Matcher::Path(narrow)) => contains_path(wide, narrow),
         (Matcher::Header(name, wide), Matcher::Header(other, narrow))
@@ -148,22 +147,14 @@ fn contains_values(wide: &Values, narrow: &Values) -> bool {
     }
 }
 
-/// How those ask that ask for a host.
-fn as_written(host: &str) -> [String; 2] {
-    let host = without_brackets(host);
-    [host.to_owned(), format!("{host}.")]
-}
-
 /// Whether no request is what both want.
 fn excludes(one: &Matcher, other: &Matcher) -> bool {
     match (one, other) {
         (Matcher::Host(one), Matcher::Host(HostPattern::Exact(name))) => !one.matches(name),
-        (Matcher::HostRegex(one), Matcher::Host(HostPattern::Exact(name))) => {
-            !one.is_found_in(without_brackets(name))
-        }
-        (Matcher::RootedHostRegex(one), Matcher::Host(HostPattern::Exact(name))) => {
-            !as_written(name).iter().any(|name| one.is_found_in(name))
-        }
+        (
+            Matcher::HostRegex(one) | Matcher::RootedHostRegex(one),
+            Matcher::Host(HostPattern::Exact(name)),
+        ) => !one.is_found_in(without_brackets(name)),
         (
             Matcher::Path(one),
             Matcher::Path(PathPattern { form, shape: PathShape::Exact(path) }),
