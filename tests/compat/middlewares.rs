@@ -58,7 +58,11 @@ pub(crate) fn of_requests(case: &Case) -> Vec<String> {
     if passed_over(case).is_some() {
         return Vec::new();
     }
-    let wants_error = case.content["expected"]["buildError"].as_bool();
+    // Or the words of the error, which are no business of ours.
+    let wants_error = match &case.content["expected"]["buildError"] {
+        Value::String(_) => Some(true),
+        said => said.as_bool(),
+    };
     let filter = match built(&case.content["middleware"]) {
         Some(filter) => filter,
         None if wants_error == Some(true) => return Vec::new(),
@@ -219,6 +223,7 @@ fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
     let expected = &case["expected"];
     let mut entered = frame.enter(&mut cx, &mut request, Got::Nothing);
     let mut wrong = Vec::new();
+    let mut has_asked = false;
     loop {
         let got = match entered {
             Enter::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
@@ -231,14 +236,24 @@ fn passed(request: &Value, case: &Value, recipe: &Recipe) -> Vec<String> {
                 if case["function"].as_str() == Some("forwardAuthRequestHeaders") {
                     return asked(&letter, expected);
                 }
+                has_asked = true;
+                wrong.extend(asked(&letter, &expected["authRequest"]));
                 fetched(&letter, &case["authServer"])
             }
             _ => break,
         };
         entered = frame.enter(&mut cx, &mut request, got);
     }
+    if expected["authCalled"].as_bool().is_some_and(|called| called != has_asked) {
+        wrong.push(format!("somebody is asked who may pass: {has_asked}"));
+    }
     let (answer, more) = match entered {
-        Enter::Next => (of_backend(&case["backend"]), sent_on(&request, expected)),
+        Enter::Next => {
+            let stays = expected["nextCalled"].as_bool() == Some(false);
+            let mut more = sent_on(&request, expected);
+            more.extend(stays.then(|| "it lets it on".to_owned()));
+            (of_backend(&case["backend"]), more)
+        }
         Enter::Answer(answer) => {
             let called = expected["nextCalled"].as_bool() == Some(true);
             (*answer, Vec::from_iter(called.then(|| "it answers itself".to_owned())))
@@ -282,6 +297,8 @@ fn asked(letter: &Letter, expected: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let host = expected["host"].as_str().filter(|host| **host != *letter.authority);
     wrong.extend(host.map(|host| format!("{host} is asked, not {}", letter.authority)));
+    let method = expected["method"].as_str().filter(|method| **method != *letter.method);
+    wrong.extend(method.map(|method| format!("it asks by {}, not {method}", letter.method)));
     let target = expected["requestURI"].as_str().filter(|uri| **uri != *letter.target);
     wrong.extend(target.map(|uri| format!("{uri} is asked for, not {}", letter.target)));
     let said = Response {
@@ -318,10 +335,34 @@ fn sent_on(request: &RequestEdits<'_>, expected: &Value) -> Vec<String> {
     if let Some(expected) = wanted["requestURI"].as_str().filter(|expected| *expected != uri) {
         wrong.push(format!("{expected} is to go on, not {uri}"));
     }
+    if let Some(expected) =
+        wanted["query"].as_str().filter(|it| *it != query.trim_start_matches('?'))
+    {
+        wrong.push(format!("the query {expected} is to go on, not {query}"));
+    }
+    // That, or how it is written where it may be written in several ways.
+    let written = wanted["rawPath"].as_str().filter(|it| !it.is_empty());
+    let path = written.map_or_else(|| decoded(request.path()), |_| request.path().to_owned());
+    let expected = written.or_else(|| wanted["path"].as_str());
+    if wanted["requestURI"].is_null() && expected.is_some_and(|expected| *expected != *path) {
+        wrong.push(format!("{expected:?} is to go on, not {path}"));
+    }
     if let Some(host) = wanted["host"].as_str().filter(|host| *host != request.authority()) {
         wrong.push(format!("{host} is to be asked for, not {}", request.authority()));
     }
     wrong
+}
+
+/// What a path says that is written so.
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(u8::from_str_radix(digits, 16).ok());
+        bytes.extend(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What of the response is not as expected.
@@ -338,6 +379,19 @@ fn received(response: &ResponseEdits<'_>, answer: &Response, expected: &Value) -
         wrong.push(format!("body {expected:?}, not {body:?}"));
     }
     let location = response.first("location").map(|it| String::from_utf8_lossy(it).into_owned());
+    let (scheme, rest) =
+        location.as_deref().unwrap_or_default().split_once("://").unwrap_or_default();
+    let path = rest.find('/').map_or("", |at| &rest[at..]);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    for (part, found) in [("locationScheme", scheme), ("locationPath", path)] {
+        if let Some(expected) = expected[part].as_str().filter(|it| *it != found) {
+            wrong.push(format!("{part} {expected}, not {found}"));
+        }
+    }
+    let within = |part: &&str| location.as_ref().is_some_and(|it| it.contains(part));
+    if let Some(part) = expected["locationContains"].as_str().filter(|part| !within(part)) {
+        wrong.push(format!("to something with {part}, not {location:?}"));
+    }
     match &expected["location"] {
         // A path that is asked for has a slash at least.
         Value::String(expected) => {

@@ -20,7 +20,7 @@ pub(crate) fn options(said: &Value) -> NginxProviderOptions {
     let namespace = said["watchNamespace"].as_str().map(str::to_owned);
     NginxProviderOptions {
         namespaces: namespace.into_iter().collect(),
-        labels: Vec::new(),
+        labels: labels(said["watchNamespaceSelector"].as_str().unwrap_or_default()),
         ingress_class: text("ingressClass", &usual.ingress_class),
         controller_class: text("controllerClass", &usual.controller_class),
         serves_without_class: is("watchIngressWithoutClass", false),
@@ -52,6 +52,12 @@ pub(crate) fn options(said: &Value) -> NginxProviderOptions {
         allows_snippets: is("allowSnippetAnnotations", false),
         validates_paths: is("strictValidatePathType", usual.validates_paths),
     }
+}
+
+/// `a=b,c=d`.
+fn labels(text: &str) -> Vec<(String, String)> {
+    let parts = text.split(',').filter_map(|part| part.split_once('='));
+    parts.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
 /// Whether a function comes to what is expected of it.
