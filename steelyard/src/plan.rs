@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use steelyard_manifest::{DynamicPlaces, Object, ReadLimits, Source, load_dynamic, load_unnamed};
-use steelyard_model::{Diagnostic, Severity};
+use steelyard_model::{Diagnostic, ProviderOptions, Severity};
 use steelyard_plan::{Facts, Plan};
 use steelyard_sources::SourceRoots;
 
@@ -118,26 +118,52 @@ fn dynamic(sources: &[Source], args: &PlanArgs) -> Result<String> {
         false => load_unnamed(it, &limits),
     };
     let objects: Vec<_> = sources.iter().flat_map(read).collect();
-    let made = steelyard_dynamic::dynamic(&objects, &args.world.fixed.providers());
-    for class in classes_missing(&objects) {
-        steelyard_terminal::complain(&format!(
-            "note: Traefik takes no Ingress of class `{class}` here: there is no IngressClass of \
-             that name, whose `spec.controller` would say whose they are; add it to the objects"
-        ));
+    let options = args.world.fixed.providers();
+    for note in untaken(&objects, &options.ingress) {
+        steelyard_terminal::complain(&note);
     }
+    let made = steelyard_dynamic::dynamic(&objects, &options);
     Ok(serde_json::to_string_pretty(&made)? + "\n")
 }
 
-/// Classes that Ingresses name and no IngressClass has: Traefik's providers look there for whose an
-/// Ingress is.
-fn classes_missing(objects: &[Object]) -> BTreeSet<String> {
+/// The controller of IngressClasses that are Traefik's.
+const CONTROLLER: &str = "traefik.io/ingress-controller";
+
+/// Of which Ingresses Traefik's providers do not see whose they are, by their class: that is said
+/// by an IngressClass, where such are looked up.
+fn untaken(objects: &[Object], options: &ProviderOptions) -> Vec<String> {
+    let is_blind = options.disable_cluster_scope_resources || options.disable_ingress_class_lookup;
     let of = |kind: &'static str| objects.iter().filter(move |it| &*it.reference.kind == kind);
     let named = of("Ingress").filter_map(|it| {
         let written: Value = it.read_lenient().value?;
         Some(written["spec"]["ingressClassName"].as_str()?.to_owned())
     });
-    let is_there = |name: &String| of("IngressClass").any(|it| *it.reference.name == **name);
-    named.filter(|name| !is_there(name)).collect()
+    let is_traefiks = |it: &Object| {
+        let written: Option<Value> = it.read_lenient().value;
+        written.is_some_and(|it| it["spec"]["controller"] == CONTROLLER)
+    };
+    // That of class nginx looks them up in any case.
+    let is_seen = |name: &String| {
+        let mut classes = of("IngressClass").filter(|it| *it.reference.name == **name);
+        classes.any(|it| !(is_blind && is_traefiks(it)))
+    };
+    let classes: BTreeSet<String> = named.filter(|name| !is_seen(name)).collect();
+    classes.iter().map(|class| untaken_class(class, is_blind)).collect()
+}
+
+fn untaken_class(class: &str, is_blind: bool) -> String {
+    match (class, is_blind) {
+        ("", _) => "note: Traefik takes no Ingress whose ingressClassName is empty; leave it out"
+            .to_owned(),
+        (class, true) => format!(
+            "note: Traefik takes no Ingress of class `{class}` here: by its options it looks up no \
+             IngressClass; name the class in the annotation `kubernetes.io/ingress.class` instead"
+        ),
+        (class, false) => format!(
+            "note: Traefik takes no Ingress of class `{class}` here: there is no IngressClass of \
+             that name, whose `spec.controller` would say whose they are; add it to the objects"
+        ),
+    }
 }
 
 /// What is known of this node, as the options of `plan` change it.

@@ -1,0 +1,1 @@
+plan tests/golden/commands/blind -o traefik --providers.kubernetesingress.disableingressclasslookup=true
