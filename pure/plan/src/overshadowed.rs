@@ -2,11 +2,11 @@
 //! the ones that would have asked who it is, where the other asks nobody.
 //!
 //! Only what is sure is said: the rule of the one covers that of the other, and both are on the
-//! ladder of numbers, which serves its own best whatever the other ladder bids. Of two on different
-//! ladders only the latter is said, where the one bids more: than that route on the ladder of
-//! numbers, or than anybody on the other one. What is compared is bounded, so of thousands of
-//! routes for one host some go unsaid. Ingresses among themselves are no business of this: narrower
-//! ones go first there, and of equal ones the join says so.
+//! ladder of numbers, which serves its own best whatever the other ladder bids; or they are on
+//! different ladders, and the one bids more: than that route on the ladder of numbers, or than
+//! anybody on the other one. What is compared is bounded, so of thousands of routes for one host
+//! some go unsaid. Ingresses among themselves are no business of this: narrower ones go first
+//! there, and of equal ones the join says so.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ const MOST_AHEAD: usize = 64;
 pub(crate) struct Overshadowed {
     /// Routes by each host that they name; those for others below none.
     by_host: HashMap<Option<Arc<str>>, Ladders>,
+    /// How many fallbacks stand at hosts: each makes its ladder bid the least where it is the best.
+    fallbacks: usize,
     behind: BTreeMap<RouteId, Behind>,
     found: Vec<Diagnostic>,
 }
@@ -42,14 +44,13 @@ pub(crate) struct Overshadowed {
 #[derive(Debug, Default)]
 struct Ladders(SmallVec<[Arc<Route>; 1]>);
 
-/// A route, and those that cover it: of each of its listeners the first, if there is one.
+/// A route, and those that cover it: of each of its listeners the first on each ladder, if there is
+/// one.
 #[derive(Debug)]
 struct Behind {
     route: Arc<Route>,
     ahead: Vec<Arc<Route>>,
     is_everywhere: bool,
-    /// Those on the other ladder that cover it, and are chosen before its own.
-    across: Vec<Arc<Route>>,
 }
 
 impl Overshadowed {
@@ -57,6 +58,7 @@ impl Overshadowed {
     pub(crate) fn follow(&mut self, before: &RoutingMap, now: &RoutingMap) {
         let differing = now.routes.differing(&before.routes);
         let mut touched: HashSet<Option<Arc<str>>> = HashSet::new();
+        let fallbacks = self.fallbacks;
         for id in &differing {
             self.behind.remove(*id);
             if let Some(route) = before.routes.get(*id).filter(|route| is_judged(route)) {
@@ -67,13 +69,17 @@ impl Overshadowed {
             }
             if let Some(route) = now.routes.get(*id).filter(|route| is_judged(route)) {
                 for host in hosts(route) {
-                    self.by_host.entry(host.clone()).or_default().insert(route);
+                    self.put_in(&host, route);
                     touched.insert(host);
                 }
             }
         }
         if touched.contains(&None) {
             touched = self.by_host.keys().cloned().collect();
+        } else {
+            let firsts = touched.iter().flat_map(|host| self.firsts(host)).collect::<Vec<_>>();
+            touched.extend(firsts);
+            touched.extend(((fallbacks == 0) != (self.fallbacks == 0)).then_some(None));
         }
         for host in touched {
             self.judge(&host);
@@ -100,7 +106,13 @@ impl Overshadowed {
         &self.found
     }
 
+    fn put_in(&mut self, host: &Option<Arc<str>>, route: &Arc<Route>) {
+        self.by_host.entry(host.clone()).or_default().insert(route);
+        self.fallbacks += usize::from(host.is_some() && route.rank.specific.is_fallback);
+    }
+
     fn take_out(&mut self, host: &Option<Arc<str>>, route: &Route) {
+        self.fallbacks -= usize::from(host.is_some() && route.rank.specific.is_fallback);
         let Some(all) = self.by_host.get_mut(host) else { return };
         all.0.retain(|other| other.id != route.id);
         if all.0.is_empty() {
@@ -108,34 +120,76 @@ impl Overshadowed {
         }
     }
 
+    /// The hosts by which those of several are looked at that stand at this one too.
+    fn firsts(&self, host: &Option<Arc<str>>) -> Vec<Option<Arc<str>>> {
+        let here = self.by_host.get(host).into_iter().flat_map(|all| &all.0);
+        here.filter_map(|route| hosts(route).into_iter().next()).collect()
+    }
+
     /// Looks anew who is behind whom at a host.
     fn judge(&mut self, host: &Option<Arc<str>>) {
-        let (Self { by_host, behind, .. }, none) = (self, Ladders::default());
-        let (here, anywhere) =
-            (by_host.get(host).unwrap_or(&none), by_host.get(&None).unwrap_or(&none));
-        let anywhere = if host.is_some() { anywhere } else { &none };
-        let both = [here, anywhere];
-        if both.iter().all(|it| it.numbered().is_empty()) {
-            // As most are, where Ingresses are alone.
-            here.0.iter().for_each(|route| _ = behind.remove(&route.id));
+        let none = Ladders::default();
+        let both = self.standing(host, &none);
+        // As most are, where Ingresses are alone.
+        let is_alone = both.iter().all(|it| it.numbered().is_empty());
+        if is_alone && self.behind.is_empty() {
             return;
         }
-        let bid = both.iter().filter_map(|it| it.specific().first()).map(|it| it.rank.number).max();
-        for route in &here.0 {
-            // One of several hosts is looked at by its first: who covers it is at each of them.
-            if hosts(route).first() != Some(host) {
-                continue;
-            }
-            let across = both.map(|all| all.across(route, bid)).concat();
-            let ahead = match route.rank.ladder {
-                Ladder::Priority => both.map(|all| first_ahead(all.numbered(), route)).concat(),
-                Ladder::Specific => Vec::new(),
-            };
-            match Behind::of(route, &ahead, across) {
-                Some(made) => drop(behind.insert(route.id.clone(), made)),
-                None => drop(behind.remove(&route.id)),
+        // One of several hosts is looked at by its first: who covers it is at each of them.
+        let looked_at = both[0].0.iter().filter(|route| hosts(route).first() == Some(host));
+        let made = |route| if is_alone { None } else { self.judged(route, both) };
+        let judged: Vec<_> = looked_at.map(|route| (route.id.clone(), made(route))).collect();
+        for (id, made) in judged {
+            match made {
+                Some(made) => drop(self.behind.insert(id, made)),
+                None => drop(self.behind.remove(&id)),
             }
         }
+    }
+
+    /// Those that name a host, and those that name none.
+    fn standing<'a>(&'a self, host: &Option<Arc<str>>, none: &'a Ladders) -> [&'a Ladders; 2] {
+        let here = self.by_host.get(host).unwrap_or(none);
+        [here, self.by_host.get(&None).filter(|_| host.is_some()).unwrap_or(none)]
+    }
+
+    /// Who goes before a route, of those that stand at its first host and at none.
+    fn judged(&self, route: &Arc<Route>, both: [&Ladders; 2]) -> Option<Behind> {
+        let (own, across) = match route.rank.ladder {
+            Ladder::Priority => {
+                let own = both.map(|all| first_ahead(all.numbered(), route)).concat();
+                (own, self.bidding_more(route, both))
+            }
+            Ladder::Specific => {
+                // At none of its hosts does anybody of its own ladder bid more than this.
+                let (none, mut bid) = (Ladders::default(), None);
+                for host in hosts(route) {
+                    let there = self.standing(&host, &none).into_iter();
+                    let most =
+                        there.filter_map(|it| Some(it.specific().first()?.rank.number)).max();
+                    bid = bid.max(most);
+                }
+                let least = bid.unwrap_or(i64::MAX);
+                (Vec::new(), both.map(|all| covering(all.numbered(), route, least)).concat())
+            }
+        };
+        Behind::of(route, [&own, &across])
+    }
+
+    /// Ingresses that cover a route, and for which their ladder bids more than its number.
+    fn bidding_more(&self, route: &Arc<Route>, both: [&Ladders; 2]) -> Vec<Arc<Route>> {
+        let found = both.map(|all| covering(all.specific(), route, route.rank.number)).concat();
+        if found.is_empty() || (self.fallbacks > 0 && hosts(route).contains(&None)) {
+            // There, fallbacks of hosts that the rule does not name may be the best.
+            return Vec::new();
+        }
+        // Where a fallback is the best of its ladder, this bids the least there is.
+        let (none, hosts) = (Ladders::default(), hosts(route));
+        let all = hosts.iter().flat_map(|host| self.standing(host, &none));
+        let fallbacks = all.flat_map(|it| it.specific()).filter(|it| it.rank.specific.is_fallback);
+        let first = fallbacks.min_by(|a, b| order(a, b));
+        let is_sure = |it: &Arc<Route>| first.is_none_or(|first| goes_before(it, first));
+        found.into_iter().filter(is_sure).collect()
     }
 }
 
@@ -164,18 +218,6 @@ impl Ladders {
         };
         self.0.insert(at, route.clone());
     }
-
-    /// Those on the other ladder that cover a route and are chosen before any of its own that it
-    /// would be served among. `bid` is the most that the ladder of Ingresses can bid.
-    fn across(&self, route: &Arc<Route>, bid: Option<i64>) -> Vec<Arc<Route>> {
-        let (others, least) = match route.rank.ladder {
-            Ladder::Priority => (self.specific(), route.rank.number),
-            Ladder::Specific => (self.numbered(), bid.unwrap_or(i64::MAX)),
-        };
-        let ahead = others.iter().take_while(|it| it.rank.number > least).take(MOST_AHEAD);
-        let at_one = |it: &&Arc<Route>| it.listeners.iter().any(|at| route.listeners.contains(at));
-        ahead.filter(at_one).filter(|it| covers(&it.rule, &route.rule)).cloned().collect()
-    }
 }
 
 impl Behind {
@@ -184,22 +226,31 @@ impl Behind {
         self.ahead.first().filter(|_| self.is_everywhere)
     }
 
-    /// Of a route, by all that are known to cover it.
-    fn of(route: &Arc<Route>, covering: &[Arc<Route>], across: Vec<Arc<Route>>) -> Option<Self> {
+    /// Of a route, by all on either ladder that are known to go before it and cover it.
+    fn of(route: &Arc<Route>, covering: [&[Arc<Route>]; 2]) -> Option<Self> {
         let (mut ahead, mut is_everywhere) = (Vec::<Arc<Route>>::new(), true);
         for listener in &route.listeners {
-            let there = covering.iter().filter(|other| other.listeners.contains(listener));
-            match there.min_by(|a, b| order(a, b)) {
-                None => is_everywhere = false,
-                Some(first) if ahead.iter().all(|known| known.id != first.id) => {
-                    ahead.push(first.clone());
+            let first = |all: &[Arc<Route>]| {
+                let there = all.iter().filter(|other| other.listeners.contains(listener));
+                there.min_by(|a, b| order(a, b)).cloned()
+            };
+            let firsts = covering.map(first);
+            is_everywhere &= firsts.iter().any(Option::is_some);
+            for first in firsts.into_iter().flatten() {
+                if ahead.iter().all(|known| known.id != first.id) {
+                    ahead.push(first);
                 }
-                Some(_) => {}
             }
         }
-        let is_behind = !ahead.is_empty() || !across.is_empty();
-        is_behind.then(|| Self { route: route.clone(), ahead, is_everywhere, across })
+        (!ahead.is_empty()).then(|| Self { route: route.clone(), ahead, is_everywhere })
     }
+}
+
+/// Those of another ladder, the highest number first, that cover a route and have more than `least`.
+fn covering(all: &[Arc<Route>], route: &Route, least: i64) -> Vec<Arc<Route>> {
+    let ahead = all.iter().take_while(|it| it.rank.number > least).take(MOST_AHEAD);
+    let at_one = |it: &&Arc<Route>| it.listeners.iter().any(|at| route.listeners.contains(at));
+    ahead.filter(at_one).filter(|it| covers(&it.rule, &route.rule)).cloned().collect()
 }
 
 /// Those of `all` that go before a route and cover it.
@@ -231,9 +282,9 @@ fn goes_before(one: &Route, other: &Route) -> bool {
 }
 
 fn said(map: &RoutingMap, behind: &Behind) -> Option<Diagnostic> {
-    let Behind { route, ahead, across, .. } = behind;
+    let Behind { route, ahead, .. } = behind;
     if is_guarded(map, &route.uses) {
-        let open = ahead.iter().chain(across).find(|other| is_open(map, other));
+        let open = ahead.iter().find(|other| is_open(map, other));
         if let Some(other) = open {
             let message = format!(
                 "nobody is asked who it is: {} goes first wherever this route matches, and has no \

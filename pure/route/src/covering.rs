@@ -3,6 +3,7 @@
 //! Invariant: what is said holds for every request whose host is written without the dot of the
 //! root; it may go unsaid where it would hold, since rules can be compared in a bounded number of
 //! steps only, and expressions by their text.
+//! A request has a path, which begins with `/`: others are answered before any rule is asked.
 
 use steelyard_model::routing::matcher::{Matcher, Values, without_brackets};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
@@ -70,8 +71,32 @@ fn always(matcher: &Matcher, is: bool) -> bool {
     match matcher {
         Matcher::Invalid(_) => true,
         Matcher::Host(HostPattern::Any) | Matcher::Sni(HostPattern::Any) => is,
+        Matcher::HostRegex(expression) | Matcher::SniRegex(expression) => {
+            // A name has no line break, which `.` is not.
+            let source = expression.source();
+            let is_whole = source.ends_with(".*$");
+            is && begins_all(if is_whole { source.trim_end_matches('$') } else { source }, &[""])
+        }
+        Matcher::Path(path) => is && takes_all(&path.shape),
         _ => false,
     }
+}
+
+/// Whether every path is meant.
+fn takes_all(shape: &PathShape) -> bool {
+    match shape {
+        PathShape::Elements(prefix) => prefix.is_empty(),
+        PathShape::Bytes(prefix) => prefix.is_empty() || **prefix == *"/",
+        PathShape::Regex(expression) => begins_all(expression.source(), &["", "/", "/?"]),
+        PathShape::Exact(_) => false,
+    }
+}
+
+/// Whether an expression is no more than one of `starts`, at the beginning or anywhere, or that with
+/// `.*` after it: it is found in every text that begins so.
+fn begins_all(source: &str, starts: &[&str]) -> bool {
+    let source = source.strip_prefix('^').unwrap_or(source);
+    starts.contains(&source.strip_suffix(".*").unwrap_or(source))
 }
 
 fn literal((wide, is): (&Matcher, bool), (narrow, wanted): (&Matcher, bool)) -> bool {

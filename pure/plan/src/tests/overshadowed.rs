@@ -50,8 +50,11 @@ fn guarded(name: &str, rule: &str, priority: u32) -> String {
 }
 
 fn behind(plan: &Plan) -> Vec<String> {
-    let of_routes = ["route-shadowed", "route-duplicate", "protection-shadowed"];
-    let found = plan.diagnostics.iter().filter(|it| of_routes.contains(&it.code.as_str()));
+    said_of(plan, &["route-shadowed", "route-duplicate", "protection-shadowed"])
+}
+
+fn said_of(plan: &Plan, codes: &[&str]) -> Vec<String> {
+    let found = plan.diagnostics.iter().filter(|it| codes.contains(&it.code.as_str()));
     found.map(|it| format!("{} {}", it.object.as_ref().unwrap(), it.path)).collect()
 }
 
@@ -89,6 +92,7 @@ fn what_is_kept_says_the_same_as_from_scratch() {
         "Ingress a",
         "Ingress b",
         "Ingress \"*.a\"",
+        "guarded HostRegexp(`.+`)",
     ];
     let mut planner = Planner::default();
     let mut seed = 7_usize;
@@ -152,7 +156,53 @@ fn a_guard_on_one_ladder_is_behind_the_other() {
     ] {
         let snapshot = resolve(&items(&own(&text)), &ResolveOptions::default());
         let found = plan(&snapshot, &Holdings::default(), &facts("n"));
+        assert_eq!(said_of(&found, &["protection-shadowed"]), expected, "{text}");
+    }
+}
+
+/// Whom the other ladder goes before wherever it matches gets no request, whether it asks or not:
+/// also where only one of the rules says that any path will do.
+#[test]
+fn what_is_behind_the_other_ladder_is_said() {
+    let plain = |rule: &str, priority: Option<u32>| {
+        let priority = priority.map(|it| format!("    priority: {it}\n"));
+        ingress_route("r", &[rule.to_owned()]) + &priority.unwrap_or_default()
+    };
+    let both = "Host(`a`) && PathPrefix(`/`)";
+    let (at_all, fallback) = (
+        ("a", "/"),
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+         metadata: {name: f}\nspec: {ingressClassName: traefik, defaultBackend: {service: {name: \
+         s, port: {number: 80}}}}\n",
+    );
+    let route = "IngressRoute/default/r spec.routes[0]";
+    let rule = "Ingress/default/i spec.rules[0].http.paths[0]";
+    for (text, expected) in [
+        (plain("Host(`a`)", None) + &ingress("i", at_all, ""), vec![route]),
+        (plain(both, Some(9)) + &ingress("i", at_all, ""), vec![route]),
+        (plain(both, Some(9)) + &ingress("i", at_all, &number(10)), vec![route]),
+        (guarded("r", "Host(`a`)", 9) + &ingress("i", at_all, ""), vec![route]),
+        // What it does with a default backend hangs on whose request it is.
+        (plain("Host(`a`)", Some(9)) + &ingress("i", at_all, "") + fallback, vec![route]),
+        (plain("Host(`a`) || Host(`b`)", Some(9)) + fallback, vec![]),
+        // Its own number is no lower, or it takes what the other one does not.
+        (plain("Host(`a`)", Some(99)) + &ingress("i", ("a", "/x"), ""), vec![rule]),
+        (plain("Host(`a`) && Path(`/y`)", Some(99)) + &ingress("i", at_all, ""), vec![]),
+        (plain("Host(`a`) || Host(`b`)", Some(9)) + &ingress("i", at_all, ""), vec![]),
+        (plain("Host(`a`)", Some(9)) + &ingress("i", ("a", "/x"), ""), vec![]),
+        // Within one ladder.
+        (plain("HostRegexp(`.+`) && PathPrefix(`/`)", None) + &guarded("g", "Host(`a`)", 9), {
+            vec!["IngressRoute/default/g spec.routes[0]"]
+        }),
+        (ingress_route("g", &["PathPrefix(`/`)".to_owned()]) + &plain("Host(`b`)", Some(5)), {
+            vec![route]
+        }),
+    ] {
+        let text = format!("{ASKING}{text}");
+        let snapshot = resolve(&items(&text), &ResolveOptions::default());
+        let found = plan(&snapshot, &Holdings::default(), &facts("n"));
         assert_eq!(behind(&found), expected, "{text}");
+        assert_eq!(found.routes.unreached().len(), expected.len(), "{text}");
     }
 }
 

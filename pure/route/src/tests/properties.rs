@@ -30,7 +30,10 @@ fn word(from: &'static [&'static str]) -> impl Strategy<Value = Arc<str>> {
 
 fn expression() -> impl Strategy<Value = Expression> {
     static COMPILED: LazyLock<Vec<Expression>> = LazyLock::new(|| {
-        let sources = ["^a", "b$", "/a", ".", "^$", "^/a", "^/ab?$", "^/a/|x"];
+        let sources = [
+            "^a", "b$", "/a", ".", "^$", "^/a", "^/ab?$", "^/a/|x", "", ".*", "^.*$", "^/",
+            "^/.*$", "^/?.*", "/$", ".*b$", "^/.+$",
+        ];
         sources.map(|source| Expression::new(source).expect("it is right")).to_vec()
     });
     select(&COMPILED[..])
