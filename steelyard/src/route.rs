@@ -5,6 +5,7 @@ mod connected;
 pub(crate) mod passing;
 mod place;
 pub(crate) mod ruled;
+pub(crate) mod through;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use connected::{ConnectionRow, Taken};
 use passing::Passing;
 use place::{Way, chosen};
 use ruled::{Ruled, words};
+use through::{Arrived, Through};
 
 /// `steelyard route`.
 #[derive(Args)]
@@ -80,26 +82,31 @@ pub fn run(mut args: RouteArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let place = chosen(&way, &asked, args.entrypoint.as_deref(), args.client_ip)?;
     let point = &place.point.id;
     let mut slots = Slots::default();
-    let (mut head, client) = way.head(&asked, &mut slots, point, args.client_ip)?;
+    let (head, client) = way.head(&asked, &mut slots, point, args.client_ip)?;
+    let mut slots = Slots::default();
+    // Filters see its query as endpoints do.
+    let (mut within, _) = way.head(&asked, &mut slots, point, args.client_ip)?;
+    within.semicolons = Semicolons::default();
+    let is_tls = asked.is_tls;
+    let arrived = Arrived { point, is_tls, head: &head, within: &within, client };
+    let through = Through::of(&snapshot.routing, &table, arrived);
+    let rejected = way.rejects(&through, arrived);
     let subject = RequestSubject::new(&head, client);
-    let ruling = table.ruling(point, asked.is_tls, &subject);
-    let rejected = way.rejects(point, asked.is_tls, &subject, &ruling);
     let named = (subject.host(), asked.is_tls);
     let connection = ConnectionRow::of(&snapshot.routing, &table, point, named, args.client_ip);
     let left_out = ruled::left_out(&snapshot, &subject);
-    // Filters see its query as endpoints do.
-    head.semicolons = Semicolons::default();
-    let passing = Passing::of(&snapshot.routing, (point, asked.is_tls), &ruling);
-    let answer = passing.answer(&snapshot.routing, &head, (client, asked.is_tls));
+    let passing = Passing::of(&snapshot.routing, (point, is_tls), &through.ruling.winners);
+    let answer = passing.answer(&snapshot.routing, &within, (client, is_tls));
     let is_looked_at = |it: &ConnectionRow| matches!(it.taken, Taken::Requests | Taken::Certified);
     let is_met = connection.as_ref().is_none_or(is_looked_at);
-    let is_routed = rejected.is_none() && ruling.served_by().is_some() && is_met;
+    let is_routed = rejected.is_none() && through.ruling.served_by().is_some() && is_met;
     let found = Ruled {
         snapshot: &snapshot,
         plan: &plan,
         point,
-        is_tls: asked.is_tls,
-        ruling,
+        is_tls,
+        through,
+        within: &within,
         connection,
         rejected,
         left_out,

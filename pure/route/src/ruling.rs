@@ -76,30 +76,47 @@ pub enum Defeat {
 
 impl RoutingTable {
     /// What becomes of a request at an entry point.
-    pub fn ruling(
+    pub fn ruling<S: Subject>(
         &self,
         entry_point: &EntryPointId,
         is_tls: bool,
-        subject: &impl Subject,
+        subject: &S,
     ) -> Ruling<'_> {
+        self.ruling_through(entry_point, is_tls, std::slice::from_ref(subject))
+    }
+
+    /// The same of a request that filters change on its way through routes that lead to others:
+    /// as it comes, then as it is behind the first of them, and so on; as the last from there.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn ruling_through<S: Subject>(
+        &self,
+        entry_point: &EntryPointId,
+        is_tls: bool,
+        subjects: &[S],
+    ) -> Ruling<'_> {
+        let at = |depth: usize| &subjects[depth.min(subjects.len() - 1)];
         let mut winners = Vec::new();
         let table = self.entry_point(entry_point);
-        let mut next = table.and_then(|it| it.choose(is_tls, subject));
+        let mut next = table.and_then(|it| it.choose(is_tls, at(0)));
         while let Some(choice) = next {
             let route = choice.candidate;
-            let by = self.decision(&choice, subject);
+            let by = self.decision(&choice, at(winners.len()));
             winners.push(Winner { route, by });
             let leads_on = matches!(route.to, Destination::Routes(_)) && winners.len() < DEEPEST;
-            next = leads_on.then(|| self.child(&route.id, subject)).flatten();
+            next = leads_on.then(|| self.child(&route.id, at(winners.len()))).flatten();
         }
         let won = |route: &Route| winners.iter().any(|it: &Winner<'_>| it.route.id == route.id);
         let others = self.routes().filter(|it| it.kind.is_of_requests() && !won(it));
         let ladder = winners.last().map(|it| it.route.rank.ladder);
-        let lost = |route| Loser {
-            route,
-            why: self.defeat(route, (entry_point, is_tls), ladder, subject),
+        let lost = |route: &Route| {
+            let parent = winners.iter().position(|it| leads_to(it.route, &route.id));
+            let subject = at(parent.map_or(0, |parent| parent + 1));
+            self.defeat(route, (entry_point, is_tls), ladder, subject)
         };
-        let mut losers: Vec<Loser<'_>> = others.map(lost).collect();
+        let mut losers: Vec<Loser<'_>> =
+            others.map(|route| Loser { route, why: lost(route) }).collect();
         losers.sort_by(|a, b| {
             let (a, b) = (&a.route.rank, &b.route.rank);
             a.ladder.cmp(&b.ladder).then_with(|| a.before(b))
@@ -147,6 +164,10 @@ impl RoutingTable {
             None => Defeat::Ladder,
         }
     }
+}
+
+fn leads_to(route: &Route, other: &RouteId) -> bool {
+    matches!(&route.to, Destination::Routes(children) if children.contains(other))
 }
 
 /// What a ladder orders by.

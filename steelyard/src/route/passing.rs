@@ -9,13 +9,14 @@ use serde::Serialize;
 use steelyard_filters::{
     Answerer, Ask, Context, Flight, Got, Inward, Journey, Memory, Recipe, Response, Stack,
 };
+use steelyard_http::edits::RequestChanges;
 use steelyard_http::{Head, RequestEdits, RequestView};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_plan::FilterRow;
-use steelyard_route::Ruling;
+use steelyard_route::Winner;
 
 /// Answers that are given to filters before it is given up: more than any has questions.
 const MOST_QUESTIONS: usize = 64;
@@ -44,14 +45,14 @@ impl Passing {
     pub(crate) fn of(
         routing: &RoutingMap,
         (point, is_tls): (&EntryPointId, bool),
-        ruling: &Ruling<'_>,
+        winners: &[Winner<'_>],
     ) -> Self {
         let is_own = |it: &&std::sync::Arc<Listener>| {
             let is_held = it.security.is_tls() == is_tls && it.security != Security::Passthrough;
             it.entry_point == *point && it.gateway.is_none() && is_held
         };
         let shared = routing.listeners.values().find(is_own).into_iter().flat_map(|it| &it.uses);
-        let routed = ruling.winners.iter().flat_map(|won| &won.route.uses);
+        let routed = winners.iter().flat_map(|won| &won.route.uses);
         let kind = |one: &Use| routing.filters.get(&one.filter).map(|node| &node.filter);
         let each = |usage: &Use| usage.expanded(&routing.filters).unwrap_or_default();
         let mut uses: Vec<Use> = shared.flat_map(each).collect();
@@ -83,52 +84,110 @@ impl Passing {
         head: &dyn RequestView,
         (peer, is_tls): (IpAddr, bool),
     ) -> Option<FilterAnswer> {
-        let mut memory = Memory::seeded(0);
-        let recipe = |one: &Use| Recipe::among(one, &routing.filters, &mut memory);
-        let recipes: Vec<Option<Recipe>> = self.uses.iter().map(recipe).collect();
+        let recipes = self.recipes(routing);
         // What is not built closes all that pass it.
         if let Some(closed) = recipes.iter().position(Option::is_none) {
             return self.said(closed, UNSERVED);
         }
-        let recipes: Vec<Recipe> = recipes.into_iter().flatten().collect();
-        let mut stack = Stack::new(recipes);
-        let journey = Journey { is_tls, ..Journey::of(peer) };
-        let (mut notes, mut edits, mut got) = (Vec::new(), RequestEdits::new(head), Got::Nothing);
-        for _ in 0..MOST_QUESTIONS {
-            let mut cx = Context {
-                now: Instant::now(),
-                clock,
-                wall: || Duration::from_secs(clock()),
-                random: || None,
-                journey: &journey,
-                cause: Answerer::Gateway,
-                notes: &mut notes,
-            };
-            got = match stack.enter(&mut cx, &mut edits, got) {
-                Inward::Inside => return None,
-                Inward::Answer(response) => {
-                    return self.told(stack.answered()?, Some(&response));
-                }
-                Inward::Ask(Ask::Body { .. }) => Got::Body(Bytes::new()),
-                Inward::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
-                Inward::Ask(Ask::Work(job)) => Got::Done((job.work)()),
-                Inward::Ask(Ask::Sleep(_)) => Got::Nothing,
-                Inward::Ask(Ask::Begin { .. } | Ask::Fetch { .. } | Ask::Run { .. }) => {
-                    return self.told(stack.entering()?, None);
-                }
-            };
+        let recipes = recipes.into_iter().flatten().collect();
+        match entered(recipes, &mut RequestEdits::new(head), (peer, is_tls)) {
+            Entered::Inside => None,
+            Entered::Answered(at, response) => Some(self.told(at, Some(&response))),
+            Entered::Asking(at) => Some(self.told(at, None)),
         }
-        None
     }
 
-    fn told(&self, at: usize, response: Option<&Response>) -> Option<FilterAnswer> {
+    /// What the filters that let a request in make of it; and by name those that do not, or that
+    /// ask somebody else: as if those let it in, and changed nothing.
+    pub(super) fn let_in(
+        &self,
+        routing: &RoutingMap,
+        head: &dyn RequestView,
+        caller: (IpAddr, bool),
+    ) -> (RequestChanges, Vec<String>) {
+        let mut left_out = Vec::new();
+        loop {
+            let recipes = self.recipes(routing).into_iter().enumerate();
+            let (places, recipes): (Vec<usize>, Vec<Recipe>) = recipes
+                .filter(|(at, _)| !left_out.contains(at))
+                .filter_map(|(at, recipe)| Some((at, recipe?)))
+                .unzip();
+            let mut edits = RequestEdits::new(head);
+            let stopped = match entered(recipes, &mut edits, caller) {
+                Entered::Inside => None,
+                Entered::Answered(at, _) | Entered::Asking(at) => places.get(at).copied(),
+            };
+            let Some(stopped) = stopped else {
+                let names = left_out.into_iter().map(|at| self.rows[at].name.clone());
+                return (edits.into_changes(), names.collect());
+            };
+            left_out.push(stopped);
+        }
+    }
+
+    /// What each does; none of what is not built.
+    fn recipes(&self, routing: &RoutingMap) -> Vec<Option<Recipe>> {
+        let mut memory = Memory::seeded(0);
+        let recipe = |one: &Use| Recipe::among(one, &routing.filters, &mut memory);
+        self.uses.iter().map(recipe).collect()
+    }
+
+    fn told(&self, at: usize, response: Option<&Response>) -> FilterAnswer {
         let location = response.and_then(|it| it.first("location"));
-        Some(FilterAnswer {
-            filter: self.rows.get(at)?.name.clone(),
+        FilterAnswer {
+            filter: self.rows.get(at).map(|row| row.name.clone()).unwrap_or_default(),
             status: response.map(|it| it.status),
             location: location.map(|it| String::from_utf8_lossy(it).into_owned()),
-        })
+        }
     }
+}
+
+/// How far a request has come.
+enum Entered {
+    /// All let it in.
+    Inside,
+    /// The one at this place answers.
+    Answered(usize, Box<Response>),
+    /// The one at this place asks somebody else.
+    Asking(usize),
+}
+
+/// Has a request without a body pass filters.
+fn entered(
+    recipes: Vec<Recipe>,
+    edits: &mut RequestEdits<'_>,
+    (peer, is_tls): (IpAddr, bool),
+) -> Entered {
+    let mut stack = Stack::new(recipes);
+    let journey = Journey { is_tls, ..Journey::of(peer) };
+    let (mut notes, mut got) = (Vec::new(), Got::Nothing);
+    for _ in 0..MOST_QUESTIONS {
+        let mut cx = Context {
+            now: Instant::now(),
+            clock,
+            wall: || Duration::from_secs(clock()),
+            random: || None,
+            journey: &journey,
+            cause: Answerer::Gateway,
+            notes: &mut notes,
+        };
+        got = match stack.enter(&mut cx, edits, got) {
+            Inward::Inside => return Entered::Inside,
+            Inward::Answer(response) => {
+                return stack
+                    .answered()
+                    .map_or(Entered::Inside, |at| Entered::Answered(at, response));
+            }
+            Inward::Ask(Ask::Body { .. }) => Got::Body(Bytes::new()),
+            Inward::Ask(Ask::Shared(_)) => Got::Flight(Flight::Lead),
+            Inward::Ask(Ask::Work(job)) => Got::Done((job.work)()),
+            Inward::Ask(Ask::Sleep(_)) => Got::Nothing,
+            Inward::Ask(Ask::Begin { .. } | Ask::Fetch { .. } | Ask::Run { .. }) => {
+                return stack.entering().map_or(Entered::Inside, Entered::Asking);
+            }
+        };
+    }
+    Entered::Inside
 }
 
 fn clock() -> u64 {

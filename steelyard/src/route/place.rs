@@ -18,6 +18,7 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_route::{RoutingTable, Ruling};
 
 use super::asked::Asked;
+use super::through::{Arrived, Through};
 
 /// What a route answers over a handshake that did not ask for the certificate that it wants.
 const UNASKED: &str = "421: the route wants certificates of clients, and another route that names \
@@ -97,16 +98,17 @@ impl Way<'_> {
     /// Why the request is answered on its way to the routes that take it, if it is.
     pub(super) fn rejects(
         &self,
-        point: &EntryPointId,
-        is_tls: bool,
-        subject: &RequestSubject<'_, '_, '_>,
-        ruling: &Ruling<'_>,
+        through: &Through<'_>,
+        arrived: Arrived<'_, '_, '_>,
     ) -> Option<String> {
-        let rejected = self.misread(point, is_tls, subject, ruling);
-        let rejected = rejected.map(|it| format!("{}: {it}", it.status()));
+        let subjects = through.subjects(arrived);
+        let Arrived { point, is_tls, .. } = arrived;
+        let rejected = self.misread(point, is_tls, &subjects, &through.ruling);
+        let rejected = rejected.or(through.rejected).map(|it| format!("{}: {it}", it.status()));
         rejected.or_else(|| {
-            let route = ruling.winners.first().filter(|_| is_tls)?.route;
-            self.is_unasked(point, subject.host(), route).then(|| UNASKED.to_owned())
+            let route = through.ruling.winners.first().filter(|_| is_tls)?.route;
+            let host = subjects.first()?.host();
+            self.is_unasked(point, host, route).then(|| UNASKED.to_owned())
         })
     }
 
@@ -131,7 +133,7 @@ impl Way<'_> {
         &self,
         point: &EntryPointId,
         is_tls: bool,
-        subject: &RequestSubject<'_, '_, '_>,
+        subjects: &[RequestSubject<'_, '_, '_>],
         ruling: &Ruling<'_>,
     ) -> Option<Reject> {
         let is_rooted = |route: &&Arc<Route>| route.manner == Manner::Nginx;
@@ -140,13 +142,14 @@ impl Way<'_> {
         let first = |it: &RequestSubject<'_, '_, '_>| {
             Some(self.table.entry_point(point)?.choose(is_tls, it)?.candidate)
         };
-        let parents = ruling.winners.iter().map(|won| &won.route.id);
-        let mut steps = parents.map(|parent| {
+        let (asked, behind) = subjects.split_first()?;
+        let mut steps = ruling.winners.iter().zip(behind).map(|(won, subject)| {
+            let parent = &won.route.id;
             let child =
                 |it: &RequestSubject<'_, '_, '_>| Some(self.table.child(parent, it)?.candidate);
             subject.sole(child, is_rooted, is_like).err()
         });
-        subject.sole(first, is_rooted, is_like).err().or_else(|| steps.find_map(|it| it))
+        asked.sole(first, is_rooted, is_like).err().or_else(|| steps.find_map(|it| it))
     }
 
     /// Whether an entry point has a route for a request.

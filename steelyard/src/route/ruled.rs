@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use steelyard_http::RequestView;
 use steelyard_model::Snapshot;
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::EntryPointId;
@@ -12,11 +13,12 @@ use steelyard_model::routing::rank::Ladder;
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::subject::Subject;
 use steelyard_plan::{Plan, RouteRow};
-use steelyard_route::{Defeat, Ruling, WhyNot, WonBy};
+use steelyard_route::{Defeat, WhyNot, WonBy};
 use steelyard_terminal::Style;
 
 use super::connected::ConnectionRow;
 use super::passing::{FilterAnswer, Passing};
+use super::through::Through;
 
 /// Losers that are shown as words; all are in JSON.
 const SHOWN: usize = 20;
@@ -27,7 +29,9 @@ pub(crate) struct Ruled<'f> {
     pub(crate) plan: &'f Plan,
     pub(crate) point: &'f EntryPointId,
     pub(crate) is_tls: bool,
-    pub(crate) ruling: Ruling<'f>,
+    pub(crate) through: Through<'f>,
+    /// The request, as filters see it.
+    pub(crate) within: &'f dyn RequestView,
     /// What its connection meets, where that is asked for.
     pub(crate) connection: Option<ConnectionRow>,
     /// Why it goes to nobody although routes match it, where that is so.
@@ -58,12 +62,12 @@ pub(crate) fn left_out<'s>(snapshot: &'s Snapshot, subject: &impl Subject) -> Ve
 impl Ruled<'_> {
     /// What there is to tell; `answer` is what a filter says to the request.
     pub(crate) fn json(&self, passing: &Passing, answer: Option<&FilterAnswer>) -> Value {
-        let winners = self.ruling.winners.iter().map(|won| {
+        let winners = self.through.ruling.winners.iter().map(|won| {
             json!({ "name": won.route.id.traefik_name(), "rule": won.route.rule.to_string(),
                     "source": won.route.place.object.to_string(), "route": self.row(won.route),
                     "decision": decision(won.route, &won.by), "answers": self.refusal(won.route) })
         });
-        let losers = self.ruling.losers.iter().map(|lost| {
+        let losers = self.through.ruling.losers.iter().map(|lost| {
             let (kind, why) = self.defeat(&lost.why);
             json!({ "name": lost.route.id.traefik_name(), "rule": lost.route.rule.to_string(),
                     "kind": kind, "source": lost.route.place.object.to_string(), "why": why })
@@ -75,10 +79,11 @@ impl Ruled<'_> {
         json!({
             "leftOut": left_out.collect::<Vec<_>>(),
             "entryPoint": self.point.as_str(), "tls": self.is_tls,
-            "routed": self.rejected.is_none() && self.ruling.served_by().is_some(),
+            "routed": self.rejected.is_none() && self.through.ruling.served_by().is_some(),
             "rejected": self.rejected,
             "winners": winners.collect::<Vec<_>>(), "losers": losers.collect::<Vec<_>>(),
             "filters": passing.rows(), "filterAnswer": answer, "connection": self.connection,
+            "onward": self.through.rows(self.within), "assumed": self.through.assumed(),
         })
     }
 
@@ -147,6 +152,7 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
         let _ = writeln!(out, "→ {name} ({})", text(&won["source"]));
         let _ = writeln!(out, "  rule      {}", text(&won["rule"]));
         let _ = writeln!(out, "  because   {}", text(&won["decision"]["why"]));
+        tell_onward(found, &won["name"], &mut out);
         if let Some(why) = won["answers"].as_str() {
             let _ = writeln!(out, "  answers   {}", Style::Bad.paint(why, color));
             continue;
@@ -175,6 +181,11 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     if answer.is_object() {
         let _ = writeln!(out, "  {}", Style::Careful.paint(&answered(answer), color));
     }
+    let assumed = each(&found["assumed"]).iter().map(text).collect::<Vec<_>>().join(", ");
+    if !assumed.is_empty() {
+        let said = format!("what is behind is told as if {assumed} let it in and changed nothing");
+        let _ = writeln!(out, "  {}", Style::Careful.paint(&said, color));
+    }
     tell_left_out(found, color, &mut out);
     let losers = each(&found["losers"]);
     for lost in losers.iter().take(SHOWN) {
@@ -186,6 +197,17 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
         let _ = writeln!(out, "and {more} more: -o json has them");
     }
     out
+}
+
+/// Says what the filters of a route that leads to others make of a request.
+fn tell_onward(found: &Value, behind: &Value, out: &mut String) {
+    let rows = found["onward"].as_array().into_iter().flatten();
+    for row in rows.filter(|row| row["behind"] == *behind) {
+        let headers = row["headers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let headers: String = headers.map(|line| format!(", {line}")).collect();
+        let request = row["request"].as_str().unwrap_or_default();
+        let _ = writeln!(out, "  onward    {request}{headers}");
+    }
 }
 
 /// Says of rules that match and have no route why.

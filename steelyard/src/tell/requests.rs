@@ -13,6 +13,7 @@ use steelyard_route::RoutingTable;
 use crate::mind::Decided;
 use crate::route::passing::Passing;
 use crate::route::ruled::{Ruled, left_out};
+use crate::route::through::{Arrived, Through};
 
 /// The last ones, the newest first; none without a gateway.
 pub(crate) fn requests(gateway: Option<&Gateway>) -> Value {
@@ -49,17 +50,21 @@ fn ruling(it: &FailedRequest, decided: &Decided) -> Option<Value> {
     let table = RoutingTable::compile(&listeners, &routes);
     let (point, is_tls) = ((&*it.entry_point).into(), it.is_tls);
     let subject = RequestSubject::new(&head, it.client);
-    let ruling = table.ruling(&point, is_tls, &subject);
-    let passing = Passing::of(&snapshot.routing, (&point, is_tls), &ruling);
+    let client = it.client;
+    let arrived = Arrived { point: &point, is_tls, head: &head, within: &head, client };
+    let through = Through::of(&snapshot.routing, &table, arrived);
+    let winners = &through.ruling.winners;
+    let passing = Passing::of(&snapshot.routing, (&point, is_tls), winners);
     let answer = it.frame.and_then(|at| passing.said(at, it.status));
-    let taken = ruling.winners.last().map(|won| won.route.id.traefik_name());
+    let taken = winners.last().map(|won| won.route.id.traefik_name());
     let is_other = it.router.is_some() && taken.as_deref() != it.router.as_deref();
     let ruled = Ruled {
         snapshot,
         plan,
         point: &point,
         is_tls,
-        ruling,
+        through,
+        within: &head,
         connection: None,
         rejected: None,
         left_out: left_out(snapshot, &subject),

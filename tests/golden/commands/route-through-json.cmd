@@ -1,0 +1,1 @@
+route --configfile=tests/golden/commands/through/static.yml -o json -r http://b.test/

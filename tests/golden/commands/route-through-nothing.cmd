@@ -1,0 +1,1 @@
+route --configfile=tests/golden/commands/through/static.yml -r http://a.test/api/y
