@@ -74,8 +74,14 @@ fn kinds(routing: &RoutingMap) -> HashMap<&BackendId, RouteKind> {
     kinds
 }
 
-/// What a backend is for that no route leads to, by what is spoken to its endpoints.
+/// What a backend is for that no route leads to: by its name, where it is a file's, else by what is
+/// spoken to its endpoints.
 fn kind_of(node: &BackendNode, routing: &RoutingMap) -> RouteKind {
+    match node.id.as_str() {
+        id if id.ends_with("@tcp@file") => return RouteKind::Tcp,
+        id if id.ends_with("@udp@file") => return RouteKind::Udp,
+        _ => {}
+    }
     let Backend::Endpoints(leaf) = &node.backend else { return RouteKind::Http };
     match routing.transports.get(&leaf.transport).map(|it| it.protocol) {
         Some(OriginProtocol::Bytes) => RouteKind::Tcp,

@@ -195,7 +195,7 @@ fn said(knot: &Knot, place: &Provenance, between: &[String], is_whole: bool) -> 
     let (what, so, help) = match knot {
         Knot::Backend(_) => (
             "its services lead back to it",
-            "requests that go round are answered 503",
+            "who goes round gets to nobody, and requests are answered 503",
             "let one of them lead to what really answers",
         ),
         Knot::Filter(_) => (

@@ -357,6 +357,8 @@ pub enum RefusalReason {
     Mistake(Provenance),
     /// TLS policies of one host disagree, and one of them asks for clients' certificates.
     TlsPolicies(Arc<str>),
+    /// Whichever way is gone from its backend, it leads back to where it was.
+    Round,
 }
 
 impl EndpointSet {
@@ -437,6 +439,7 @@ impl fmt::Display for RefusalReason {
             }
             Self::Mistake(place) => write!(f, "{} {} has a mistake", place.object, place.field.0),
             Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
+            Self::Round => f.write_str("its services lead back to each other, and to nobody else"),
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::sorted::Sorted;
 
 /// Most backends on the way from a route to an endpoint; what leads further ends nowhere.
 const DEEPEST: usize = 16;
+/// What is answered to who goes round.
+const ROUND: u16 = 503;
 
 /// Most backends that are looked at for the ends of one route: a tree whose parts are shared may
 /// have more ways than anybody can walk.
@@ -188,17 +190,26 @@ impl RoutingMap {
     /// nothing else, whichever way is taken. Of several reasons the first.
     pub fn refused(&self, route: &Route) -> Option<(u16, &RefusalReason)> {
         let Destination::Backend(id) = &route.to else { return None };
-        self.refused_at(id, DEEPEST, &mut 0)
+        self.refused_at(id, &mut Vec::new(), &mut 0)
     }
 
-    fn refused_at(
-        &self,
+    /// Whether all ways from a backend lead back to where they were.
+    pub fn leads_round(&self, id: &BackendId) -> bool {
+        matches!(self.refused_at(id, &mut Vec::new(), &mut 0), Some((_, RefusalReason::Round)))
+    }
+
+    /// `way` is how it was come to.
+    fn refused_at<'r>(
+        &'r self,
         id: &BackendId,
-        deepest: usize,
+        way: &mut Vec<&'r BackendId>,
         looks: &mut usize,
-    ) -> Option<(u16, &RefusalReason)> {
+    ) -> Option<(u16, &'r RefusalReason)> {
         *looks += 1;
-        let is_enough = deepest == 0 || *looks > MOST_LOOKS;
+        if way.contains(&id) {
+            return Some((ROUND, &RefusalReason::Round));
+        }
+        let is_enough = way.len() >= DEEPEST || *looks > MOST_LOOKS;
         let node = self.backends.get(id).filter(|_| !is_enough)?;
         let ways = match &node.backend {
             Backend::Refused { status, why, .. } => return Some((*status, why)),
@@ -206,10 +217,13 @@ impl RoutingMap {
             Backend::Mirror { main, .. } => vec![main],
             other => other.edges(),
         };
-        let mut ways = ways.into_iter().filter(|edge| edge.weight > 0);
-        let first = self.refused_at(&ways.next()?.backend, deepest - 1, looks)?;
-        let is_rest = ways.all(|it| self.refused_at(&it.backend, deepest - 1, looks).is_some());
-        is_rest.then_some(first)
+        let ways = ways.into_iter().filter(|edge| edge.weight > 0);
+        way.push(&node.id);
+        let mut ends = ways.map(|it| self.refused_at(&it.backend, way, looks));
+        let first = ends.next().flatten();
+        let first = first.filter(|_| ends.all(|end| end.is_some()));
+        way.pop();
+        first
     }
 
     /// What lets nobody pass to `route`, where something that its requests pass is such.
@@ -398,6 +412,32 @@ mod tests {
         let mut ends = Vec::new();
         map.collect_ends(&"0/0".into(), 1, DEEPEST, &mut looks, &mut ends);
         assert!(ends.is_empty() && looks <= 2 * MOST_LOOKS, "{looks}");
+    }
+
+    /// A route is refused where all ways from its backend go round, and by no circle beside it.
+    #[test]
+    fn what_goes_round_and_nowhere_else_is_refused() {
+        let mut map = RoutingMap::default();
+        let mut add = |id: &str, backend: Backend| {
+            let node = BackendNode { id: id.into(), place: None, service: None, backend };
+            map.backends.insert(id.into(), Arc::new(node));
+        };
+        let to = |ids: &str| {
+            let edge = |id: &str| Edge { backend: id.into(), weight: 1, uses: Vec::new() };
+            Backend::Weighted { edges: ids.split(' ').map(edge).collect(), sticky: None }
+        };
+        for (id, ids) in [("a", "b c"), ("b", "a"), ("c", "b c"), ("d", "a e"), ("f", "a g")] {
+            add(id, to(ids));
+        }
+        add("e", Backend::Internal(crate::routing::backend::Internal::Noop));
+        let why = RefusalReason::TlsPolicies("x".into());
+        add("g", Backend::Refused { status: 503, why, instead_of: None });
+        for (id, is_round) in [("a", true), ("b", true), ("c", true), ("d", false), ("e", false)] {
+            assert_eq!(map.leads_round(&id.into()), is_round, "{id}");
+            let found = map.refused_at(&id.into(), &mut Vec::new(), &mut 0);
+            assert_eq!(found, is_round.then_some((503, &RefusalReason::Round)), "{id}");
+        }
+        assert!(map.refused_at(&"f".into(), &mut Vec::new(), &mut 0).is_some());
     }
 
     #[test]

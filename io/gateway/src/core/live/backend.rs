@@ -33,11 +33,11 @@ use crate::up::upstream::Upstream;
 const MOST_LOOKS: usize = 256;
 
 /// Status where a backend asks for what is not built yet.
-const UNSERVED: u16 = 503;
+pub(super) const UNSERVED: u16 = 503;
 
 /// A backend on one core.
 pub(crate) struct BackendState {
-    id: BackendId,
+    pub(super) id: BackendId,
     /// As metrics and logs call it.
     pub(crate) name: Arc<str>,
     form: RefCell<Rc<Form>>,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use steelyard_balance::tree::{Copied, EdgePath, LeafChoice, Pin, Tree, choose_from};
 use steelyard_filters::Recipe;
-use steelyard_model::routing::backend::Backend;
+use steelyard_model::routing::backend::{Backend, RefusalReason};
 
 use super::Scene;
-use super::backend::{BackendState, Form, Standing, Wood, unserved};
+use super::backend::{BackendState, Form, Standing, UNSERVED, Wood, unserved};
 use super::caller::Caller;
 use super::leaf::{Beside, Leaf};
 
@@ -86,6 +86,7 @@ impl Standing {
             choose_from(&wood, self.clone(), path, caller);
         pins.extend(more);
         copies.extend(others);
+        let root = self.state.id.clone();
         let mut standing = self;
         let way = fork.as_ref().map_or(way, |fork| fork.path);
         let mut go = |recipes: &mut Vec<Recipe>| {
@@ -103,6 +104,10 @@ impl Standing {
             (Some(leaf), None) => {
                 go(recipes);
                 leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues), recipes)
+            }
+            (None, None) if scene.live.config.routing.leads_round(&root) => {
+                let why = RefusalReason::Round.to_string();
+                Picked::Refused(UNSERVED, why.into())
             }
             (None, None) => Picked::Nothing,
         }
