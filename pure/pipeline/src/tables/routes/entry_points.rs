@@ -36,6 +36,7 @@ pub(crate) fn sockets(entry_points: &[EntryPoint], as_traefik: bool) -> RoutingM
 
 /// Entry points to choose from.
 pub(super) struct EntryPoints<'a> {
+    protocol: Protocol,
     /// Those that requests come in by.
     all: Vec<&'a EntryPoint>,
     /// Where a route goes that names none.
@@ -64,14 +65,14 @@ impl<'a> EntryPoints<'a> {
         let (own, users): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_own);
         if all.iter().any(|it| it.is_default) {
             let default = all.iter().copied().filter(|it| it.is_default).collect();
-            return Self { all, default, is_chosen: true };
+            return Self { protocol, all, default, is_chosen: true };
         }
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
         let mut default: Vec<&EntryPoint> = users.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
             default.extend(if users.is_empty() { &own } else { &users });
         }
-        Self { all, default, is_chosen: false }
+        Self { protocol, all, default, is_chosen: false }
     }
 
     /// The listeners where the routes of an object are tried. Who names no entry point is served at
@@ -210,12 +211,18 @@ impl<'a> EntryPoints<'a> {
 
     fn missing(&self, place: &Provenance, name: &EntryPointId) -> Diagnostic {
         let known: Vec<&str> = self.all.iter().map(|known| known.id.as_str()).collect();
+        let port = if self.protocol == Protocol::Udp { ":PORT/udp" } else { ":PORT" };
+        let start = format!("start with --entrypoints.{name}.address={port}");
+        let help = match known.as_slice() {
+            [] => start,
+            known => format!("use one of {}, or {start}", known.join(", ")),
+        };
         Diagnostic::at(
             Severity::Error,
             codes::ENTRY_POINT_MISSING,
             place,
             format!("there is no entry point `{name}`, so the routes are not served there"),
-            format!("use one of {}, or start with --entrypoints.{name}.address", known.join(", ")),
+            help,
         )
     }
 

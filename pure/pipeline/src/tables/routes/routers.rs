@@ -43,6 +43,9 @@ const PROVIDER: &str = "kubernetescrd";
 
 /// What becomes of a route that leads to nothing.
 const UNSERVED: &str = "the route answers 503";
+/// The same of what is no request.
+const UNSERVED_CONNECTIONS: &str = "the route closes its connections";
+const UNSERVED_DATAGRAMS: &str = "its datagrams go nowhere";
 
 /// What becomes of one of several ways that leads to nothing, whose share the others take, or that
 /// is closed, so that its share is answered 503.
@@ -117,6 +120,15 @@ pub(super) fn held_by(
     Maker { kind, options, reads, diagnostics, routed, so }.terms(named)
 }
 
+/// What becomes of who comes by a route that cannot be gone.
+fn unserved(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::Http | RouteKind::Grpc => UNSERVED,
+        RouteKind::Tcp => UNSERVED_CONNECTIONS,
+        RouteKind::Udp => UNSERVED_DATAGRAMS,
+    }
+}
+
 /// The routes of one object.
 pub(in crate::tables) fn routers(
     tag: Tag,
@@ -131,7 +143,7 @@ pub(in crate::tables) fn routers(
     let listeners = EntryPoints::of(set.kind, &options.entry_points).of_routers(set, diagnostics);
     certificate(set, reads, diagnostics);
     let children = children(set, reads, options);
-    let (kind, routed, so) = (set.kind, Routed::default(), UNSERVED);
+    let (kind, routed, so) = (set.kind, Routed::default(), unserved(set.kind));
     let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     set.parents.iter().for_each(|parent| maker.parent(set, parent));
     for draft in &set.routers {
@@ -151,7 +163,7 @@ pub(in crate::tables) fn described(
     let row = reads.row(&Cell::Object(Tag::TraefikService, id.clone()))?;
     let [Item::Backend(draft), ..] = row.items() else { return None };
     let kind = draft.kind;
-    let (routed, so) = (Routed::default(), UNSERVED);
+    let (routed, so) = (Routed::default(), unserved(kind));
     let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     let field = if elsewhere::is_of_file(id) { "" } else { "spec" };
     let place = Provenance::new(&draft.object, field);
