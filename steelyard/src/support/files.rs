@@ -66,6 +66,21 @@ const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
     ("tls.domains", Planned, "nobody is asked for certificates"),
     ("passHostHeader", Different, "the port that is usual for what is spoken is left out"),
     ("responseForwarding", Different, "answers are passed on as they come"),
+    (
+        "passiveHealthCheck.failureWindow",
+        Different,
+        "where more than half of the servers fail, all go on being asked",
+    ),
+    (
+        "passiveHealthCheck.maxFailedAttempts",
+        Different,
+        "where more than half of the servers fail, all go on being asked",
+    ),
+    (
+        "healthCheck.followRedirects",
+        Different,
+        "one to another host or port is not followed, and counts as well",
+    ),
     ("servers[].preservePath", Different, "servers of one service are all below the same path"),
     ("serversTransports.*.cipherSuites", Different, "without those of CBC and RSA key exchange"),
     (
@@ -81,7 +96,11 @@ const EXCEPTIONS: &[(&str, SupportState, &str)] = &[
     ("serversTransports.*.certificates", Different, "the first of them counts"),
     ("serversTransports.*.tls.certificates", Different, "the first of them counts"),
     ("options.*.minVersion", Different, "TLS 1.2 is the lowest"),
-    ("clientAuth.caFiles", Different, "certificates of X.509 version 1 are not taken"),
+    (
+        "clientAuth.caFiles",
+        Different,
+        "certificates of X.509 version 1, and of clients that are authorities, are not taken",
+    ),
     ("options.*.cipherSuites", Different, "without those of CBC and RSA key exchange"),
     ("curvePreferences", Different, "without CurveP521"),
     ("preferServerCipherSuites", Different, "does nothing, as with Traefik"),

@@ -19,10 +19,8 @@ fn row(option: &StaticOption) -> SupportRow {
         OptionFate::Reads => (SupportState::Supported, ""),
         OptionFate::Cosmetic(why) => (SupportState::Supported, why),
         OptionFate::Differs(so) => (SupportState::Different, so),
-        OptionFate::Compared(so) | OptionFate::Planned(so) | OptionFate::Later(so) => {
-            (SupportState::Planned, so)
-        }
-        OptionFate::Refused(why) => (SupportState::Refused, why),
+        OptionFate::Planned(so) | OptionFate::Later(so) => (SupportState::Planned, so),
+        OptionFate::Compared(why) | OptionFate::Refused(why) => (SupportState::Refused, why),
     };
     SupportRow { name: option.name.to_owned(), state, remark }
 }

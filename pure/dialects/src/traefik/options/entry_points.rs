@@ -17,10 +17,12 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.clientIPHeader" Text, "", Reads;
     "entryPoints.*.forwardedHeaders.connection" List, "", Reads;
-    "entryPoints.*.forwardedHeaders.insecure" Switch, "false", Reads;
+    "entryPoints.*.forwardedHeaders.insecure" Switch, "false",
+        Differs("who is believed so is no client: `ClientIP`, `ipAllowList` and `X-Real-Ip` go by whom they name");
     "entryPoints.*.forwardedHeaders.notAppendXForwardedFor" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.rfc7239" Switch, "false", Reads;
-    "entryPoints.*.forwardedHeaders.trustedIPs" List, "", Reads;
+    "entryPoints.*.forwardedHeaders.trustedIPs" List, "",
+        Differs("who is believed so is no client: `ClientIP`, `ipAllowList` and `X-Real-Ip` go by whom they name");
     "entryPoints.*.http.encodeQuerySemicolons" Switch, "false",
         Differs("queries to endpoints of Ingresses of class `nginx` go on as they came");
     "entryPoints.*.http.encodedCharacters.allowEncodedBackSlash" Switch, "true", Reads;
