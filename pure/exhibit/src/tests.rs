@@ -403,3 +403,18 @@ fn of_routes_for_datagrams_the_first_at_an_entry_point_serves() {
     routing.routes.insert(first.id.clone(), Arc::new(first));
     assert_eq!(exhibit_of(&routing), ["r000@file"], "the next one has the rest");
 }
+
+/// Services of files that no route leads to stand among those of their protocol.
+#[test]
+fn services_that_nobody_uses_are_told_by_their_protocol() {
+    let mut routing = RoutingMap::default();
+    for id in ["h@file", "t@tcp@file", "u@udp@file"] {
+        let backend = Backend::Weighted { edges: Vec::new(), sticky: None };
+        let node = BackendNode { id: id.into(), place: None, service: None, backend };
+        routing.backends.insert(id.into(), Arc::new(node));
+    }
+    let exhibit = exhibit(&routing, &[]);
+    for (protocol, name) in [("http", "h@file"), ("tcp", "t@file"), ("udp", "u@file")] {
+        assert_eq!(names(&exhibit, &format!("/api/{protocol}/services")), [name]);
+    }
+}
