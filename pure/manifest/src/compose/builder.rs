@@ -104,7 +104,7 @@ impl Builder {
                 let mut value = scalar(text, *style, tag.as_deref(), lead(text, *style, span));
                 if let Value::Scalar { plain, .. } = &mut value
                     && self.is_core
-                    && tag.is_none()
+                    && tag.as_deref().and_then(Tag::core_suffix).is_none()
                 {
                     *plain &= !Plain::is_word_of_yaml_1_1(text);
                 }

@@ -148,7 +148,10 @@ impl Doubt {
                 Some(source @ Source { text: SourceText::Bytes(_), .. }) => {
                     let fresh = reading.look_ahead(source, Some(former));
                     let Less { ends_early } = loss(former, &fresh)?;
-                    let is_empty = fresh.content.is_empty() && may_hold(former);
+                    // One that others name is an object whatever is in it.
+                    let is_blanked = former.source().is_named && is_blank(&fresh);
+                    let has_less = fresh.content.is_empty() && may_hold(former);
+                    let is_empty = is_blanked || has_less;
                     (Some(fresh), ends_early, is_empty)
                 }
                 Some(_) => return None,

@@ -164,6 +164,21 @@ fn what_a_broken_file_had_is_lost_after_a_moment() {
     }
 }
 
+/// What others name is an object whatever is in it: it has nothing left where its text has not.
+#[test]
+fn a_named_file_that_is_emptied_has_nothing_left() {
+    let file = |text: &[u8]| {
+        let text = SourceText::Bytes(text.into());
+        Sight::complete(vec![Source::named("/keys/a.pem", text)])
+    };
+    for (text, seconds) in [(&b""[..], 5), (b" ", 5), (b"P", 2)] {
+        let (mut heard, now) = (Heard::default(), start());
+        heard.follow(&file(b"PEM\n"), now);
+        let due = heard.follow(&file(text), now).due;
+        assert_eq!(due, Some(now + Duration::from_secs(seconds)), "{text:?}");
+    }
+}
+
 /// What leads to a certificate is nothing without it: it stands as long as what names it does.
 #[test]
 fn what_a_file_names_stands_as_long_as_that_file() {

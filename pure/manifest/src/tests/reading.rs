@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::loaded;
+use crate::kinds::file::FileRouter;
 use crate::tree::Plain;
-use crate::{Read, render};
+use crate::{Read, ReadLimits, Source, load_dynamic, render};
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(default, rename_all = "camelCase")]
@@ -304,4 +305,15 @@ fn a_peer_in_the_other_version() {
     let lost = ", vrf: red, localASN: 3, connectTime: 10s, passwordSecret: {name: a}";
     let down = BgpPeerSpecV1Beta1::from(new(lost));
     assert_eq!(BgpPeerSpec::from(down), new(""), "v1beta1 cannot say the rest");
+}
+
+/// A tag that is nobody's says nothing of a value: `no` is the text that it is without.
+#[test]
+fn tags_of_ones_own() {
+    let text = "http: {routers: {r: {middlewares: [no, !foo no, !!str no], service: !foo on}}}\n";
+    let source = Source::new("a.yml", text.as_bytes());
+    let object = load_dynamic(&source, &ReadLimits::default()).objects.remove(0);
+    let router: FileRouter = object.read().value.expect("it is read");
+    assert_eq!(router.middlewares.as_deref(), Some(&["no", "no", "no"].map(String::from)[..]));
+    assert_eq!(router.service.as_deref(), Some("on"));
 }
