@@ -15,7 +15,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use steelyard_http::head::Slots;
-use steelyard_http::{RequestSubject, Semicolons};
+use steelyard_http::{Reject, RequestSubject, Semicolons};
 use steelyard_model::routing::subject::Subject;
 use steelyard_route::RoutingTable;
 use steelyard_terminal::{OutputFormat, Style, put, wants_color};
@@ -27,7 +27,7 @@ use asked::Asked;
 use connected::{ConnectionRow, Taken};
 use passing::Passing;
 use place::{Way, chosen};
-use ruled::{Ruled, words};
+use ruled::{Ruled, unanswered, words};
 use through::{Arrived, Through};
 
 /// `steelyard route`.
@@ -64,6 +64,17 @@ Examples:
 
 Exit status: 0 routed, 1 no route or no connection, 2 unreadable input or usage.";
 
+/// Tells of a request that is none: it is answered before anybody looks for a route.
+fn unheard(args: &RouteArgs, asked: &Asked, reject: &Reject) -> Result<ExitCode> {
+    let why = format!("{}: {reject}", reject.status());
+    let found = json!({ "request": asked.shown, "routed": false, "rejected": why });
+    match args.output {
+        OutputFormat::Json => put(&format!("{found:#}\n"))?,
+        OutputFormat::Text => put(&format!("{}\n", unanswered(&why, wants_color())))?,
+    }
+    Ok(ExitCode::from(1))
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -82,10 +93,16 @@ pub fn run(mut args: RouteArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let place = chosen(&way, &asked, args.entrypoint.as_deref(), args.client_ip)?;
     let point = &place.point.id;
     let mut slots = Slots::default();
-    let (head, client) = way.head(&asked, &mut slots, point, args.client_ip)?;
+    let (head, client) = match way.head(&asked, &mut slots, point, args.client_ip)? {
+        Ok(heard) => heard,
+        Err(reject) => return unheard(&args, &asked, &reject),
+    };
     let mut slots = Slots::default();
     // Filters see its query as endpoints do.
-    let (mut within, _) = way.head(&asked, &mut slots, point, args.client_ip)?;
+    let mut within = match way.head(&asked, &mut slots, point, args.client_ip)? {
+        Ok((within, _)) => within,
+        Err(reject) => return unheard(&args, &asked, &reject),
+    };
     within.semicolons = Semicolons::default();
     let is_tls = asked.is_tls;
     let arrived = Arrived { point, is_tls, head: &head, within: &within, client };

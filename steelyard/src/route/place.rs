@@ -81,18 +81,19 @@ impl Way<'_> {
         slots: &'b mut Slots<'b>,
         point: &EntryPointId,
         client: IpAddr,
-    ) -> Result<(RequestHead<'b, 'b>, IpAddr)> {
-        let rejected = |reject: Reject| {
-            let (status, why) = (reject.status(), reject);
-            anyhow!("such a request is answered {status} and goes to nobody: {why}")
+    ) -> Result<Result<(RequestHead<'b, 'b>, IpAddr), Reject>> {
+        let mut head = match RequestHead::parse(asked.text.as_bytes(), slots) {
+            Ok(Some(head)) => head,
+            Ok(None) => bail!("{:?} is no whole request", asked.shown),
+            Err(reject) => return Ok(Err(reject)),
         };
-        let parsed = RequestHead::parse(asked.text.as_bytes(), slots).map_err(rejected)?;
-        let Some(mut head) = parsed else { bail!("{:?} is no whole request", asked.shown) };
         let terms = self.terms.get(point.as_str()).cloned().unwrap_or_default();
         let scheme = if asked.is_tls { Scheme::Https } else { Scheme::Http };
         let vouching = Vouching::new(terms.forwarded.clone(), client).over(scheme);
-        let client = head.begin(&vouching, terms.semicolons).map_err(rejected)?;
-        Ok((head, client))
+        Ok(match head.begin(&vouching, terms.semicolons) {
+            Ok(client) => Ok((head, client)),
+            Err(reject) => Err(reject),
+        })
     }
 
     /// Why the request is answered on its way to the routes that take it, if it is.
@@ -155,7 +156,7 @@ impl Way<'_> {
     /// Whether an entry point has a route for a request.
     fn serves(&self, asked: &Asked, point: &EntryPoint, client: IpAddr) -> bool {
         let mut slots = Slots::default();
-        let Ok((head, client)) = self.head(asked, &mut slots, &point.id, client) else {
+        let Ok(Ok((head, client))) = self.head(asked, &mut slots, &point.id, client) else {
             return false;
         };
         let subject = RequestSubject::new(&head, client);

@@ -134,6 +134,12 @@ fn decision(route: &Route, by: &WonBy) -> DecisionRow {
     DecisionRow { kind: by.word(), ladder, bids, why: by.to_string() }
 }
 
+/// Said of a request that goes to nobody, whatever routes there are.
+pub(super) fn unanswered(why: &str, color: bool) -> String {
+    let so = "such a request is answered, and goes to nobody";
+    Style::Bad.paint(&format!("{so}: {why}"), color)
+}
+
 /// The same for people.
 pub(crate) fn words(found: &Value, color: bool) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -141,8 +147,7 @@ pub(crate) fn words(found: &Value, color: bool) -> String {
     let mut out = String::new();
     let is_met = met(&found["connection"], color, &mut out);
     if let Some(why) = found["rejected"].as_str().filter(|_| is_met) {
-        let so = "such a request is answered, and goes to nobody";
-        let _ = writeln!(out, "{}", Style::Bad.paint(&format!("{so}: {why}"), color));
+        let _ = writeln!(out, "{}", unanswered(why, color));
     } else if is_met && found["routed"] == false {
         let _ = writeln!(out, "{}", Style::Bad.paint("no route serves it: 404", color));
     }
