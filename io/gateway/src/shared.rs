@@ -1,5 +1,6 @@
 //! What all cores share: atomics, and locks that no request waits for.
 
+pub(crate) mod absent;
 mod anchors;
 pub(crate) mod clients;
 pub(crate) mod crowd;
@@ -29,6 +30,7 @@ use steelyard_route::RoutingTable;
 use crate::options::GatewayOptions;
 use crate::wire::secured::Secured;
 use crate::wire::writer::{Lines, LogWays};
+use absent::Absent;
 use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
@@ -73,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) standings: EndpointStandings,
     pub(crate) crowd: Crowd,
     pub(crate) flights: Arc<Flights>,
+    /// Whom filters ask without an answer.
+    pub(crate) absent: Absent,
     /// What lines of requests said that counts are told apart by.
     pub(crate) headed: Arc<KnownTexts>,
     /// What filters keep. Asked where what a route passes is made, and not by requests.
@@ -99,6 +103,7 @@ impl Shared {
             standings: EndpointStandings::default(),
             crowd,
             flights: Arc::default(),
+            absent: Absent::default(),
             headed: Arc::default(),
             memory: Mutex::new(Memory::seeded(RandomState::new().hash_one(0))),
             labour: OnceLock::new(),

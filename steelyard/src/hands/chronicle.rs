@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use steelyard_gateway::Lacking;
 use steelyard_model::routing::id::CertificateId;
-use steelyard_model::{Code, Diagnostic, Diagnostics, Severity};
+use steelyard_model::{Code, Diagnostic, Diagnostics, ObjectRef, Severity};
 use steelyard_pipeline::codes;
 use steelyard_plan::{Plan, ServiceEventKind};
 
@@ -102,10 +102,11 @@ impl Chronicle {
     fn tell(&mut self, decided: &Arc<Decided>) {
         let before = self.told.replace(Arc::clone(decided));
         let nothing = Plan::default();
-        let (before, plan) = (before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
-        self.tell_services(before, plan);
-        if before.diagnostics != plan.diagnostics {
-            log_found(&before.diagnostics, &plan.diagnostics);
+        let (former, plan) = (before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
+        self.tell_services(former, plan);
+        if former.diagnostics != plan.diagnostics {
+            log_found(&former.diagnostics, &plan.diagnostics);
+            before.iter().for_each(|before| tell_of_others(before, plan));
         }
     }
 
@@ -132,6 +133,27 @@ impl Hand for Chronicle {
     ) -> Doing<'a, Result<()>> {
         self.tell(decided);
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Says of objects that were served that they are another controller's now. Of others, which were
+/// so all the while, nobody wants to hear.
+fn tell_of_others(before: &Decided, plan: &Plan) {
+    let is_others = |it: &&Diagnostic| {
+        it.code == codes::CLASS_NOT_OURS && it.severity == Severity::Info && it.object.is_some()
+    };
+    let known: BTreeSet<_> =
+        before.plan.diagnostics.iter().filter(is_others).map(|it| &it.object).collect();
+    let new = plan.diagnostics.iter().filter(is_others).filter(|it| !known.contains(&it.object));
+    let mut new = new.peekable();
+    if new.peek().is_none() {
+        return;
+    }
+    let routes = before.snapshot.routing.routes.values();
+    let served: BTreeSet<&ObjectRef> = routes.map(|route| &*route.place.object).collect();
+    for found in new.filter(|it| it.object.as_ref().is_some_and(|it| served.contains(it))) {
+        let (at, code) = (place(found), found.code);
+        tracing::warn!(%code, %at, "{}; it was served until now", found.message);
     }
 }
 
@@ -185,7 +207,7 @@ fn place(found: &Diagnostic) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steelyard_model::{Location, ObjectRef};
+    use steelyard_model::Location;
 
     use super::*;
 

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use bytes::Bytes;
 use steelyard_filters::{Ask, Flight, Got, Letter, Recipe, Script};
@@ -18,6 +19,14 @@ use crate::exchange::course::Course;
 use crate::exchange::fetch::{Asker, fetch, reached};
 use crate::shared::flights::{Boarding, Landing};
 use crate::wire::Wire;
+
+/// Why nothing was asked, or more was answered than is taken: that says nothing of who is asked.
+const OF_THE_ASKER: [ErrorKind; 4] = [
+    ErrorKind::FileTooLarge,
+    ErrorKind::QuotaExceeded,
+    ErrorKind::OutOfMemory,
+    ErrorKind::InvalidInput,
+];
 
 /// The client went away while a filter waited.
 #[derive(Debug)]
@@ -116,7 +125,9 @@ async fn fetched(
     };
     let asker = Asker { client: address, passed: &passed, room: &room };
     let fetching = fetch(core, &to, &letter, asker);
-    let (outcome, got) = match unless_gone(core, client, fetching).await? {
+    let fetched = unless_gone(core, client, fetching).await?;
+    tell_of(core, (kind, &to), fetched.as_ref().err());
+    let (outcome, got) = match fetched {
         Ok(answer) => ("answered", Got::Response(Box::new(answer))),
         Err(error) => match error.kind() {
             ErrorKind::FileTooLarge => ("too-large", Got::TooLarge),
@@ -141,7 +152,11 @@ async fn counted(
     let (kind, address) = (kind(course), course.client());
     let reach = |at: usize| reached(core, &store.servers[at].1, address);
     let running = core.counting.run(store, script, reach);
-    let (outcome, got) = match unless_gone(core, client, running).await? {
+    let said = unless_gone(core, client, running).await?;
+    if let Some((_, first)) = store.servers.first() {
+        tell_of(core, (kind, first), said.as_ref().err());
+    }
+    let (outcome, got) = match said {
         Ok(said) => ("answered", Got::Said(said)),
         Err(error) => {
             tracing::debug!(%error, "nobody counts for a filter");
@@ -155,6 +170,20 @@ async fn counted(
     };
     core.counters.count_asked(kind, outcome);
     Ok(got)
+}
+
+/// Says once that whom a filter asks gives no answer, and once that it does again.
+fn tell_of(core: &Core, (filter, backend): (&str, &BackendId), error: Option<&Error>) {
+    let absent = &core.shared.absent;
+    let Some(error) = error else {
+        if absent.is_back(backend) {
+            tracing::info!(filter, %backend, "whom a filter asks answers again");
+        }
+        return;
+    };
+    if !OF_THE_ASKER.contains(&error.kind()) && absent.is_lost(backend, Instant::now()) {
+        tracing::warn!(filter, %backend, %error, "whom a filter asks gives no answer");
+    }
 }
 
 /// What asks.
