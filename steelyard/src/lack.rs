@@ -10,7 +10,7 @@ use steelyard_balance::eligible;
 use steelyard_exhibit::{Idle, Reached};
 use steelyard_model::routing::backend::Backend;
 use steelyard_model::routing::id::BackendId;
-use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
 use steelyard_model::{Endpoint, Host, Provenance};
 use steelyard_plan::Plan;
@@ -18,7 +18,15 @@ use steelyard_tls::RouteCertificates;
 
 /// What a route lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lack<'a> {
+pub(crate) struct Lack<'a> {
+    /// What the route is for: nobody is answered 503 but requests.
+    kind: RouteKind,
+    pub(crate) want: Want<'a>,
+}
+
+/// What of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Want<'a> {
     /// Nobody is served by it, whatever its endpoints do.
     Idle(Idle<'a>),
     /// No endpoint takes requests.
@@ -47,9 +55,13 @@ impl<'a> Lacks<'a> {
 
     /// What `route` lacks.
     pub(crate) fn of(&self, route: &Route) -> Option<Lack<'a>> {
+        Some(Lack { kind: route.kind, want: self.want(route)? })
+    }
+
+    fn want(&self, route: &Route) -> Option<Want<'a>> {
         let Self { routing, silent, .. } = *self;
         if let Some(idle) = self.reached.idle(route) {
-            return Some(Lack::Idle(idle));
+            return Some(Want::Idle(idle));
         }
         // Those that it leads to have endpoints, and lack what they lack; it has none itself.
         if matches!(route.to, Destination::Routes(_)) {
@@ -66,21 +78,38 @@ impl<'a> Lacks<'a> {
         let all: Vec<Vec<Endpoint>> = all.collect();
         let mut endpoints = all.iter().flat_map(|set| eligible(set)).peekable();
         if endpoints.peek().is_none() {
-            return Some(Lack::NoEndpoint);
+            return Some(Want::NoEndpoint);
         }
-        endpoints.all(|it| is_silent(it, silent)).then_some(Lack::Silent)
+        endpoints.all(|it| is_silent(it, silent)).then_some(Want::Silent)
     }
 }
 
+/// Causes of what routes lack, as metrics have them.
+pub(crate) const LACKING: [&str; 3] = ["configuration", "no_endpoint", "no_connection"];
+
 impl Lack<'_> {
-    /// What requests are answered with; none where nobody gets to ask.
+    /// Why, as metrics have it.
+    pub(crate) fn cause(&self) -> &'static str {
+        let [configuration, no_endpoint, no_connection] = LACKING;
+        match self.want {
+            Want::Idle(_) => configuration,
+            Want::NoEndpoint => no_endpoint,
+            Want::Silent => no_connection,
+        }
+    }
+
+    /// What requests are answered with; none where nobody gets to ask, and of connections and
+    /// datagrams.
     fn status(&self) -> Option<u16> {
-        match self {
-            Self::Idle(Idle::Refused(status, _)) => Some(*status),
-            Self::Idle(Idle::Denied(denial)) => Some(denial.status),
-            Self::Idle(Idle::Closed(_)) | Self::NoEndpoint => Some(503),
-            Self::Silent => Some(502),
-            Self::Idle(Idle::Unheld(_) | Idle::After(_) | Idle::Behind | Idle::Unreached) => None,
+        if !self.kind.is_of_requests() {
+            return None;
+        }
+        match &self.want {
+            Want::Idle(Idle::Refused(status, _)) => Some(*status),
+            Want::Idle(Idle::Denied(denial)) => Some(denial.status),
+            Want::Idle(Idle::Closed(_)) | Want::NoEndpoint => Some(503),
+            Want::Silent => Some(502),
+            Want::Idle(Idle::Unheld(_) | Idle::After(_) | Idle::Behind | Idle::Unreached) => None,
         }
     }
 }
@@ -92,10 +121,10 @@ impl fmt::Display for Lack<'_> {
             Some(status) => write!(f, "{status}: ")?,
             None => f.write_str("nobody: ")?,
         }
-        match self {
-            Self::Idle(idle) => idle.fmt(f),
-            Self::NoEndpoint => f.write_str("no endpoint is ready"),
-            Self::Silent => f.write_str("its endpoints take no connections"),
+        match &self.want {
+            Want::Idle(idle) => idle.fmt(f),
+            Want::NoEndpoint => f.write_str("no endpoint is ready"),
+            Want::Silent => f.write_str("its endpoints take no connections"),
         }
     }
 }

@@ -13,7 +13,7 @@ use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, Serv
 
 use steelyard_terminal::{Cell, Style, Table};
 
-use crate::lack::{Lack, Lacks};
+use crate::lack::{Lack, Lacks, Want};
 
 /// All sections that have something to say; diagnostics are printed apart.
 pub fn plan(plan: &Plan, color: bool) -> String {
@@ -186,7 +186,7 @@ fn target(routing: &RoutingMap, lacks: &Lacks<'_>, route: &Route) -> (Cell, Cell
     let ends = routing.ends(route);
     let names: Vec<String> = ends.iter().filter_map(name).collect();
     let backend = names.join(", ");
-    if let Some(lack @ Lack::Idle(_)) = lacks.of(route) {
+    if let Some(lack @ Lack { want: Want::Idle(_), .. }) = lacks.of(route) {
         return (backend.into(), Cell::new(lack.to_string(), Style::Bad));
     }
     let ready = endpoints(&ends).filter(|endpoint| endpoint.is_ready()).count();

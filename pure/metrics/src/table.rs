@@ -301,6 +301,11 @@ families! {
         CONFIG_RELOADS: Kind::Counter, "traefik_config_reloads_total" [] "Config reloads";
         CONFIG_LAST_RELOAD: Kind::Gauge, "traefik_config_last_reload_success"
             [] "Last config reload success";
+        FINDINGS: Kind::Gauge, "steelyard_findings"
+            ["severity", "code"] "What is found of the configuration now, as `get diagnostics` has it";
+        IDLE_ROUTES: Kind::Gauge, "steelyard_routes_serving_nobody"
+            ["cause"]
+            "Routes that serve nobody, by why: configuration, no_endpoint, no_connection";
         BUILD: Kind::Gauge, "steelyard_build_info" ["version"] "1; the version that runs";
     }
     "The process" {

@@ -15,7 +15,9 @@ use steelyard_gateway::Lacking;
 use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
 use steelyard_model::routing::id::CertificateId;
-use steelyard_model::{Diagnostic, Diagnostics, Endpoint, NamespacedName, Severity, Snapshot};
+use steelyard_model::{
+    Code, Diagnostic, Diagnostics, Endpoint, NamespacedName, Severity, Snapshot,
+};
 use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row};
 use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
 
@@ -34,6 +36,7 @@ use crate::hands::forwarding::Refusal;
 use crate::hands::ipvs::LooseArp;
 use crate::hands::unheard;
 use crate::hands::unreached::Unreached;
+use crate::lack::{LACKING, Lacks};
 use crate::mind::{Decided, is_gateway};
 use crate::privileges::Privileges;
 
@@ -282,9 +285,34 @@ impl Moment {
         self.account(row.address, owners)
     }
 
-    /// What this node answers for now, under MetalLB's name.
+    /// What is found, and who is served by nobody.
+    fn expose_mistakes(&self, out: &mut Exposition) {
+        let plan = &self.decided().plan;
+        let mut counts: BTreeMap<(Severity, Code), u64> = BTreeMap::new();
+        for found in plan.diagnostics.iter().chain(&self.today()) {
+            *counts.entry((found.severity, found.code)).or_default() += 1;
+        }
+        let mut series = out.family(&table::FINDINGS);
+        for ((severity, code), count) in &counts {
+            series.put([severity, code], *count);
+        }
+        let silent = self.silent();
+        let lacks = Lacks::new(plan, plan.routes.routing(), &silent);
+        let mut idle = LACKING.map(|cause| (cause, 0_u64));
+        for lack in plan.routes.in_order().filter_map(|route| lacks.of(route)) {
+            let of_cause = idle.iter_mut().find(|(cause, _)| *cause == lack.cause());
+            of_cause.into_iter().for_each(|(_, count)| *count += 1);
+        }
+        let mut series = out.family(&table::IDLE_ROUTES);
+        for (cause, count) in idle {
+            series.put([&cause], count);
+        }
+    }
+
+    /// What this node answers for now, under MetalLB's name, and what is wrong.
     fn gauges(&self) -> String {
         let mut out = Exposition::default();
+        self.expose_mistakes(&mut out);
         let mut series = out.family(&table::ANNOUNCED);
         let owners = self.owners();
         for row in self.decided().plan.announcements.values() {

@@ -72,6 +72,33 @@ fn default_terms_that_cannot_be_had_are_for_nobody() {
     }
 }
 
+/// Terms of all who name none are the same by their full names.
+#[test]
+fn default_terms_by_their_names() {
+    let terms =
+        "---\napiVersion: traefik.io/v1alpha1\nkind: TLSOption\nmetadata: {name: default}\n";
+    for (named, terms, policy) in [
+        ("{name: default}", terms, None),
+        ("{name: default, namespace: default}", terms, None),
+        ("{name: default-default@kubernetescrd}", terms, None),
+        ("{name: default, namespace: default}", "", Some("default-default")),
+        ("{name: default-default@kubernetescrd}", "", Some("#refused")),
+    ] {
+        let text = format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{name: r}}\nspec: \
+             {{entryPoints: [websecure], tls: {{options: {named}}}, routes: [{{match: Host(`a.b`), \
+             services: [{{name: a, port: 80}}]}}]}}\n{terms}"
+        );
+        let snapshot = resolve(&items(&text), &ResolveOptions::default());
+        let mut routes = snapshot.routing.routes.values();
+        let route = routes.find(|it| it.id.as_str().starts_with("default/r")).expect("it is there");
+        assert_eq!(route.tls_policy.as_ref().map(|it| it.as_str()), policy, "{named}");
+        let is_of_terms = |it: &&Diagnostic| it.path.0.contains("options");
+        let said = snapshot.diagnostics.iter().filter(is_of_terms).count();
+        assert_eq!(said, usize::from(policy.is_some()), "{named}");
+    }
+}
+
 /// Services of the program itself are there where they are asked for, and not on entry points of
 /// users.
 #[test]

@@ -47,6 +47,15 @@ const UNSERVED: &str = "the route answers 503";
 const UNSERVED_CONNECTIONS: &str = "the route closes its connections";
 const UNSERVED_DATAGRAMS: &str = "its datagrams go nowhere";
 
+/// What becomes of a route of this kind that leads to nothing.
+pub(super) fn unserved(kind: RouteKind) -> &'static str {
+    match kind {
+        RouteKind::Tcp => "its connections are closed",
+        RouteKind::Udp => "its datagrams are dropped",
+        _ => UNSERVED,
+    }
+}
+
 /// What becomes of one of several ways that leads to nothing, whose share the others take, or that
 /// is closed, so that its share is answered 503.
 const NO_WAY: &str = "this way serves nobody";
@@ -193,7 +202,7 @@ pub(in crate::tables) fn filters(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(tag, id.clone()))?;
     let kind = if tag == Tag::MiddlewareTcp { RouteKind::Tcp } else { RouteKind::Http };
-    let (routed, so) = (Routed::default(), UNSERVED);
+    let (routed, so) = (Routed::default(), unserved(kind));
     let mut maker = Maker { kind, options, reads, diagnostics, routed, so };
     let drafts = row.items().iter().filter_map(|item| match item {
         Item::Filter(draft) => Some(draft),
@@ -369,7 +378,10 @@ impl Maker<'_, '_> {
             Severity::Error,
             codes::ROUTE_WITHOUT_BACKEND,
             &place,
-            "the route leads to no Service, and no route has its object for a parent: it answers 503",
+            format!(
+                "the route leads to no Service, and no route has its object for a parent: {}",
+                self.so
+            ),
             "name a Service and its port",
         ));
         RefusalReason::Reference(place)
@@ -395,7 +407,7 @@ impl Maker<'_, '_> {
                 if tls::is_default(name) {
                     return usual(self.options);
                 }
-                Some(self.provided_terms(name, &options.place, UNHELD))
+                self.provided_terms(name, &options.place, UNHELD)
             }
             LinkTarget::Object(id) => {
                 if self.may_name(id, &options.place).is_err() {
@@ -403,6 +415,8 @@ impl Maker<'_, '_> {
                 }
                 if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
                     self.absent("TLSOption", id, &options.place, UNHELD);
+                } else if tls::is_default(&id.name) {
+                    return None;
                 }
                 Some(match elsewhere::is_of_file(id) {
                     true => (&*id.name).into(),

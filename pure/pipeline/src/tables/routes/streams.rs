@@ -20,6 +20,7 @@ use steelyard_model::{Diagnostic, Item, NginxSettings, Protocol, Severity, Strea
 
 use super::backend::{Join, ServiceTerms};
 use super::origin::OriginTerms;
+use super::routers;
 use crate::codes;
 use crate::options::ResolveOptions;
 use crate::tables::Reads;
@@ -151,7 +152,9 @@ fn backend(
     };
     let (protocol, origin) = (draft.protocol, &OriginTerms::Unsaid);
     let lets_names = !options.nginx.disables_names;
-    let terms = ServiceTerms { lets_names, ..ServiceTerms::default() };
+    let kind = if protocol == Protocol::Udp { RouteKind::Udp } else { RouteKind::Tcp };
+    let so = Some(routers::unserved(kind));
+    let terms = ServiceTerms { lets_names, so, ..ServiceTerms::default() };
     let mut join = Join { protocol, reads, origin, terms, diagnostics };
     let written = &draft.backend;
     let found = join.service(written).and_then(|service| {

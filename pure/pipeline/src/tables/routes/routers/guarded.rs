@@ -105,28 +105,28 @@ impl Maker<'_, '_> {
         }
         let place = place(point, FieldPath::from("http.tls.options"));
         let so = "no handshake is held at the entry point where a route names no others";
-        Some(self.provided_terms(name, &place, so))
+        self.provided_terms(name, &place, so)
     }
 
-    /// The terms that another provider calls so.
+    /// The terms that another provider calls so; none where they are those of all who name none.
     pub(super) fn provided_terms(
         &mut self,
         name: &str,
         place: &Provenance,
         so: &str,
-    ) -> TlsPolicyId {
+    ) -> Option<TlsPolicyId> {
         let id = match name.ends_with(FILE_PROVIDER) {
             true => Some(NamespacedName::new("tls", name)),
             false => elsewhere::object(Tag::TlsOption, name, RouteKind::Http, self.reads),
         };
-        let is_there =
-            id.is_some_and(|id| self.reads.row(&Cell::Object(Tag::TlsOption, id)).is_some());
-        if is_there {
-            return name.strip_suffix("@kubernetescrd").unwrap_or(name).into();
+        let cell = |id: &NamespacedName| Cell::Object(Tag::TlsOption, id.clone());
+        if let Some(id) = id.filter(|id| self.reads.row(&cell(id)).is_some()) {
+            let name = name.strip_suffix("@kubernetescrd").unwrap_or(name);
+            return (!is_default(&id.name)).then(|| name.into());
         }
         let help = "name a TLSOption: NAMESPACE-NAME@kubernetescrd, or NAME@file";
         self.unprovided(name, place, so, help);
-        NOBODY.into()
+        Some(NOBODY.into())
     }
 }
 
