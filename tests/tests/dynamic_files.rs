@@ -333,7 +333,7 @@ fn what_is_faulty_from_the_start_opens_nothing() -> Result<()> {
     home.folder.write("version.yaml", &route("version").replace("io/v1alpha1", "io/v1"))?;
     home.folder.write("yes.yaml", &route("yes"))?;
     home.folder.write("both.yaml", &format!("{}{}", route("one"), route("two")))?;
-    let up = home.start(&[])?;
+    let up = home.start(&["--accept-broken-files".to_owned()])?;
     up.wait_for("nas.test", 200)?;
     let whole = ["twice", "section", "version", "yes", "one", "two"];
     let parts = ["field", "text", "number", "filter", "options", "behind", "by", "kind"];
