@@ -320,7 +320,7 @@ fn what_is_faulty_from_the_start_opens_nothing() -> Result<()> {
     // What cannot be read as a whole closes what can be read of it.
     home.write(
         "twice.yml",
-        &format!("http:\n  routers:\n{}", router("twice", ", priority: 1, priority: 1")),
+        &format!("http:\n  routers:\n{}", router("twice", ", priority: 1000, priority: 1000")),
     )?;
     home.write("section.yml", &format!("http:\n  routerz:\n{}", router("section", "")))?;
     let route = |name: &str| {
