@@ -13,6 +13,9 @@
 
 use std::borrow::Cow;
 
+use steelyard_model::routing::readable::RESERVED;
+pub use steelyard_model::routing::readable::readable;
+
 use crate::reject::Reject;
 
 /// In which spelling a path is written.
@@ -73,32 +76,6 @@ pub fn decoded_whole(normal: &str) -> Cow<'_, str> {
 /// The byte that a character of such a path stands for, if it is one of those.
 pub fn odd_byte(character: char) -> Option<u8> {
     u8::try_from(u32::from(character).checked_sub(ODD)?).ok().filter(|it| *it >= 0x80)
-}
-
-/// What stays encoded in a path that is [`readable`].
-const RESERVED: &[u8] = b":/?#[]@!$&'()*+,;=%";
-
-/// A path in normal form, decoded but for reserved characters (RFC 3986 §2.2) and `%`, as Traefik
-/// compares it: `/a%20b` is `/a b` here, and `/a%2Fb` stays.
-pub fn readable(normal: &str) -> Cow<'_, str> {
-    if !normal.contains('%') {
-        return Cow::Borrowed(normal);
-    }
-    let (mut out, mut rest) = (Vec::with_capacity(normal.len()), normal.as_bytes());
-    while let Some((&byte, tail)) = rest.split_first() {
-        let encoded = tail.get(..2).filter(|_| byte == b'%').and_then(decode);
-        match encoded.filter(|it| !RESERVED.contains(it)) {
-            Some(decoded) => {
-                out.push(decoded);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Of which normal form `text` is the [`readable`] one, or begins it; none where there is no such

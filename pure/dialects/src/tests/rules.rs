@@ -89,6 +89,16 @@ fn a_path_is_compared_as_it_is_written() {
     );
 }
 
+/// A path is shown as it would be written.
+#[test]
+fn a_path_is_shown_as_a_rule_has_it() {
+    for text in ["Path(`/a b`)", "PathPrefix(`/é%2F{x}`)", "Path(`/a%20b`)"] {
+        let shown = read(text, V3).to_string();
+        assert_eq!(shown, text);
+        assert_eq!(read(&shown, V3), read(text, V3));
+    }
+}
+
 /// The dot of the root is ignored by Host alone.
 #[test]
 fn expressions_see_the_dot_of_the_root() {

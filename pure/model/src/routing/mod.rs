@@ -29,6 +29,7 @@ pub mod pattern;
 pub mod ranges;
 pub mod rank;
 mod re2;
+pub mod readable;
 pub mod route;
 pub mod rule;
 pub mod subject;

@@ -3,10 +3,12 @@
 //! What Traefik cannot say is written as what comes nearest: a prefix by elements as
 //! `PathPrefix`, a wildcard of many labels as an expression.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::routing::matcher::{Matcher, Values};
-use crate::routing::pattern::{HostPattern, PathShape};
+use crate::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
+use crate::routing::readable::readable;
 use crate::routing::rule::Rule;
 
 impl fmt::Display for Rule {
@@ -55,20 +57,29 @@ impl fmt::Display for Matcher {
             Self::Sni(pattern) => host(f, "HostSNI", pattern),
             Self::SniRegex(expression) => call(f, "HostSNIRegexp", &[expression.source()]),
             Self::Alpn(protocol) => call(f, "ALPN", &[protocol]),
-            Self::Path(pattern) => match &pattern.shape {
-                PathShape::Exact(path) => call(f, "Path", &[path]),
-                PathShape::Elements(prefix) if prefix.is_empty() => call(f, "PathPrefix", &["/"]),
-                PathShape::Elements(prefix) | PathShape::Bytes(prefix) => {
-                    call(f, "PathPrefix", &[prefix])
-                }
-                PathShape::Regex(expression) => call(f, "PathRegexp", &[expression.source()]),
-            },
+            Self::Path(pattern) => path(f, pattern),
             Self::Method(method) => call(f, "Method", &[method]),
             Self::Header(name, values) => named(f, "Header", name, values),
             Self::Query(name, values) => named(f, "Query", name, values),
             Self::ClientIp(net) => call(f, "ClientIP", &[&net.to_string()]),
             Self::Invalid(written) => f.write_str(written),
         }
+    }
+}
+
+/// As a rule has it that means it: what is not reserved is written as it is.
+fn path(f: &mut fmt::Formatter<'_>, pattern: &PathPattern) -> fmt::Result {
+    let text = |text| match pattern.form {
+        PathForm::Normal => readable(text),
+        PathForm::Decoded | PathForm::Readable => Cow::Borrowed(text),
+    };
+    match &pattern.shape {
+        PathShape::Exact(path) => call(f, "Path", &[&text(path)]),
+        PathShape::Elements(prefix) if prefix.is_empty() => call(f, "PathPrefix", &["/"]),
+        PathShape::Elements(prefix) | PathShape::Bytes(prefix) => {
+            call(f, "PathPrefix", &[&text(prefix)])
+        }
+        PathShape::Regex(expression) => call(f, "PathRegexp", &[expression.source()]),
     }
 }
 
