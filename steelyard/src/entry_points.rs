@@ -15,6 +15,7 @@ mod points;
 mod provider_of_nginx;
 mod providers;
 mod published;
+mod root;
 mod terms;
 mod told;
 mod transport;

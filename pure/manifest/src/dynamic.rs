@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::tls::DEFAULT_POLICY;
-use steelyard_model::suggest::nearest;
+use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{ObjectRef, Severity};
 
 use crate::codes;
@@ -56,6 +56,32 @@ const TERMS: &str = "tls.options";
 
 /// Traefik's own, which no file may have.
 const MODELS: &str = "models";
+
+/// What stands at the root of Traefik's static configuration: one file may be both.
+pub const STATIC_SECTIONS: [&str; 19] = [
+    "accessLog",
+    "api",
+    "certificatesResolvers",
+    "configFile",
+    "core",
+    "entryPoints",
+    "experimental",
+    "global",
+    "hostResolver",
+    "hub",
+    "log",
+    "metrics",
+    "ocsp",
+    "ping",
+    "providers",
+    "serversTransport",
+    "spiffe",
+    "tcpServersTransport",
+    "tracing",
+];
+
+/// What stands at the root of the dynamic one.
+const PROTOCOLS: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
 /// One object of a file.
 pub(crate) struct Part {
@@ -119,8 +145,8 @@ impl Reading {
     }
 
     fn protocol(&mut self, protocol: Entry) {
-        let names = SECTIONS.iter().map(|it| it.0);
-        let Some(name) = self.known(&protocol, names, "http, tcp, udp and tls") else { return };
+        let known = PROTOCOLS.into_iter().find(|it| it.eq_ignore_ascii_case(&protocol.key));
+        let Some(name) = known.or_else(|| self.at_the_root(&protocol)) else { return };
         let title = if self.soundness == Soundness::Sound { &*protocol.key } else { name };
         for section in self.entries(protocol.node, title, protocol.mark) {
             let before = self.soundness;
@@ -225,21 +251,72 @@ impl Reading {
         self.parts.push(Part { reference, node, soundness: Soundness::Marred });
     }
 
+    /// At the root Traefik passes over what is no section, so people keep what they refer to by
+    /// aliases there, or their static options: all else of the file counts. But what is a section
+    /// with a typo in its name would close, lead and serve what it says: which section that is.
+    fn at_the_root(&mut self, entry: &Entry) -> Option<&'static str> {
+        let name = crate::tree::shortened(&entry.key);
+        if STATIC_SECTIONS.iter().any(|it| it.eq_ignore_ascii_case(&entry.key)) {
+            let message = format!(
+                "`{name}` is a section of Traefik's static configuration, which is read at start \
+                 alone"
+            );
+            let help = "nothing needs to change where --configfile names this file".to_owned();
+            self.say(Severity::Info, entry.mark, message, help);
+            return None;
+        }
+        let message = format!("`{name}` is no section of Traefik's dynamic configuration");
+        if let Some(meant) = meant(entry) {
+            self.fault(entry.mark, message, format!("did you mean `{meant}`?"));
+            self.soundness = Soundness::Marred;
+            return Some(meant);
+        }
+        let message = format!("{message}: it is passed over, as with Traefik");
+        let help = format!(
+            "sections are {}; or leave it, where aliases refer to it",
+            PROTOCOLS.join(", ")
+        );
+        self.say(Severity::Warning, entry.mark, message, help);
+        None
+    }
+
     fn unknown(&mut self, entry: &Entry, known: &str) {
         let message = format!(
             "`{}` is no section of Traefik's dynamic configuration",
             crate::tree::shortened(&entry.key)
         );
-        let help = format!(
-            "sections here are {known}; static options go on the command line, or into --configfile"
-        );
-        self.fault(entry.mark, message, help);
+        self.fault(entry.mark, message, format!("sections here are {known}"));
     }
 
     fn fault(&mut self, mark: Mark, message: String, help: String) {
-        let (severity, code, path) = (Severity::Error, codes::DYNAMIC_FILE, "");
+        self.say(Severity::Error, mark, message, help);
+    }
+
+    fn say(&mut self, severity: Severity, mark: Mark, message: String, help: String) {
+        let (code, path) = (codes::DYNAMIC_FILE, "");
         self.wrong.push(Nameless { severity, code, mark, path, message, help });
     }
+}
+
+/// The section that is meant by what is called like one, but for a typo, and has in it what that
+/// one has. What begins with `x-` is nobody's typo.
+fn meant(entry: &Entry) -> Option<&'static str> {
+    let is_near = |it: &&str| closeness(&entry.key, it).is_some_and(|edits| edits <= TYPO);
+    let meant = PROTOCOLS.into_iter().find(is_near).filter(|_| !is_extension(&entry.key))?;
+    let Value::Map(below) = &entry.node.resolved().value else { return None };
+    let is_in_it = |key: &str| {
+        let mut all = SECTIONS.iter().filter(|(of, ..)| *of == meant);
+        all.any(|(_, section, _)| section.eq_ignore_ascii_case(key))
+    };
+    below.iter().any(|it| is_in_it(&it.key)).then_some(meant)
+}
+
+/// Edits that are a typo in names as short as those of sections.
+const TYPO: usize = 1;
+
+/// Whether a key is called as people call what is theirs alone.
+pub fn is_extension(key: &str) -> bool {
+    key.starts_with(['.', '_']) || key.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-"))
 }
 
 /// Behind aliases; a copy where others share it.

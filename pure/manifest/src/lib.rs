@@ -54,7 +54,7 @@ pub use build::Builds;
 pub use cluster::{
     ClusterEvent, ClusterFront, ClusterObject, NoObject, RawObject, Verb, is_older, refusal,
 };
-pub use dynamic::{DynamicPlaces, FILE_PROVIDER, FILE_VERSION};
+pub use dynamic::{DynamicPlaces, FILE_PROVIDER, FILE_VERSION, STATIC_SECTIONS, is_extension};
 #[doc(hidden)]
 pub use exercise::{exercise, exercise_cluster};
 pub use followed::{NamedPaths, files_named};

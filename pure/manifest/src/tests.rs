@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole.
 
 mod corpus;
+mod dynamic;
 mod loading;
 mod locking;
 mod properties;

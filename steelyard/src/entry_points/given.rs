@@ -11,7 +11,7 @@ use steelyard_dialects::traefik::options;
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
 use steelyard_model::Location;
 
-use super::nginx;
+use super::{nginx, root};
 
 /// What environment variables begin with.
 const PREFIX: &str = "TRAEFIK_";
@@ -80,7 +80,7 @@ pub(super) fn chosen(
             ));
         }
         (Some(file), None) => {
-            chosen.options = from_file(Path::new(&file.value))?;
+            (chosen.options, chosen.remarks) = from_file(Path::new(&file.value))?;
             chosen.is_file = true;
             "the file of options counts"
         }
@@ -162,8 +162,8 @@ fn variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec
     found
 }
 
-/// What a file says.
-fn from_file(path: &Path) -> Result<Vec<Given>, String> {
+/// What a file says, and what there is to say of the rest.
+fn from_file(path: &Path) -> Result<(Vec<Given>, Vec<String>), String> {
     let name = path.display().to_string();
     let failed = |error: &dyn std::fmt::Display| format!("{name} cannot be read: {error}");
     let bytes = steelyard_host::files::read(path, LARGEST).map_err(|error| failed(&error))?;
@@ -174,7 +174,9 @@ fn from_file(path: &Path) -> Result<Vec<Given>, String> {
         }
         None => fault.message.clone(),
     })?;
-    Ok(found.into_iter().map(given).collect())
+    let (options, others): (Vec<_>, Vec<_>) = found.into_iter().partition(root::is_of_options);
+    let remarks = root::remarks(path, &options, &others);
+    Ok((options.into_iter().map(given).collect(), remarks))
 }
 
 /// What is empty says nothing but that it is there, unless that is an option.

@@ -51,6 +51,16 @@ fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
     }
 }
 
+/// Files of the other configuration may have them too.
+#[test]
+fn sections_are_those_of_the_rows() {
+    let mut roots: Vec<&str> =
+        all().map(|row| row.name.split('.').next().unwrap_or_default()).collect();
+    roots.sort_unstable_by_key(|it| it.to_ascii_lowercase());
+    roots.dedup();
+    assert_eq!(roots, steelyard_manifest::STATIC_SECTIONS);
+}
+
 #[test]
 fn no_two_rows_are_the_same() {
     let mut names: Vec<String> = all().map(|row| row.name.to_ascii_lowercase()).collect();

@@ -416,7 +416,7 @@ impl Maker<'_, '_> {
                 if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
                     self.absent("TLSOption", id, &options.place, UNHELD);
                 } else if tls::is_default(&id.name) {
-                    return None;
+                    return usual(self.options);
                 }
                 Some(match elsewhere::is_of_file(id) {
                     true => (&*id.name).into(),
