@@ -60,7 +60,10 @@ fn is_dynamic_too(path: &Path, options: &[Setting]) -> bool {
 }
 
 fn root(setting: &Setting) -> &str {
-    setting.name.split(['.', '[']).next().unwrap_or_default()
+    let name = &setting.name;
+    let begins = name.find(|it| it != '.').unwrap_or(name.len());
+    let ends = name[begins..].find(['.', '[']).map_or(name.len(), |length| begins + length);
+    &name[..ends]
 }
 
 fn is_dynamic(root: &str) -> bool {

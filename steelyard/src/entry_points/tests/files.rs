@@ -22,7 +22,7 @@ fn what_stands_at_the_root_and_is_no_option() {
     let http = "http: {routers: {a: {rule: 'Host(`a`)', service: s}}}\ntls: {options: {}}\n";
     for (text, said) in [
         ("x-trust: &t [10.0.0.0/8]\n", &["2:1: x-trust: it is no section"][..]),
-        ("x-log: {level: 7}\n.api: 1\n", &["2:1: x-log", "3:1: .api"]),
+        ("x-log: {level: 7}\n.api: 1\n", &["2:9: x-log: ", "3:1: .api: "]),
         ("anchors:\n- {a: 1}\n- {a: 2}\n", &["2:1: anchors: "]),
         (http, &["2:1: http: it is dynamic configuration", "3:1: tls: it is dynamic"]),
         (&format!("providers: {{file: {{filename: THIS}}}}\n{http}"), &[]),
