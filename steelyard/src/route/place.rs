@@ -177,7 +177,8 @@ pub(super) fn chosen<'w>(
     let known = || all().map(|it| it.id.as_str()).collect::<Vec<_>>().join(", ");
     let place = |by| move |point| Place { point, by };
     if let Some(name) = name {
-        let found = all().find(|it| it.id.as_str() == name).map(place(ChosenBy::Name));
+        let is_it = |it: &&Arc<EntryPoint>| it.id.as_str().eq_ignore_ascii_case(name);
+        let found = all().find(is_it).map(place(ChosenBy::Name));
         return found.ok_or_else(|| anyhow!("there is no entry point {name:?}, but {}", known()));
     }
     let for_requests = || all().filter(|it| it.protocol == Protocol::Tcp);

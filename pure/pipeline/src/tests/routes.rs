@@ -497,6 +497,52 @@ fn equal_routes_on_other_entry_points_are_not_equal() {
     assert!(words(&nowhere, "entry-point-missing").contains("web, websecure"));
 }
 
+/// Flags and variables have no case, so what is called so in a file has none either.
+#[test]
+fn names_of_entry_points_have_no_case() {
+    let on = ", annotations: {traefik.ingress.kubernetes.io/router.entrypoints: 'Web, WEBSECURE'}";
+    let route = "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: r}\n\
+                 spec: {entryPoints: [webSecure], routes: [{match: 'Host(`c.d`)', services: [{name: a, \
+                 port: 80}]}]}\n";
+    let yaml = service("a", A) + &ingress("i", on, "", "a.b", "/", "a") + route;
+    let snapshot = joined(&yaml);
+    let all = routes(&snapshot);
+    let names: Vec<_> = all.iter().map(|it| snapshot.routing.entry_points_of(it).len()).collect();
+    assert_eq!(names, [2, 1]);
+    let found = findings(&snapshot);
+    assert!(!found.iter().any(|it| it.contains("entry-point-missing")), "{found:?}");
+}
+
+#[test]
+fn an_entry_point_of_the_other_protocol_is_no_missing_one() {
+    let mut options = ResolveOptions::default();
+    let dns = EntryPoint { protocol: steelyard_model::Protocol::Udp, ..EntryPoint::new("dns", 53) };
+    options.entry_points.push(dns);
+    let yaml = |kind: &str, point: &str, rule: &str| {
+        format!(
+            "apiVersion: traefik.io/v1alpha1\nkind: {kind}\nmetadata: {{name: r}}\nspec: \
+             {{entryPoints: [{point}], routes: [{{{rule}services: [{{name: a, port: 80}}]}}]}}\n---\n"
+        )
+    };
+    let rule = "match: 'Host(`a.b`)', ";
+    let of_requests = yaml("IngressRoute", "DNS", rule) + &service("a", A);
+    let said = words(&resolve(&items(&of_requests), &options), "entry-point-missing");
+    assert!(said.contains("the entry point `DNS` is of UDP"), "{said}");
+    assert!(
+        said.contains("use one of web, websecure, or start with --entrypoints.NAME."),
+        "{said}"
+    );
+    let of_datagrams = yaml("IngressRouteUDP", "web", "") + &service("a", A);
+    let said = words(&resolve(&items(&of_datagrams), &options), "entry-point-missing");
+    assert!(said.contains("the entry point `web` is of TCP"), "{said}");
+    assert!(said.contains("use one of dns, or"), "{said}");
+    let alone = ResolveOptions::default();
+    let of_datagrams = yaml("IngressRouteUDP", "dns", "") + &service("a", A);
+    let said = words(&resolve(&items(&of_datagrams), &alone), "entry-point-missing");
+    assert!(said.contains("start with --entrypoints.dns.address=:PORT/udp"), "{said}");
+    assert!(!said.contains("use one of"), "{said}");
+}
+
 #[test]
 fn whose_class_it_is() {
     let class = |name: &str, controller: &str| {

@@ -36,9 +36,12 @@ pub(crate) fn sockets(entry_points: &[EntryPoint], as_traefik: bool) -> RoutingM
 
 /// Entry points to choose from.
 pub(super) struct EntryPoints<'a> {
-    protocol: Protocol,
     /// Those that requests come in by.
     all: Vec<&'a EntryPoint>,
+    /// Those of both protocols.
+    both: &'a [EntryPoint],
+    /// Of which `all` are.
+    protocol: Protocol,
     /// Where a route goes that names none.
     default: Vec<&'a EntryPoint>,
     /// The user has said which those are: no others are for routes that name none.
@@ -60,19 +63,20 @@ impl<'a> EntryPoints<'a> {
     /// and the one of the program's own services.
     pub(super) fn of(kind: RouteKind, all: &'a [EntryPoint]) -> Self {
         let protocol = if kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
-        let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == protocol).collect();
+        let both = all;
+        let all: Vec<&EntryPoint> = both.iter().filter(|it| it.protocol == protocol).collect();
         let is_own = |it: &&EntryPoint| it.id.as_str() == OWN;
         let (own, users): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_own);
         if all.iter().any(|it| it.is_default) {
             let default = all.iter().copied().filter(|it| it.is_default).collect();
-            return Self { protocol, all, default, is_chosen: true };
+            return Self { all, both, protocol, default, is_chosen: true };
         }
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
         let mut default: Vec<&EntryPoint> = users.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
             default.extend(if users.is_empty() { &own } else { &users });
         }
-        Self { protocol, all, default, is_chosen: false }
+        Self { all, both, protocol, default, is_chosen: false }
     }
 
     /// The listeners where the routes of an object are tried. Who names no entry point is served at
@@ -186,8 +190,11 @@ impl<'a> EntryPoints<'a> {
         found
     }
 
+    /// Names of entry points have no case: flags and variables have none, as with Traefik, and what
+    /// a file calls one would be another in those.
     fn find(&self, id: &EntryPointId) -> Option<&'a EntryPoint> {
-        self.all.iter().copied().find(|known| known.id == *id)
+        let is_it = |known: &&EntryPoint| known.id.as_str().eq_ignore_ascii_case(id.as_str());
+        self.all.iter().copied().find(is_it)
     }
 
     /// Says of an object whose routes are not served where it asks for.
@@ -210,20 +217,21 @@ impl<'a> EntryPoints<'a> {
     }
 
     fn missing(&self, place: &Provenance, name: &EntryPointId) -> Diagnostic {
-        let known: Vec<&str> = self.all.iter().map(|known| known.id.as_str()).collect();
+        let is_it = |it: &&EntryPoint| it.id.as_str().eq_ignore_ascii_case(name.as_str());
+        let message = match self.both.iter().find(is_it) {
+            Some(other) => format!("the entry point `{name}` is of {}", other.protocol),
+            None => format!("there is no entry point `{name}`"),
+        };
         let port = if self.protocol == Protocol::Udp { ":PORT/udp" } else { ":PORT" };
+        let name = if self.both.iter().any(|it| is_it(&it)) { "NAME" } else { name.as_str() };
         let start = format!("start with --entrypoints.{name}.address={port}");
+        let known: Vec<&str> = self.all.iter().map(|known| known.id.as_str()).collect();
         let help = match known.as_slice() {
             [] => start,
             known => format!("use one of {}, or {start}", known.join(", ")),
         };
-        Diagnostic::at(
-            Severity::Error,
-            codes::ENTRY_POINT_MISSING,
-            place,
-            format!("there is no entry point `{name}`, so the routes are not served there"),
-            help,
-        )
+        let message = format!("{message}, so the routes are not served there");
+        Diagnostic::at(Severity::Error, codes::ENTRY_POINT_MISSING, place, message, help)
     }
 
     fn not_served(&self, asked: &Provenance) -> Diagnostic {

@@ -1,0 +1,1 @@
+check --configfile=tests/golden/commands/both/one.yml

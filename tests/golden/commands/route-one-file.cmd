@@ -1,0 +1,1 @@
+route --request https://a.test:8443/ --configfile=tests/golden/commands/both/one.yml
