@@ -48,8 +48,11 @@ impl Selector {
             }
             letter == ',' && depth == 0
         });
-        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
-        let expressions = parts.map(Requirement::read).collect::<Option<_>>()?;
+        let parts = parts.map(str::trim);
+        let expressions = match text.trim().is_empty() {
+            true => Vec::new(),
+            false => parts.map(Requirement::read).collect::<Option<_>>()?,
+        };
         Some(Self { match_labels: Labels::new(), expressions })
     }
 
@@ -68,13 +71,10 @@ impl Selector {
 impl Requirement {
     /// Of a part of [`Selector::read`].
     fn read(text: &str) -> Option<Self> {
-        let is_key = |key: &str| {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-            !key.is_empty() && key.bytes().all(is_part)
-        };
         let made = |key: &str, operator, values: Vec<String>| {
             let key = Some(key.trim()).filter(|key| is_key(key))?.to_owned();
-            Some(Self { key, operator, values })
+            let is_value = |value: &String| value.is_empty() || is_name(value);
+            values.iter().all(is_value).then_some(Self { key, operator, values })
         };
         if let Some((key, value)) = text.split_once("!=") {
             return made(key, Operator::NotIn, vec![value.trim().to_owned()]);
@@ -111,6 +111,24 @@ impl Requirement {
     }
 }
 
+/// Whether labels may be called so: `app`, `app.kubernetes.io/name`.
+fn is_key(key: &str) -> bool {
+    match key.split_once('/') {
+        None => is_name(key),
+        Some((prefix, name)) => {
+            prefix.len() <= 253 && prefix.split('.').all(is_name) && is_name(name)
+        }
+    }
+}
+
+/// A value of a label, or its name.
+fn is_name(name: &str) -> bool {
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let bytes = name.as_bytes();
+    bytes.len() <= 63 && is_end(bytes.first()) && is_end(bytes.last()) && name.bytes().all(is_part)
+}
+
 /// Whether every pair of `wanted` is among `labels`.
 pub fn is_subset(wanted: &Labels, labels: &Labels) -> bool {
     wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -142,6 +160,17 @@ mod tests {
             ("env in (x", None),
             ("a b", None),
             ("=a", None),
+            (" ", Some(true)),
+            ("app=", Some(false)),
+            ("e/f in (), app.kubernetes.io/name!=b", Some(true)),
+            (",", None),
+            ("app=a,", None),
+            ("app==(", None),
+            ("app=a b", None),
+            ("app in (a, -b)", None),
+            ("-app=a", None),
+            ("a/b/c", None),
+            ("/app", None),
             ("!", None),
         ] {
             let read = Selector::read(text).map(|selector| selector.matches(&labels));

@@ -132,6 +132,22 @@ pub fn roots() -> impl Iterator<Item = String> {
     all().map(move |row| first(row).to_ascii_lowercase())
 }
 
+/// A value as it counts: where an option is on or off, as `true` or `false`.
+pub fn settled<'v>(name: &str, value: &'v str) -> &'v str {
+    let is_switch = |row: &StaticOption| matches!(row.form, Form::Switch | Form::Below);
+    let on = find(name).filter(|row| is_switch(row)).and_then(|_| switched(value));
+    on.map_or(value, |on| if on { "true" } else { "false" })
+}
+
+/// What a word switches on or off, as Go reads it.
+pub fn switched(word: &str) -> Option<bool> {
+    match word {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether what is written as a list may be the value of an option.
 pub fn may_be_list(name: &str) -> bool {
     let is_list = |row: &StaticOption| row.form == Form::List || row.default.contains(',');
@@ -146,7 +162,7 @@ pub fn judge(name: &str, value: &str) -> Judged {
         return Judged::Wrong(format!("{name} wants {wanted}, not {shown:?}"));
     }
     match row.fate {
-        _ if row.is_default(value) => Judged::Fine,
+        _ if row.is_default(name, settled(name, value)) => Judged::Fine,
         OptionFate::Reads | OptionFate::Differs(_) | OptionFate::Cosmetic(_) => Judged::Fine,
         OptionFate::Later(so) => Judged::Idle(format!("{name} is not honoured yet: {so}")),
         OptionFate::Planned(so) => {
@@ -186,8 +202,13 @@ impl StaticOption {
         }
     }
 
-    /// Whether a value asks for what is so anyway.
-    fn is_default(&self, value: &str) -> bool {
+    /// Whether a value asks for what is so anyway. Whatever is said below a provider, or another
+    /// thing of its own, asks for that, and what is so anyway there is not known here.
+    fn is_default(&self, name: &str, value: &str) -> bool {
+        let whole = self.name.strip_suffix(".**").map(|it| it.split('.').count());
+        if whole.is_some_and(|whole| name.split('.').count() > whole.max(WISHES)) {
+            return false;
+        }
         let default = match (self.form, self.default) {
             (Form::Switch | Form::Below, "") => "false",
             (_, default) => default,
@@ -195,6 +216,9 @@ impl StaticOption {
         value.eq_ignore_ascii_case(default)
     }
 }
+
+/// Parts of the names of what is there or not, where a row is for all below it: `hub.tracing`.
+const WISHES: usize = 2;
 
 /// `domains[0]` is one of `domains`.
 fn unindexed(part: &str) -> &str {
@@ -205,9 +229,9 @@ impl Form {
     /// What is wanted instead of a value.
     fn misses(self, value: &str) -> Option<String> {
         let is_fine = match self {
-            Self::Switch => value.parse::<bool>().is_ok(),
+            Self::Switch => switched(value).is_some(),
             Self::Number => value.parse::<i64>().is_ok(),
-            Self::Time => crate::duration::parse(value).is_some() || value.parse::<u64>().is_ok(),
+            Self::Time => crate::duration::parse(value).is_some() || value.parse::<i64>().is_ok(),
             Self::Word(words) => words.iter().any(|word| word.eq_ignore_ascii_case(value)),
             Self::Text | Self::List | Self::Below => true,
         };

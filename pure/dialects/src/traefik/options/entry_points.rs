@@ -11,7 +11,7 @@ const DOMAINS: &str = "Traefik would have its resolver ask for certificates of t
 const HTTP3: &str = "HTTP/3 is not spoken: clients use HTTP/2";
 
 pub(super) const ROWS: &[StaticOption] = rows! {
-    "entryPoints.*.address" Text, "", Reads;
+    "entryPoints.*.address" Text, "", Differs("of names of hosts `localhost` alone is one");
     "entryPoints.*.allowACMEByPass" Switch, "false", Reads;
     "entryPoints.*.asDefault" Switch, "false", Reads;
     "entryPoints.*.forwardedHeaders.addXForwardedSchemeHeaders" Switch, "false", Reads;
@@ -33,14 +33,14 @@ pub(super) const ROWS: &[StaticOption] = rows! {
     "entryPoints.*.http.encodedCharacters.allowEncodedQuestionMark" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSemicolon" Switch, "true", Reads;
     "entryPoints.*.http.encodedCharacters.allowEncodedSlash" Switch, "true", Reads;
-    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Differs("4,096 bytes more, as with Go, and 64 KiB at most");
+    "entryPoints.*.http.maxHeaderBytes" Number, "1048576", Differs("4,096 bytes more, as with Go, and 64 KiB at most; 0 and less are the default");
     "entryPoints.*.http.middlewares" List, "", Reads;
     "entryPoints.*.http.redirections.entryPoint.permanent" Switch, "true", Reads;
     "entryPoints.*.http.redirections.entryPoint.priority" Number, "9223372036854775806", Reads;
     "entryPoints.*.http.redirections.entryPoint.scheme" Word(&["http", "https"]), "https", Reads;
     "entryPoints.*.http.redirections.entryPoint.to" Text, "", Reads;
     "entryPoints.*.http.sanitizePath" Switch, "true", Reads;
-    "entryPoints.*.http.tls" Switch, "false", Reads;
+    "entryPoints.*.http.tls" Switch, "false", Differs("of `websecure` it is true unless it is said");
     "entryPoints.*.http.tls.certResolver" Text, "", Later(RESOLVER);
     "entryPoints.*.http.tls.domains" List, "", Later(DOMAINS);
     "entryPoints.*.http.tls.domains.main" Text, "", Later(DOMAINS);

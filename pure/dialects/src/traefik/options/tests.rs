@@ -51,6 +51,41 @@ fn each_row_is_found_by_its_name_and_judged_by_its_fate() {
     }
 }
 
+#[test]
+fn switches_are_read_as_go_reads_them() {
+    for word in ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"] {
+        assert_eq!(judge("api.insecure", word), Judged::Fine, "{word}");
+        assert_eq!(judge("providers.docker", word) == Judged::Fine, switched(word) == Some(false));
+        let is_on = matches!(word.as_bytes()[0], b'1' | b't' | b'T');
+        assert_eq!(settled("api.insecure", word), if is_on { "true" } else { "false" });
+        assert_eq!(settled("ping.entrypoint", word), word, "it is a name");
+    }
+    for word in ["tRUE", "yes", "on", "2", ""] {
+        assert!(matches!(judge("api.insecure", word), Judged::Wrong(_)), "{word}");
+    }
+}
+
+/// In Traefik whatever is said below it switches a provider on.
+#[test]
+fn what_is_said_below_asks_for_it() {
+    for name in [
+        "providers.docker.exposedbydefault",
+        "providers.swarm.exposedbydefault",
+        "providers.consulcatalog.exposedbydefault",
+        "providers.ecs.autodiscoverclusters",
+        "providers.consul.tls.insecureskipverify",
+        "serverstransport.spiffe.trustdomain",
+    ] {
+        assert!(matches!(judge(name, "false"), Judged::Wrong(_)), "{name}");
+    }
+    for name in ["tracing.otlp.grpc.insecure", "metrics.datadog.addroutersLabels"] {
+        assert!(matches!(judge(name, "false"), Judged::Idle(_)), "{name}");
+    }
+    for name in ["providers.docker", "metrics.datadog", "experimental.fastproxy", "hub.token"] {
+        assert_eq!(judge(name, "false"), Judged::Fine, "{name}");
+    }
+}
+
 /// Files of the other configuration may have them too.
 #[test]
 fn sections_are_those_of_the_rows() {
