@@ -86,6 +86,20 @@ impl fmt::Display for OptionMistake {
     }
 }
 
+/// A value as it counts.
+fn settled<'v>(name: &str, value: &'v str) -> &'v str {
+    match options::switched(value).filter(|_| nginx::is_switch(name)) {
+        Some(on) => {
+            if on {
+                "true"
+            } else {
+                "false"
+            }
+        }
+        None => options::settled(name, value),
+    }
+}
+
 /// What there is to say of a flag of ingress-nginx, by its own name: nothing, that it makes no
 /// difference, or why it is not taken.
 pub(crate) fn flag_of_nginx(name: &str, value: &str) -> Result<Option<String>, String> {
@@ -110,6 +124,7 @@ impl StaticOptions {
         let mut wrong = options.add_all(chosen.options, plans);
         options.has_only_declared = options.is_file && options.declares_entry_points();
         options.remarks.extend(options.undeclared());
+        options.remarks.extend(options.passed_over());
         wrong.extend(options.wrong_together());
         match NamedRoots::read(&options.values) {
             Ok(roots) => options.roots = roots,
@@ -154,6 +169,7 @@ impl StaticOptions {
     /// What is wrong with those that are there, by what else is said.
     fn wrong_together(&self) -> Vec<OptionMistake> {
         let mut wrong = self.check_entry_points();
+        wrong.extend(self.check_sockets());
         wrong.extend(self.check_tracing());
         wrong.extend(self.check_nginx());
         wrong.extend(self.check_exposure());
@@ -164,6 +180,7 @@ impl StaticOptions {
     /// Takes one in, where it is one; `plans` where all that becomes of it is looked at.
     fn add(&mut self, given: Given, plans: bool) -> Result<(), String> {
         let Given { origin, name, spelled, value, is_list, is_section, location } = given;
+        let value = settled(&name, &value).to_owned();
         if is_section {
             self.sections.insert(name, origin);
             return Ok(());
@@ -191,6 +208,7 @@ impl StaticOptions {
             Judged::Fine | Judged::Idle(_) => {}
         }
         judged::check(&name, &value)?;
+        self.remarks.extend(judged::idle(&name, &value).map(|so| format!("{origin}{so}")));
         nginx::check_provider(&name, &value)?;
         providers::check(&name, &value)?;
         published::check(&name, &value)?;
@@ -285,6 +303,7 @@ impl StaticOptions {
         for (name, value) in flags {
             let is_understood = flag_of_nginx(&name, &value) == Ok(None);
             let name = format!("{}{name}", nginx::PREFIX);
+            let value = settled(&name, &value).to_owned();
             if is_understood && !self.values.contains_key(&name) {
                 self.values.insert(name, value);
                 counts = true;

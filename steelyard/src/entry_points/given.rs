@@ -11,6 +11,7 @@ use steelyard_dialects::traefik::options;
 use steelyard_manifest::{ReadLimits, Setting, Source, settings};
 use steelyard_model::Location;
 
+use super::names::entry_point_name;
 use super::{nginx, root};
 
 /// What environment variables begin with.
@@ -118,27 +119,47 @@ fn flags(
                 .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
             None => "true".to_owned(),
         };
-        flags.push(Given::new("--", name, value));
+        flags.extend(alone(Given::new("--", name, value)));
     }
     Ok((flags, rest))
 }
 
 /// The name (lower case) and value of a static option, if `argument` is one.
 fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
-    let text = argument.to_str()?.strip_prefix("--")?;
+    let text = argument.to_str()?.strip_prefix('-')?;
+    let (text, is_long) = text.strip_prefix('-').map_or((text, false), |text| (text, true));
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (text, None),
     };
     let name = name.to_ascii_lowercase();
-    (name.contains('.') || options::find(&name).is_some()).then_some((name, value))
+    let is_one = || options::find(&name).is_some();
+    // One dash is enough, as with Traefik, where it cannot be anything else.
+    let is_it = if is_long { name.contains('.') || is_one() } else { is_one() || is_there(&name) };
+    is_it.then_some((name, value))
+}
+
+/// Whether a name is that of an entry point alone: that it is there.
+fn is_there(name: &str) -> bool {
+    entry_point_name(name, "").is_some()
 }
 
 /// Whether an option without a value means `true`.
 fn is_switch(name: &str) -> bool {
     use options::Form;
     nginx::is_switch(name)
+        || is_there(name)
         || options::find(name).is_some_and(|row| matches!(row.form, Form::Switch | Form::Below))
+}
+
+/// An option, unless it says of an entry point that it is not there: `--entrypoints.web=true`, as
+/// Traefik lists it.
+fn alone(mut given: Given) -> Option<Given> {
+    match options::switched(&given.value).filter(|_| is_there(&given.name)) {
+        Some(false) => return None,
+        is_there => given.is_section = is_there.is_some(),
+    }
+    Some(given)
 }
 
 /// `TRAEFIK_ENTRYPOINTS_WEB_ADDRESS`. What only begins like that (Kubernetes tells pods of a
@@ -146,20 +167,63 @@ fn is_switch(name: &str) -> bool {
 fn variables(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Given> {
     let roots: Vec<String> = options::roots().collect();
     let mut found: Vec<Given> = Vec::new();
+    let environment: Vec<(OsString, OsString)> = environment.into_iter().collect();
+    let services = Services::of(&environment);
     for (variable, value) in environment {
         let Some(variable) = variable.to_str() else { continue };
+        if services.tell(variable) {
+            continue;
+        }
         if !variable.get(..PREFIX.len()).is_some_and(|it| it.eq_ignore_ascii_case(PREFIX)) {
             continue;
         }
         let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', ".");
+        let name = indexed(&name).filter(|_| options::find(&name).is_none()).unwrap_or(name);
         let root = name.split(['.', '[']).next().unwrap_or_default();
         if roots.iter().any(|known| known == root) {
             let value = value.to_string_lossy().into_owned();
-            found.push(Given::new(format!("{variable}: "), name, value));
+            found.extend(alone(Given::new(format!("{variable}: "), name, value)));
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// An option by a name with brackets, which variables cannot have: `domains.0.main` of theirs is
+/// `domains[0].main`.
+fn indexed(name: &str) -> Option<String> {
+    let mut made = String::new();
+    for part in name.split('.') {
+        let is_index =
+            !made.is_empty() && !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
+        match (is_index, made.is_empty()) {
+            (true, _) => made.push_str(&format!("[{part}]")),
+            (false, true) => made.push_str(part),
+            (false, false) => made.push_str(&format!(".{part}")),
+        }
+    }
+    options::find(&made).map(|_| made)
+}
+
+/// What the variables of Services begin with, which Kubernetes tells pods beside them.
+struct Services(Vec<String>);
+
+impl Services {
+    fn of(environment: &[(OsString, OsString)]) -> Self {
+        let name = |(variable, _): &(OsString, OsString)| {
+            Some(variable.to_str()?.strip_suffix("_SERVICE_HOST")?.to_owned())
+        };
+        Self(environment.iter().filter_map(name).collect())
+    }
+
+    /// Whether a variable is one of theirs: `TRAEFIK_METRICS_PORT_9100_TCP`.
+    fn tell(&self, variable: &str) -> bool {
+        let is_of = |service: &String| {
+            let rest = variable.strip_prefix(&**service)?;
+            Some(rest == "_PORT" || ["_SERVICE_", "_PORT_"].iter().any(|it| rest.starts_with(it)))
+        };
+        self.0.iter().filter_map(is_of).any(|is_it| is_it)
+    }
 }
 
 /// What a file says, and what there is to say of the rest.

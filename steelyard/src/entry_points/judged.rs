@@ -1,5 +1,6 @@
 //! What is wrong with options that are there: each alone, and beside others.
 
+use steelyard_dialects::traefik::options::{self, Form};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn};
@@ -9,8 +10,9 @@ use super::access_log;
 use super::address::parse_address;
 use super::duration::duration;
 use super::names::{
-    ADDRESS, BELIEVED, BUCKETS, CLIENT_IP_HEADER, CONNECTION, HEADER_LABELS, OF_ENTRY_POINTS,
-    OF_NGINX, REDIRECTED_TO, TIMES, TRACED_TO, TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
+    ADDRESS, AS_DEFAULT, BELIEVED, BUCKETS, CLIENT_IP_HEADER, CONNECTION, HEADER_LABELS,
+    KEPT_ALIVE, OF_ENTRY_POINTS, OF_NGINX, REDIRECTED_TO, STREAMS, TABLE, TIMES, TRACED_TO,
+    TRUSTED_IPS, UDP_TIMEOUT, entry_point_name,
 };
 use super::nginx::POINTS;
 use super::{OptionMistake, StaticOptions};
@@ -44,6 +46,10 @@ impl StaticOptions {
             return Some(format!("there is no entry point {name:?}; {}", self.making(name)));
         }
         let protocol = self.address(name).map_or(Protocol::Tcp, |it| it.protocol);
+        // Of UDP there is no default, and Traefik passes over it.
+        if of == AS_DEFAULT && protocol == Protocol::Udp {
+            return None;
+        }
         if (of == UDP_TIMEOUT) != (protocol == Protocol::Udp) {
             return Some(format!(
                 "the entry point {name:?} is of {protocol}, which has no such thing"
@@ -63,6 +69,30 @@ impl StaticOptions {
         let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| beside(all));
         let all = everybody.filter(|all| self.is_on(all))?;
         Some(format!("everybody is believed by {all}; one of the two"))
+    }
+
+    /// No two listen at one socket.
+    pub(super) fn check_sockets(&self) -> Vec<OptionMistake> {
+        let named = self.values.keys().filter_map(|option| entry_point_name(option, ADDRESS));
+        let all: Vec<_> = named.filter_map(|name| Some((name, self.address(name)?))).collect();
+        let wrong = all.iter().enumerate().filter_map(|(index, (name, address))| {
+            let (other, _) = all[..index].iter().find(|(_, before)| before.meets(address))?;
+            let why = format!(
+                "the entry point {other:?} listens there: give one of the two another port"
+            );
+            Some(self.said_of(&format!("entrypoints.{name}{ADDRESS}"), &why))
+        });
+        wrong.collect()
+    }
+
+    /// What there is to say of options that make no difference where they stand.
+    pub(super) fn passed_over(&self) -> Vec<String> {
+        let of_udp = |name| self.address(name).is_some_and(|it| it.protocol == Protocol::Udp);
+        let said = self.values.iter().filter(|(option, value)| {
+            entry_point_name(option, AS_DEFAULT).is_some_and(of_udp) && *value == "true"
+        });
+        let why = "routes of UDP that name no entry point are at each that is of UDP";
+        said.map(|(option, _)| self.said_of(option, why).to_string()).collect()
     }
 
     /// Whether who is led to what is written comes to an entry point.
@@ -93,8 +123,25 @@ impl StaticOptions {
     }
 }
 
+/// What there is to say of a value that makes no difference, of an option that does.
+pub(super) fn idle(name: &str, value: &str) -> Option<String> {
+    let is_negative = name == KEPT_ALIVE && value.starts_with('-');
+    let so =
+        "whether endpoints are there is asked all the same, after three minutes and every 15 s";
+    is_negative.then(|| format!("{name} is not honoured: {so}"))
+}
+
 /// Whether an option may have this value.
 pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
+    let is_time = || options::find(name).is_some_and(|row| row.form == Form::Time);
+    let is_negative = value.parse::<i64>().is_ok_and(|seconds| seconds < 0);
+    if is_negative && name != KEPT_ALIVE && is_time() {
+        return Err(format!("{name} wants a time: 10ms, 3s, 1m, not {value:?}"));
+    }
+    if [STREAMS, TABLE].iter().any(|of| entry_point_name(name, of).is_some()) {
+        let wrong = || format!("{name} wants a number, 0 or more, not {value:?}");
+        return value.parse::<u32>().map(drop).map_err(|_| wrong());
+    }
     if entry_point_name(name, ADDRESS).is_some() {
         return parse_address(value).map(drop).map_err(|error| format!("{name}: {error}"));
     }

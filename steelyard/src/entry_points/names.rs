@@ -13,6 +13,9 @@ pub(super) const TRACED_TO: &str = "tracing.otlp.http.endpoint";
 /// What collectors know this by, unless told otherwise.
 pub(super) const SERVICE_NAME: &str = "steelyard";
 
+/// How often endpoints of connections are asked whether they are there.
+pub(super) const KEPT_ALIVE: &str = "tcpserverstransport.dialkeepalive";
+
 pub(super) const ADDRESS: &str = ".address";
 pub(super) const SANITIZE_PATH: &str = ".http.sanitizepath";
 pub(super) const INSECURE: &str = ".forwardedheaders.insecure";

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use steelyard_dialects::host::is_name;
+use steelyard_dialects::traefik::options::switched;
 use steelyard_gateway::NginxMetrics;
 use steelyard_metrics::{BadBounds, BucketBounds};
 use steelyard_model::suggest::nearest;
@@ -178,7 +179,7 @@ pub(super) fn check_provider(name: &str, value: &str) -> Result<(), String> {
 impl Value {
     fn check(self, name: &str, value: &str) -> Result<(), String> {
         let wanted = match self {
-            Self::Switch if value.parse::<bool>().is_err() => "true or false",
+            Self::Switch if switched(value).is_none() => "true or false",
             Self::Object if object(value).is_none() => "NAMESPACE/NAME",
             Self::Labels if labels(value).is_none() => "labels: key=value",
             Self::Port if value.parse::<u16>().map_or(true, |it| it == 0) => "a port",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use steelyard_model::Protocol;
 use steelyard_model::routing::belief::OwnBelief;
 use steelyard_model::routing::entry_point::{
     BUILT_IN, EntryPoint, EntryPointRedirection, OWN, OWN_PORT, PLAIN, SECURE,
@@ -46,18 +47,26 @@ impl StaticOptions {
         }
         let ports = points.iter().map(|(name, it)| ((*name).to_owned(), it.port)).collect();
         for (name, point) in &mut points {
-            point.is_secure |= self.is_on(&format!("entrypoints.{name}{TLS}"));
-            point.is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
+            let said = self.values.get(&format!("entrypoints.{name}{TLS}"));
+            let is_said = said.map_or(point.is_secure, |said| said == "true");
+            point.is_secure = is_said || self.says_below(&format!("entrypoints.{name}{TLS}."));
+            let is_default = self.is_on(&format!("entrypoints.{name}{AS_DEFAULT}"));
+            point.is_default = is_default && point.protocol == Protocol::Tcp;
             point.redirection = self.redirection(name, &ports);
             point.lets_challenges = self.is_on(&format!("entrypoints.{name}{LETS_CHALLENGES}"));
             point.characters = self.characters(name);
             point.filters = self.names(&format!("entrypoints.{name}{MIDDLEWARES}"));
             let options = self.values.get(&format!("entrypoints.{name}{TLS_OPTIONS}"));
             point.tls_options = options.filter(|it| !it.is_empty()).map(|it| it.as_str().into());
-            point.is_secure |= point.tls_options.is_some();
             point.own_belief = self.own_belief(name);
         }
         points.into_values().collect()
+    }
+
+    /// Whether something below a section is said, be it honoured or not: with Traefik that asks for
+    /// the section.
+    fn says_below(&self, section: &str) -> bool {
+        self.origins.keys().any(|option| option.starts_with(section))
     }
 
     /// Of what an entry point's own options say whose word is taken there.

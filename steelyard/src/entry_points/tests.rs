@@ -1,4 +1,5 @@
 mod files;
+mod forms;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -58,8 +59,7 @@ fn paths_are_sanitized_unless_told_otherwise() {
 fn entry_points_of_udp() {
     let line = "up --entryPoints.dns.address=:53/udp --entrypoints.vpn.address=[::1]:51820/UDP \
                 --entryPoints.dns.udp.timeout=30s";
-    let line = line.replace("/UDP", "/udp");
-    let (options, _) = take(&line).unwrap();
+    let (options, _) = take(line).unwrap();
     let points = options.entry_points((80, 443));
     let shown: Vec<String> =
         points.iter().map(|it| format!("{} {}/{}", it.id, it.port, it.protocol)).collect();
