@@ -43,9 +43,6 @@ const PROVIDER: &str = "kubernetescrd";
 
 /// What becomes of a route that leads to nothing.
 const UNSERVED: &str = "the route answers 503";
-/// The same of what is no request.
-const UNSERVED_CONNECTIONS: &str = "the route closes its connections";
-const UNSERVED_DATAGRAMS: &str = "its datagrams go nowhere";
 
 /// What becomes of a route of this kind that leads to nothing.
 pub(super) fn unserved(kind: RouteKind) -> &'static str {
@@ -127,15 +124,6 @@ pub(super) fn held_by(
 ) -> Option<TlsPolicyId> {
     let (kind, routed, so) = (RouteKind::Http, Routed::default(), UNSERVED);
     Maker { kind, options, reads, diagnostics, routed, so }.terms(named)
-}
-
-/// What becomes of who comes by a route that cannot be gone.
-fn unserved(kind: RouteKind) -> &'static str {
-    match kind {
-        RouteKind::Http | RouteKind::Grpc => UNSERVED,
-        RouteKind::Tcp => UNSERVED_CONNECTIONS,
-        RouteKind::Udp => UNSERVED_DATAGRAMS,
-    }
 }
 
 /// The routes of one object.
