@@ -21,13 +21,16 @@ fn what_stands_at_the_root_and_is_no_option() {
     let base = "entryPoints: {web: {address: ':8000'}, websecure: {address: ':8443'}}\n";
     let http = "http: {routers: {a: {rule: 'Host(`a`)', service: s}}}\ntls: {options: {}}\n";
     for (text, said) in [
-        ("x-trust: &t [10.0.0.0/8]\n", &["2:1: x-trust: it is no section"][..]),
-        ("x-log: {level: 7}\n.api: 1\n", &["2:9: x-log: ", "3:1: .api: "]),
-        ("anchors:\n- {a: 1}\n- {a: 2}\n", &["2:1: anchors: "]),
-        (http, &["2:1: http: it is dynamic configuration", "3:1: tls: it is dynamic"]),
+        ("x-trust: &t [10.0.0.0/8]\n", &[": x-trust: it is no section"][..]),
+        ("x-log: {level: 7}\n.api: 1\n", &[": x-log: ", ": .api: "]),
+        ("anchors:\n- {a: 1}\n- {a: 2}\n", &[": anchors: "]),
+        (http, &[": http: it is dynamic configuration", ": tls: it is dynamic"]),
         (&format!("providers: {{file: {{filename: THIS}}}}\n{http}"), &[]),
         (&format!("providers: {{file: {{directory: FOLDER}}}}\n{http}"), &[]),
-        (&format!("providers: {{file: {{directory: FOLDER/gone}}}}\n{http}"), &["3:1: http", "4"]),
+        (
+            &format!("providers: {{file: {{directory: FOLDER/gone}}}}\n{http}"),
+            &[": http: ", ": tls: "],
+        ),
     ] {
         let options = of_file("roots", &format!("{base}{text}")).unwrap();
         let remarks = options.remarks();
