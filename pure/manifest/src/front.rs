@@ -120,6 +120,13 @@ impl<T: Extract> Front<T> {
             told.extend(self.start.never_read(file));
             changes.told.insert(teller, told);
         }
+        if self.start.has_left(edit) {
+            for file in self.files.iter().filter(|file| file.content.is_unread()) {
+                let mut told = file.told();
+                told.extend(self.start.inherited(file));
+                changes.told.insert(Teller::File(file.source().name.clone()), told);
+            }
+        }
         self.start.goes_on(&self.broken, self.files.is_empty());
         if edit.is_reordered {
             concerned.extend(self.repeated.iter().cloned());

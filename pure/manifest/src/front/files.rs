@@ -176,6 +176,11 @@ impl<T: Extract> Content<T> {
         self.objects.is_empty() && self.stood.is_empty()
     }
 
+    /// Whether it could never be read to its end.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_broken && !self.was_whole
+    }
+
     /// The names in it, and those that it had before it broke.
     pub(super) fn standing(&self) -> impl Iterator<Item = &Key> {
         let named = self.objects.iter().map(|object| object.written());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use steelyard_model::{Diagnostic, Severity};
 
-use super::files::File;
+use super::files::{Edit, File};
 use crate::codes;
 use crate::tree::Mark;
 
@@ -33,8 +33,7 @@ impl Start {
         if !file.content.is_broken || !self.is_followed {
             return None;
         }
-        // One that comes while there is such a file may be that one, by another name.
-        if !self.is_over || !self.seen.is_empty() {
+        if !self.is_over {
             self.never_read.insert(name.clone());
         }
         let told = file.told();
@@ -45,6 +44,19 @@ impl Start {
             self.seen.insert(name.clone());
         }
         is_told.then(|| finding(name, &told))
+    }
+
+    /// Whether one that was never read is gone: it may be another one now.
+    pub(super) fn has_left<T>(&self, edit: &Edit<T>) -> bool {
+        let is_left = |name: &Arc<str>| !edit.come.iter().any(|it| it.source().name == *name);
+        let gone = edit.gone.iter().map(|it| &it.source().name);
+        gone.filter(|name| self.seen.contains(*name)).any(is_left)
+    }
+
+    /// The same of a file that may be that one.
+    pub(super) fn inherited<T>(&mut self, file: &File<T>) -> Option<Diagnostic> {
+        self.never_read.insert(file.source().name.clone());
+        self.never_read(file)
     }
 
     /// The files that have come are taken in.
