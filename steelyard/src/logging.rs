@@ -10,8 +10,8 @@ use crate::args::LogStyle;
 /// who use them.
 const OTHERS: &str = "h2=off,rustls=off";
 
-/// What is logged, by `level`: a level, or a filter per part (`info,steelyard_gateway=debug`), which
-/// may name libraries too.
+/// What is logged, by `level`: a level, or a filter per part (`info,steelyard_gateway=debug`),
+/// which may name libraries too.
 ///
 /// # Errors
 /// When `level` is not a filter.

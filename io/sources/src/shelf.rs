@@ -343,8 +343,8 @@ impl Shelf {
         }
     }
 
-    /// Keeps a file as read, where it lay before: of thousands, each look would leave holes in memory
-    /// as large.
+    /// Keeps a file as read, where it lay before: of thousands, each look would leave holes in
+    /// memory as large.
     pub(crate) fn keep(&mut self, real: &Path, place: usize, version: Version) {
         let kept = Kept { place, version, look: self.look };
         match self.files.get_mut(real) {

@@ -24,14 +24,6 @@ pub(crate) const MAX_FILES: usize = 10_000;
 /// Names looked at, at most: a folder may hold millions of other files.
 const MAX_ENTRIES: usize = 1_000_000;
 
-/// Who takes what a walk finds, in the order it is to be shown. No list is made of it: of thousands
-/// of files each look would leave holes in memory as large.
-pub(crate) trait Taker {
-    /// Whether it was given the file that really is there.
-    fn has(&self, real: &Path) -> bool;
-    fn take(&mut self, found: Found);
-}
-
 /// What lies under the given paths.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
@@ -91,6 +83,14 @@ pub(crate) enum Found {
         /// What it is, by this look.
         stamp: Stamp,
     },
+}
+
+/// Who takes what a walk finds, in the order it is to be shown. No list is made of it: of thousands
+/// of files each look would leave holes in memory as large.
+pub(crate) trait Taker {
+    /// Whether it was given the file that really is there.
+    fn has(&self, real: &Path) -> bool;
+    fn take(&mut self, found: Found);
 }
 
 impl Walk {

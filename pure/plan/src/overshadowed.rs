@@ -246,7 +246,8 @@ impl Behind {
     }
 }
 
-/// Those of another ladder, the highest number first, that cover a route and have more than `least`.
+/// Those of another ladder, the highest number first, that cover a route and have more than
+/// `least`.
 fn covering(all: &[Arc<Route>], route: &Route, least: i64) -> Vec<Arc<Route>> {
     let ahead = all.iter().take_while(|it| it.rank.number > least).take(MOST_AHEAD);
     let at_one = |it: &&Arc<Route>| it.listeners.iter().any(|at| route.listeners.contains(at));

@@ -92,8 +92,8 @@ fn takes_all(shape: &PathShape) -> bool {
     }
 }
 
-/// Whether an expression is no more than one of `starts`, at the beginning or anywhere, or that with
-/// `.*` after it: it is found in every text that begins so.
+/// Whether an expression is no more than one of `starts`, at the beginning or anywhere, or that
+/// with `.*` after it: it is found in every text that begins so.
 fn begins_all(source: &str, starts: &[&str]) -> bool {
     let source = source.strip_prefix('^').unwrap_or(source);
     starts.contains(&source.strip_suffix(".*").unwrap_or(source))

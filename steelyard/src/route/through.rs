@@ -1,5 +1,5 @@
-//! A request on its way through routes that lead to others: each of these is asked what its parents'
-//! filters have made of the request, as in the gateway.
+//! A request on its way through routes that lead to others: each of these is asked what its
+//! parents' filters have made of the request, as in the gateway.
 
 use std::net::IpAddr;
 

@@ -8,8 +8,8 @@
 //! - A loss is believed when it has stood unchanged for a moment: 2 seconds ([`MOMENT`]), or
 //!   5 where nothing is left ([`EMPTY_MOMENT`]). A loss is an object that no file has any more, or
 //!   a file that ends earlier than before. What a file had before it broke counts as what it has.
-//! - What may be in a broken file, since that had it before, or was never whole and names it, is not
-//!   lost elsewhere before the file is mended or gone: it may have moved there.
+//! - What may be in a broken file, since that had it before, or was never whole and names it, is
+//!   not lost elsewhere before the file is mended or gone: it may have moved there.
 //! - What a file of dynamic configuration names stands as long as that file does for one of these
 //!   reasons (`owed.rs`).
 //!

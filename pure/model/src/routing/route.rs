@@ -34,8 +34,8 @@ pub struct Route {
     pub timeouts: Option<Box<RouteTimeouts>>,
     /// In whose manner requests are passed on.
     pub manner: Manner,
-    /// The TLS policy that handshakes for its hosts are held by; none is the listener's. By its name
-    /// it may ask for the usual one, whatever the listener's is: [`Route::terms`].
+    /// The TLS policy that handshakes for its hosts are held by; none is the listener's. By its
+    /// name it may ask for the usual one, whatever the listener's is: [`Route::terms`].
     pub tls_policy: Option<TlsPolicyId>,
     /// What is told of its requests, where it says so.
     pub observability: Observability,

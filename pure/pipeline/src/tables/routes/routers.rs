@@ -108,8 +108,8 @@ pub(super) fn backend_at(
     backend
 }
 
-/// The usual terms, for who asks for TLS and names no others: these are named where those of an entry
-/// point would stand in for them, which are for who asks for nothing (`http.tls.options`).
+/// The usual terms, for who asks for TLS and names no others: these are named where those of an
+/// entry point would stand in for them, which are for who asks for nothing (`http.tls.options`).
 pub(super) fn usual(options: &ResolveOptions) -> Option<TlsPolicyId> {
     let stands_in = options.entry_points.iter().any(|it| it.tls_options.is_some());
     stands_in.then(|| DEFAULT_POLICY.into())
