@@ -86,7 +86,6 @@ impl Standing {
             choose_from(&wood, self.clone(), path, caller);
         pins.extend(more);
         copies.extend(others);
-        let root = self.state.id.clone();
         let mut standing = self;
         let way = fork.as_ref().map_or(way, |fork| fork.path);
         let mut go = |recipes: &mut Vec<Recipe>| {
@@ -105,7 +104,7 @@ impl Standing {
                 go(recipes);
                 leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues), recipes)
             }
-            (None, None) if scene.live.config.routing.leads_round(&root) => {
+            (None, None) if scene.live.config.routing.leads_round(&standing.state.id) => {
                 let why = RefusalReason::Round.to_string();
                 Picked::Refused(UNSERVED, why.into())
             }
