@@ -70,13 +70,21 @@ pub(crate) fn wait(woken: &Receiver<Wake>, next: Instant, shelf: &Shelf) -> Opti
     }
 }
 
-/// Whether something may differ after it: not our own reading, nor a log being written beside.
+/// A file that was written is closed.
+const WRITTEN: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
+
+/// Whether somebody reads, as a look does itself: of thousands of files there is a sign of each,
+/// and nobody takes it away before the look is over.
+pub(crate) fn is_reading(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Access(_)) && event.kind != WRITTEN
+}
+
+/// Whether something may differ after it: not by a log that is being written beside.
 fn is_change(event: &Event, shelf: &Shelf) -> bool {
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
     match event.kind {
-        EventKind::Modify(ModifyKind::Data(_)) => event.paths.iter().any(|path| shelf.minds(path)),
-        kind if kind == written => event.paths.iter().any(|path| shelf.minds(path)),
-        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_)) | WRITTEN => {
+            event.paths.iter().any(|path| shelf.minds(path))
+        }
         _ => true,
     }
 }

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::attention::{Attention, LONG};
 use crate::shelf::Shelf;
-use crate::signs::{Signs, Wake, wait};
+use crate::signs::{Signs, Wake, is_reading, wait};
 use crate::{ReadError, SourceRoots, demand};
 
 /// How often everything is looked at, whatever the kernel names.
@@ -141,6 +141,7 @@ impl Drop for FolderWatch {
 impl Watching {
     pub(crate) fn new(roots: SourceRoots, wake: Sender<Wake>) -> Self {
         let tell = move |event: notify::Result<Event>| match event {
+            Ok(event) if is_reading(&event) => {}
             Ok(event) => drop(wake.send(Wake::Event(event))),
             Err(error) => tracing::debug!(%error, "watching files"),
         };
