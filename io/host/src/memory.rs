@@ -7,6 +7,14 @@ use crate::usage::Usage;
 #[cfg(target_env = "gnu")]
 const LARGE: i32 = 512 << 10;
 
+/// As many heaps as threads can run at once. Each keeps something free at its end, and there would
+/// be eight for each processor: more than threads, of which most wait nearly all the time.
+#[cfg(target_env = "gnu")]
+fn heaps() -> i32 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    i32::try_from(processors).unwrap_or(i32::MAX)
+}
+
 /// Keeps nothing large back, from now on and in all threads. By itself the allocator learns from
 /// what is freed: after a list of 11 MB, all that is smaller lies in its heaps, among what is small
 /// and stays, and up to twice as much is kept free at the end of each. Each large piece costs
@@ -17,6 +25,7 @@ pub fn keep_little() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_ARENA_MAX, heaps());
     }
 }
 
