@@ -22,8 +22,6 @@ pub(super) struct Start {
     /// Whether there were files.
     is_over: bool,
     never_read: BTreeSet<Arc<str>>,
-    /// Those of them that were seen, and are broken.
-    seen: BTreeSet<Arc<str>>,
 }
 
 impl Start {
@@ -36,21 +34,16 @@ impl Start {
         if !self.is_over {
             self.never_read.insert(name.clone());
         }
-        let told = file.told();
-        // Who cannot see it at all says so already, for as long as that is so.
-        let is_unseen = told.iter().any(|found| found.code == codes::FILE_UNREADABLE);
-        let is_told = self.never_read.contains(name) && !is_unseen;
-        if is_told {
-            self.seen.insert(name.clone());
-        }
-        is_told.then(|| finding(name, &told))
+        let is_told = self.never_read.contains(name) && !is_unseen(file);
+        is_told.then(|| finding(name, &file.told()))
     }
 
     /// Whether one that was never read is gone: it may be another one now.
     pub(super) fn has_left<T>(&self, edit: &Edit<T>) -> bool {
         let is_left = |name: &Arc<str>| !edit.come.iter().any(|it| it.source().name == *name);
-        let gone = edit.gone.iter().map(|it| &it.source().name);
-        gone.filter(|name| self.seen.contains(*name)).any(is_left)
+        let is_unread = |it: &&File<T>| self.never_read.contains(&it.source().name);
+        let gone = edit.gone.iter().filter(is_unread).filter(|it| !is_unseen(it));
+        gone.map(|it| &it.source().name).any(is_left)
     }
 
     /// The same of a file that may be that one.
@@ -63,8 +56,12 @@ impl Start {
     pub(super) fn goes_on(&mut self, broken: &BTreeSet<Arc<str>>, is_empty: bool) {
         self.is_over |= !is_empty;
         self.never_read.retain(|name| broken.contains(name));
-        self.seen.retain(|name| broken.contains(name));
     }
+}
+
+/// Whether it cannot be seen at all: who says so does, for as long as that is so.
+fn is_unseen<T>(file: &File<T>) -> bool {
+    file.told().iter().any(|found| found.code == codes::FILE_UNREADABLE)
 }
 
 fn finding(name: &Arc<str>, told: &[Diagnostic]) -> Diagnostic {
